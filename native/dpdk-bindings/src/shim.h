@@ -1,0 +1,33 @@
+/* What bindgen reads: the DPDK headers, and C functions for what has no symbol (static inlines, macros, thread-locals).
+ * Each shim function does what the DPDK function of the same name does, and nothing else. */
+#ifndef DPDK_SHIM_H
+#define DPDK_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_version.h>
+
+int shim_rte_errno(void);
+unsigned int shim_rte_lcore_id(void);
+
+uint16_t shim_rte_eth_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);
+uint16_t shim_rte_eth_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);
+
+struct rte_mbuf *shim_rte_pktmbuf_alloc(struct rte_mempool *pool);
+int shim_rte_pktmbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int count);
+void shim_rte_pktmbuf_free(struct rte_mbuf *mbuf);
+
+/* A stdio stream whose bytes go to `sink`; for rte_openlog_stream. NULL if there is no memory. */
+FILE *shim_stream(void (*sink)(const char *bytes, size_t length));
+
+#endif
