@@ -1,1 +1,26 @@
-//! Placeholder.
+//! What the data path looks up: the FDB, Context IDs, permitted source NVEs, and snapshots of the small tables.
+//!
+//! One writer (the engine's control thread), many readers (pollers), no lock between them. Two ways of sharing, by size:
+//! big tables ([`ConcurrentMap`](MapWriter)) are changed in place, row by row; small ones are immutable and replaced whole
+//! ([`Snapshot`], [`Publisher`]), so that a poller sees one consistent set for a whole burst. Objects refer to each other by dense
+//! indices, and an index is used again only after every poller has passed a quiescent state ([`Quiescence`], [`IndexPool`]).
+//!
+//! Pollers may see the rows of a batch one by one, never a row naming an absent object: the writer adds what is named before
+//! what names it, and removes in reverse. This crate knows neither packets nor DPDK.
+#![deny(unsafe_code)]
+
+mod fdb;
+mod index_pool;
+mod map;
+mod prefetch;
+mod quiescence;
+mod snapshot;
+
+pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
+pub use index_pool::IndexPool;
+pub use map::{Full, Key, MapReader, MapWriter, concurrent_map};
+pub use quiescence::{Quiescence, QuiescentReader};
+pub use snapshot::{
+    AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, Snapshot, SnapshotReader, UnderlayPort,
+    VapEntry, VnEntry,
+};

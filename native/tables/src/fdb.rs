@@ -1,0 +1,106 @@
+//! What the concurrent maps are keyed by, and what an FDB row says.
+//!
+//! Every key begins with the index of a VN: rows of different VNs cannot meet, whatever addresses their tenants choose
+//! (RFC 8014, 3: tenant addresses may overlap and never mix).
+
+use core::net::Ipv4Addr;
+use types::{MacAddr, Vni};
+
+use crate::map::Key;
+use crate::snapshot::Index;
+
+/// An FDB key: a VN and a station's MAC.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FdbKey {
+    /// Index of the VN.
+    pub vn: Index,
+    /// The station.
+    pub mac: MacAddr,
+}
+
+impl Key for FdbKey {
+    #[inline(always)]
+    fn pack(self) -> u64 {
+        // A group address or zero has no row, so a real key is never 0; a look-up of MAC zero in VN 0 must not match an empty slot.
+        let packed = self.mac.to_u64() << 16 | u64::from(self.vn);
+        if packed == 0 { 1 << 63 } else { packed }
+    }
+}
+
+/// A Context ID under which this NVE receives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ContextKey(pub Vni);
+
+impl Key for ContextKey {
+    #[inline(always)]
+    fn pack(self) -> u64 {
+        u64::from(self.0.get())
+    }
+}
+
+/// An NVE that may send tunnelled packets of a VN.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SourceKey {
+    /// Index of the VN.
+    pub vn: Index,
+    /// Outer source address.
+    pub source: Ipv4Addr,
+}
+
+impl Key for SourceKey {
+    #[inline(always)]
+    fn pack(self) -> u64 {
+        1 << 63 | u64::from(self.source.to_bits()) << 16 | u64::from(self.vn)
+    }
+}
+
+/// Where an FDB row points: to a VAP of this NVE, or to a next hop.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Destination {
+    /// Index of a VAP.
+    Vap(Index),
+    /// Index of a next hop.
+    NextHop(Index),
+}
+
+impl Destination {
+    const NEXT_HOP: u32 = 1 << 31;
+
+    /// The destination as the value of a row.
+    #[inline(always)]
+    pub const fn pack(self) -> u32 {
+        match self {
+            Self::Vap(index) => index as u32,
+            Self::NextHop(index) => index as u32 | Self::NEXT_HOP,
+        }
+    }
+
+    /// The inverse of [`Self::pack`].
+    #[inline(always)]
+    pub const fn unpack(value: u32) -> Self {
+        if value & Self::NEXT_HOP == 0 { Self::Vap(value as Index) } else { Self::NextHop(value as Index) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_round_trip() {
+        for destination in
+            [Destination::Vap(0), Destination::Vap(65_534), Destination::NextHop(0), Destination::NextHop(9)]
+        {
+            assert_eq!(Destination::unpack(destination.pack()), destination);
+        }
+    }
+
+    #[test]
+    fn keys_are_never_zero_and_vns_never_meet() {
+        let zero = FdbKey { vn: 0, mac: MacAddr::default() };
+        assert_ne!(zero.pack(), 0);
+        let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+        assert_ne!(FdbKey { vn: 1, mac }.pack(), FdbKey { vn: 2, mac }.pack());
+        assert_ne!(SourceKey { vn: 0, source: Ipv4Addr::UNSPECIFIED }.pack(), 0);
+    }
+}

@@ -1,0 +1,235 @@
+//! A fixed-size hash map from a 64-bit key to a 32-bit value: one writer, many readers, nobody waits.
+//!
+//! Layout: buckets of one cache line, four rows each, so that a lookup that hits costs one line. A key that finds its home bucket
+//! full goes to the next bucket with room, and every bucket it passed counts it in `overflow`; a reader follows the chain only while
+//! that count is not zero. With at most half of the slots in use a chain is short and rare, and **an insertion cannot fail before
+//! the declared capacity is reached**, which is what lets a batch be applied without a way to fail. Rows never move, so no reader can
+//! miss a row that is there.
+//!
+//! Concurrency: a row is published by its key (value first, then key). The danger is a slot that is emptied and filled with another
+//! key between a reader's look at the key and at the value: emptying bumps the bucket's `version`, the reader checks it after the
+//! value, and tries again if it moved.
+//!
+//! The hash is seeded: MACs and VNIs are chosen by tenants, and a tenant who can predict buckets can build a chain.
+
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
+
+use crate::prefetch::prefetch;
+
+const SLOTS: usize = 4;
+const EMPTY: u64 = 0;
+
+/// What can be a key: a value that packs into a non-zero integer.
+pub trait Key: Copy {
+    /// The packed form; never 0.
+    fn pack(self) -> u64;
+}
+
+/// The map holds as many rows as it was declared for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full {
+    /// The declared capacity.
+    pub capacity: usize,
+}
+
+#[derive(Default)]
+#[repr(C, align(64))]
+struct Bucket {
+    keys: [AtomicU64; SLOTS],
+    values: [AtomicU32; SLOTS],
+    version: AtomicU32,
+    overflow: AtomicU32,
+}
+
+struct Shared {
+    buckets: Box<[Bucket]>,
+    mask: usize,
+    seed: u64,
+}
+
+impl Shared {
+    #[inline(always)]
+    fn hash(&self, key: u64) -> usize {
+        let product = u128::from(key ^ self.seed) * 0x9e37_79b9_7f4a_7c15;
+        let folded = (product >> 64) as u64 ^ product as u64;
+        // Once more, so that the seed decides which keys meet and not only where.
+        let product = u128::from(folded ^ self.seed.rotate_left(32)) * 0xa076_1d64_78bd_642f;
+        ((product >> 64) as u64 ^ product as u64) as usize
+    }
+
+    #[inline(always)]
+    fn bucket(&self, at: usize) -> &Bucket {
+        &self.buckets[at & self.mask]
+    }
+}
+
+/// Makes an empty map for `capacity` rows and returns its only writer; readers come from [`MapWriter::reader`].
+/// `seed` should be random.
+pub fn concurrent_map<K: Key>(capacity: usize, seed: u64) -> MapWriter<K> {
+    let buckets = capacity.max(1).div_ceil(SLOTS / 2).next_power_of_two();
+    let shared = Shared { buckets: (0..buckets).map(|_| Bucket::default()).collect(), mask: buckets - 1, seed };
+    MapWriter { shared: Arc::new(shared), len: 0, capacity, key: PhantomData }
+}
+
+/// The one who may change a map.
+pub struct MapWriter<K> {
+    shared: Arc<Shared>,
+    len: usize,
+    capacity: usize,
+    key: PhantomData<K>,
+}
+
+/// One who looks rows up. Cheap to clone.
+pub struct MapReader<K> {
+    shared: Arc<Shared>,
+    key: PhantomData<K>,
+}
+
+impl<K> Clone for MapReader<K> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), key: PhantomData }
+    }
+}
+
+impl<K: Key> MapWriter<K> {
+    /// A reader of this map.
+    pub fn reader(&self) -> MapReader<K> {
+        MapReader { shared: Arc::clone(&self.shared), key: PhantomData }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many rows there can be.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Adds a row or changes its value; returns the old value.
+    ///
+    /// # Errors
+    /// [`Full`] if the key is new and the map holds its capacity; nothing is changed then.
+    pub fn insert(&mut self, key: K, value: u32) -> Result<Option<u32>, Full> {
+        let key = key.pack();
+        debug_assert_ne!(key, EMPTY);
+        if let Some((at, slot)) = self.find(key) {
+            return Ok(Some(self.shared.bucket(at).values[slot].swap(value, Ordering::AcqRel)));
+        }
+        if self.len == self.capacity {
+            return Err(Full { capacity: self.capacity });
+        }
+        let mut at = self.shared.hash(key);
+        loop {
+            let bucket = self.shared.bucket(at);
+            let free = bucket.keys.iter().position(|slot| slot.load(Ordering::Relaxed) == EMPTY);
+            if let Some(slot) = free {
+                bucket.values[slot].store(value, Ordering::Release);
+                bucket.keys[slot].store(key, Ordering::Release);
+                self.len += 1;
+                return Ok(None);
+            }
+            bucket.overflow.fetch_add(1, Ordering::Release);
+            at = at.wrapping_add(1);
+        }
+    }
+
+    /// Removes a row; returns its value.
+    pub fn remove(&mut self, key: K) -> Option<u32> {
+        let key = key.pack();
+        let (at, slot) = self.find(key)?;
+        let bucket = self.shared.bucket(at);
+        let value = bucket.values[slot].load(Ordering::Relaxed);
+        bucket.keys[slot].store(EMPTY, Ordering::Release);
+        bucket.version.fetch_add(1, Ordering::Release);
+        let mut passed = self.shared.hash(key);
+        while passed & self.shared.mask != at & self.shared.mask {
+            self.shared.bucket(passed).overflow.fetch_sub(1, Ordering::Release);
+            passed = passed.wrapping_add(1);
+        }
+        self.len -= 1;
+        Some(value)
+    }
+
+    fn find(&self, key: u64) -> Option<(usize, usize)> {
+        let home = self.shared.hash(key);
+        for step in 0..self.shared.buckets.len() {
+            let at = home.wrapping_add(step);
+            let bucket = self.shared.bucket(at);
+            let found = bucket.keys.iter().position(|slot| slot.load(Ordering::Relaxed) == key);
+            if let Some(slot) = found {
+                return Some((at, slot));
+            }
+            if bucket.overflow.load(Ordering::Relaxed) == 0 {
+                return None;
+            }
+        }
+        None
+    }
+}
+
+impl<K: Key> MapReader<K> {
+    /// Asks for the home bucket of `key` to be loaded, and returns the hash to look it up with later.
+    #[inline(always)]
+    pub fn prefetch(&self, key: K) -> usize {
+        let hash = self.shared.hash(key.pack());
+        prefetch(self.shared.bucket(hash));
+        hash
+    }
+
+    /// Looks up a key whose hash [`Self::prefetch`] returned.
+    #[inline(always)]
+    pub fn get_hashed(&self, key: K, hash: usize) -> Option<u32> {
+        let key = key.pack();
+        let bucket = self.shared.bucket(hash);
+        // The common case first: a row in its home bucket, or a miss there and no overflow.
+        match Self::probe(bucket, key) {
+            Some(value) => Some(value),
+            None if bucket.overflow.load(Ordering::Acquire) == 0 => None,
+            None => self.get_overflow(key, hash),
+        }
+    }
+
+    /// Looks up a key.
+    #[inline]
+    pub fn get(&self, key: K) -> Option<u32> {
+        self.get_hashed(key, self.shared.hash(key.pack()))
+    }
+
+    #[cold]
+    fn get_overflow(&self, key: u64, hash: usize) -> Option<u32> {
+        for step in 1..self.shared.buckets.len() {
+            let bucket = self.shared.bucket(hash.wrapping_add(step));
+            if let Some(value) = Self::probe(bucket, key) {
+                return Some(value);
+            }
+            if bucket.overflow.load(Ordering::Acquire) == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn probe(bucket: &Bucket, key: u64) -> Option<u32> {
+        loop {
+            let version = bucket.version.load(Ordering::Acquire);
+            let slot = bucket.keys.iter().position(|slot| slot.load(Ordering::Acquire) == key)?;
+            let value = bucket.values[slot].load(Ordering::Acquire);
+            if bucket.version.load(Ordering::Acquire) == version {
+                return Some(value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct K(u64);
+
+impl Key for K {
+    fn pack(self) -> u64 {
+        self.0
+    }
+}
+
+#[test]
+fn a_bucket_is_one_cache_line() {
+    assert_eq!(size_of::<Bucket>(), 64);
+    assert_eq!(align_of::<Bucket>(), 64);
+}
+
+#[test]
+fn fills_to_its_capacity_and_says_when_it_is_full() {
+    for capacity in [1, 7, 1000, 65_536] {
+        let mut map = concurrent_map::<K>(capacity, 0x5eed);
+        for key in 1..=capacity as u64 {
+            assert_eq!(map.insert(K(key), key as u32), Ok(None));
+        }
+        assert_eq!(map.insert(K(capacity as u64 + 1), 0), Err(Full { capacity }));
+        assert_eq!(map.insert(K(1), 77), Ok(Some(1)), "a change needs no room");
+        let reader = map.reader();
+        assert_eq!(reader.get(K(capacity as u64 + 1)), None);
+        assert!((2..=capacity as u64).all(|key| reader.get(K(key)) == Some(key as u32)));
+    }
+}
+
+#[test]
+fn overflow_chains_shrink_back_when_rows_go() {
+    let mut map = concurrent_map::<K>(64, 1);
+    for round in 0..50 {
+        for key in 1..=64 {
+            map.insert(K(key + round * 1000), key as u32).unwrap();
+        }
+        for key in 1..=64 {
+            assert_eq!(map.remove(K(key + round * 1000)), Some(key as u32));
+        }
+    }
+    assert!(map.is_empty());
+    assert!(map.shared.buckets.iter().all(|bucket| bucket.overflow.load(Ordering::Relaxed) == 0));
+}
+
+proptest! {
+    #[test]
+    fn behaves_like_a_hash_map(ops in proptest::collection::vec((any::<bool>(), 1u64..40, any::<u32>()), 0..400), seed in any::<u64>()) {
+        let mut map = concurrent_map::<K>(24, seed);
+        let mut model = HashMap::new();
+        let reader = map.reader();
+        for (insert, key, value) in ops {
+            if insert {
+                let expected = if model.len() == 24 && !model.contains_key(&key) {
+                    Err(Full { capacity: 24 })
+                } else {
+                    Ok(model.insert(key, value))
+                };
+                prop_assert_eq!(map.insert(K(key), value), expected);
+            } else {
+                prop_assert_eq!(map.remove(K(key)), model.remove(&key));
+            }
+            prop_assert_eq!(map.len(), model.len());
+            for key in 1..40 {
+                prop_assert_eq!(reader.get(K(key)), model.get(&key).copied());
+            }
+        }
+    }
+}
+
+/// A reader never sees one key's value under another key, and never misses a row that stays.
+#[test]
+fn readers_see_whole_rows_while_slots_are_reused() {
+    let mut map = concurrent_map::<K>(16, 3);
+    let stays = K(1_000_000);
+    map.insert(stays, 42).unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let reader = map.reader();
+            let stop = &stop;
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    for key in 1..200 {
+                        if let Some(value) = reader.get(K(key)) {
+                            assert_eq!(u64::from(value), key, "a value of another key");
+                        }
+                    }
+                    assert_eq!(reader.get(stays), Some(42));
+                }
+            });
+        }
+        for round in 0..20_000u64 {
+            let base = 1 + (round * 7) % 180;
+            for key in base..base + 15 {
+                map.insert(K(key), key as u32).unwrap();
+            }
+            for key in base..base + 15 {
+                map.remove(K(key));
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}

@@ -1,0 +1,197 @@
+//! The small tables: ports, VAPs, VNs and next hops, immutable and replaced whole.
+//!
+//! A poller takes the current snapshot once per burst. Parts that a batch did not touch are shared between snapshots.
+//! [`NONE`](Index) marks an absent reference, and entries of retired indices stay in place, closed: a reference that a poller read just
+//! before a change finds an entry that forwards nothing.
+
+use core::net::Ipv4Addr;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Cache};
+use types::{MacAddr, PortId};
+
+/// A dense index into one of the tables; [`Snapshot::NONE`] is none.
+pub type Index = u16;
+
+/// Room for an outer header in a next hop, bytes.
+pub const OUTER_HEADER_ROOM: usize = 56;
+
+/// What a port is for.
+#[derive(Clone, Debug, Default)]
+pub enum PortEntry {
+    /// Neither VAPs nor an underlay address: everything is dropped.
+    #[default]
+    Unused,
+    /// Tenants are behind it.
+    Access(Arc<AccessPort>),
+    /// Other NVEs are behind it.
+    Underlay(UnderlayPort),
+}
+
+/// The VAPs of an access port, by the tag that selects them.
+#[derive(Clone, Debug)]
+pub struct AccessPort {
+    /// The VAP of untagged frames.
+    pub untagged: Index,
+    /// The VAP of each C-TAG, by VID.
+    pub c_tag: Box<[Index; 4096]>,
+}
+
+impl Default for AccessPort {
+    fn default() -> Self {
+        Self { untagged: Snapshot::NONE, c_tag: Box::new([Snapshot::NONE; 4096]) }
+    }
+}
+
+/// An underlay port and this NVE's address on it.
+#[derive(Clone, Copy, Debug)]
+pub struct UnderlayPort {
+    /// The port's MAC.
+    pub mac: MacAddr,
+    /// The NVE's address.
+    pub ip: Ipv4Addr,
+}
+
+/// A VAP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VapEntry {
+    /// The port to leave by.
+    pub port: u16,
+    /// The C-TAG to push, 0 for none.
+    pub vid: u16,
+    /// The VN; [`Snapshot::NONE`] while the VAP is closed.
+    pub vn: Index,
+    /// Whether source MACs are checked.
+    pub guard: bool,
+}
+
+impl VapEntry {
+    /// A VAP that is not there.
+    pub const CLOSED: Self = Self { port: 0, vid: 0, vn: Snapshot::NONE, guard: true };
+}
+
+/// A VN.
+#[derive(Clone, Debug)]
+pub struct VnEntry {
+    /// The longest untagged frame of a tenant, bytes: the VN's MTU and an Ethernet header.
+    pub max_frame: u16,
+    /// The VAP that takes unknown unicast.
+    pub uplink: Index,
+    /// The VN's VAPs.
+    pub vaps: Arc<[Index]>,
+    /// The next hops that get a copy of each group frame.
+    pub flood: Arc<[Index]>,
+}
+
+impl Default for VnEntry {
+    fn default() -> Self {
+        Self { max_frame: 0, uplink: Snapshot::NONE, vaps: Arc::new([]), flood: Arc::new([]) }
+    }
+}
+
+/// A next hop: everything needed to send to it, in one cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct NextHopEntry {
+    /// The ready-made outer header; its first [`Self::header_length`] bytes.
+    pub header: [u8; OUTER_HEADER_ROOM],
+    /// Length of the outer header, 0 while the neighbour's MAC is unknown.
+    pub header_length: u8,
+    /// The port to leave by.
+    pub port: u16,
+}
+
+impl NextHopEntry {
+    /// A next hop that cannot be sent to.
+    pub const UNRESOLVED: Self = Self { header: [0; OUTER_HEADER_ROOM], header_length: 0, port: 0 };
+}
+
+/// One consistent set of the small tables.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    /// By port id.
+    pub ports: Arc<Vec<PortEntry>>,
+    /// By VAP index.
+    pub vaps: Arc<Vec<VapEntry>>,
+    /// By VN index.
+    pub vns: Arc<Vec<VnEntry>>,
+    /// By next hop index.
+    pub next_hops: Arc<Vec<NextHopEntry>>,
+}
+
+impl Snapshot {
+    /// No object.
+    pub const NONE: Index = Index::MAX;
+
+    /// What `port` is for.
+    #[inline]
+    pub fn port(&self, port: PortId) -> &PortEntry {
+        self.ports.get(usize::from(port.0)).unwrap_or(&PortEntry::Unused)
+    }
+
+    /// A VAP; closed if there is none of that index.
+    #[inline(always)]
+    pub fn vap(&self, index: Index) -> VapEntry {
+        self.vaps.get(usize::from(index)).copied().unwrap_or(VapEntry::CLOSED)
+    }
+
+    /// A VN, if there is one of that index.
+    #[inline(always)]
+    pub fn vn(&self, index: Index) -> Option<&VnEntry> {
+        self.vns.get(usize::from(index))
+    }
+
+    /// A next hop, if there is one of that index.
+    #[inline(always)]
+    pub fn next_hop(&self, index: Index) -> Option<&NextHopEntry> {
+        self.next_hops.get(usize::from(index))
+    }
+}
+
+/// Where the writer puts snapshots.
+#[derive(Clone, Default)]
+pub struct Publisher(Arc<ArcSwap<Snapshot>>);
+
+impl Publisher {
+    /// Makes `snapshot` the current one.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.0.store(Arc::new(snapshot));
+    }
+
+    /// A poller's access to the current snapshot.
+    pub fn reader(&self) -> SnapshotReader {
+        SnapshotReader(Cache::new(Arc::clone(&self.0)))
+    }
+}
+
+/// A poller's access to the current snapshot: one atomic load per burst while nothing changes.
+pub struct SnapshotReader(Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>);
+
+impl SnapshotReader {
+    /// The current snapshot.
+    #[inline]
+    pub fn load(&mut self) -> &Snapshot {
+        self.0.load()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_next_hop_is_one_cache_line() {
+        assert_eq!(size_of::<NextHopEntry>(), 64);
+    }
+
+    #[test]
+    fn readers_see_what_was_published_last_and_absent_objects_are_closed() {
+        let publisher = Publisher::default();
+        let mut reader = publisher.reader();
+        assert_eq!(reader.load().vap(3), VapEntry::CLOSED);
+        let open = VapEntry { port: 1, vid: 7, vn: 0, guard: true };
+        publisher.publish(Snapshot { vaps: Arc::new(vec![open]), ..Snapshot::default() });
+        assert_eq!(reader.load().vap(0), open);
+        assert!(matches!(reader.load().port(PortId(5)), PortEntry::Unused));
+    }
+}

@@ -1,0 +1,109 @@
+//! Why a packet went no further. One closed list: a drop without a reason cannot be written.
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// The reason why a packet was dropped. Its name is what statistics, events and documentation show.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u8)]
+        pub enum DropReason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl DropReason {
+            /// Every reason, in the order of its number.
+            pub const ALL: &'static [DropReason] = &[$(DropReason::$name),*];
+            /// How many reasons there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The reason's name, in `snake_case`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(DropReason::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The frame ends before a header that it announces, or its IP length claims more than there is.
+    Truncated = "truncated",
+    /// The frame lies in more than one buffer, which this port was not to deliver.
+    Segmented = "segmented",
+    /// The port carries neither VAPs nor an underlay address.
+    PortUnused = "port_unused",
+
+    /// Access: no tag, or a priority tag, and the port has no VAP for untagged frames.
+    Untagged = "untagged",
+    /// Access: a C-TAG that was never negotiated on this port.
+    UnknownTag = "unknown_tag",
+    /// Access: an S-TAG (0x88A8), and the port has no VAP that takes one.
+    UnexpectedStag = "unexpected_stag",
+    /// The tenant's own frame carries a tag where its VAP takes none (RFC 8014, 3.1.1).
+    TenantTag = "tenant_tag",
+    /// The source MAC is a group address or zero.
+    SourceInvalid = "source_invalid",
+    /// Access: the source MAC is no TSI's of this VAP.
+    SourceGuard = "source_guard",
+    /// A group address that bridges do not forward (802.1Q, 8.6.3), and nobody here takes it.
+    LinkLocal = "link_local",
+    /// The destination is at the VAP that the frame came from.
+    SameVap = "same_vap",
+    /// No row for the destination MAC, and the VN has no VAP for unknown unicast.
+    UnknownUnicast = "unknown_unicast",
+    /// A group frame of a VN that has nobody else.
+    NoReceiver = "no_receiver",
+    /// The tenant's frame is longer than the VN's MTU.
+    VnMtu = "vn_mtu",
+
+    /// Underlay to underlay: a frame that came by tunnel never leaves by tunnel (split horizon).
+    SplitHorizon = "split_horizon",
+    /// The next hop's MAC address is not known (yet).
+    NeighbourUnresolved = "neighbour_unresolved",
+    /// No headroom for the outer header.
+    NoHeadroom = "no_headroom",
+    /// No buffer left for a copy.
+    NoBuffer = "no_buffer",
+    /// The port to leave by took no more.
+    TxFull = "tx_full",
+
+    /// Underlay: the frame's MAC or IP destination is not this NVE.
+    NotForUs = "not_for_us",
+    /// Underlay: tagged, and the underlay port takes no tag.
+    OuterTag = "outer_tag",
+    /// Underlay: wrong IPv4 header checksum, version or length.
+    OuterInvalid = "outer_invalid",
+    /// Underlay: IPv4 options.
+    OuterOptions = "outer_options",
+    /// Underlay: a fragment of an outer packet (RFC 7348, 4.3).
+    OuterFragment = "outer_fragment",
+    /// Underlay: the outer UDP checksum is there and wrong (RFC 7348, 5).
+    OuterChecksum = "outer_checksum",
+    /// Underlay: for us, but neither overlay, ARP nor ICMP echo.
+    NotOverlay = "not_overlay",
+    /// Underlay: VXLAN without the I flag (RFC 7348, 5).
+    VxlanFlags = "vxlan_flags",
+    /// Underlay: a VNI under which this NVE receives no VN.
+    UnknownVni = "unknown_vni",
+    /// Underlay: the outer source address is no NVE of the VN.
+    SourceNve = "source_nve",
+    /// Underlay: ARP that is malformed, not for us, or claims our address.
+    ArpInvalid = "arp_invalid",
+    /// Injection or punt: the ring to the control plane was full.
+    PuntFull = "punt_full",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn numbers_are_dense_and_names_unique() {
+        for (number, reason) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, number);
+        }
+        let names: HashSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), DropReason::COUNT);
+    }
+}

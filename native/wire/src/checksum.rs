@@ -1,0 +1,71 @@
+//! The Internet checksum (RFC 1071) and its incremental form (RFC 1624).
+
+/// The unfolded one's complement sum of `bytes` as big-endian 16-bit words, on top of `start`. An odd last byte is padded with zero.
+#[inline]
+pub fn sum(bytes: &[u8], start: u64) -> u64 {
+    // Four bytes a step: 2^32 words fit a 64-bit sum without a carry, and it folds to the same 16 bits.
+    let mut total = start;
+    let mut words = bytes.chunks_exact(4);
+    for word in &mut words {
+        total += u64::from(u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
+    }
+    let mut last = [0; 4];
+    let rest = words.remainder();
+    last[..rest.len()].copy_from_slice(rest);
+    total + u64::from(u32::from_be_bytes(last))
+}
+
+/// Folds a sum to 16 bits, without complementing it.
+#[inline]
+pub const fn fold(sum: u64) -> u16 {
+    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    ((sum & 0xffff) + (sum >> 16)) as u16
+}
+
+/// Whether a region that contains its own checksum sums to all ones, as a correct one does.
+#[inline]
+pub fn verify_ones(bytes: &[u8], start: u64) -> bool {
+    fold(sum(bytes, start)) == 0xffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// RFC 1071, 4.1, word by word.
+    fn reference(bytes: &[u8]) -> u16 {
+        let mut total = 0u32;
+        for pair in bytes.chunks(2) {
+            total += u32::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)]));
+            total = (total & 0xffff) + (total >> 16);
+        }
+        total as u16
+    }
+
+    /// 0x0000 and 0xffff are the same number in one's complement.
+    fn canonical(sum: u16) -> u16 {
+        if sum == 0xffff { 0 } else { sum }
+    }
+
+    #[test]
+    fn matches_the_example_of_rfc_1071() {
+        assert_eq!(fold(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7], 0)), 0xddf2);
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_word_by_word_sum(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert_eq!(canonical(fold(sum(&bytes, 0))), canonical(reference(&bytes)));
+        }
+
+        #[test]
+        fn is_additive_over_even_splits(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..150) {
+            let at = (at * 2).min(bytes.len() & !1);
+            let split = sum(&bytes[at..], sum(&bytes[..at], 0));
+            prop_assert_eq!(canonical(fold(split)), canonical(reference(&bytes)));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Ethernet and VLAN tags (IEEE 802.3; 802.1Q, 9.6).
+//!
+//! ```text
+//! | destination (6) | source (6) | [ TPID (2) | PCP:3 DEI:1 VID:12 ]* | EtherType (2) | payload
+//! ```
+
+use zerocopy::byteorder::big_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Length of an untagged Ethernet header, bytes.
+pub const ETHERNET_HEADER: usize = 14;
+/// Length of one VLAN tag, bytes.
+pub const VLAN_TAG: usize = 4;
+
+/// EtherTypes that the data plane knows.
+pub struct EtherType;
+
+impl EtherType {
+    /// IPv4.
+    pub const IPV4: u16 = 0x0800;
+    /// ARP.
+    pub const ARP: u16 = 0x0806;
+    /// IPv6.
+    pub const IPV6: u16 = 0x86dd;
+    /// C-TAG.
+    pub const C_TAG: u16 = 0x8100;
+    /// S-TAG.
+    pub const S_TAG: u16 = 0x88a8;
+
+    /// Whether this EtherType is the TPID of a VLAN tag.
+    #[inline]
+    pub const fn is_tag(value: u16) -> bool {
+        value == Self::C_TAG || value == Self::S_TAG
+    }
+}
+
+/// The first 14 bytes of a frame.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct EthernetHeader {
+    /// Destination MAC.
+    pub destination: [u8; 6],
+    /// Source MAC.
+    pub source: [u8; 6],
+    /// EtherType, or the TPID of the outermost tag.
+    pub ether_type: U16,
+}
+
+/// What follows a TPID: PCP, DEI, VID, and the next EtherType.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct VlanTag {
+    /// PCP (3 bits), DEI (1), VID (12).
+    pub tci: U16,
+    /// EtherType of what the tag precedes.
+    pub ether_type: U16,
+}
+
+impl VlanTag {
+    /// The raw VID, 0 to 4095.
+    #[inline]
+    pub fn vid(&self) -> u16 {
+        self.tci.get() & 0x0fff
+    }
+}
