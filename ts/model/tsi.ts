@@ -1,0 +1,61 @@
+/**
+ * A Tenant System Interface as the NVE shows it (docs/rpc.md, "TSI row"), its key, its tag and its states (RFC 8394
+ * section 3.2; the states ending in -ing wait for an answer of the NVA or of the engine).
+ */
+import { z } from 'zod'
+import { IpAddrSchema } from './ip.js'
+import { UnicastMacSchema } from './mac.js'
+import { type LinkName, LinkNameSchema, type TsiId, TsiIdSchema, VnNameSchema } from './names.js'
+import { MtuSchema, VidSchema } from './numbers.js'
+
+/** How a frame on the access link names its VN. C-TAG only in this version. */
+export const TagSchema = z.object({ kind: z.literal('c-tag'), vid: VidSchema })
+export type Tag = z.output<typeof TagSchema>
+
+export function formatTag(tag: Tag): string {
+  return `${tag.kind} ${tag.vid}`
+}
+
+/**
+ * `authorizing` waits for the NVA, `reserving` for the engine (nothing forwarded yet); `associated` has its tag and its
+ * resources and forwards nothing; `activating` waits for the engine; `activated` forwards; `deactivating` and `releasing`
+ * wait for the engine to forget.
+ */
+export const TSI_STATES = [
+  'authorizing',
+  'reserving',
+  'associated',
+  'activating',
+  'activated',
+  'deactivating',
+  'releasing',
+] as const
+export const TsiStateSchema = z.enum(TSI_STATES)
+/** A TSI in state Init has no row. */
+export type TsiState = (typeof TSI_STATES)[number]
+
+/** A TSI is a pair (tsi, link): the same `tsi` on a second link is a move. */
+export interface TsiKey {
+  readonly tsi: TsiId
+  readonly link: LinkName
+}
+
+export function tsiKeyText(key: TsiKey): string {
+  return `${key.tsi} on ${key.link}`
+}
+
+export const TsiRowSchema = z.object({
+  tsi: TsiIdSchema,
+  /** The VN's name. */
+  vn: VnNameSchema,
+  link: LinkNameSchema,
+  state: TsiStateSchema,
+  tag: TagSchema.nullable(),
+  macs: z.array(UnicastMacSchema),
+  ips: z.array(IpAddrSchema),
+  /** The tenant's IP MTU in bytes, once the NVA has told it. */
+  mtu: MtuSchema.nullable(),
+  /** Why the TSI is not where it was asked to be: an error's code and message, or null. */
+  cause: z.string().nullable(),
+})
+export type TsiRow = z.output<typeof TsiRowSchema>
