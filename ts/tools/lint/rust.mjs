@@ -130,12 +130,12 @@ function checkUnsafe(libPath, sources, rule) {
 function lineOf(text, table, key) {
   const lines = text.split('\n');
   const escaped = key.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const own = new RegExp(`^\\s*\\[(.*\\.)?${table}\\.["']?${escaped}["']?\\]`);
+  const own = new RegExp(`^\\s*\\[(target\\..*\\.)?${table}\\.["']?${escaped}["']?\\]`);
   const entry = new RegExp(`^\\s*["']?${escaped}["']?\\s*[.=]`);
   let inTable = false;
   for (const [index, line] of lines.entries()) {
     if (own.test(line)) return index + 1;
-    if (/^\s*\[/.test(line)) inTable = new RegExp(`^\\s*\\[(.*\\.)?${table}\\]`).test(line);
+    if (/^\s*\[/.test(line)) inTable = new RegExp(`^\\s*\\[(target\\..*\\.)?${table}\\]`).test(line);
     else if (inTable && entry.test(line)) return index + 1;
   }
   return 1;
