@@ -10,10 +10,10 @@
  */
 
 export interface ErrorRow {
-  readonly message: string
-  readonly hint: string
-  readonly exit: 1 | 2 | 3 | 4 | 5 | 6
-  readonly retryable?: true
+  readonly message: string;
+  readonly hint: string;
+  readonly exit: 1 | 2 | 3 | 4 | 5 | 6;
+  readonly retryable?: true;
 }
 
 export const AREAS = {
@@ -30,13 +30,17 @@ export const AREAS = {
   DPDK: 'a DPDK call failed',
   EAL: 'DPDK could not start',
   SYS: 'the machine: files, sockets, permissions, tools',
-} as const
+} as const;
 
-export type ErrorArea = keyof typeof AREAS
+export type ErrorArea = keyof typeof AREAS;
 
 export const ERRORS = {
   // VAL: the message names the thing; whoever reports it adds the place.
-  'NVE-VAL-001': { message: '{what} is {got}, expected an integer from {min} to {max}', hint: 'Use a number of that range.', exit: 3 },
+  'NVE-VAL-001': {
+    message: '{what} is {got}, expected an integer from {min} to {max}',
+    hint: 'Use a number of that range.',
+    exit: 3,
+  },
   'NVE-VAL-002': { message: '{what} is {got}, expected {rule}', hint: 'Write it in that form.', exit: 3 },
 
   // WIRE
@@ -67,7 +71,11 @@ export const ERRORS = {
   },
 
   // CFG
-  'NVE-CFG-001': { message: 'cannot read {file}: {reason}', hint: 'Give an existing, readable file with -c FILE.', exit: 3 },
+  'NVE-CFG-001': {
+    message: 'cannot read {file}: {reason}',
+    hint: 'Give an existing, readable file with -c FILE.',
+    exit: 3,
+  },
   'NVE-CFG-002': { message: '{file} has {count} mistake(s)', hint: 'Mend the lines named and start again.', exit: 3 },
 
   // CLI
@@ -89,18 +97,35 @@ export const ERRORS = {
     exit: 5,
     retryable: true,
   },
-  'NVE-RPC-005': { message: 'no common RPC version: the client offers {offered}, the server has {supported}', hint: 'Use a client of the same release.', exit: 2 },
-  'NVE-RPC-006': { message: 'the first request must be hello, got {method}', hint: 'Send hello first; see docs/rpc.md.', exit: 2 },
+  'NVE-RPC-005': {
+    message: 'no common RPC version: the client offers {offered}, the server has {supported}',
+    hint: 'Use a client of the same release.',
+    exit: 2,
+  },
+  'NVE-RPC-006': {
+    message: 'the first request must be hello, got {method}',
+    hint: 'Send hello first; see docs/rpc.md.',
+    exit: 2,
+  },
   'NVE-RPC-007': {
     message: 'the connection to {socket} ended before the answer to {method}',
     hint: 'Ask again: every method is idempotent.',
     exit: 5,
     retryable: true,
   },
-  'NVE-RPC-008': { message: 'too many {what}: the limit is {limit}', hint: 'Close idle connections, or wait for answers before asking more.', exit: 5, retryable: true },
+  'NVE-RPC-008': {
+    message: 'too many {what}: the limit is {limit}',
+    hint: 'Close idle connections, or wait for answers before asking more.',
+    exit: 5,
+    retryable: true,
+  },
 
   // TSI
-  'NVE-TSI-001': { message: 'no TSI {tsi} on link {link}', hint: 'Associate it first; splitnve tsi list shows what is there.', exit: 4 },
+  'NVE-TSI-001': {
+    message: 'no TSI {tsi} on link {link}',
+    hint: 'Associate it first; splitnve tsi list shows what is there.',
+    exit: 4,
+  },
   'NVE-TSI-002': {
     message: 'TSI {tsi} is in VN {vn} on link {link}, and cannot be in VN {asked} at the same time',
     hint: 'De-associate it from {vn} first: a move goes to another link, never to another VN.',
@@ -111,12 +136,38 @@ export const ERRORS = {
     hint: 'Give TSI {tsi} another MAC, or detach {holder} first.',
     exit: 4,
   },
-  'NVE-TSI-004': { message: 'unknown access link {link}', hint: 'Use the name of an access port of the configuration: {known}.', exit: 4 },
-  'NVE-TSI-005': { message: 'link {link} is down', hint: 'Bring the link up, then ask again.', exit: 5, retryable: true },
-  'NVE-TSI-006': { message: '{request} of TSI {tsi} on link {link} was overtaken by {by}', hint: 'Ask again if it is still wanted.', exit: 4, retryable: true },
-  'NVE-TSI-007': { message: 'TSI {tsi} on link {link} was de-associated by the NVE: {reason}', hint: 'Associate it again when the reason is gone.', exit: 4 },
-  'NVE-TSI-008': { message: 'link {link} already carries {limit} TSIs', hint: 'Detach TSIs that are no longer used, or raise the limit in the configuration.', exit: 4 },
-  'NVE-TSI-009': { message: 'TSI {tsi} has no MAC', hint: 'Name at least one MAC: what is not known cannot be forwarded.', exit: 3 },
+  'NVE-TSI-004': {
+    message: 'unknown access link {link}',
+    hint: 'Use the name of an access port of the configuration: {known}.',
+    exit: 4,
+  },
+  'NVE-TSI-005': {
+    message: 'link {link} is down',
+    hint: 'Bring the link up, then ask again.',
+    exit: 5,
+    retryable: true,
+  },
+  'NVE-TSI-006': {
+    message: '{request} of TSI {tsi} on link {link} was overtaken by {by}',
+    hint: 'Ask again if it is still wanted.',
+    exit: 4,
+    retryable: true,
+  },
+  'NVE-TSI-007': {
+    message: 'TSI {tsi} on link {link} was de-associated by the NVE: {reason}',
+    hint: 'Associate it again when the reason is gone.',
+    exit: 4,
+  },
+  'NVE-TSI-008': {
+    message: 'link {link} already carries {limit} TSIs',
+    hint: 'Detach TSIs that are no longer used, or raise the limit in the configuration.',
+    exit: 4,
+  },
+  'NVE-TSI-009': {
+    message: 'TSI {tsi} has no MAC',
+    hint: 'Name at least one MAC: what is not known cannot be forwarded.',
+    exit: 3,
+  },
 
   // TAG
   'NVE-TAG-001': {
@@ -124,33 +175,104 @@ export const ERRORS = {
     hint: 'Widen the VLAN pool of {link} in the configuration, or detach a VN from the link.',
     exit: 4,
   },
-  'NVE-TAG-002': { message: 'the VLAN pool {pool} of link {link} is not usable: {problem}', hint: 'Give ranges within 2 to 4094.', exit: 3 },
+  'NVE-TAG-002': {
+    message: 'the VLAN pool {pool} of link {link} is not usable: {problem}',
+    hint: 'Give ranges within 2 to 4094.',
+    exit: 3,
+  },
 
   // NVA: also what NNP carries as `code`.
   'NVE-NVA-001': { message: 'no VN {vn} at the NVA', hint: 'Create the VN at the NVA, or check the name.', exit: 4 },
-  'NVE-NVA-002': { message: 'TSI {tsi} may not join VN {vn}: {reason}', hint: 'Allow it in the policy of the NVA.', exit: 4 },
-  'NVE-NVA-003': { message: 'MAC {mac} of VN {vn} is held by TSI {holder} at NVE {nve}', hint: 'Give the TSI another MAC, or detach {holder} first.', exit: 4 },
+  'NVE-NVA-002': {
+    message: 'TSI {tsi} may not join VN {vn}: {reason}',
+    hint: 'Allow it in the policy of the NVA.',
+    exit: 4,
+  },
+  'NVE-NVA-003': {
+    message: 'MAC {mac} of VN {vn} is held by TSI {holder} at NVE {nve}',
+    hint: 'Give the TSI another MAC, or detach {holder} first.',
+    exit: 4,
+  },
   'NVE-NVA-004': { message: 'NVE {nve} may not serve VN {vn}', hint: 'Assign the VN to this NVE at the NVA.', exit: 4 },
-  'NVE-NVA-005': { message: 'underlay address {ip} is not registered for NVE {nve}', hint: 'Register the address for this NVE at the NVA, or correct the underlay address of the agent.', exit: 4 },
-  'NVE-NVA-006': { message: 'NVE {nve} is unknown', hint: 'Register this NVE at the NVA, or correct the nve id of the agent.', exit: 4 },
-  'NVE-NVA-007': { message: 'the NVA allows at most {limit} {what}', hint: 'Raise the limit at the NVA, or spread the load.', exit: 4 },
+  'NVE-NVA-005': {
+    message: 'underlay address {ip} is not registered for NVE {nve}',
+    hint: 'Register the address for this NVE at the NVA, or correct the underlay address of the agent.',
+    exit: 4,
+  },
+  'NVE-NVA-006': {
+    message: 'NVE {nve} is unknown',
+    hint: 'Register this NVE at the NVA, or correct the nve id of the agent.',
+    exit: 4,
+  },
+  'NVE-NVA-007': {
+    message: 'the NVA allows at most {limit} {what}',
+    hint: 'Raise the limit at the NVA, or spread the load.',
+    exit: 4,
+  },
   'NVE-NVA-008': {
     message: 'without TLS the NVA does not listen on {address}: {reason}',
     hint: 'Listen on 127.0.0.1, on a Unix socket, or in a network namespace of its own (ip netns exec NAME splitnve nva ...).',
     exit: 3,
   },
-  'NVE-NVA-009': { message: 'the {what} {value} is already used by VN {other}', hint: 'Every VN has a name, a VN id and a VNI of its own.', exit: 3 },
+  'NVE-NVA-009': {
+    message: 'the {what} {value} is already used by VN {other}',
+    hint: 'Every VN has a name, a VN id and a VNI of its own.',
+    exit: 3,
+  },
 
   // NNP
-  'NVE-NNP-001': { message: 'the NVA is away ({endpoints}): {reason}', hint: 'Check the NVA and the way to it; what is attached goes on forwarding.', exit: 5, retryable: true },
-  'NVE-NNP-002': { message: 'the NVA did not answer {what} within {ms} ms', hint: 'Check the load of the NVA; ask again.', exit: 5, retryable: true },
-  'NVE-NNP-003': { message: 'no common NNP version: the NVE offers {offered}, the NVA has {supported}', hint: 'Upgrade the older side.', exit: 1 },
-  'NVE-NNP-004': { message: 'NNP {what} is not legal now: {reason}', hint: 'The peer breaks docs/nnp.md: compare the versions of both sides.', exit: 1 },
-  'NVE-NNP-005': { message: 'nothing was heard from the peer for {ms} ms', hint: 'Check the network between NVE and NVA.', exit: 5, retryable: true },
-  'NVE-NNP-006': { message: 'the NVE does not read what it subscribed to ({ms} ms)', hint: 'It reconnects and goes on where it was; check its load.', exit: 5, retryable: true },
-  'NVE-NNP-007': { message: 'another session of NVE {nve} took over', hint: 'If it is not a reconnect: two agents use the same nve id.', exit: 4, retryable: true },
-  'NVE-NNP-008': { message: 'the NVA at {endpoint} is of an older term ({term}, seen {seen})', hint: 'It was replaced and does not know it yet: stop it.', exit: 5, retryable: true },
-  'NVE-NNP-009': { message: 'the session ended: {code} {text}', hint: 'The peer gave this reason; see its log.', exit: 5, retryable: true },
+  'NVE-NNP-001': {
+    message: 'the NVA is away ({endpoints}): {reason}',
+    hint: 'Check the NVA and the way to it; what is attached goes on forwarding.',
+    exit: 5,
+    retryable: true,
+  },
+  'NVE-NNP-002': {
+    message: 'the NVA did not answer {what} within {ms} ms',
+    hint: 'Check the load of the NVA; ask again.',
+    exit: 5,
+    retryable: true,
+  },
+  'NVE-NNP-003': {
+    message: 'no common NNP version: the NVE offers {offered}, the NVA has {supported}',
+    hint: 'Upgrade the older side.',
+    exit: 1,
+  },
+  'NVE-NNP-004': {
+    message: 'NNP {what} is not legal now: {reason}',
+    hint: 'The peer breaks docs/nnp.md: compare the versions of both sides.',
+    exit: 1,
+  },
+  'NVE-NNP-005': {
+    message: 'nothing was heard from the peer for {ms} ms',
+    hint: 'Check the network between NVE and NVA.',
+    exit: 5,
+    retryable: true,
+  },
+  'NVE-NNP-006': {
+    message: 'the NVE does not read what it subscribed to ({ms} ms)',
+    hint: 'It reconnects and goes on where it was; check its load.',
+    exit: 5,
+    retryable: true,
+  },
+  'NVE-NNP-007': {
+    message: 'another session of NVE {nve} took over',
+    hint: 'If it is not a reconnect: two agents use the same nve id.',
+    exit: 4,
+    retryable: true,
+  },
+  'NVE-NNP-008': {
+    message: 'the NVA at {endpoint} is of an older term ({term}, seen {seen})',
+    hint: 'It was replaced and does not know it yet: stop it.',
+    exit: 5,
+    retryable: true,
+  },
+  'NVE-NNP-009': {
+    message: 'the session ended: {code} {text}',
+    hint: 'The peer gave this reason; see its log.',
+    exit: 5,
+    retryable: true,
+  },
   'NVE-NNP-010': { message: 'the client was stopped', hint: 'Start it again.', exit: 5 },
 
   // ENG, DPDK, EAL: the engine's own codes. One that is not listed here still renders, with its context.
@@ -159,9 +281,13 @@ export const ERRORS = {
   'NVE-EAL-000': { message: 'DPDK could not start: {reason}', hint: 'See splitnve doctor.', exit: 6 },
 
   // SYS
-  'NVE-SYS-001': { message: 'cannot listen on {address}: {reason}', hint: 'Stop what uses the address, or choose another one.', exit: 6 },
+  'NVE-SYS-001': {
+    message: 'cannot listen on {address}: {reason}',
+    hint: 'Stop what uses the address, or choose another one.',
+    exit: 6,
+  },
   'NVE-SYS-002': { message: '{what} needs root', hint: 'Run it with sudo.', exit: 6 },
   'NVE-SYS-003': { message: 'internal error: {reason}', hint: 'Keep the log and report it.', exit: 1 },
-} as const satisfies Record<`NVE-${ErrorArea}-${string}`, ErrorRow>
+} as const satisfies Record<`NVE-${ErrorArea}-${string}`, ErrorRow>;
 
-export type ErrorCode = keyof typeof ERRORS
+export type ErrorCode = keyof typeof ERRORS;

@@ -2,18 +2,18 @@
  * A Tenant System Interface as the NVE shows it (docs/rpc.md, "TSI row"), its key, its tag and its states (RFC 8394
  * section 3.2; the states ending in -ing wait for an answer of the NVA or of the engine).
  */
-import { z } from 'zod'
-import { IpAddrSchema } from './ip.js'
-import { UnicastMacSchema } from './mac.js'
-import { type LinkName, LinkNameSchema, type TsiId, TsiIdSchema, VnNameSchema } from './names.js'
-import { MtuSchema, VidSchema } from './numbers.js'
+import { z } from 'zod';
+import { IpAddrSchema } from './ip.js';
+import { UnicastMacSchema } from './mac.js';
+import { type LinkName, LinkNameSchema, type TsiId, TsiIdSchema, VnNameSchema } from './names.js';
+import { MtuSchema, VidSchema } from './numbers.js';
 
 /** How a frame on the access link names its VN. C-TAG only in this version. */
-export const TagSchema = z.object({ kind: z.literal('c-tag'), vid: VidSchema })
-export type Tag = z.output<typeof TagSchema>
+export const TagSchema = z.object({ kind: z.literal('c-tag'), vid: VidSchema });
+export type Tag = z.output<typeof TagSchema>;
 
 export function formatTag(tag: Tag): string {
-  return `${tag.kind} ${tag.vid}`
+  return `${tag.kind} ${tag.vid}`;
 }
 
 /**
@@ -29,19 +29,19 @@ export const TSI_STATES = [
   'activated',
   'deactivating',
   'releasing',
-] as const
-export const TsiStateSchema = z.enum(TSI_STATES)
+] as const;
+export const TsiStateSchema = z.enum(TSI_STATES);
 /** A TSI in state Init has no row. */
-export type TsiState = (typeof TSI_STATES)[number]
+export type TsiState = (typeof TSI_STATES)[number];
 
 /** A TSI is a pair (tsi, link): the same `tsi` on a second link is a move. */
 export interface TsiKey {
-  readonly tsi: TsiId
-  readonly link: LinkName
+  readonly tsi: TsiId;
+  readonly link: LinkName;
 }
 
 export function tsiKeyText(key: TsiKey): string {
-  return `${key.tsi} on ${key.link}`
+  return `${key.tsi} on ${key.link}`;
 }
 
 export const TsiRowSchema = z.object({
@@ -57,5 +57,5 @@ export const TsiRowSchema = z.object({
   mtu: MtuSchema.nullable(),
   /** Why the TSI is not where it was asked to be: an error's code and message, or null. */
   cause: z.string().nullable(),
-})
-export type TsiRow = z.output<typeof TsiRowSchema>
+});
+export type TsiRow = z.output<typeof TsiRowSchema>;

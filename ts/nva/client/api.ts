@@ -1,0 +1,52 @@
+/** The NVE's side of the session with its NVA, as a role sees it. */
+import type { NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
+import type { Attachment, AuthorizeRequest, MappingChange, NvaEndpoint, VnView } from '../types.js';
+
+export interface NvaClientOptions {
+  readonly nveId: NveId;
+  /** One list, tried by priority; at least one. */
+  readonly endpoints: readonly NvaEndpoint[];
+  /** This NVE's underlay addresses, as HELLO tells them. */
+  readonly tunnels: readonly TunnelEnd[];
+}
+
+export interface NvaClientHandlers {
+  /** The session is up. Reports and subscriptions are renewed by the client itself. */
+  onConnected?(session: { readonly nvaId: string; readonly epoch: string; readonly endpoint: NvaEndpoint }): void;
+  /** The session is lost or could not be made; the client goes on trying. Mappings stay (fail-static). */
+  onDisconnected?(error: NveError): void;
+  onMapping?(change: MappingChange): void;
+  /** The NVA refused an attachment after the fact (its rules changed, or another NVE was first): revoke the TSI. */
+  onReportRefused?(attachment: Attachment, error: NveError): void;
+}
+
+export interface NvaStatus {
+  readonly state: 'stopped' | 'connecting' | 'connected' | 'waiting';
+  readonly nvaId: string | null;
+  readonly epoch: string | null;
+  readonly endpoint: NvaEndpoint | null;
+  readonly subscriptions: number;
+  readonly attachments: number;
+  /** Why the last session ended or could not be made. */
+  readonly error: NveError | null;
+}
+
+/** None of the promises rejects: failure is a result. `deadlineMs` is relative, 5,000 by default. */
+export interface NvaClientApi {
+  start(): void;
+  stop(): Promise<void>;
+  status(): NvaStatus;
+  /** May this TSI join? While the NVA is away a verdict it gave within its time to live counts, else NVE-NNP-001. */
+  authorize(request: AuthorizeRequest, deadlineMs?: number): Promise<Result<VnInfo>>;
+  /** Resolves when the VN is in sync for the first time. The subscription stays when the deadline passes, not when denied. */
+  subscribe(vn: VnId, deadlineMs?: number): Promise<Result<VnView>>;
+  /** Forgets the VN's mappings, without an `onMapping`. */
+  unsubscribe(vn: VnId): void;
+  /** Resolves when the NVA has it. If the deadline passes it is still reported as soon as the NVA is back. */
+  report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs?: number): Promise<Result<null>>;
+  /** The engine has what `onMapping` told up to this revision. */
+  applied(vn: VnId, revision: bigint): void;
+  /** The engine refused it; `text` reaches the NVA's log. */
+  refused(vn: VnId, revision: bigint, error: NveError): void;
+  view(vn: VnId): VnView | null;
+}

@@ -1,0 +1,54 @@
+/** The embedded authority, as `splitnve nva` configures it: plain values, checked by `model/config` before they come here. */
+import type { HostInfo, IpAddr, MacAddr, MemberInfo, NveId, Result, VnInfo, VnName } from '#model';
+import type { NvaAddress } from '../types.js';
+
+export interface AuthorityConfig {
+  readonly nvaId: string;
+  readonly vns: readonly VnInfo[];
+  readonly nves: readonly NveRule[];
+  /** Which TSI may join which VN: allowed if at least one rule matches, so no rule means nobody. */
+  readonly tsis: readonly TsiRule[];
+}
+
+export interface NveRule {
+  readonly nveId: NveId;
+  /** Its registered underlay addresses; a HELLO with another one is refused. */
+  readonly underlay: readonly IpAddr[];
+  /** The VNs it may serve; absent: all. */
+  readonly vns?: readonly VnName[] | undefined;
+}
+
+export interface TsiRule {
+  readonly vn: VnName;
+  /** A TSI id, or a pattern in which `*` stands for any characters. */
+  readonly tsi: string;
+  /** Every MAC of the TSI must be one of these; absent: any. */
+  readonly macs?: readonly MacAddr[] | undefined;
+  readonly ips?: readonly IpAddr[] | undefined;
+  /** The NVEs at which it may be attached; absent: any. */
+  readonly nves?: readonly NveId[] | undefined;
+}
+
+export interface NvaServerOptions {
+  readonly listen: readonly NvaAddress[];
+  readonly authority: AuthorityConfig;
+  /** How long the reports of an NVE whose session is lost are kept; 90,000 by default. */
+  readonly holdMs?: number;
+}
+
+export interface VnListing {
+  readonly info: VnInfo;
+  readonly members: readonly MemberInfo[];
+  readonly hosts: readonly HostInfo[];
+}
+
+export interface NvaServerApi {
+  /** Binds every address, or none of them. Gives the real addresses (port 0 is replaced by the chosen one). */
+  listen(): Promise<Result<readonly NvaAddress[]>>;
+  close(): Promise<void>;
+  /** Creates or changes a VN. */
+  putVn(info: VnInfo): Result<null>;
+  /** Deletes a VN with all that is attached to it; subscribers are told. */
+  deleteVn(name: VnName): Result<null>;
+  list(): VnListing[];
+}
