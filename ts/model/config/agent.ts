@@ -1,0 +1,46 @@
+// The configuration of `splitnve agent`, the NVE.
+
+import { z } from 'zod';
+import { engineSection, logSection, nodeSection, portsSection, rpcSection } from './common.js';
+import { endpointField, linkAddressField, linkNameField, vlanPoolField } from './fields.js';
+
+export const agentConfig = z
+  .strictObject({
+    node: nodeSection,
+    log: logSection,
+    engine: engineSection,
+    port: portsSection,
+    underlay: z
+      .strictObject({
+        port: linkNameField.describe('The [[port]] towards the other NVEs.'),
+        address: linkAddressField.describe(
+          "This NVE's address on the underlay and the length of its link's prefix. The kernel must not hold it.",
+        ),
+      })
+      .describe('Where tunnelled packets leave and arrive.'),
+    access: z
+      .array(
+        z.strictObject({
+          port: linkNameField.describe('The [[port]] towards a hypervisor; its name is the name of the access link.'),
+          vlan_pool: vlanPoolField
+            .prefault('2-4000')
+            .describe('The C-TAG VIDs that may be given out on this link, as rising ranges.'),
+        }),
+      )
+      .min(1, 'at least one [[access]]')
+      .max(63, 'at most 63 access links')
+      .describe('The access links.'),
+    nva: z
+      .strictObject({
+        endpoints: z
+          .array(endpointField)
+          .min(1, 'at least one endpoint')
+          .max(16)
+          .describe('Where the NVA listens; tried in turn.'),
+      })
+      .describe('The Network Virtualization Authority.'),
+    rpc: rpcSection('agent'),
+  })
+  .describe('splitnve agent');
+
+export type AgentConfig = z.output<typeof agentConfig>;

@@ -1,0 +1,121 @@
+// The kinds of value that configuration keys hold. Each refuses with a message that reads after "expected": the loader prints
+// `expected <message>, got <what stands there>`. The rules themselves are the nouns' (../names.ts, ../ip.ts, …).
+
+import { z } from 'zod';
+import { type IpAddr, parseIpv4 } from '../ip.js';
+import { parseUnicastMac } from '../mac.js';
+import { parseLinkName, parseNveId, parseTsiId, parseVnName } from '../names.js';
+import { parseVid, type Vid } from '../numbers.js';
+import type { Result } from '../result.js';
+
+/** Text that a noun's parse function accepts. */
+function nounField<T>(parse: (value: unknown) => Result<T>, expected: string) {
+  return z.string(expected).transform((text, context): T => {
+    const parsed = parse(text);
+    if (parsed.ok) return parsed.value;
+    context.addIssue({ code: 'custom', message: expected });
+    return z.NEVER;
+  });
+}
+
+const NAME = '"A-Z a-z 0-9 _ . : @ / -" that begins with a letter, digit or "_"';
+export const vnNameField = nounField(parseVnName, `a name of 1 to 64 characters of ${NAME}`);
+export const nveIdField = nounField(parseNveId, `a name of 1 to 64 characters of ${NAME}`);
+export const linkNameField = nounField(parseLinkName, `a name of 1 to 64 characters of ${NAME}`);
+/** A TSI id in which `*` may stand for any characters. */
+const TSI_PATTERN = `a TSI id of 1 to 128 characters of ${NAME}, in which "*" stands for any characters`;
+export const tsiPatternField = z
+  .string(TSI_PATTERN)
+  .refine((text) => parseTsiId(text.replaceAll('*', 'x')).ok, TSI_PATTERN);
+
+export const ipv4Field = nounField(parseIpv4, 'an IPv4 address such as "192.0.2.1"');
+export const macField = nounField(parseUnicastMac, 'a unicast MAC address such as "02:00:00:00:00:01"');
+
+/** A kernel interface name: IFNAMSIZ leaves 15 characters; the kernel refuses "/", ":" and white space. */
+const IFACE = 'a kernel interface name of 1 to 15 characters without "/", ":", "," or spaces';
+export const ifaceField = z.string(IFACE).regex(/^(?!\.{1,2}$)[^\s/:,]{1,15}$/, IFACE);
+
+/** A path is absolute, so that it means the same wherever the program was started. DPDK cuts device arguments at commas. */
+const PATH = 'an absolute path without commas';
+export const pathField = z.string(PATH).regex(/^\/[^\0,]{1,4094}$/, PATH);
+
+/** Unix socket paths are limited by sockaddr_un: 107 bytes and a terminating zero. */
+const SOCKET_PATH_MAX = 107;
+const socketFits = (path: string): boolean =>
+  /^\/[^\0]+$/.test(path) && new TextEncoder().encode(path).length <= SOCKET_PATH_MAX;
+const SOCKET = `an absolute path of at most ${SOCKET_PATH_MAX} bytes`;
+export const socketField = z.string(SOCKET).refine(socketFits, SOCKET);
+
+export type Endpoint =
+  | { readonly kind: 'tcp'; readonly host: IpAddr; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+const ENDPOINT = /^(?:tcp:(?<host>[0-9.]+):(?<port>[0-9]{1,5})|unix:(?<path>\/.+))$/;
+
+const ENDPOINT_EXPECTED = 'an endpoint "tcp:ADDRESS:PORT" (an IPv4 address) or "unix:/PATH"';
+export const endpointField = z.string(ENDPOINT_EXPECTED).transform((text, context): Endpoint => {
+  const { host, port, path } = ENDPOINT.exec(text)?.groups ?? {};
+  if (path !== undefined && socketFits(path)) return { kind: 'unix', path };
+  const ip = parseIpv4(host);
+  if (ip.ok && Number(port) >= 1 && Number(port) <= 65535) return { kind: 'tcp', host: ip.value, port: Number(port) };
+  context.addIssue({ code: 'custom', message: ENDPOINT_EXPECTED });
+  return z.NEVER;
+});
+
+/** An interface address and the length of its link's prefix. */
+export interface LinkAddress {
+  readonly ip: IpAddr;
+  readonly prefixLen: number;
+}
+
+const LINK_ADDRESS = 'the address and prefix length of a host, such as "192.0.2.1/24"';
+export const linkAddressField = z.string(LINK_ADDRESS).transform((text, context): LinkAddress => {
+  const [, address, length] = /^([0-9.]+)\/([0-9]{1,2})$/.exec(text) ?? [];
+  const ip = parseIpv4(address);
+  const prefixLen = Number(length);
+  if (ip.ok && prefixLen >= 1 && prefixLen <= 32 && isHostOf(ip.value, prefixLen)) return { ip: ip.value, prefixLen };
+  context.addIssue({ code: 'custom', message: LINK_ADDRESS });
+  return z.NEVER;
+});
+
+/** A unicast address that is neither its link's network nor its broadcast address (RFC 3021: a /31 has neither). */
+function isHostOf(ip: IpAddr, prefixLen: number): boolean {
+  const value = ip.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  const first = Math.floor(value / 2 ** 24);
+  if (first === 0 || first === 127 || first >= 224) return false;
+  const size = 2 ** (32 - prefixLen);
+  return prefixLen >= 31 || (value % size !== 0 && value % size !== size - 1);
+}
+
+/** Both ends included. */
+export interface VlanRange {
+  readonly from: Vid;
+  readonly to: Vid;
+}
+
+/**
+ * The C-TAG VIDs that the NVE may give out on an access link, as ranges that rise. VID 0 marks priority only and 4095 is reserved
+ * (IEEE 802.1Q table 9-2); 1 is the default of most bridges and so never negotiated.
+ */
+const VLAN_POOL = 'VIDs from 2 to 4094 as ranges that rise, such as "2-4000" or "10,20-29"';
+export const vlanPoolField = z.string(VLAN_POOL).transform((text, context): VlanRange[] => {
+  const ranges: VlanRange[] = [];
+  for (const part of text.split(',')) {
+    const [, first, last] = /^\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?$/.exec(part) ?? [];
+    const from = parseVid(first);
+    const to = parseVid(last ?? first);
+    const floor = ranges.at(-1)?.to ?? 1;
+    if (!from.ok || !to.ok || from.value <= floor || from.value > to.value) {
+      context.addIssue({ code: 'custom', message: VLAN_POOL });
+      return z.NEVER;
+    }
+    ranges.push({ from: from.value, to: to.value });
+  }
+  return ranges;
+});
+
+/** A whole number within bounds; the message tells the bounds. */
+export function intField(min: number, max: number) {
+  const message = `a whole number from ${min} to ${max}`;
+  return z.int(message).min(min, message).max(max, message);
+}

@@ -1,0 +1,327 @@
+import { describe, expect, it } from 'vitest';
+import { configJsonSchema } from './json-schema.js';
+import { parseConfig } from './load.js';
+import { type ConfigProblem, formatProblem } from './problems.js';
+import type { RoleName } from './references.js';
+
+const AGENT = `[node]
+name = "nve1"
+
+[[port]]
+name = "access0"
+driver = "net_af_xdp"
+iface = "access0"
+
+[[port]]
+name = "fabric0"
+driver = "net_af_xdp"
+iface = "fabric0"
+mtu = 1600
+
+[underlay]
+port = "fabric0"
+address = "192.0.2.1/24"
+
+[[access]]
+port = "access0"
+
+[nva]
+endpoints = ["tcp:198.51.100.1:7890"]
+`;
+
+const NVA = `[node]
+name = "nva"
+[listen]
+endpoints = ["tcp:127.0.0.1:7890", "unix:/run/nva.sock"]
+[[vn]]
+name = "blue"
+vni = 5001
+[[vn]]
+name = "red"
+vni = 5002
+[[nve]]
+id = "nve1"
+addresses = ["192.0.2.1"]
+[[tsi]]
+vn = "blue"
+tsi = "blue-*"
+`;
+
+const TNVE = `[node]
+name = "hv1"
+[[port]]
+name = "uplink0"
+driver = "net_af_xdp"
+iface = "uplink0"
+[uplink]
+port = "uplink0"
+[nve]
+socket = "/run/splitnve/agent1.sock"
+link = "access0"
+`;
+
+function problems(role: RoleName, text: string): string[] {
+  const result = parseConfig(role, text, 'f.toml');
+  if (result.ok) return [];
+  expect(result.error.code).toBe('NVE-CFG-002');
+  return (result.error.context['problems'] as ConfigProblem[]).map(formatProblem);
+}
+
+describe('parseConfig', () => {
+  it('fills the defaults and turns text into values', () => {
+    const result = parseConfig('agent', AGENT, 'f.toml');
+    expect(result).toMatchObject({
+      ok: true,
+      value: {
+        log: { level: 'info' },
+        engine: { hugepages: 'auto', memory_mb: 256, mbufs: 16384, pollers: 1, poll: 'sleep', fdb_capacity: 65536 },
+        port: [{ mtu: 1500 }, { mtu: 1600 }],
+        underlay: { address: { ip: '192.0.2.1', prefixLen: 24 } },
+        access: [{ port: 'access0', vlan_pool: [{ from: 2, to: 4000 }] }],
+        nva: { endpoints: [{ kind: 'tcp', host: '198.51.100.1', port: 7890 }] },
+        rpc: { socket: '/run/splitnve/agent.sock' },
+      },
+    });
+    expect(parseConfig('tnve', TNVE, 'f.toml')).toMatchObject({
+      ok: true,
+      value: { rpc: { socket: '/run/splitnve/tnve.sock' } },
+    });
+    expect(parseConfig('nva', NVA, 'f.toml')).toMatchObject({
+      ok: true,
+      value: { vn: [{ name: 'blue', vni: 5001, mtu: 1500 }, { name: 'red' }], listen: { hold_ms: 90000 } },
+    });
+  });
+
+  const change = (base: string, from: string, to: string): string => {
+    expect(base).toContain(from);
+    return base.replace(from, to);
+  };
+
+  const cases: [what: string, role: RoleName, text: string, expected: string[]][] = [
+    [
+      'a misspelt key and the one it stands for',
+      'agent',
+      change(AGENT, 'driver = "net_af_xdp"\niface = "access0"', 'driver = "net_af_xdp"\niface = "access0"\nmut = 1500'),
+      [
+        'f.toml:8:1: port[0].mut: expected one of the keys name, mtu, driver, iface, got the key "mut"; did you mean "mtu"?',
+      ],
+    ],
+    [
+      'a misspelt section, and that the real one is missing',
+      'agent',
+      change(AGENT, '[underlay]', '[underlya]'),
+      [
+        'f.toml:1:1: underlay: expected a table, got nothing',
+        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access, nva, rpc, got the key "underlya"; did you mean "underlay"?',
+      ],
+    ],
+    [
+      'a driver that does not exist',
+      'agent',
+      change(AGENT, '"net_af_xdp"\niface = "access0"', '"net_afxdp"\niface = "access0"'),
+      [
+        'f.toml:6:10: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "devargs", got "net_afxdp"; did you mean "net_af_xdp"?',
+      ],
+    ],
+    [
+      'a driver that is missing',
+      'agent',
+      change(AGENT, 'driver = "net_af_xdp"\niface = "access0"', 'iface = "access0"'),
+      [
+        'f.toml:4:1: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "devargs", got nothing',
+      ],
+    ],
+    [
+      'a number out of range',
+      'agent',
+      change(AGENT, 'mtu = 1600', 'mtu = 16000'),
+      [
+        'f.toml:13:7: port[1].mtu: expected a whole number from 576 to 9600, got 16000',
+        'f.toml:13:7: port[1].mtu: expected at most 2026, what an mbuf of 2176 bytes holds (engine.mbuf_size), got 16000',
+      ],
+    ],
+    [
+      'a fraction where a whole number stands',
+      'agent',
+      change(AGENT, 'mtu = 1600', 'mtu = 1600.5'),
+      ['f.toml:13:7: port[1].mtu: expected a whole number from 576 to 9600, got 1600.5'],
+    ],
+    [
+      'text where a number stands',
+      'agent',
+      change(AGENT, 'mtu = 1600', 'mtu = "1600"'),
+      ['f.toml:13:7: port[1].mtu: expected a whole number from 576 to 9600, got "1600"'],
+    ],
+    [
+      'a port that does not exist, with the near one',
+      'agent',
+      change(AGENT, 'port = "fabric0"', 'port = "fabrik0"'),
+      [
+        'f.toml:16:8: underlay.port: expected the name of a [[port]]: access0, fabric0, got "fabrik0"; did you mean "fabric0"?',
+      ],
+    ],
+    [
+      'an access link on the underlay port',
+      'agent',
+      change(AGENT, '[[access]]\nport = "access0"', '[[access]]\nport = "fabric0"'),
+      ['f.toml:20:8: access[0].port: expected another port than underlay.port, got "fabric0"'],
+    ],
+    [
+      'two ports of one name',
+      'agent',
+      change(AGENT, 'name = "fabric0"\n', 'name = "access0"\n'),
+      [
+        'f.toml:10:8: port[1].name: expected another name than that of port[0], got "access0"',
+        'f.toml:16:8: underlay.port: expected the name of a [[port]]: access0, access0, got "fabric0"',
+      ],
+    ],
+    [
+      'the network address as a host',
+      'agent',
+      change(AGENT, '192.0.2.1/24', '192.0.2.0/24'),
+      [
+        'f.toml:17:11: underlay.address: expected the address and prefix length of a host, such as "192.0.2.1/24", got "192.0.2.0/24"',
+      ],
+    ],
+    [
+      'an address without its prefix length',
+      'agent',
+      change(AGENT, '192.0.2.1/24', '192.0.2.1'),
+      [
+        'f.toml:17:11: underlay.address: expected the address and prefix length of a host, such as "192.0.2.1/24", got "192.0.2.1"',
+      ],
+    ],
+    [
+      'a VLAN pool that runs backwards',
+      'agent',
+      change(AGENT, '[[access]]\nport = "access0"', '[[access]]\nport = "access0"\nvlan_pool = "100-50"'),
+      [
+        'f.toml:21:13: access[0].vlan_pool: expected VIDs from 2 to 4094 as ranges that rise, such as "2-4000" or "10,20-29", got "100-50"',
+      ],
+    ],
+    [
+      'an endpoint without scheme',
+      'agent',
+      change(AGENT, 'tcp:198.51.100.1:7890', '198.51.100.1:7890'),
+      [
+        'f.toml:23:14: nva.endpoints[0]: expected an endpoint "tcp:ADDRESS:PORT" (an IPv4 address) or "unix:/PATH", got "198.51.100.1:7890"',
+      ],
+    ],
+    [
+      'an empty list',
+      'agent',
+      change(AGENT, '["tcp:198.51.100.1:7890"]', '[]'),
+      ['f.toml:23:13: nva.endpoints: expected at least one endpoint, got an empty list'],
+    ],
+    [
+      'a misspelt word, a wrong type, an unknown key and a missing section in one go',
+      'agent',
+      change(
+        change(AGENT, '[nva]\nendpoints = ["tcp:198.51.100.1:7890"]\n', ''),
+        '[node]',
+        '[log]\nlevel = "inof"\n[engine]\npollers = "two"\npol = "busy"\n[node]',
+      ),
+      [
+        'f.toml:1:1: nva: expected a table, got nothing',
+        'f.toml:2:9: log.level: expected "trace" or "debug" or "info" or "warn" or "error" or "fatal", got "inof"; did you mean "info"?',
+        'f.toml:4:11: engine.pollers: expected a whole number from 1 to 64, got "two"',
+        'f.toml:5:1: engine.pol: expected one of the keys hugepages, memory_mb, mbufs, mbuf_size, pollers, poll, fdb_capacity, cpus, extra_eal, got the key "pol"; did you mean "poll"?',
+      ],
+    ],
+    [
+      'a table where a list of tables stands',
+      'agent',
+      change(AGENT, '[[access]]', '[access]'),
+      ['f.toml:19:1: access: expected a list, got a table'],
+    ],
+    [
+      'a file of another role',
+      'nva',
+      TNVE,
+      [
+        'f.toml:1:1: listen: expected a table, got nothing',
+        'f.toml:3:3: port: expected one of the keys node, log, listen, vn, nve, tsi, rpc, got the key "port"',
+        'f.toml:7:2: uplink: expected one of the keys node, log, listen, vn, nve, tsi, rpc, got the key "uplink"',
+        'f.toml:9:1: nve: expected a list, got a table',
+      ],
+    ],
+    [
+      'two VNs of one VNI, a VNI of 25 bits',
+      'nva',
+      change(change(NVA, 'vni = 5002', 'vni = 5001'), 'name = "blue"\nvni', 'name = "blue"\nid = 0\nvni'),
+      [
+        'f.toml:7:6: vn[0].id: expected a whole number from 1 to 4294967295, got 0',
+        'f.toml:11:7: vn[1].vni: expected another vni than that of vn[0], got 5001',
+      ],
+    ],
+    [
+      'an address of two NVEs and a multicast MAC in a rule',
+      'nva',
+      `${NVA}macs = ["01:00:5e:00:00:01"]\n[[nve]]\nid = "nve2"\naddresses = ["192.0.2.1"]\n`,
+      [
+        'f.toml:17:9: tsi[0].macs[0]: expected a unicast MAC address such as "02:00:00:00:00:01", got "01:00:5e:00:00:01"',
+        'f.toml:20:14: nve[1].addresses[0]: expected an address that nve[0] does not have, got "192.0.2.1"',
+      ],
+    ],
+    [
+      'a socket path that is too long',
+      'tnve',
+      change(TNVE, '/run/splitnve/agent1.sock', `/${'x'.repeat(107)}`),
+      [`f.toml:10:10: nve.socket: expected an absolute path of at most 107 bytes, got "/${'x'.repeat(75)}...`],
+    ],
+    [
+      'an uplink that is no port',
+      'tnve',
+      change(TNVE, '[uplink]\nport = "uplink0"', '[uplink]\nport = 7'),
+      [
+        'f.toml:8:8: uplink.port: expected a name of 1 to 64 characters of "A-Z a-z 0-9 _ . : @ / -" that begins with a letter, digit or "_", got 7',
+      ],
+    ],
+    [
+      'errors of syntax in several lines',
+      'agent',
+      change(change(AGENT, 'name = "nve1"', 'name = nve1"'), 'mtu = 1600', 'mtu = 16 00'),
+      [
+        expect.stringMatching(/^f\.toml:2:\d+: expected valid TOML \(.+\), got "name = nve1\\""$/),
+        expect.stringMatching(/^f\.toml:13:\d+: expected valid TOML \(.+\), got "mtu = 16 00"$/),
+      ],
+    ],
+    [
+      'a broken header',
+      'agent',
+      change(AGENT, '[underlay]', '[underlay'),
+      [expect.stringMatching(/^f\.toml:15:\d+: expected valid TOML/)],
+    ],
+    ['a section twice', 'agent', `${AGENT}[nva]\n`, [expect.stringMatching(/^f\.toml:24:\d+: expected valid TOML/)]],
+  ];
+
+  it.each(cases)('tells %s', (_, role, text, expected) => {
+    expect(problems(role, text)).toEqual(expected);
+  });
+
+  it('tells all that an empty file lacks', () => {
+    expect(problems('agent', '')).toEqual(
+      ['node', 'port', 'underlay', 'access', 'nva'].map((key) =>
+        expect.stringMatching(new RegExp(`^f\\.toml:1:1: ${key}: expected a (table|list), got nothing$`)),
+      ),
+    );
+  });
+
+  it('is not misled by keys that every JavaScript object has', () => {
+    expect(problems('tnve', `${TNVE}[constructor]\nx = 1\n`)).toEqual([
+      expect.stringContaining('got the key "constructor"'),
+    ]);
+    expect(problems('tnve', `${TNVE}["__proto__"]\nx = 1\n`)).toEqual([
+      expect.stringContaining('got the key "__proto__"'),
+    ]);
+  });
+});
+
+describe('configJsonSchema', () => {
+  it('asks for what has no default, and forbids unknown keys', () => {
+    expect(configJsonSchema('tnve')).toMatchObject({
+      required: ['node', 'port', 'uplink', 'nve'],
+      additionalProperties: false,
+    });
+  });
+});
