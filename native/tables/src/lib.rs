@@ -19,6 +19,7 @@ mod snapshot;
 pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, MapReader, MapWriter, concurrent_map};
+pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
     AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, Snapshot, SnapshotReader, UnderlayPort,

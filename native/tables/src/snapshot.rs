@@ -97,13 +97,15 @@ pub struct NextHopEntry {
     pub header: [u8; OUTER_HEADER_ROOM],
     /// Length of the outer header, 0 while the neighbour's MAC is unknown.
     pub header_length: u8,
+    /// The longest inner frame that fits the underlay port's MTU, bytes.
+    pub max_frame: u16,
     /// The port to leave by.
     pub port: u16,
 }
 
 impl NextHopEntry {
     /// A next hop that cannot be sent to.
-    pub const UNRESOLVED: Self = Self { header: [0; OUTER_HEADER_ROOM], header_length: 0, port: 0 };
+    pub const UNRESOLVED: Self = Self { header: [0; OUTER_HEADER_ROOM], header_length: 0, max_frame: 0, port: 0 };
 }
 
 /// One consistent set of the small tables.

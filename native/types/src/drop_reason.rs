@@ -60,6 +60,8 @@ reasons! {
     SplitHorizon = "split_horizon",
     /// The next hop's MAC address is not known (yet).
     NeighbourUnresolved = "neighbour_unresolved",
+    /// The encapsulated packet is longer than the underlay port's MTU, and an NVE does not fragment (RFC 7348, 4.3).
+    UnderlayMtu = "underlay_mtu",
     /// No headroom for the outer header.
     NoHeadroom = "no_headroom",
     /// No buffer left for a copy.
@@ -89,7 +91,7 @@ reasons! {
     SourceNve = "source_nve",
     /// Underlay: ARP that is malformed, not for us, or claims our address.
     ArpInvalid = "arp_invalid",
-    /// Injection or punt: the ring to the control plane was full.
+    /// Punt: the ring to the control plane was full.
     PuntFull = "punt_full",
 }
 

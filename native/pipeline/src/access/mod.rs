@@ -1,0 +1,7 @@
+//! From a tenant: which VAP a frame belongs to, and whether it may have come from there.
+
+mod classify;
+mod guard;
+
+pub use classify::{check_shape, classify};
+pub use guard::guard;

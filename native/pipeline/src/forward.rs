@@ -1,0 +1,28 @@
+//! Where a tenant's frame goes inside its VN: by destination MAC only (RFC 8014, 3.1).
+
+use tables::{Destination, Snapshot};
+use types::DropReason;
+
+use crate::burst::Pipeline;
+use crate::meta::{Meta, Verdict};
+
+/// Decides every pending packet of a burst.
+pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
+    for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
+        meta.verdict = if meta.destination.mac.is_group() { Verdict::Replicate } else { unicast(pipeline, meta) };
+    }
+}
+
+fn unicast(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
+    match pipeline.fdb.get_hashed(meta.destination, meta.destination_hash).map(Destination::unpack) {
+        Some(Destination::Vap(vap)) if vap == meta.vap => Verdict::Drop(DropReason::SameVap),
+        Some(Destination::Vap(vap)) => Verdict::Vap(vap),
+        Some(Destination::NextHop(_)) if meta.from_tunnel() => Verdict::Drop(DropReason::SplitHorizon),
+        Some(Destination::NextHop(next_hop)) => Verdict::NextHop(next_hop),
+        None => match pipeline.snapshot.vn(meta.vn).map_or(Snapshot::NONE, |vn| vn.uplink) {
+            Snapshot::NONE => Verdict::Drop(DropReason::UnknownUnicast),
+            uplink if uplink == meta.vap => Verdict::Drop(DropReason::UnknownUnicast),
+            uplink => Verdict::Vap(uplink),
+        },
+    }
+}

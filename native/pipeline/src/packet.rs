@@ -1,0 +1,41 @@
+//! What the pipeline needs of a packet buffer and of the world that packets leave to.
+
+use types::PortId;
+
+/// A frame in one contiguous buffer, with room before and after it.
+pub trait Packet: Sized {
+    /// The frame, from its destination MAC to its last byte before the FCS.
+    fn data(&self) -> &[u8];
+    /// The same, to be changed.
+    fn data_mut(&mut self) -> &mut [u8];
+    /// Grows the frame by `N` bytes at its front and returns them, of unspecified content; `None` if there is no headroom.
+    fn prepend<const N: usize>(&mut self) -> Option<&mut [u8; N]>;
+    /// Takes `length` bytes off the front; `length` is at most the frame's length.
+    fn trim_front(&mut self, length: usize);
+    /// Cuts the frame to `length` bytes; `length` is at most the frame's length.
+    fn truncate(&mut self, length: usize);
+    /// Whether the frame continues in further buffers, which the pipeline does not follow.
+    fn is_segmented(&self) -> bool;
+    /// Asks for the first bytes of the frame to be loaded.
+    fn prefetch(&self);
+}
+
+/// Why a frame is handed to the control plane.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum PuntClass {
+    /// A group address that bridges do not forward: LLDP, ECP and their kind.
+    LinkLocal = 0,
+    /// ARP of the underlay that may change what we know of a neighbour.
+    Arp = 1,
+}
+
+/// Where packets go.
+pub trait Sink<P> {
+    /// Sends `packet` out of `port`. What the port cannot take is dropped and counted by the sink, for `origin`.
+    fn transmit(&mut self, port: u16, packet: P, origin: PortId);
+    /// A copy of `packet` with the same room before it; `None` if there is no buffer.
+    fn copy(&mut self, packet: &P) -> Option<P>;
+    /// Hands a copy of `frame` to the control plane; false if there is no room.
+    fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> bool;
+}

@@ -1,0 +1,6 @@
+//! Declared effects: each test states exactly what leaves, by which port, and which counters move. Anything else fails it.
+
+mod access;
+mod lab;
+mod properties;
+mod underlay;

@@ -1,0 +1,296 @@
+//! A small NVE on a bench: two VNs with equal tenant addresses, two access links, one underlay port, two remote NVEs.
+
+use core::net::Ipv4Addr;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use tables::{
+    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey, UnderlayPort,
+    VapEntry, VnEntry, concurrent_map,
+};
+use types::{DropReason, MacAddr, PortId, Vni};
+use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
+
+use crate::packet::{Packet, PuntClass, Sink};
+use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline};
+
+pub const LINK_1: PortId = PortId(0);
+pub const LINK_2: PortId = PortId(1);
+pub const UNDERLAY: PortId = PortId(2);
+pub const UNUSED: PortId = PortId(3);
+pub const BLUE: u16 = 0;
+pub const RED: u16 = 1;
+pub const BLUE_TAG: u16 = 100;
+pub const RED_TAG: u16 = 200;
+pub const BLUE_VNI: u32 = 5001;
+pub const RED_VNI: u32 = 5002;
+pub const US: ([u8; 6], Ipv4Addr) = ([2, 0xff, 0, 0, 0, 1], Ipv4Addr::new(192, 0, 2, 1));
+pub const NVE_2: ([u8; 6], Ipv4Addr) = ([2, 0xff, 0, 0, 0, 2], Ipv4Addr::new(192, 0, 2, 2));
+pub const NVE_3: ([u8; 6], Ipv4Addr) = ([2, 0xff, 0, 0, 0, 3], Ipv4Addr::new(192, 0, 2, 3));
+/// In both VNs, at link 1.
+pub const HERE: [u8; 6] = [2, 0, 0, 0, 0, 1];
+/// In blue only, at link 1.
+pub const BLUE_ONLY: [u8; 6] = [2, 0, 0, 0, 0, 9];
+/// In both VNs, behind NVE 2.
+pub const THERE: [u8; 6] = [2, 0, 0, 0, 0, 2];
+/// In blue, at link 2.
+pub const BESIDE: [u8; 6] = [2, 0, 0, 0, 0, 3];
+pub const NOBODY: [u8; 6] = [2, 0, 0, 0, 0, 0x77];
+pub const BROADCAST: [u8; 6] = [0xff; 6];
+
+const BLUE_1: u16 = 0;
+const RED_1: u16 = 1;
+const BLUE_2: u16 = 2;
+const TO_NVE_2_BLUE: u16 = 0;
+const TO_NVE_2_RED: u16 = 1;
+const TO_NVE_3_BLUE: u16 = 2;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TestPacket {
+    buffer: Vec<u8>,
+    start: usize,
+    pub segmented: bool,
+}
+
+impl TestPacket {
+    pub fn new(frame: &[u8]) -> Self {
+        let mut buffer = vec![0xa5; 128];
+        buffer.extend_from_slice(frame);
+        Self { buffer, start: 128, segmented: false }
+    }
+}
+
+impl Packet for TestPacket {
+    fn data(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+    fn data_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..]
+    }
+    fn prepend<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.start = self.start.checked_sub(N)?;
+        self.buffer[self.start..].first_chunk_mut()
+    }
+    fn trim_front(&mut self, length: usize) {
+        assert!(length <= self.data().len());
+        self.start += length;
+    }
+    fn truncate(&mut self, length: usize) {
+        assert!(length <= self.data().len());
+        self.buffer.truncate(self.start + length);
+    }
+    fn is_segmented(&self) -> bool {
+        self.segmented
+    }
+    fn prefetch(&self) {}
+}
+
+/// What left the pipeline, and what it counted.
+#[derive(Default, PartialEq, Eq, Debug)]
+pub struct Effects {
+    pub sent: Vec<(u16, Vec<u8>)>,
+    pub punted: Vec<(PuntClass, Vec<u8>)>,
+    pub dropped: Vec<(DropReason, u64)>,
+    /// `(vap, in packets, out packets)` of those that moved.
+    pub vaps: Vec<(u16, u64, u64)>,
+    pub copies: usize,
+}
+
+impl Effects {
+    pub fn drop(reason: DropReason) -> Self {
+        Self { dropped: vec![(reason, 1)], ..Self::default() }
+    }
+    pub fn with_vaps(mut self, vaps: &[(u16, u64, u64)]) -> Self {
+        self.vaps = vaps.to_vec();
+        self
+    }
+}
+
+struct Recorder<'e> {
+    effects: &'e mut Effects,
+    buffers: usize,
+    punt_room: bool,
+}
+
+impl Sink<TestPacket> for Recorder<'_> {
+    fn transmit(&mut self, port: u16, packet: TestPacket, _origin: PortId) {
+        self.effects.sent.push((port, packet.data().to_vec()));
+    }
+    fn copy(&mut self, packet: &TestPacket) -> Option<TestPacket> {
+        self.buffers = self.buffers.checked_sub(1)?;
+        self.effects.copies += 1;
+        Some(packet.clone())
+    }
+    fn punt(&mut self, class: PuntClass, _port: PortId, frame: &[u8]) -> bool {
+        if self.punt_room {
+            self.effects.punted.push((class, frame.to_vec()));
+        }
+        self.punt_room
+    }
+}
+
+pub struct Lab {
+    pub snapshot: Snapshot,
+    pub fdb: MapWriter<FdbKey>,
+    pub contexts: MapWriter<ContextKey>,
+    pub sources: MapWriter<SourceKey>,
+    pub buffers: usize,
+    pub punt_room: bool,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let mut link_1 = AccessPort::default();
+        link_1.c_tag[usize::from(BLUE_TAG)] = BLUE_1;
+        link_1.c_tag[usize::from(RED_TAG)] = RED_1;
+        let link_2 = AccessPort { untagged: BLUE_2, ..AccessPort::default() };
+        let vap = |port: PortId, vid, vn| VapEntry { port: port.0, vid, vn, guard: true };
+        let vn = |vaps: &[u16], flood: &[u16]| VnEntry {
+            max_frame: 1514,
+            vaps: vaps.into(),
+            flood: flood.into(),
+            ..VnEntry::default()
+        };
+        let snapshot = Snapshot {
+            ports: Arc::new(vec![
+                PortEntry::Access(Arc::new(link_1)),
+                PortEntry::Access(Arc::new(link_2)),
+                PortEntry::Underlay(UnderlayPort { mac: MacAddr(US.0), ip: US.1 }),
+                PortEntry::Unused,
+            ]),
+            vaps: Arc::new(vec![vap(LINK_1, BLUE_TAG, BLUE), vap(LINK_1, RED_TAG, RED), vap(LINK_2, 0, BLUE)]),
+            vns: Arc::new(vec![vn(&[BLUE_1, BLUE_2], &[TO_NVE_2_BLUE, TO_NVE_3_BLUE]), vn(&[RED_1], &[TO_NVE_2_RED])]),
+            next_hops: Arc::new(vec![next_hop(NVE_2, BLUE_VNI), next_hop(NVE_2, RED_VNI), next_hop(NVE_3, BLUE_VNI)]),
+        };
+        let mut lab = Self {
+            snapshot,
+            fdb: concurrent_map(64, 1),
+            contexts: concurrent_map(8, 2),
+            sources: concurrent_map(8, 3),
+            buffers: 100,
+            punt_room: true,
+        };
+        lab.row(BLUE, HERE, Destination::Vap(BLUE_1));
+        lab.row(BLUE, BLUE_ONLY, Destination::Vap(BLUE_1));
+        lab.row(BLUE, BESIDE, Destination::Vap(BLUE_2));
+        lab.row(BLUE, THERE, Destination::NextHop(TO_NVE_2_BLUE));
+        lab.row(RED, HERE, Destination::Vap(RED_1));
+        lab.row(RED, THERE, Destination::NextHop(TO_NVE_2_RED));
+        for (vn, vni) in [(BLUE, BLUE_VNI), (RED, RED_VNI)] {
+            lab.contexts.insert(ContextKey(Vni::try_from(vni).unwrap()), vn.into()).unwrap();
+            lab.sources.insert(SourceKey { vn, source: NVE_2.1 }, 1).unwrap();
+        }
+        lab.sources.insert(SourceKey { vn: BLUE, source: NVE_3.1 }, 1).unwrap();
+        lab
+    }
+
+    pub fn row(&mut self, vn: u16, mac: [u8; 6], destination: Destination) {
+        self.fdb.insert(FdbKey { vn, mac: MacAddr(mac) }, destination.pack()).unwrap();
+    }
+
+    pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {
+        change(&mut Arc::make_mut(&mut self.snapshot.vns)[usize::from(vn)]);
+    }
+
+    pub fn run(&self, port: PortId, frame: &[u8]) -> Effects {
+        self.run_burst(port, [TestPacket::new(frame)])
+    }
+
+    /// Runs a burst, and checks that no packet is lost or made: what came in and what was copied is what left.
+    pub fn run_burst(&self, port: PortId, packets: impl IntoIterator<Item = TestPacket>) -> Effects {
+        let words = |count| (0..count).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
+        let (drops, vaps) = (words(Counters::DROP_WORDS), words(COUNTERS_PER_VAP * 3));
+        let mut effects = Effects::default();
+        let mut burst: Burst<TestPacket> = packets.into_iter().collect();
+        let received = burst.len();
+        let mut sink = Recorder { effects: &mut effects, buffers: self.buffers, punt_room: self.punt_room };
+        Pipeline {
+            snapshot: &self.snapshot,
+            fdb: &self.fdb.reader(),
+            contexts: &self.contexts.reader(),
+            sources: &self.sources.reader(),
+            counters: Counters::new(&drops, &vaps),
+        }
+        .run(port, &mut burst, &mut sink);
+        assert!(burst.is_empty());
+        for (at, word) in drops.iter().enumerate().filter(|(_, word)| word.load(Ordering::Relaxed) != 0) {
+            assert_eq!(at / DropReason::COUNT, usize::from(port.0), "a drop is counted where the packet came in");
+            effects.dropped.push((DropReason::ALL[at % DropReason::COUNT], word.load(Ordering::Relaxed)));
+        }
+        for (vap, words) in vaps.chunks(COUNTERS_PER_VAP).enumerate() {
+            let moved = (vap as u16, words[0].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
+            if moved.1 + moved.2 != 0 {
+                effects.vaps.push(moved);
+            }
+        }
+        let no_buffer =
+            effects.dropped.iter().find(|(reason, _)| *reason == DropReason::NoBuffer).map_or(0, |(_, n)| *n as usize);
+        let dropped: usize = effects.dropped.iter().map(|(_, count)| *count as usize).sum();
+        assert_eq!(
+            received + effects.copies,
+            effects.sent.len() + effects.punted.len() + dropped - no_buffer,
+            "packets in = packets out: {effects:?}"
+        );
+        effects
+    }
+}
+
+fn next_hop(nve: ([u8; 6], Ipv4Addr), vni: u32) -> NextHopEntry {
+    let header = OuterHeader::template((MacAddr(US.0), US.1), (MacAddr(nve.0), nve.1), Vni::try_from(vni).unwrap());
+    let mut entry = NextHopEntry {
+        header_length: VXLAN_OVERHEAD as u8,
+        max_frame: 1564,
+        port: UNDERLAY.0,
+        ..NextHopEntry::UNRESOLVED
+    };
+    entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
+    entry
+}
+
+/// An untagged frame: MACs, then EtherType and payload.
+pub fn frame(destination: [u8; 6], source: [u8; 6], rest: &[u8]) -> Vec<u8> {
+    [&destination[..], &source[..], rest].concat()
+}
+
+/// The same with a tag.
+pub fn tagged(tpid: u16, tci: u16, frame: &[u8]) -> Vec<u8> {
+    [&frame[..12], &tpid.to_be_bytes(), &tci.to_be_bytes(), &frame[12..]].concat()
+}
+
+/// EtherType and an IPv4 packet of `length` bytes.
+pub fn ipv4(length: u16) -> Vec<u8> {
+    let mut packet = vec![0; 2 + usize::from(length)];
+    packet[..4].copy_from_slice(&[0x08, 0x00, 0x45, 0]);
+    packet[4..6].copy_from_slice(&length.to_be_bytes());
+    packet
+}
+
+/// A tunnelled packet as NVE 2 or 3 sends it. Written out by hand, so that it is an oracle for what we send, too.
+pub fn tunnelled(source: ([u8; 6], Ipv4Addr), vni: u32, inner: &[u8]) -> Vec<u8> {
+    outer(source, US, 17, &vxlan(vni, inner))
+}
+
+pub fn vxlan(vni: u32, inner: &[u8]) -> Vec<u8> {
+    let mut udp = vec![0xc0, 0x01];
+    udp.extend_from_slice(&4789u16.to_be_bytes());
+    udp.extend_from_slice(&(inner.len() as u16 + 16).to_be_bytes());
+    udp.extend_from_slice(&[0, 0, 0x08, 0, 0, 0]);
+    udp.extend_from_slice(&(vni << 8).to_be_bytes());
+    udp.extend_from_slice(inner);
+    udp
+}
+
+pub fn outer(source: ([u8; 6], Ipv4Addr), destination: ([u8; 6], Ipv4Addr), protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut ip = vec![0x45, 0];
+    ip.extend_from_slice(&(payload.len() as u16 + 20).to_be_bytes());
+    ip.extend_from_slice(&[0, 0, 0x40, 0, 64, protocol, 0, 0]);
+    ip.extend_from_slice(&source.1.octets());
+    ip.extend_from_slice(&destination.1.octets());
+    let checksum = !fold(sum(&ip, 0));
+    ip[10..12].copy_from_slice(&checksum.to_be_bytes());
+    [&destination.0[..], &source.0[..], &[0x08, 0x00], &ip, payload].concat()
+}
+
+pub fn arp(destination: [u8; 6], packet: ArpPacket) -> Vec<u8> {
+    [&destination[..], &packet.sender_mac[..], &[0x08, 0x06], packet.as_bytes()].concat()
+}

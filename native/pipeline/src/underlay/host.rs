@@ -1,0 +1,64 @@
+//! The underlay address as a host: it answers ARP (RFC 826) and ICMP echo (RFC 792), and nothing else.
+
+use tables::UnderlayPort;
+use types::{DropReason, MacAddr};
+use wire::{
+    ArpOperation, ArpPacket, ETHERNET_HEADER, EthernetHeader, FromBytes, IPV4_HEADER, IntoBytes, Ipv4Header,
+    OuterHeader, echo_to_reply,
+};
+
+use crate::meta::Verdict;
+use crate::packet::{Packet, PuntClass};
+
+/// Answers a request for our address in place; hands to the control plane what may tell of a neighbour.
+pub fn arp<P: Packet>(port: &UnderlayPort, packet: &mut P) -> Verdict {
+    let data = packet.data_mut();
+    let Some((arp, operation)) = ArpPacket::parse(&data[ETHERNET_HEADER..]) else {
+        return Verdict::Drop(DropReason::ArpInvalid);
+    };
+    let (sender_mac, sender_ip) = (MacAddr(arp.sender_mac), arp.sender_ip);
+    // Nobody else may claim our address, and a neighbour is a station (RFC 826 leaves both to the receiver).
+    if !sender_mac.is_station() || sender_ip == port.ip.octets() {
+        return Verdict::Drop(DropReason::ArpInvalid);
+    }
+    if arp.target_ip != port.ip.octets() {
+        // A gratuitous announcement names its sender as target; it may tell of a neighbour's new MAC.
+        let gratuitous = arp.target_ip == sender_ip;
+        return if gratuitous { Verdict::Punt(PuntClass::Arp) } else { Verdict::Drop(DropReason::NotForUs) };
+    }
+    match operation {
+        ArpOperation::Reply => Verdict::Punt(PuntClass::Arp),
+        ArpOperation::Request => {
+            let reply = ArpPacket::new(ArpOperation::Reply, (port.mac.0, port.ip), (sender_mac.0, sender_ip.into()));
+            answer(port, data, sender_mac);
+            data[ETHERNET_HEADER..ETHERNET_HEADER + reply.as_bytes().len()].copy_from_slice(reply.as_bytes());
+            Verdict::Reply
+        }
+    }
+}
+
+/// Answers an echo request in place. `total_length` is the IP packet's, already checked against the frame.
+pub fn icmp<P: Packet>(port: &UnderlayPort, packet: &mut P, total_length: usize) -> Verdict {
+    packet.truncate(ETHERNET_HEADER + total_length);
+    let data = packet.data_mut();
+    if !echo_to_reply(&mut data[ETHERNET_HEADER + IPV4_HEADER..]) {
+        return Verdict::Drop(DropReason::NotOverlay);
+    }
+    if let Ok((ip, _)) = Ipv4Header::mut_from_prefix(&mut data[ETHERNET_HEADER..]) {
+        ip.destination = ip.source;
+        ip.source = port.ip.octets();
+        ip.ttl = OuterHeader::TTL;
+        ip.fill_checksum();
+    }
+    let mut sender = [0; 6];
+    sender.copy_from_slice(&data[6..12]);
+    answer(port, data, MacAddr(sender));
+    Verdict::Reply
+}
+
+fn answer(port: &UnderlayPort, data: &mut [u8], to: MacAddr) {
+    if let Ok((ethernet, _)) = EthernetHeader::mut_from_prefix(data) {
+        ethernet.destination = to.0;
+        ethernet.source = port.mac.0;
+    }
+}

@@ -1,0 +1,10 @@
+//! From the underlay: is it for this NVE, is it a tunnelled packet of a VN it knows, and may its sender send it.
+
+mod context;
+mod decap;
+mod host;
+mod outer;
+
+pub use context::context;
+pub use decap::decapsulate;
+pub use outer::outer;
