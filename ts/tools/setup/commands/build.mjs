@@ -1,0 +1,11 @@
+import { build } from '../build.mjs';
+import { setupOptions } from '../options.mjs';
+import { setup } from '../setup.mjs';
+import { system } from '../system.mjs';
+
+/** @param {string[]} args */
+export async function main(args) {
+  await setup(system, { sets: ['run'], install: setupOptions(args).install });
+  await build();
+  return 0;
+}
