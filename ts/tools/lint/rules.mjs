@@ -47,7 +47,7 @@ export const typescriptLayers = {
  */
 export const standalone = {
   'ts/tools/setup':
-    'setup runs before `npm ci` and before the build: only node: modules and files of ts/tools are there',
+    'setup runs before anything is installed or built: only node: modules and files of ts/tools are there',
 };
 
 /**

@@ -25,7 +25,7 @@ export async function setup(system, { sets, install }) {
   if (!missing) {
     system.say('setup: warning: no dpkg here, so whether the Debian packages are there is not checked');
   }
-  const npmReason = npmCiReason(system);
+  const npmReason = npmInstallReason(system);
 
   if (missing && missing.length > 0) {
     system.say(`setup: Debian packages ${install ? 'to install' : 'that would be installed'}:`);
@@ -33,7 +33,7 @@ export async function setup(system, { sets, install }) {
     for (const { name, reason } of missing) system.say(`  ${name.padEnd(width)}  ${reason}`);
   }
   if (npmReason)
-    system.say(`setup: npm packages${install ? '' : ' that would be installed'}: npm ci, because ${npmReason}`);
+    system.say(`setup: npm packages${install ? '' : ' that would be installed'}: npm install, because ${npmReason}`);
   if (!install && ((missing && missing.length > 0) || npmReason)) {
     throw new SetupError(
       'something is missing (listed above), and --no-install says not to install it',
@@ -43,7 +43,7 @@ export async function setup(system, { sets, install }) {
 
   if (missing && missing.length > 0) await installPackages(system, missing, sets);
   checkDpdk(system);
-  if (npmReason) await npmCi(system);
+  if (npmReason) await npmInstall(system);
 }
 
 /** A DPDK of the user's own serves as well as Debian's. @param {System} system @param {string} name */
@@ -52,20 +52,31 @@ function isThereByOtherMeans(system, name) {
   return version !== undefined && atLeast(version, MINIMUM_DPDK);
 }
 
-/** Why `npm ci` is due, or undefined. @param {System} system @returns {string | undefined} */
-function npmCiReason(system) {
+/** Why `npm install` is due, or undefined. @param {System} system @returns {string | undefined} */
+function npmInstallReason(system) {
   if (system.list('node_modules').length === 0) return 'node_modules is missing';
   const stamp = system.read(STAMP);
   if (stamp === undefined) return 'node_modules comes from elsewhere';
   return stamp === lockStamp(system) ? undefined : 'package-lock.json or Node has changed';
 }
 
-/** @param {System} system */
-async function npmCi(system) {
-  const status = await system.run('npm', ['ci', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']);
+/**
+ * What package-lock.json says, and nothing written into it. Not `npm ci`: that refuses a lock file that lacks the optional packages of other
+ * platforms, and npm leaves them out where a mirror of the registry does not have them.
+ * @param {System} system
+ */
+async function npmInstall(system) {
+  const status = await system.run('npm', [
+    'install',
+    '--no-save',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
   if (status !== 0) {
     throw new SetupError(
-      `npm ci failed with exit code ${status}`,
+      `npm install failed with exit code ${status}`,
       'see what npm said above; it needs the npm registry, or a filled cache (npm config get cache)',
     );
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { debianPackages } from './packages.mjs';
 import { setup } from './setup.mjs';
@@ -159,7 +160,7 @@ describe('setup', () => {
     const error = await failureOf(run(machine, { install: false }));
     expect(error.remedy).toBe('run without --no-install');
     expect(machine.said.join('\n')).toMatch(
-      /would be installed:\n {2}libdpdk-dev .*\n {2}iperf3 .*\n.*npm ci, because node_modules is missing/,
+      /would be installed:\n {2}libdpdk-dev .*\n {2}iperf3 .*\n.*npm install, because node_modules is missing/,
     );
     expect(machine.ran).toEqual([]);
   });
@@ -211,19 +212,34 @@ describe('setup', () => {
     expect(other.said).toHaveLength(2);
   });
 
-  it('runs npm ci when node_modules is missing or of another lock file, and once', async () => {
+  it('runs npm install when node_modules is missing or of another lock file, and once', async () => {
     const machine = new Machine();
     machine.nodeModules = [];
     await run(machine);
-    expect(machine.ran).toEqual([expect.stringMatching(/^npm ci /)]);
-    expect(machine.said).toEqual(['setup: npm packages: npm ci, because node_modules is missing']);
+    expect(machine.ran).toEqual([expect.stringMatching(/^npm install --no-save /)]);
+    expect(machine.said).toEqual(['setup: npm packages: npm install, because node_modules is missing']);
     machine.files.set('package-lock.json', '{"changed": true}');
     await run(machine);
     await run(machine);
     expect(machine.ran).toHaveLength(2);
     machine.files.delete('node_modules/.splitnve-lock');
     machine.npmStatus = 1;
-    expect((await failureOf(run(machine))).message).toBe('npm ci failed with exit code 1');
+    expect((await failureOf(run(machine))).message).toBe('npm install failed with exit code 1');
     expect(machine.files.has('node_modules/.splitnve-lock')).toBe(false);
+  });
+});
+
+describe('package-lock.json', () => {
+  it('is of this package.json, name by name', () => {
+    const json = (file: string) => JSON.parse(readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8'));
+    const manifest = json('package.json');
+    const lock = json('package-lock.json');
+    for (const kind of ['dependencies', 'devDependencies'])
+      expect(lock.packages[''][kind], kind).toEqual(manifest[kind]);
+    for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
+      expect(version, `${name} is pinned`).toMatch(/^\d+\.\d+\.\d+$/);
+      expect(lock.packages[`node_modules/${name}`]?.version, name).toBe(version);
+    }
+    expect(JSON.stringify(lock), 'no address of a registry').not.toContain('"resolved"');
   });
 });
