@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import type { IpAddr, MacAddr, Mtu, Vid, VnId, Vni } from '#model';
+import { batchesOf, decodeResult, encodeCommand } from './commands.js';
+import { pack, unpack } from './msgpack.js';
+import type { Command } from './types.js';
+
+const vn = 7 as VnId;
+const mac = '02:00:00:00:00:0a' as MacAddr;
+const ip = '192.0.2.1' as IpAddr;
+const macBytes = Buffer.from('02000000000a', 'hex');
+const ipBytes = Buffer.from([192, 0, 2, 1]);
+
+/** Every row of the table in docs/engine.md. */
+const rows: [Command, unknown[]][] = [
+  [
+    { op: 'PortAdd', port: 3, name: 'access0', mtu: 1500, kind: { driver: 'net_af_xdp', iface: 'access0' } },
+    [1, 3, 'access0', 1500, ['net_af_xdp', 'access0']],
+  ],
+  [
+    { op: 'PortAdd', port: 3, name: 't', mtu: 1500, kind: { driver: 'net_tap', iface: 'blue1', mac } },
+    [1, 3, 't', 1500, ['net_tap', 'blue1', macBytes]],
+  ],
+  [
+    { op: 'PortAdd', port: 3, name: 't', mtu: 1500, kind: { driver: 'net_tap', iface: 'blue1', mac: null } },
+    [1, 3, 't', 1500, ['net_tap', 'blue1', null]],
+  ],
+  [
+    {
+      op: 'PortAdd',
+      port: 3,
+      name: 'p',
+      mtu: 1500,
+      kind: { driver: 'net_pcap', rxFile: '/a', txFile: null, infiniteRx: true },
+    },
+    [1, 3, 'p', 1500, ['net_pcap', '/a', null, true]],
+  ],
+  [
+    { op: 'PortAdd', port: 3, name: 'n', mtu: 1500, kind: { driver: 'net_null', packetSize: 64, noRx: true } },
+    [1, 3, 'n', 1500, ['net_null', 64, true]],
+  ],
+  [{ op: 'PortAdd', port: 3, name: 'r', mtu: 1500, kind: { driver: 'net_ring' } }, [1, 3, 'r', 1500, ['net_ring']]],
+  [
+    { op: 'PortAdd', port: 3, name: 'd', mtu: 1500, kind: { driver: 'devargs', devargs: '0000:03:00.0' } },
+    [1, 3, 'd', 1500, ['devargs', '0000:03:00.0']],
+  ],
+  [{ op: 'PortDel', port: 3 }, [2, 3]],
+  [{ op: 'VnSet', vn, vni: 5001 as Vni, mtu: 1500 as Mtu }, [3, 7, 5001, 1500]],
+  [{ op: 'VnSet', vn, vni: null, mtu: 1500 as Mtu }, [3, 7, null, 1500]],
+  [{ op: 'VnDel', vn }, [4, 7]],
+  [
+    { op: 'VapSet', vap: 9, vn, port: 3, selector: { kind: 'c-tag', vid: 100 as Vid }, guard: true, uplink: false },
+    [5, 9, 7, 3, ['c-tag', 100], 1],
+  ],
+  [
+    { op: 'VapSet', vap: 9, vn, port: 3, selector: { kind: 'port' }, guard: true, uplink: true },
+    [5, 9, 7, 3, ['port'], 3],
+  ],
+  [{ op: 'VapDel', vap: 9 }, [6, 9]],
+  [{ op: 'UnderlaySet', port: 1, ip, prefixLen: 24 }, [7, 1, ipBytes, 24]],
+  [{ op: 'UnderlayDel', port: 1 }, [8, 1]],
+  [{ op: 'NextHopSet', nh: 4, remote: ip, encap: 1, contextId: 5001 }, [9, 4, ipBytes, 1, 5001]],
+  [{ op: 'NextHopDel', nh: 4 }, [10, 4]],
+  [{ op: 'FdbSet', vn, mac, dest: { kind: 'vap', vap: 9 } }, [11, 7, macBytes, [0, 9]]],
+  [{ op: 'FdbSet', vn, mac, dest: { kind: 'nh', nh: 4 } }, [11, 7, macBytes, [1, 4]]],
+  [{ op: 'FdbDel', vn, mac }, [12, 7, macBytes]],
+  [{ op: 'FloodSet', vn, nhs: [4, 5] }, [13, 7, [4, 5]]],
+  [{ op: 'SourcesSet', vn, ips: [ip] }, [14, 7, [ipBytes]]],
+];
+
+describe('encodeCommand', () => {
+  it.each(rows)('%j', (command, array) => {
+    expect(unpack(pack(encodeCommand(command)))).toEqual(array);
+  });
+
+  it('packs bytes as MessagePack bin, and a u64 as uint 64', () => {
+    expect(pack([ipBytes, 2n ** 62n]).toString('hex')).toBe('92c404c0000201d34000000000000000');
+  });
+});
+
+describe('batchesOf', () => {
+  it('leaves a load of one batch as it is', () => {
+    const commands = rows.map(([command]) => command);
+    expect(batchesOf(commands)).toEqual([commands]);
+    expect(batchesOf([])).toEqual([]);
+  });
+
+  it('puts objects before what names them, and deletions last, in reverse', () => {
+    const commands = rows.map(([command]) => command).reverse();
+    const batches = batchesOf(commands, 1);
+    expect(batches.every((batch) => batch.length === 1)).toBe(true);
+    const order = batches.map(([command]) => command!.op).filter((op, n, all) => all.indexOf(op) === n);
+    expect(order).toEqual([
+      'PortAdd',
+      'UnderlaySet',
+      'VnSet',
+      'VapSet',
+      'NextHopSet',
+      'SourcesSet',
+      'FdbSet',
+      'FloodSet',
+      'FdbDel',
+      'NextHopDel',
+      'VapDel',
+      'VnDel',
+      'UnderlayDel',
+      'PortDel',
+    ]);
+    expect(batches.flat()).toHaveLength(commands.length);
+  });
+});
+
+describe('decodeResult', () => {
+  const commands: Command[] = [{ op: 'VnDel', vn }];
+  const sent = { epoch: 5n, batchId: 2n, commands };
+
+  it('gives the refused commands with code and context', () => {
+    expect(decodeResult([5n, 2, false, [[0, 'NVE-ENG-004', { vn: 7 }]]], sent)).toEqual([
+      { command: commands[0], code: 'NVE-ENG-004', context: { vn: 7 } },
+    ]);
+    expect(decodeResult([5, 2n, true, [], 'a later field'], sent)).toEqual([]);
+  });
+
+  it.each([
+    ['another epoch', [6, 2, true, []]],
+    ['another batch', [5, 3, true, []]],
+    ['an index without a command', [5, 2, false, [[1, 'NVE-ENG-004', {}]]]],
+    ['a code that is none', [5, 2, false, [[0, 'ENOENT', {}]]]],
+    ['applied and refused at once', [5, 2, true, [[0, 'NVE-ENG-004', {}]]]],
+    ['neither', [5, 2, false, []]],
+    ['not an array', { applied: true }],
+  ])('refuses %s', (_, value) => {
+    expect(() => decodeResult(value, sent)).toThrow(/the engine answered/);
+  });
+});

@@ -1,0 +1,133 @@
+// Commands as the positional arrays of docs/engine.md ("apply"), their order inside a load that needs several batches, and the
+// engine's answer to a batch.
+
+import { type IpAddr, ipToBytes, macToBytes } from '#model';
+import { badReply, Reader } from './reader.js';
+import {
+  BATCH_COMMANDS,
+  type Command,
+  type Dest,
+  type PortKind,
+  type Refusal,
+  type Selector,
+  type VapFlags,
+} from './types.js';
+
+const GUARD = 1;
+const UPLINK = 2;
+
+export function encodeCommand(command: Command): unknown[] {
+  switch (command.op) {
+    case 'PortAdd':
+      return [1, command.port, command.name, command.mtu, encodeKind(command.kind)];
+    case 'PortDel':
+      return [2, command.port];
+    case 'VnSet':
+      return [3, command.vn, command.vni, command.mtu];
+    case 'VnDel':
+      return [4, command.vn];
+    case 'VapSet':
+      return [5, command.vap, command.vn, command.port, encodeSelector(command.selector), encodeFlags(command)];
+    case 'VapDel':
+      return [6, command.vap];
+    case 'UnderlaySet':
+      return [7, command.port, ipToBytes(command.ip), command.prefixLen];
+    case 'UnderlayDel':
+      return [8, command.port];
+    case 'NextHopSet':
+      return [9, command.nh, ipToBytes(command.remote), command.encap, command.contextId];
+    case 'NextHopDel':
+      return [10, command.nh];
+    case 'FdbSet':
+      return [11, command.vn, macToBytes(command.mac), encodeDest(command.dest)];
+    case 'FdbDel':
+      return [12, command.vn, macToBytes(command.mac)];
+    case 'FloodSet':
+      return [13, command.vn, [...command.nhs]];
+    case 'SourcesSet':
+      return [14, command.vn, command.ips.map((ip: IpAddr) => ipToBytes(ip))];
+  }
+}
+
+function encodeKind(kind: PortKind): unknown[] {
+  switch (kind.driver) {
+    case 'net_tap':
+      return ['net_tap', kind.iface, kind.mac === null ? null : macToBytes(kind.mac)];
+    case 'net_af_xdp':
+      return ['net_af_xdp', kind.iface];
+    case 'net_pcap':
+      return ['net_pcap', kind.rxFile, kind.txFile, kind.infiniteRx];
+    case 'net_null':
+      return ['net_null', kind.packetSize, kind.noRx];
+    case 'net_ring':
+      return ['net_ring'];
+    case 'devargs':
+      return ['devargs', kind.devargs];
+  }
+}
+
+function encodeSelector(selector: Selector): unknown[] {
+  return selector.kind === 'port' ? ['port'] : ['c-tag', selector.vid];
+}
+
+function encodeFlags(flags: VapFlags): number {
+  return (flags.guard ? GUARD : 0) | (flags.uplink ? UPLINK : 0);
+}
+
+function encodeDest(dest: Dest): unknown[] {
+  return dest.kind === 'vap' ? [0, dest.vap] : [1, dest.nh];
+}
+
+export function decodeFlags(bits: number): VapFlags {
+  return { guard: (bits & GUARD) !== 0, uplink: (bits & UPLINK) !== 0 };
+}
+
+/** Objects rank before what names them; deletions come after all else, in reverse. */
+const RANK: Readonly<Record<Command['op'], number>> = {
+  PortAdd: 0,
+  UnderlaySet: 1,
+  VnSet: 2,
+  VapSet: 3,
+  NextHopSet: 4,
+  SourcesSet: 5,
+  FdbSet: 6,
+  FloodSet: 7,
+  FdbDel: 8,
+  NextHopDel: 9,
+  VapDel: 10,
+  VnDel: 11,
+  UnderlayDel: 12,
+  PortDel: 13,
+};
+
+/** The commands in batches that may be applied one after the other. Inside a batch the engine itself keeps the order. */
+export function batchesOf(commands: readonly Command[], size = BATCH_COMMANDS): Command[][] {
+  if (commands.length <= size) return commands.length === 0 ? [] : [[...commands]];
+  const ordered = [...commands].sort((a, b) => RANK[a.op] - RANK[b.op]);
+  const batches: Command[][] = [];
+  for (let i = 0; i < ordered.length; i += size) batches.push(ordered.slice(i, i + size));
+  return batches;
+}
+
+/** `[epoch, batch_id, applied, [[index, code, context], …]]`: what was refused, and nothing if the batch was applied. */
+export function decodeResult(
+  value: unknown,
+  sent: { epoch: bigint; batchId: bigint; commands: readonly Command[] },
+): Refusal[] {
+  const reader = new Reader(value, 'result');
+  const epoch = reader.u64('epoch');
+  if (epoch !== sent.epoch) throw badReply('result.epoch', epoch, `${sent.epoch}`);
+  const batchId = reader.u64('batch_id');
+  if (batchId !== sent.batchId) throw badReply('result.batch_id', batchId, `${sent.batchId}`);
+  const applied = reader.bool('applied');
+  const refused = reader.list('refused', (item, at): Refusal => {
+    const row = new Reader(item, at);
+    const index = row.uint('index', sent.commands.length - 1);
+    const command = sent.commands[index];
+    if (command === undefined) throw badReply(at, index, 'the index of a command');
+    return { command, code: row.code('code'), context: row.map('context') };
+  });
+  if (applied !== (refused.length === 0))
+    throw badReply('result.applied', applied, `${!applied}, with ${refused.length} refused`);
+  return refused;
+}

@@ -1,0 +1,107 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { pack, unpack } from './msgpack.js';
+import { decodeDump, decodeEvent, decodePunt, decodeStats } from './replies.js';
+import type { DumpKind } from './types.js';
+
+const mac = Buffer.from('02000000000a', 'hex');
+const ip = Buffer.from([192, 0, 2, 1]);
+
+/** One row of each kind as docs/engine.md writes it, and as it reads. */
+const rows: [DumpKind, unknown[], object][] = [
+  [
+    'ports',
+    [0, 'a', 'net_tap', mac, 1500, true, 'access'],
+    { port: 0, name: 'a', driver: 'net_tap', mac: '02:00:00:00:00:0a', mtu: 1500, linkUp: true, role: 'access' },
+  ],
+  [
+    'vns',
+    [7, 5001, 1500, 1, 2, [4], [ip]],
+    { vn: 7, vni: 5001, mtu: 1500, vaps: 1, rows: 2, flood: [4], sources: ['192.0.2.1'] },
+  ],
+  ['vns', [7, null, 1500, 0, 0, [], []], { vn: 7, vni: null, mtu: 1500, vaps: 0, rows: 0, flood: [], sources: [] }],
+  [
+    'vaps',
+    [9, 7, 0, ['c-tag', 100], 3],
+    { vap: 9, vn: 7, port: 0, selector: { kind: 'c-tag', vid: 100 }, guard: true, uplink: true },
+  ],
+  ['vaps', [9, 7, 0, ['port'], 0], { vap: 9, vn: 7, port: 0, selector: { kind: 'port' }, guard: false, uplink: false }],
+  ['underlays', [1, ip, 24, mac], { port: 1, ip: '192.0.2.1', prefixLen: 24, mac: '02:00:00:00:00:0a' }],
+  [
+    'nexthops',
+    [4, ip, 1, 5001, 1, null],
+    { nh: 4, remote: '192.0.2.1', encap: 1, contextId: 5001, port: 1, neighbourMac: null },
+  ],
+  ['fdb', [7, mac, [0, 9]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'vap', vap: 9 } }],
+  ['fdb', [7, mac, [1, 4]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'nh', nh: 4 } }],
+  ['neighbours', [1, ip, mac, 'reachable'], { port: 1, ip: '192.0.2.1', mac: '02:00:00:00:00:0a', state: 'reachable' }],
+];
+
+describe('decodeDump', () => {
+  it.each(rows)('%s %j', (kind, row, expected) => {
+    const decoded = decodeDump(kind, unpack(pack([[[...row, 'a later field']], 12])));
+    expect(decoded).toEqual({ rows: [expected], cursor: 12 });
+  });
+
+  it.each(rows)('%s %j: every field is checked', (kind, row) => {
+    row.forEach((_, n) => {
+      const broken = row.with(n, { not: 'this' });
+      expect(() => decodeDump(kind, [[broken], null]), `field ${n}`).toThrow(/^the engine answered /);
+      expect(() => decodeDump(kind, [[row.slice(0, n)], null]), `without field ${n}`).toThrow(/^the engine answered /);
+    });
+  });
+
+  it('throws nothing but its own error, whatever comes', () => {
+    const kind = fc.constantFrom<DumpKind>('ports', 'vns', 'vaps', 'underlays', 'nexthops', 'fdb', 'neighbours');
+    fc.assert(
+      fc.property(kind, fc.anything(), (which, value) => {
+        try {
+          decodeDump(which, [[value], null]);
+        } catch (caught) {
+          expect(caught).toMatchObject({ code: 'NVE-ENG-900' });
+        }
+      }),
+    );
+  });
+});
+
+describe('decodeStats', () => {
+  it('names the counters, also those above 2^32', () => {
+    const stats = decodeStats(
+      unpack(
+        pack([
+          [[0, 1n, 2n ** 40n, 3, 4, 5, 6]],
+          [[9, 1, 2, 3, 4]],
+          [[0, 'source_guard', 8]],
+          [[0, 1, 2, 3, 4, 5, 2_450_000_000]],
+        ]),
+      ),
+    );
+    expect(stats).toEqual({
+      ports: [{ port: 0, rxPackets: 1, rxBytes: 2 ** 40, txPackets: 3, txBytes: 4, rxMissed: 5, rxErrors: 6 }],
+      vaps: [{ vap: 9, inPackets: 1, inBytes: 2, outPackets: 3, outBytes: 4 }],
+      drops: [{ port: 0, reason: 'source_guard', packets: 8 }],
+      pollers: [{ poller: 0, polls: 1, emptyPolls: 2, packets: 3, busyCycles: 4, idleCycles: 5, tscHz: 2_450_000_000 }],
+    });
+  });
+});
+
+describe('events and punts', () => {
+  it('reads each kind', () => {
+    expect(decodeEvent(['neighbour', 1, ip, 'failed'])).toEqual({
+      kind: 'neighbour',
+      port: 1,
+      ip: '192.0.2.1',
+      state: 'failed',
+    });
+    expect(decodeEvent(['poller_failed', 0, 'panicked'])).toEqual({
+      kind: 'poller_failed',
+      poller: 0,
+      message: 'panicked',
+    });
+    expect(decodeEvent(['tomorrow', 0])).toBeUndefined();
+    expect(() => decodeEvent(['link', 1])).toThrow(/event.up/);
+    expect(decodePunt([0, 9, 'link_local', 2n ** 60n, mac])).toMatchObject({ vap: 9, timestampNs: 2n ** 60n });
+    expect(() => decodePunt([0, 9, 'link_local', 1, 'text'])).toThrow(/punt.frame/);
+  });
+});

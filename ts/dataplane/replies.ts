@@ -1,0 +1,198 @@
+// What the engine tells, decoded from docs/engine.md's positional arrays: `open`'s info, dump rows, statistics, events, punts.
+
+import { parseMtu, parseVid, parseVnId, parseVni, type Result, type VnId } from '#model';
+import { decodeFlags } from './commands.js';
+import { badReply, Reader } from './reader.js';
+import type {
+  Dest,
+  DumpKind,
+  DumpRows,
+  EngineEvent,
+  EngineInfo,
+  EngineStats,
+  NeighbourState,
+  Punt,
+  Selector,
+} from './types.js';
+
+const U8 = 0xff;
+const U16 = 0xffff;
+const U32 = 0xffff_ffff;
+const NEIGHBOUR_STATES: readonly NeighbourState[] = ['incomplete', 'reachable', 'failed'];
+
+function noun<T>(parse: (value: unknown) => Result<T>, value: number, at: string): T {
+  const parsed = parse(value);
+  if (parsed.ok) return parsed.value;
+  throw badReply(at, value, parsed.error.message);
+}
+
+const vnOf = (reader: Reader): VnId => noun(parseVnId, reader.uint('vn', U32), 'vn');
+
+export function decodeInfo(value: unknown): EngineInfo {
+  const reader = new Reader(value, 'info');
+  const schema = reader.uint('schema', U16);
+  const epoch = reader.u64('epoch');
+  const map = reader.map('details');
+  const field = (name: string): Reader => new Reader([map[name]], `info.${name}`);
+  return {
+    schema,
+    epoch,
+    dpdk: field('dpdk').text('value'),
+    hugepages: field('hugepages').bool('value'),
+    pollers: field('pollers').uint('value', U8),
+    fdbCapacity: field('fdb_capacity').uint('value', U32),
+    maxPorts: field('max_ports').uint('value', U16),
+  };
+}
+
+function decodeSelector(value: unknown, at: string): Selector {
+  const reader = new Reader(value, at);
+  const kind = reader.oneOf('kind', ['port', 'c-tag']);
+  if (kind === 'port') return { kind };
+  const vid = noun(parseVid, reader.uint('vid', U16), `${at}.vid`);
+  return { kind, vid };
+}
+
+function decodeDest(value: unknown, at: string): Dest {
+  const reader = new Reader(value, at);
+  return reader.uint('kind', 1) === 0
+    ? { kind: 'vap', vap: reader.uint('vap', U32) }
+    : { kind: 'nh', nh: reader.uint('nh', U32) };
+}
+
+const id =
+  (what: string) =>
+  (item: unknown): number =>
+    new Reader([item], what).uint('id', U32);
+
+const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
+  ports: (r) => ({
+    port: r.uint('port', U16),
+    name: r.text('name'),
+    driver: r.text('driver'),
+    mac: r.mac('mac'),
+    mtu: r.uint('mtu', U16),
+    linkUp: r.bool('link_up'),
+    role: r.oneOf('role', ['access', 'underlay', 'unused']),
+  }),
+  vns: (r) => {
+    const vn = vnOf(r);
+    const vni = r.uintOrNil('vni', U32);
+    return {
+      vn,
+      vni: vni === null ? null : noun(parseVni, vni, 'vns.vni'),
+      mtu: noun(parseMtu, r.uint('mtu', U16), 'vns.mtu'),
+      vaps: r.uint('vaps', U32),
+      rows: r.uint('rows', U32),
+      flood: r.list('flood', id('vns.flood')),
+      sources: r.list('sources', (item) => new Reader([item], 'vns.sources').ip('ip')),
+    };
+  },
+  vaps: (r) => ({
+    vap: r.uint('vap', U32),
+    vn: vnOf(r),
+    port: r.uint('port', U16),
+    selector: decodeSelector(r.any('selector'), 'vaps.selector'),
+    ...decodeFlags(r.uint('flags', U32)),
+  }),
+  underlays: (r) => ({
+    port: r.uint('port', U16),
+    ip: r.ip('ip'),
+    prefixLen: r.uint('prefix_len', 32),
+    mac: r.mac('mac'),
+  }),
+  nexthops: (r) => ({
+    nh: r.uint('nh', U32),
+    remote: r.ip('remote'),
+    encap: r.uint('encap', U8),
+    contextId: r.uint('context_id', U32),
+    port: r.uint('port', U16),
+    neighbourMac: r.macOrNil('neighbour_mac'),
+  }),
+  fdb: (r) => ({ vn: vnOf(r), mac: r.mac('mac'), dest: decodeDest(r.any('dest'), 'fdb.dest') }),
+  neighbours: (r) => ({
+    port: r.uint('port', U16),
+    ip: r.ip('ip'),
+    mac: r.macOrNil('mac'),
+    state: r.oneOf('state', NEIGHBOUR_STATES),
+  }),
+};
+
+/** `[[row, …], cursor or nil]` */
+export function decodeDump<K extends DumpKind>(kind: K, value: unknown): { rows: DumpRows[K][]; cursor: unknown } {
+  const reader = new Reader(value, 'dump');
+  const rows = reader.list('rows', (item) => ROWS[kind](new Reader(item, kind)));
+  return { rows, cursor: reader.any('cursor') };
+}
+
+export function decodeStats(value: unknown): EngineStats {
+  const reader = new Reader(value, 'stats');
+  const rows = <T>(name: string, read: (row: Reader) => T): T[] =>
+    reader.list(name, (item, at) => read(new Reader(item, at)));
+  return {
+    ports: rows('ports', (r) => ({
+      port: r.uint('port', U16),
+      rxPackets: r.counter('rx_packets'),
+      rxBytes: r.counter('rx_bytes'),
+      txPackets: r.counter('tx_packets'),
+      txBytes: r.counter('tx_bytes'),
+      rxMissed: r.counter('rx_missed'),
+      rxErrors: r.counter('rx_errors'),
+    })),
+    vaps: rows('vaps', (r) => ({
+      vap: r.uint('vap', U32),
+      inPackets: r.counter('in_packets'),
+      inBytes: r.counter('in_bytes'),
+      outPackets: r.counter('out_packets'),
+      outBytes: r.counter('out_bytes'),
+    })),
+    drops: rows('drops', (r) => ({
+      port: r.uint('port', U16),
+      reason: r.text('reason'),
+      packets: r.counter('packets'),
+    })),
+    pollers: rows('pollers', (r) => ({
+      poller: r.uint('poller', U16),
+      polls: r.counter('polls'),
+      emptyPolls: r.counter('empty_polls'),
+      packets: r.counter('packets'),
+      busyCycles: r.counter('busy_cycles'),
+      idleCycles: r.counter('idle_cycles'),
+      tscHz: r.counter('tsc_hz'),
+    })),
+  };
+}
+
+/** One event; `undefined` for a kind that a newer engine may have. */
+export function decodeEvent(value: unknown): EngineEvent | undefined {
+  const reader = new Reader(value, 'event');
+  const kind = reader.text('kind');
+  switch (kind) {
+    case 'link':
+      return { kind, port: reader.uint('port', U16), up: reader.bool('up') };
+    case 'neighbour':
+      return {
+        kind,
+        port: reader.uint('port', U16),
+        ip: reader.ip('ip'),
+        state: reader.oneOf('state', NEIGHBOUR_STATES),
+      };
+    case 'poller_failed':
+      return { kind, poller: reader.uint('poller', U16), message: reader.text('message') };
+    case 'overflow':
+      return { kind, ring: reader.text('ring'), lost: reader.counter('lost') };
+    default:
+      return undefined;
+  }
+}
+
+export function decodePunt(value: unknown): Punt {
+  const reader = new Reader(value, 'punt');
+  return {
+    port: reader.uint('port', U16),
+    vap: reader.uintOrNil('vap', U32),
+    class: reader.text('class'),
+    timestampNs: reader.u64('timestamp_ns'),
+    frame: reader.bytes('frame'),
+  };
+}

@@ -1,0 +1,249 @@
+// What the engine is told and what it tells, as values with names. docs/engine.md is the contract; commands.ts and replies.ts turn
+// these into its positional MessagePack arrays and back.
+
+import type { IpAddr, MacAddr, Mtu, Vid, VnId, Vni } from '#model';
+
+/** 0 to 63, chosen by the controller. */
+export type PortId = number;
+/** u32, chosen by the controller. */
+export type VapId = number;
+/** u32, chosen by the controller. */
+export type NextHopId = number;
+
+/** Ports that one engine can have at a time. */
+export const MAX_PORTS = 64;
+/**
+ * Commands of one batch, and rows of one page of a dump: what Node encodes or decodes in about 3 ms, so that a large load never holds
+ * its event loop. The engine takes up to 10,000.
+ */
+export const BATCH_COMMANDS = 4_000;
+export const PAGE_ROWS = 2_000;
+
+export type PortKind =
+  | { readonly driver: 'net_tap'; readonly iface: string; readonly mac: MacAddr | null }
+  | { readonly driver: 'net_af_xdp'; readonly iface: string }
+  | {
+      readonly driver: 'net_pcap';
+      readonly rxFile: string | null;
+      readonly txFile: string | null;
+      readonly infiniteRx: boolean;
+    }
+  | { readonly driver: 'net_null'; readonly packetSize: number; readonly noRx: boolean }
+  | { readonly driver: 'net_ring' }
+  | { readonly driver: 'devargs'; readonly devargs: string };
+
+/** Which frames of a port belong to a VAP: every untagged one, or those with a C-TAG of this VID. */
+export type Selector = { readonly kind: 'port' } | { readonly kind: 'c-tag'; readonly vid: Vid };
+
+export interface VapFlags {
+  /** A frame's source MAC must be a row of the VN that names this VAP. */
+  readonly guard: boolean;
+  /** Unknown unicast of the VN goes out here; at most one per VN. */
+  readonly uplink: boolean;
+}
+
+/** Where an FDB row points: a local VAP, or a next hop. */
+export type Dest = { readonly kind: 'vap'; readonly vap: VapId } | { readonly kind: 'nh'; readonly nh: NextHopId };
+
+export type Command =
+  | {
+      readonly op: 'PortAdd';
+      readonly port: PortId;
+      readonly name: string;
+      readonly mtu: number;
+      readonly kind: PortKind;
+    }
+  | { readonly op: 'PortDel'; readonly port: PortId }
+  | { readonly op: 'VnSet'; readonly vn: VnId; readonly vni: Vni | null; readonly mtu: Mtu }
+  | { readonly op: 'VnDel'; readonly vn: VnId }
+  | ({
+      readonly op: 'VapSet';
+      readonly vap: VapId;
+      readonly vn: VnId;
+      readonly port: PortId;
+      readonly selector: Selector;
+    } & VapFlags)
+  | { readonly op: 'VapDel'; readonly vap: VapId }
+  | { readonly op: 'UnderlaySet'; readonly port: PortId; readonly ip: IpAddr; readonly prefixLen: number }
+  | { readonly op: 'UnderlayDel'; readonly port: PortId }
+  | {
+      readonly op: 'NextHopSet';
+      readonly nh: NextHopId;
+      readonly remote: IpAddr;
+      readonly encap: number;
+      readonly contextId: number;
+    }
+  | { readonly op: 'NextHopDel'; readonly nh: NextHopId }
+  | { readonly op: 'FdbSet'; readonly vn: VnId; readonly mac: MacAddr; readonly dest: Dest }
+  | { readonly op: 'FdbDel'; readonly vn: VnId; readonly mac: MacAddr }
+  | { readonly op: 'FloodSet'; readonly vn: VnId; readonly nhs: readonly NextHopId[] }
+  | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] };
+
+/** A command that the engine did not take, with the code (docs/errors.md) and the values at fault. */
+export interface Refusal {
+  readonly command: Command;
+  readonly code: string;
+  readonly context: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What became of the commands of one `apply`, by identity. A batch with a refused command is not applied at all, and batches after
+ * it are not tried: a command in neither list changed nothing.
+ */
+export interface ApplyResult {
+  readonly applied: readonly Command[];
+  readonly refused: readonly Refusal[];
+}
+
+/** Settings of the engine's process; docs/engine.md, "open". */
+export interface EngineOptions {
+  readonly hugepages: 'auto' | 'off';
+  /** MiB. */
+  readonly memoryMb: number;
+  readonly mbufs: number;
+  /** Bytes, headroom included. */
+  readonly mbufSize: number;
+  readonly pollers: number;
+  readonly poll: 'sleep' | 'busy';
+  readonly fdbCapacity: number;
+  readonly cpus: readonly number[] | null;
+  readonly extraEal: readonly string[];
+}
+
+export interface EngineInfo {
+  readonly schema: number;
+  readonly epoch: bigint;
+  readonly dpdk: string;
+  readonly hugepages: boolean;
+  readonly pollers: number;
+  readonly fdbCapacity: number;
+  readonly maxPorts: number;
+}
+
+export interface PortRow {
+  readonly port: PortId;
+  readonly name: string;
+  readonly driver: string;
+  readonly mac: MacAddr;
+  readonly mtu: number;
+  readonly linkUp: boolean;
+  readonly role: 'access' | 'underlay' | 'unused';
+}
+
+export interface VnRow {
+  readonly vn: VnId;
+  readonly vni: Vni | null;
+  readonly mtu: number;
+  readonly vaps: number;
+  readonly rows: number;
+  readonly flood: readonly NextHopId[];
+  readonly sources: readonly IpAddr[];
+}
+
+export interface VapRow extends VapFlags {
+  readonly vap: VapId;
+  readonly vn: VnId;
+  readonly port: PortId;
+  readonly selector: Selector;
+}
+
+export interface UnderlayRow {
+  readonly port: PortId;
+  readonly ip: IpAddr;
+  readonly prefixLen: number;
+  readonly mac: MacAddr;
+}
+
+export interface NextHopRow {
+  readonly nh: NextHopId;
+  readonly remote: IpAddr;
+  readonly encap: number;
+  readonly contextId: number;
+  readonly port: PortId;
+  readonly neighbourMac: MacAddr | null;
+}
+
+export interface FdbRow {
+  readonly vn: VnId;
+  readonly mac: MacAddr;
+  readonly dest: Dest;
+}
+
+export type NeighbourState = 'incomplete' | 'reachable' | 'failed';
+
+export interface NeighbourRow {
+  readonly port: PortId;
+  readonly ip: IpAddr;
+  readonly mac: MacAddr | null;
+  readonly state: NeighbourState;
+}
+
+export interface DumpRows {
+  readonly ports: PortRow;
+  readonly vns: VnRow;
+  readonly vaps: VapRow;
+  readonly underlays: UnderlayRow;
+  readonly nexthops: NextHopRow;
+  readonly fdb: FdbRow;
+  readonly neighbours: NeighbourRow;
+}
+export type DumpKind = keyof DumpRows;
+
+export interface PortStats {
+  readonly port: PortId;
+  readonly rxPackets: number;
+  readonly rxBytes: number;
+  readonly txPackets: number;
+  readonly txBytes: number;
+  readonly rxMissed: number;
+  readonly rxErrors: number;
+}
+
+/** "In" is from the tenant, "out" is to the tenant. */
+export interface VapStats {
+  readonly vap: VapId;
+  readonly inPackets: number;
+  readonly inBytes: number;
+  readonly outPackets: number;
+  readonly outBytes: number;
+}
+
+/** Frames dropped under a reason; `port` is where they came in. */
+export interface DropStats {
+  readonly port: PortId;
+  readonly reason: string;
+  readonly packets: number;
+}
+
+export interface PollerStats {
+  readonly poller: number;
+  readonly polls: number;
+  readonly emptyPolls: number;
+  readonly packets: number;
+  readonly busyCycles: number;
+  readonly idleCycles: number;
+  readonly tscHz: number;
+}
+
+/** Counters only grow while their object lives. Above 2^53 the last digits are rounded. */
+export interface EngineStats {
+  readonly ports: readonly PortStats[];
+  readonly vaps: readonly VapStats[];
+  readonly drops: readonly DropStats[];
+  readonly pollers: readonly PollerStats[];
+}
+
+export type EngineEvent =
+  | { readonly kind: 'link'; readonly port: PortId; readonly up: boolean }
+  | { readonly kind: 'neighbour'; readonly port: PortId; readonly ip: IpAddr; readonly state: NeighbourState }
+  | { readonly kind: 'poller_failed'; readonly poller: number; readonly message: string }
+  | { readonly kind: 'overflow'; readonly ring: string; readonly lost: number };
+
+/** A frame that is not tenant data and is for the control plane. */
+export interface Punt {
+  readonly port: PortId;
+  readonly vap: VapId | null;
+  readonly class: string;
+  readonly timestampNs: bigint;
+  readonly frame: Uint8Array;
+}
