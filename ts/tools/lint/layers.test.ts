@@ -82,7 +82,7 @@ describe('TypeScript layers', () => {
 describe('Rust crates', () => {
   const workspace = '[workspace.dependencies]\ntypes = { path = "native/types", package = "splitnve-types" }\n';
   const root = { path: 'Cargo.toml', text: `${workspace}\n[dependencies]\n` };
-  const bindingLib = { path: 'native/binding/src/lib.rs', text: '#![forbid(unsafe_code)]\n' };
+  const bindingLib = { path: 'native/binding/src/lib.rs', text: '#![deny(unsafe_code)]\n' };
   const crate = (name: string, manifest: string, lib: string) =>
     checkRust([
       root,

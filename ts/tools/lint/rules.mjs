@@ -54,16 +54,17 @@ export const standalone = {
  * Rust. Each crate (by its folder in native/; `binding` is the root package), the workspace crates it may depend on, whether it may use
  * crates from outside, and how it stands to `unsafe`: `forbid` wants `#![forbid(unsafe_code)]` in lib.rs, a list of files wants
  * `#![deny(unsafe_code)]` there and lets these files allow it again, `free` asks for nothing.
- * @type {Record<string, { manifest?: string, crates: string[], external: boolean, unsafe: 'forbid' | 'free' | string[] }>}
+ * @type {Record<string, { crates: string[], external: boolean, unsafe: 'forbid' | 'free' | string[] }>}
  */
 export const rustCrates = {
   types: { crates: [], external: false, unsafe: 'forbid' },
   wire: { crates: ['types'], external: true, unsafe: 'forbid' },
-  tables: { crates: ['types'], external: true, unsafe: [] },
+  tables: { crates: ['types'], external: true, unsafe: ['native/tables/src/prefetch.rs'] },
   pipeline: { crates: ['types', 'wire', 'tables'], external: true, unsafe: 'forbid' },
   'dpdk-bindings': { crates: [], external: true, unsafe: 'free' },
   dpdk: { crates: ['dpdk-bindings'], external: true, unsafe: 'free' },
   engine: { crates: ['types', 'wire', 'tables', 'pipeline', 'dpdk'], external: true, unsafe: [] },
-  binding: { manifest: 'Cargo.toml', crates: ['engine'], external: true, unsafe: 'forbid' },
+  // napi's macros write code that allows `unsafe` to itself, which `forbid` would refuse.
+  binding: { crates: ['engine'], external: true, unsafe: [] },
   core: { crates: ['engine'], external: true, unsafe: 'forbid' },
 };

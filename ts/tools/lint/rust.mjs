@@ -115,7 +115,7 @@ function checkUnsafe(libPath, sources, rule) {
       line: lineAt(file.text, allowed.index),
       rule: 'unsafe',
       message: 'this file allows unsafe code',
-      remedy: `keep it in ${Array.isArray(rule) && rule.length > 0 ? rule.join(', ') : 'dpdk, dpdk-bindings, or the innermost module listed'} (ts/tools/lint/rules.mjs), with #![allow(unsafe_code)] inside that file`,
+      remedy: 'keep it in dpdk, dpdk-bindings or the modules that rustCrates of ts/tools/lint/rules.mjs names',
     });
   }
   return problems;
