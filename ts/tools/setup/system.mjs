@@ -62,7 +62,7 @@ export function run(command, args, { env, onLine } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: ROOT,
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...colours(), ...env },
       stdio: ['inherit', onLine ? 'pipe' : 'inherit', 'inherit'],
     });
     const wait = () => {};
@@ -83,6 +83,11 @@ export function run(command, args, { env, onLine } = {}) {
       resolve(code ?? (signal === 'SIGINT' ? 130 : 128 + 15));
     });
   });
+}
+
+/** Some tools colour their output in CI, whatever reads it. */
+function colours() {
+  return process.stdout.isTTY || process.env['FORCE_COLOR'] ? {} : { NO_COLOR: '1' };
 }
 
 /** Milliseconds as people read them. @param {number} ms */

@@ -42,20 +42,25 @@ export async function main(args) {
     else result = await stage.run();
     if (stage.needed && result.failed > 0) stopped = stage.name;
     const time = duration(performance.now() - start);
-    console.log(`=== ${stage.name}: ${closingLine(result)}, ${time}`);
+    console.log(`=== ${stage.name}: ${outcome(result)}, ${time}`);
     rows.push({ name: stage.name, time, result });
   }
 
   const total = sum(rows.map(({ result }) => result));
   console.log('\n=== summary');
   for (const { name, time, result } of rows)
-    console.log(`${name.padEnd(12)} ${time.padStart(12)}   ${closingLine(result)}`);
+    console.log(`${name.padEnd(12)} ${time.padStart(12)}   ${outcome(result)}`);
   if (total.skips.length > 0) console.log('\nskipped:');
   for (const { name, reason } of total.skips) console.log(`  ${name}: ${reason || 'gives no reason'}`);
   if (total.failures.length > 0) console.log('\nfailed:');
   for (const name of total.failures) console.log(`  ${name}`);
   console.log(`\n${closingLine(total)}`);
   return total.failed > 0 ? 1 : 0;
+}
+
+/** @param {Result} result */
+function outcome(result) {
+  return result.passed + result.failed + result.skipped === 0 ? 'done' : closingLine(result);
 }
 
 async function cargoTests() {
