@@ -1,0 +1,194 @@
+// The client library for hypervisors: attach a tenant's interface to a VN by name, learn the tag, hear when the NVE changes its mind.
+// It keeps a connection while it is started, and makes one for a request when it is not.
+
+import { type NveError, toNveError } from '#model';
+import { type RequestOptions, RpcClient } from './client.js';
+import type { MethodName, ParamsIn, ResultOf, TopicData } from './methods.js';
+import type {
+  ShowDropsRow,
+  ShowFdbRow,
+  ShowNvaRow,
+  ShowPortsRow,
+  ShowVapRow,
+  ShowVnRow,
+  TsiListRow,
+  VnListRow,
+} from './rows.js';
+
+const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 5_000;
+
+export interface HypervisorClientOptions extends RequestOptions {
+  readonly socket: string;
+  /** Who is calling, for the server's log. */
+  readonly client?: string;
+}
+
+export interface HypervisorEvents {
+  /** There is a connection (again). */
+  connected: ResultOf<'hello'>;
+  /** There is none: it was lost, or could not be made. Told once until the next `connected`. */
+  disconnected: NveError;
+  /** A TSI changed for another reason than a request of ours. */
+  tsi: TopicData<'tsi'>;
+}
+
+/** What `show` can show, and the row of each. */
+export interface ShowRows {
+  vn: ShowVnRow;
+  vap: ShowVapRow;
+  fdb: ShowFdbRow;
+  drops: ShowDropsRow;
+  ports: ShowPortsRow;
+  nva: ShowNvaRow;
+}
+
+type Listeners = { [E in keyof HypervisorEvents]: Set<(event: HypervisorEvents[E]) => void> };
+
+export class HypervisorClient {
+  readonly #options: HypervisorClientOptions;
+  readonly #listeners: Listeners = { connected: new Set(), disconnected: new Set(), tsi: new Set() };
+  #connecting: Promise<RpcClient> | undefined;
+  #connection: RpcClient | undefined;
+  #started = false;
+  #told = false;
+  #retryMs = RETRY_FIRST_MS;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(options: HypervisorClientOptions) {
+    this.#options = options;
+  }
+
+  /** From now on a lost connection is made again, until `close`. */
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#keep();
+  }
+
+  close(): void {
+    this.#started = false;
+    clearTimeout(this.#retry);
+    this.#connection?.close();
+    this.#connection = undefined;
+    // One that is being made is dropped when it is there.
+    void this.#connecting?.then((made) => made.close()).catch(() => undefined);
+  }
+
+  on<E extends keyof HypervisorEvents>(event: E, listener: (data: HypervisorEvents[E]) => void): () => void {
+    this.#listeners[event].add(listener);
+    return () => this.#listeners[event].delete(listener);
+  }
+
+  /** Any method; connects first if there is no connection. Rejects with an `NveError`. */
+  async request<M extends MethodName>(method: M, params: ParamsIn<M>, options?: RequestOptions): Promise<ResultOf<M>> {
+    const connection = await this.#connect();
+    return connection.request(method, params, options);
+  }
+
+  hello(): Promise<ResultOf<'hello'>> {
+    return this.#connect().then((connection) => connection.server);
+  }
+
+  associate(params: ParamsIn<'tsi.associate'>, options?: RequestOptions): Promise<TsiListRow> {
+    return this.request('tsi.associate', params, options);
+  }
+
+  activate(params: ParamsIn<'tsi.activate'>, options?: RequestOptions): Promise<TsiListRow> {
+    return this.request('tsi.activate', params, options);
+  }
+
+  deactivate(params: ParamsIn<'tsi.deactivate'>, options?: RequestOptions): Promise<TsiListRow> {
+    return this.request('tsi.deactivate', params, options);
+  }
+
+  async deassociate(params: ParamsIn<'tsi.deassociate'>, options?: RequestOptions): Promise<void> {
+    await this.request('tsi.deassociate', params, options);
+  }
+
+  attach(params: ParamsIn<'tsi.attach'>, options?: RequestOptions): Promise<TsiListRow> {
+    return this.request('tsi.attach', params, options);
+  }
+
+  async detach(params: ParamsIn<'tsi.detach'>, options?: RequestOptions): Promise<void> {
+    await this.request('tsi.detach', params, options);
+  }
+
+  list(options?: RequestOptions): Promise<TsiListRow[]> {
+    return this.request('tsi.list', {}, options);
+  }
+
+  /** All rows of a table, over all its pages. */
+  async show<K extends keyof ShowRows>(kind: K, options?: RequestOptions): Promise<ShowRows[K][]> {
+    const method: `show.${keyof ShowRows}` = `show.${kind}`;
+    const rows: ShowRows[K][] = [];
+    let cursor: unknown = null;
+    do {
+      const page = await this.request(method, { cursor }, options);
+      for (const row of page.rows) rows.push(row as ShowRows[K]);
+      cursor = page.cursor ?? null;
+    } while (cursor !== null);
+    return rows;
+  }
+
+  async inject(port: string, frame: Uint8Array, options?: RequestOptions): Promise<void> {
+    await this.request('inject', { port, frame }, options);
+  }
+
+  addVn(params: ParamsIn<'vn.add'>, options?: RequestOptions): Promise<VnListRow> {
+    return this.request('vn.add', params, options);
+  }
+
+  async deleteVn(name: string, options?: RequestOptions): Promise<void> {
+    await this.request('vn.del', { name }, options);
+  }
+
+  listVns(options?: RequestOptions): Promise<VnListRow[]> {
+    return this.request('vn.list', {}, options);
+  }
+
+  #connect(): Promise<RpcClient> {
+    if (this.#connection !== undefined) return Promise.resolve(this.#connection);
+    this.#connecting ??= RpcClient.connect({
+      ...this.#options,
+      onNotification: (topic, data) => this.#emit(topic, data),
+      onEnd: (error) => this.#lost(error),
+    })
+      .then((connection) => {
+        this.#connection = connection;
+        this.#told = false;
+        this.#retryMs = RETRY_FIRST_MS;
+        this.#emit('connected', connection.server);
+        return connection;
+      })
+      .finally(() => {
+        this.#connecting = undefined;
+      });
+    return this.#connecting;
+  }
+
+  #keep(): void {
+    this.#connect().catch((error: unknown) => this.#failed(toNveError(error)));
+  }
+
+  #lost(error: NveError): void {
+    // Not `connected` yet: the failed attempt is told by `#failed`.
+    if (this.#connection === undefined) return;
+    this.#connection = undefined;
+    this.#failed(error);
+  }
+
+  #failed(error: NveError): void {
+    if (!this.#told) this.#emit('disconnected', error);
+    this.#told = true;
+    if (!this.#started) return;
+    clearTimeout(this.#retry);
+    // Jitter: many clients of one server do not come back in the same moment.
+    this.#retry = setTimeout(() => this.#keep(), this.#retryMs * (0.5 + Math.random() / 2));
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+  }
+
+  #emit<E extends keyof HypervisorEvents>(event: E, data: HypervisorEvents[E]): void {
+    for (const listener of this.#listeners[event]) listener(data);
+  }
+}

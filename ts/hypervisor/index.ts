@@ -1,0 +1,21 @@
+// `hypervisor`: the local API of docs/rpc.md, both sides of it. It must not know the engine: a server gets handlers.
+
+export { type RequestOptions, RpcClient, type RpcClientOptions } from './client.js';
+export {
+  HypervisorClient,
+  type HypervisorClientOptions,
+  type HypervisorEvents,
+  type ShowRows,
+} from './hypervisor-client.js';
+export type { MethodName, NewPort, ParamsIn, ParamsOf, ResultOf, TopicData, TopicName } from './methods.js';
+export type {
+  ShowDropsRow,
+  ShowFdbRow,
+  ShowNvaRow,
+  ShowPortsRow,
+  ShowVapRow,
+  ShowVnRow,
+  TsiListRow,
+  VnListRow,
+} from './rows.js';
+export { type Call, type Handlers, RpcServer, type RpcServerOptions } from './server.js';

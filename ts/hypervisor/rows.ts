@@ -1,0 +1,106 @@
+// The rows that `show.*`, `tsi.list` and `vn.list` answer with: what the command line prints, and with --json exactly this. Names are
+// the field's terms; addresses are text; an absent value is null. Fields are only ever added.
+
+import { z } from 'zod';
+import { IpAddrSchema, MacAddrSchema, NveIdSchema, TagSchema, TsiIdSchema, TsiRowSchema, VnNameSchema } from '#model';
+
+const count = z.number().int().min(0);
+const text = z.string().max(512);
+
+/** A TSI row of docs/rpc.md; at a tNVE also the port that was made for the TSI. */
+export const TsiListRow = TsiRowSchema.extend({
+  iface: text.optional(),
+  netns: text.nullable().optional(),
+});
+
+export const ShowVnRow = z.object({
+  vn: VnNameSchema.nullable(),
+  id: count,
+  vni: count.nullable(),
+  /** The tenant's IP MTU. */
+  mtu: count,
+  vaps: count,
+  rows: count,
+  /** Where broadcast goes: the NVEs' underlay addresses. */
+  flood: z.array(IpAddrSchema),
+  /** Who may send tunnelled packets of the VN. */
+  sources: z.array(IpAddrSchema),
+});
+
+export const ShowVapRow = z.object({
+  vap: count,
+  vn: VnNameSchema.nullable(),
+  port: text,
+  /** Null: the untagged frames of the port. */
+  tag: TagSchema.nullable(),
+  guard: z.boolean(),
+  uplink: z.boolean(),
+  /** From the tenant. */
+  in_packets: count,
+  in_bytes: count,
+  /** To the tenant. */
+  out_packets: count,
+  out_bytes: count,
+});
+
+export const ShowFdbRow = z.object({
+  vn: VnNameSchema.nullable(),
+  mac: MacAddrSchema,
+  to: z.enum(['vap', 'nve']),
+  vap: count.nullable(),
+  port: text.nullable(),
+  tag: TagSchema.nullable(),
+  remote: IpAddrSchema.nullable(),
+  encap: text.nullable(),
+  context_id: count.nullable(),
+  tsi: TsiIdSchema.nullable(),
+  nve: NveIdSchema.nullable(),
+});
+
+export const ShowDropsRow = z.object({ port: text, reason: text, packets: count });
+
+export const ShowPortsRow = z.object({
+  port: text,
+  id: count,
+  driver: text,
+  mac: MacAddrSchema,
+  mtu: count,
+  link: z.enum(['up', 'down']),
+  role: z.enum(['access', 'underlay', 'unused']),
+  rx_packets: count,
+  rx_bytes: count,
+  tx_packets: count,
+  tx_bytes: count,
+  rx_missed: count,
+  rx_errors: count,
+});
+
+/** The NVE's view of its NVA. */
+export const ShowNvaRow = z.object({
+  state: text,
+  endpoint: text.nullable(),
+  nva: text.nullable(),
+  epoch: text.nullable(),
+  subscriptions: count,
+  attachments: count,
+  error: text.nullable(),
+});
+
+export const VnListRow = z.object({
+  vn: VnNameSchema,
+  id: count,
+  vni: count,
+  mtu: count,
+  gateway: IpAddrSchema.nullable(),
+  members: z.array(NveIdSchema),
+  hosts: z.array(z.object({ mac: MacAddrSchema, tsi: TsiIdSchema, nve: NveIdSchema, ips: z.array(IpAddrSchema) })),
+});
+
+export type TsiListRow = z.output<typeof TsiListRow>;
+export type ShowVnRow = z.output<typeof ShowVnRow>;
+export type ShowVapRow = z.output<typeof ShowVapRow>;
+export type ShowFdbRow = z.output<typeof ShowFdbRow>;
+export type ShowDropsRow = z.output<typeof ShowDropsRow>;
+export type ShowPortsRow = z.output<typeof ShowPortsRow>;
+export type ShowNvaRow = z.output<typeof ShowNvaRow>;
+export type VnListRow = z.output<typeof VnListRow>;
