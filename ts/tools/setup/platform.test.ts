@@ -5,15 +5,16 @@ import { nodeVersionProblem } from './node-version.mjs';
 import { atLeast, osWarning } from './platform.mjs';
 
 describe('Node', () => {
-  it('accepts 20 and newer', () => {
-    for (const version of ['20.0.0', '20.20.2', '22.1.0', '100.0.0'])
+  it('accepts 20.19 and newer, but 21', () => {
+    for (const version of ['20.19.0', '20.20.2', '22.1.0', '100.0.0']) {
       expect(nodeVersionProblem(version), version).toBeUndefined();
+    }
   });
 
-  it('refuses older ones by name, with the remedy', () => {
-    for (const version of ['18.19.0', '12.22.12', '9.0.0', '2.0.0']) {
+  it('refuses others by version, with the remedy', () => {
+    for (const version of ['21.7.3', '20.9.0', '18.19.0', '12.22.12', '9.0.0', '2.0.0']) {
       expect(nodeVersionProblem(version), version).toMatch(
-        new RegExp(`this is Node ${version} .* needs Node 20 or newer\\n {2}fix: install Node 20`),
+        new RegExp(`this is Node ${version} .* needs Node 20.19 or newer, and not 21\\n {2}fix: install`),
       );
     }
   });
