@@ -27,7 +27,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_dev_(configure|start|stop|close|info_get|get_port_by_name|adjust_nb_rx_tx_desc|get_mtu|set_mtu|socket_id)",
     "rte_eth_[rt]x_queue_setup",
     "rte_eth_macaddr_get",
-    "rte_eth_(promiscuous|allmulticast)_enable",
+    "rte_eth_promiscuous_(enable|disable)",
     "rte_eth_link_get_nowait",
     "rte_eth_stats_get",
 ];

@@ -1,6 +1,9 @@
 #define _GNU_SOURCE /* fopencookie */
 #include "shim.h"
 
+#include <dlfcn.h>
+#include <stdarg.h>
+
 int shim_rte_errno(void) { return rte_errno; }
 
 unsigned int shim_rte_lcore_id(void) { return rte_lcore_id(); }
@@ -24,16 +27,66 @@ int shim_rte_pktmbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbuf
 
 void shim_rte_pktmbuf_free(struct rte_mbuf *mbuf) { rte_pktmbuf_free(mbuf); }
 
-typedef void (*sink_t)(const char *, size_t);
+unsigned int shim_rte_mempool_mem_chunks(const struct rte_mempool *pool) { return pool->nb_mem_chunks; }
+
+void *shim_rte_mempool_base(const struct rte_mempool *pool)
+{
+	const struct rte_mempool_memhdr *first = STAILQ_FIRST(&pool->mem_list);
+	return first == NULL ? NULL : first->addr;
+}
+
+uint32_t shim_rte_mempool_header_size(const struct rte_mempool *pool) { return pool->header_size; }
+
+uint32_t shim_rte_mempool_object_size(const struct rte_mempool *pool)
+{
+	return rte_mempool_calc_obj_size(pool->elt_size, pool->flags, NULL);
+}
 
 static ssize_t stream_write(void *cookie, const char *bytes, size_t length)
 {
-	((sink_t)cookie)(bytes, length);
+	((shim_sink)cookie)(bytes, length);
 	return (ssize_t)length;
 }
 
-FILE *shim_stream(sink_t sink)
+FILE *shim_stream(shim_sink sink)
 {
 	cookie_io_functions_t functions = {.write = stream_write};
 	return fopencookie((void *)sink, "w", functions);
+}
+
+static shim_sink library_sink;
+
+static int library_print(int level, const char *format, va_list args)
+{
+	char text[1024];
+	int length;
+
+	if (level > 1) /* 0 warning, 1 information, 2 debugging */
+		return 0;
+	length = vsnprintf(text, sizeof(text), format, args);
+	if (length > 0)
+		library_sink(text, RTE_MIN((size_t)length, sizeof(text) - 1));
+	return length;
+}
+
+/* The driver net_af_xdp brings these libraries with it, so they are looked up among what is already loaded: linking them
+ * here would make them a condition for every user. */
+static void capture(const char *library, const char *setter)
+{
+	typedef int (*print)(int, const char *, va_list);
+	void *handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+
+	if (handle != NULL) {
+		void (*set)(print) = (void (*)(print))dlsym(handle, setter);
+		if (set != NULL)
+			set(library_print);
+		dlclose(handle);
+	}
+}
+
+void shim_capture_bpf_libraries(shim_sink sink)
+{
+	library_sink = sink;
+	capture("libbpf.so.1", "libbpf_set_print");
+	capture("libxdp.so.1", "libxdp_set_print");
 }

@@ -27,7 +27,16 @@ struct rte_mbuf *shim_rte_pktmbuf_alloc(struct rte_mempool *pool);
 int shim_rte_pktmbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int count);
 void shim_rte_pktmbuf_free(struct rte_mbuf *mbuf);
 
+unsigned int shim_rte_mempool_mem_chunks(const struct rte_mempool *pool);
+/* Address of the first chunk of the pool's memory, and the bytes from one object's mbuf back to the object's start. */
+void *shim_rte_mempool_base(const struct rte_mempool *pool);
+uint32_t shim_rte_mempool_header_size(const struct rte_mempool *pool);
+uint32_t shim_rte_mempool_object_size(const struct rte_mempool *pool);
+
+typedef void (*shim_sink)(const char *bytes, size_t length);
 /* A stdio stream whose bytes go to `sink`; for rte_openlog_stream. NULL if there is no memory. */
-FILE *shim_stream(void (*sink)(const char *bytes, size_t length));
+FILE *shim_stream(shim_sink sink);
+/* What libbpf and libxdp would print on stderr goes to `sink`; nothing happens if they are not loaded. */
+void shim_capture_bpf_libraries(shim_sink sink);
 
 #endif

@@ -1,0 +1,225 @@
+//! One packet buffer.
+//!
+//! ```text
+//!  buf_addr            data_off            data_off + data_len             buf_len
+//!  │      headroom      │        frame      │          tailroom             │
+//!  └────────────────────┴───────────────────┴───────────────────────────────┘
+//!    prepend ◄──                              ──► append
+//! ```
+//!
+//! Invariant of this crate: an [`Mbuf`] is one segment, and nobody else refers to it. Pools hand out such buffers, receive
+//! queues drop what arrives in several segments, and nothing here chains or shares buffers. So `data()` is the whole frame.
+use dpdk_bindings as ffi;
+use std::fmt;
+use std::ptr::NonNull;
+
+/// Bytes that a fresh buffer keeps free in front of the frame (some drivers leave more).
+pub const HEADROOM: usize = ffi::RTE_PKTMBUF_HEADROOM as usize;
+
+/// A packet buffer with one frame, owned: dropping it gives it back to its pool. It is as large as a pointer, so that a slice of
+/// these is what DPDK's burst functions take.
+#[repr(transparent)]
+pub struct Mbuf(NonNull<ffi::rte_mbuf>);
+
+// SAFETY: a buffer belongs to one owner, and pools may be used from any thread.
+unsafe impl Send for Mbuf {}
+// SAFETY: `&Mbuf` only reads.
+unsafe impl Sync for Mbuf {}
+
+impl Mbuf {
+    /// Takes over a buffer from DPDK.
+    ///
+    /// # Safety
+    /// `mbuf` must be an allocated buffer of one segment to which nobody else refers.
+    #[inline(always)]
+    pub(crate) unsafe fn from_raw(mbuf: NonNull<ffi::rte_mbuf>) -> Self {
+        Mbuf(mbuf)
+    }
+
+    #[inline(always)]
+    fn raw(&self) -> &ffi::rte_mbuf {
+        // SAFETY: owned and initialised by the pool.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    fn raw_mut(&mut self) -> &mut ffi::rte_mbuf {
+        // SAFETY: owned and initialised by the pool.
+        unsafe { self.0.as_mut() }
+    }
+
+    #[inline(always)]
+    fn set_len(&mut self, len: u16) {
+        let raw = self.raw_mut();
+        raw.data_len = len;
+        raw.pkt_len = len.into();
+    }
+
+    /// Length of the frame in bytes.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.raw().data_len.into()
+    }
+
+    /// True if there is no frame in it.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The frame.
+    #[inline(always)]
+    pub fn data(&self) -> &[u8] {
+        let raw = self.raw();
+        // SAFETY: data_off + data_len stay within the buffer: pool and drivers start so, and every method below checks.
+        unsafe { std::slice::from_raw_parts(raw.buf_addr.cast::<u8>().add(raw.data_off.into()), raw.data_len.into()) }
+    }
+
+    /// The frame, to be changed in place.
+    #[inline(always)]
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        let raw = self.raw();
+        // SAFETY: as in `data`, and nobody else refers to the buffer.
+        unsafe {
+            std::slice::from_raw_parts_mut(raw.buf_addr.cast::<u8>().add(raw.data_off.into()), raw.data_len.into())
+        }
+    }
+
+    /// Bytes free in front of the frame.
+    #[inline(always)]
+    pub fn headroom(&self) -> usize {
+        self.raw().data_off.into()
+    }
+
+    /// Bytes free behind the frame.
+    #[inline(always)]
+    pub fn tailroom(&self) -> usize {
+        let raw = self.raw();
+        usize::from(raw.buf_len).saturating_sub(usize::from(raw.data_off) + usize::from(raw.data_len))
+    }
+
+    /// Makes the frame `n` bytes longer at its front and returns these bytes, whose content is arbitrary. None, and nothing
+    /// changes, if the headroom is too small.
+    #[inline(always)]
+    pub fn prepend(&mut self, n: usize) -> Option<&mut [u8]> {
+        let len = self.raw().data_len.checked_add(u16::try_from(n).ok()?)?;
+        let offset = self.raw().data_off.checked_sub(n as u16)?;
+        self.raw_mut().data_off = offset;
+        self.set_len(len);
+        self.data_mut().get_mut(..n)
+    }
+
+    /// Cuts `n` bytes off the frame's front. False, and nothing changes, if it is shorter.
+    #[inline(always)]
+    #[must_use]
+    pub fn trim_front(&mut self, n: usize) -> bool {
+        if n > self.len() {
+            return false;
+        }
+        self.raw_mut().data_off += n as u16;
+        self.set_len(self.raw().data_len - n as u16);
+        true
+    }
+
+    /// Cuts the frame to `len` bytes; a shorter frame stays as it is.
+    #[inline(always)]
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len() {
+            self.set_len(len as u16);
+        }
+    }
+
+    /// Makes the frame `n` bytes longer at its end and returns these bytes, whose content is arbitrary. None, and nothing
+    /// changes, if the tailroom is too small.
+    #[inline(always)]
+    pub fn append(&mut self, n: usize) -> Option<&mut [u8]> {
+        if n > self.tailroom() {
+            return None;
+        }
+        let old = self.len();
+        self.set_len(self.raw().data_len + n as u16);
+        self.data_mut().get_mut(old..)
+    }
+
+    /// Number of segments; always 1 (see the invariant above).
+    #[inline(always)]
+    pub fn segments(&self) -> u16 {
+        self.raw().nb_segs
+    }
+
+    /// DPDK's port number of the port where the frame came in; 65535 if it came from none.
+    #[inline(always)]
+    pub fn port(&self) -> u16 {
+        self.raw().port
+    }
+
+    /// Offload flags (`RTE_MBUF_F_*`).
+    #[inline(always)]
+    pub fn flags(&self) -> u64 {
+        self.raw().ol_flags
+    }
+
+    /// Forgets everything that the receiving driver noted about the frame. A forwarder that asks for no offload calls this, so
+    /// that no receive flag is taken for a transmit flag.
+    #[inline(always)]
+    pub fn clear_flags(&mut self) {
+        self.raw_mut().ol_flags = 0;
+    }
+
+    /// True if the driver found the frame's IP checksum wrong.
+    #[inline(always)]
+    pub fn ip_checksum_bad(&self) -> bool {
+        self.flags() & RX_IP_MASK == ffi::RTE_MBUF_F_RX_IP_CKSUM_BAD as u64
+    }
+
+    /// True if the driver found the frame's TCP or UDP checksum wrong.
+    #[inline(always)]
+    pub fn l4_checksum_bad(&self) -> bool {
+        self.flags() & RX_L4_MASK == ffi::RTE_MBUF_F_RX_L4_CKSUM_BAD as u64
+    }
+
+    /// Loads the buffer's header into the cache.
+    #[inline(always)]
+    pub fn prefetch(&self) {
+        prefetch(self.0.as_ptr().cast());
+    }
+
+    /// Loads the first cache line of the frame into the cache; reads the buffer's header for it.
+    #[inline(always)]
+    pub fn prefetch_data(&self) {
+        let raw = self.raw();
+        // SAFETY: stays within the buffer; a prefetch does not access memory anyway.
+        prefetch(unsafe { raw.buf_addr.cast::<u8>().add(raw.data_off.into()) });
+    }
+}
+
+const RX_IP_MASK: u64 = (ffi::RTE_MBUF_F_RX_IP_CKSUM_BAD | ffi::RTE_MBUF_F_RX_IP_CKSUM_GOOD) as u64;
+const RX_L4_MASK: u64 = (ffi::RTE_MBUF_F_RX_L4_CKSUM_BAD | ffi::RTE_MBUF_F_RX_L4_CKSUM_GOOD) as u64;
+
+#[inline(always)]
+fn prefetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint; never faults.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address.cast())
+    };
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a hint; never faults.
+    unsafe {
+        core::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags))
+    };
+}
+
+impl Drop for Mbuf {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: owned, and not used again.
+        unsafe { ffi::shim_rte_pktmbuf_free(self.0.as_ptr()) }
+    }
+}
+
+impl fmt::Debug for Mbuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mbuf").field("len", &self.len()).field("headroom", &self.headroom()).finish_non_exhaustive()
+    }
+}
