@@ -168,6 +168,11 @@ export const ERRORS = {
     hint: 'Name at least one MAC: what is not known cannot be forwarded.',
     exit: 3,
   },
+  'NVE-TSI-010': {
+    message: 'TSI {tsi} has {count} {what}, the limit is {limit}',
+    hint: 'Name fewer addresses.',
+    exit: 3,
+  },
 
   // TAG
   'NVE-TAG-001': {

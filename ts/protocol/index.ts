@@ -2,4 +2,5 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 export * from './tags.js';
+export { TsiTable, type TsiTableOptions } from './tsi.js';
 export * from './tsi-events.js';

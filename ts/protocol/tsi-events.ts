@@ -67,6 +67,13 @@ export type RevokeScope =
   /** Everywhere: the TSI on all its links. */
   | { readonly tsi: TsiId };
 
+/** A row that names the VAP (link, tag) again. */
+export interface RestoredRow {
+  readonly mac: MacAddr;
+  readonly link: LinkName;
+  readonly tag: Tag;
+}
+
 export type TsiEffect =
   /** Ask the NVA whether this TSI may join; answer with `auth`. */
   | {
@@ -84,8 +91,9 @@ export type TsiEffect =
   /** Set aside what the TSI will need; nothing is forwarded yet. Answer with `engine`. */
   | { readonly type: 'reserve'; readonly key: TsiKey; readonly op: number; readonly vn: VnInfo; readonly tag: Tag }
   /**
-   * Forward for the TSI: its VAP (link, tag) exists, each of `macs` is a row that names it; `removed` were addresses of the
-   * TSI before an update and are no more. Answer with `engine`.
+   * Forward for the TSI: its VAP (link, tag) exists and each of `macs` is a row that names it, also if the row named the
+   * VAP of the same TSI on another link (a move). After a change of its addresses `macs` are those that were added,
+   * `removed` the rows to delete, and `restore` as in `unprogram`. Answer with `engine`.
    */
   | {
       readonly type: 'program';
@@ -95,7 +103,8 @@ export type TsiEffect =
       readonly tag: Tag;
       readonly macs: readonly MacAddr[];
       readonly removed: readonly MacAddr[];
-      /** No other TSI of the VN on this link is programmed: the VAP is new. */
+      readonly restore: readonly RestoredRow[];
+      /** No other TSI of the VN on this link is programmed: the VAP is new. (Setting one that is there does no harm.) */
       readonly firstOnVap: boolean;
     }
   /**
@@ -110,7 +119,7 @@ export type TsiEffect =
       readonly vn: VnInfo;
       readonly tag: Tag;
       readonly macs: readonly MacAddr[];
-      readonly restore: readonly { readonly mac: MacAddr; readonly link: LinkName; readonly tag: Tag }[];
+      readonly restore: readonly RestoredRow[];
       /** No other TSI of the VN on this link stays programmed: the VAP goes. */
       readonly lastOnVap: boolean;
     }
@@ -129,10 +138,3 @@ export type TsiEffect =
   | { readonly type: 'answer'; readonly request: RequestId; readonly result: Result<TsiRow | null> }
   /** The NVE side ended an association that the hypervisor had (only after `revoke`). */
   | { readonly type: 'ended'; readonly key: TsiKey; readonly error: NveError };
-
-export interface TsiTable {
-  handle(event: TsiEvent): TsiEffect[];
-  /** All rows, by link and TSI. */
-  rows(): TsiRow[];
-  row(key: TsiKey): TsiRow | null;
-}

@@ -1,0 +1,477 @@
+/** Scenarios of the TSI life cycle. The single steps are in tsi-table.test.ts. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { TsiEvent } from './index.js';
+import { key, TsiRig, vnInfo } from './testing/tsi-rig.js';
+
+describe('attach and detach', () => {
+  it('asks the NVA, reserves, programs, reports, and takes all back', () => {
+    const rig = new TsiRig();
+    expect(rig.attach()).toEqual(['askAuth t1@acc0 blue [1]']);
+    expect(rig.allow()).toEqual(['connectVn blue', 'reserve t1@acc0 100']);
+    expect(rig.applied()).toEqual(['program t1@acc0 100 [1] first']);
+    expect(rig.applied()).toEqual(['report attach t1@acc0 [1]', 'answer 1 activated']);
+    expect(rig.table.rows()).toEqual([
+      {
+        tsi: 't1',
+        vn: 'blue',
+        link: 'acc0',
+        state: 'activated',
+        tag: { kind: 'c-tag', vid: 100 },
+        macs: ['02:00:00:00:00:01'],
+        ips: ['10.0.0.1'],
+        mtu: 1450,
+        cause: null,
+      },
+    ]);
+    expect(rig.ask('deassociate')).toEqual(['report detach t1@acc0 [1]', 'unprogram t1@acc0 100 [1] last']);
+    expect(rig.applied()).toEqual(['release t1@acc0 100']);
+    expect(rig.applied()).toEqual(['disconnectVn blue', 'answer 2 gone']);
+    expect(rig.table.rows()).toEqual([]);
+  });
+
+  it('is idempotent at every level', () => {
+    const rig = new TsiRig();
+    rig.settle('activated');
+    expect(rig.associate()).toEqual(['answer 2 activated']);
+    expect(rig.attach()).toEqual(['answer 3 activated']);
+    expect(rig.ask('activate')).toEqual(['answer 4 activated']);
+    rig.ask('deassociate');
+    rig.applied();
+    rig.applied();
+    expect(rig.ask('deassociate')).toEqual(['answer 6 gone']);
+  });
+
+  it('answers two who ask for the same with one run', () => {
+    const rig = new TsiRig();
+    rig.attach();
+    expect(rig.associate()).toEqual([]);
+    rig.allow();
+    expect(rig.applied()).toEqual(['answer 2 associated', 'program t1@acc0 100 [1] first']);
+    expect(rig.applied()).toEqual(['report attach t1@acc0 [1]', 'answer 1 activated']);
+  });
+
+  it('an association that meets a de-association begins anew after it', () => {
+    const rig = new TsiRig();
+    rig.settle('activated');
+    rig.ask('deassociate');
+    expect(rig.attach([2])).toEqual([]);
+    rig.applied();
+    expect(rig.applied()).toEqual(['disconnectVn blue', 'answer 2 gone', 'askAuth t1@acc0 blue [2]']);
+    // Its deadline counts while it waits.
+    rig.ask('deassociate');
+    rig.settle('associated', [1]);
+    rig.ask('deassociate');
+    rig.attach([4]);
+    expect(rig.expire()).toEqual([`answer ${rig.request} NVE-RPC-004`]);
+    expect(rig.applied()).toEqual(['disconnectVn blue', `answer ${rig.request - 1} gone`]);
+  });
+
+  it('a denial and an answer too late leave nothing behind', () => {
+    const rig = new TsiRig();
+    rig.attach();
+    const late = rig.asked.get(JSON.stringify(key()));
+    expect(rig.deny()).toEqual(['answer 1 NVE-NVA-002']);
+    rig.attach();
+    expect(rig.do({ type: 'auth', key: key(), ask: late ?? 0, result: { ok: true, value: vnInfo() } })).toEqual([]);
+    expect(rig.state()).toBe('authorizing');
+  });
+
+  it('an attach that the engine refuses half way is rolled back to nothing', () => {
+    const rig = new TsiRig();
+    rig.attach();
+    rig.allow();
+    rig.applied();
+    expect(rig.refused()).toEqual(['answer 1 NVE-ENG-000', 'release t1@acc0 100']);
+    expect(rig.applied()).toEqual(['disconnectVn blue']);
+    expect(rig.table.rows()).toEqual([]);
+  });
+
+  it('an activation that the engine refuses leaves the association, with its cause', () => {
+    const rig = new TsiRig();
+    rig.settle('associated');
+    rig.ask('activate');
+    rig.refused();
+    expect(rig.table.row(key())?.cause).toBe('NVE-ENG-000: the engine failed: table full');
+    rig.ask('activate');
+    rig.applied();
+    expect(rig.table.row(key())?.cause).toBeNull();
+  });
+
+  it('an attach whose deadline passes while the engine works is undone, and never reported', () => {
+    const rig = new TsiRig();
+    rig.attach();
+    rig.allow();
+    rig.applied();
+    expect(rig.expire()).toEqual(['answer 1 NVE-RPC-004']);
+    expect(rig.applied()).toEqual(['unprogram t1@acc0 100 [1] last']);
+    expect(rig.applied()).toEqual(['release t1@acc0 100']);
+    expect(rig.applied()).toEqual(['disconnectVn blue']);
+  });
+
+  it('a deadline does not take back what somebody else waits for', () => {
+    const rig = new TsiRig();
+    rig.attach();
+    rig.associate();
+    expect(rig.expire(1)).toEqual(['answer 1 NVE-RPC-004']);
+    rig.allow();
+    expect(rig.applied()).toEqual(['answer 2 associated']);
+  });
+});
+
+describe('what TSIs share', () => {
+  it('one tag and one VAP per (link, VN), one connection per VN', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1], key('t1'));
+    rig.attach([2], key('t2'));
+    expect(rig.allow(key('t2'))).toEqual(['reserve t2@acc0 100']);
+    expect(rig.applied(key('t2'))).toEqual(['program t2@acc0 100 [2]']);
+    rig.applied(key('t2'));
+    rig.attach([3], key('t3', 'acc1'));
+    expect(rig.allow(key('t3', 'acc1'))).toEqual(['reserve t3@acc1 100']);
+    rig.attach([1], key('t4'), 'red');
+    expect(rig.allow(key('t4'), vnInfo('red', 8))).toEqual(['connectVn red', 'reserve t4@acc0 101']);
+
+    expect(rig.ask('deassociate', key('t1'))).toEqual(['report detach t1@acc0 [1]', 'unprogram t1@acc0 100 [1]']);
+    rig.applied(key('t1'));
+    expect(rig.applied(key('t1'))).toEqual(['answer 5 gone']);
+    expect(rig.ask('deassociate', key('t2'))).toEqual(['report detach t2@acc0 [2]', 'unprogram t2@acc0 100 [2] last']);
+  });
+
+  it('a tag is free only after the engine has forgotten it', () => {
+    const rig = new TsiRig([100, 100]);
+    rig.settle('associated');
+    rig.ask('deassociate');
+    rig.associate([1], key('t2'), 'associated', 'red');
+    expect(rig.allow(key('t2'), vnInfo('red', 8))).toEqual(['answer 3 NVE-TAG-001']);
+    rig.applied();
+    rig.associate([1], key('t2'), 'associated', 'red');
+    expect(rig.allow(key('t2'), vnInfo('red', 8))).toEqual(['connectVn red', 'reserve t2@acc0 100']);
+  });
+
+  it('the same addresses in two VNs are two things', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1], key('t1'));
+    rig.settle('activated', [1], key('t2'), vnInfo('red', 8));
+    expect(rig.table.rows().map((row) => `${row.vn} ${row.tag?.vid} ${row.state}`)).toEqual([
+      'blue 100 activated',
+      'red 101 activated',
+    ]);
+  });
+});
+
+describe('refusals', () => {
+  const code = (effects: string[]) => effects.map((effect) => effect.split(' ').at(-1));
+
+  it('a MAC that another TSI of the VN holds, wants, or is about to have', () => {
+    const rig = new TsiRig();
+    rig.associate([1], key('t1'));
+    expect(code(rig.associate([1], key('t2')))).toEqual(['NVE-TSI-003']);
+    rig.allow(key('t1'));
+    rig.applied(key('t1'));
+    rig.addresses([5], key('t1'));
+    expect(code(rig.associate([5], key('t2', 'acc1')))).toEqual(['NVE-TSI-003']);
+    rig.settle('associated', [2], key('t2'));
+    expect(code(rig.addresses([2], key('t1')))).toEqual(['NVE-TSI-003']);
+    expect(code(rig.associate([2], key('t1')))).toEqual(['NVE-TSI-003']);
+  });
+
+  it('a TSI in two VNs, an unknown link, no MAC, too many addresses, a full link', () => {
+    const rig = new TsiRig([100, 199], 2);
+    rig.settle('associated');
+    expect(code(rig.associate([1], key(), 'associated', 'red'))).toEqual(['NVE-TSI-002']);
+    expect(code(rig.associate([1], key('t1', 'acc1'), 'associated', 'red'))).toEqual(['NVE-TSI-002']);
+    expect(code(rig.associate([2], key('t2', 'no')))).toEqual(['NVE-TSI-004']);
+    expect(code(rig.associate([], key('t2')))).toEqual(['NVE-TSI-009']);
+    expect(code(rig.addresses(Array.from({ length: 257 }, (_, i) => i)))).toEqual(['NVE-TSI-010']);
+    rig.settle('associated', [2], key('t2'));
+    expect(code(rig.associate([3], key('t3')))).toEqual(['NVE-TSI-008']);
+  });
+
+  it('activation on a link that is down, but not association', () => {
+    const rig = new TsiRig();
+    rig.do({ type: 'linkDown', link: key().link });
+    expect(code(rig.attach())).toEqual(['NVE-TSI-005']);
+    rig.settle('associated');
+    expect(code(rig.ask('activate'))).toEqual(['NVE-TSI-005']);
+  });
+});
+
+describe('addresses', () => {
+  it('are asked for, then programmed as a difference, then reported whole', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1, 2]);
+    expect(rig.addresses([2, 3])).toEqual(['askAuth t1@acc0 blue [2 3]']);
+    expect(rig.table.row(key())?.macs).toHaveLength(2);
+    expect(rig.allow()).toEqual(['program t1@acc0 100 [3] -[1]']);
+    expect(rig.applied()).toEqual(['report attach t1@acc0 [2 3]', 'answer 2 activated']);
+    expect(rig.table.row(key())?.macs).toEqual(['02:00:00:00:00:02', '02:00:00:00:00:03']);
+  });
+
+  it('changed while reserving are asked for as soon as it is associated', () => {
+    const rig = new TsiRig();
+    rig.attach([1]);
+    rig.allow();
+    rig.addresses([2]);
+    expect(rig.applied()).toEqual(['askAuth t1@acc0 blue [2]']);
+    expect(rig.allow()).toEqual(['answer 2 associated', 'program t1@acc0 100 [2] first']);
+    expect(rig.applied()).toEqual(['report attach t1@acc0 [2]', 'answer 1 activated']);
+  });
+
+  it('a second change while the engine takes the first: both are done, in turn', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1]);
+    rig.addresses([2]);
+    rig.allow();
+    expect(rig.addresses([3])).toEqual([]);
+    expect(rig.applied()).toEqual(['report attach t1@acc0 [2]', 'answer 2 activated', 'askAuth t1@acc0 blue [3]']);
+    expect(rig.allow()).toEqual(['program t1@acc0 100 [3] -[2]']);
+    expect(rig.applied()).toEqual(['report attach t1@acc0 [3]', 'answer 3 activated']);
+  });
+
+  it('a second change after the engine refused the first', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1]);
+    rig.addresses([2]);
+    rig.allow();
+    rig.addresses([3]);
+    expect(rig.refused()).toEqual(['answer 2 NVE-ENG-000', 'askAuth t1@acc0 blue [3]']);
+    expect(rig.allow()).toEqual(['program t1@acc0 100 [3] -[1]']);
+    expect(rig.applied()).toEqual(['report attach t1@acc0 [3]', 'answer 3 activated']);
+  });
+
+  it('denied, they stay as they were', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1]);
+    rig.addresses([2]);
+    expect(rig.deny()).toEqual(['answer 2 NVE-NVA-002']);
+    expect(rig.table.row(key())?.macs).toEqual(['02:00:00:00:00:01']);
+  });
+
+  it('a VN that was made anew ends the TSI', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1]);
+    rig.addresses([2]);
+    expect(rig.allow(key(), vnInfo('blue', 9))).toEqual([
+      'ended t1@acc0 NVE-TSI-007',
+      'answer 2 NVE-TSI-007',
+      'report detach t1@acc0 [1]',
+      'unprogram t1@acc0 100 [1] last',
+    ]);
+  });
+});
+
+describe('move', () => {
+  const target = key('t1', 'acc1');
+
+  it('the target takes the rows over; the source goes without touching them', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1]);
+    rig.associate([1], target);
+    rig.allow(target);
+    expect(rig.applied(target)).toEqual(['answer 2 associated']);
+    expect(rig.ask('activate', target)).toEqual(['program t1@acc1 100 [1] first']);
+    expect(rig.applied(target)).toEqual(['report attach t1@acc1 [1]', 'answer 3 activated']);
+    expect(rig.ask('deassociate')).toEqual(['report detach t1@acc0 [1]', 'unprogram t1@acc0 100 [] last']);
+    rig.applied();
+    expect(rig.applied()).toEqual(['answer 4 gone']);
+    expect(rig.table.rows().map((row) => `${row.link} ${row.state}`)).toEqual(['acc1 activated']);
+  });
+
+  it('called off, the rows go back to the source', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1]);
+    rig.settle('activated', [1], target);
+    expect(rig.ask('deassociate', target)).toEqual([
+      'report detach t1@acc1 [1]',
+      'unprogram t1@acc1 100 [] 1->acc0/100 last',
+    ]);
+    rig.applied(target);
+    rig.applied(target);
+    expect(rig.ask('deassociate')).toEqual(['report detach t1@acc0 [1]', 'unprogram t1@acc0 100 [1] last']);
+  });
+
+  it('refused by the engine, the source still owns its rows', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1]);
+    rig.settle('associated', [1], target);
+    rig.ask('activate', target);
+    rig.refused(target);
+    expect(rig.ask('deassociate')).toEqual(['report detach t1@acc0 [1]', 'unprogram t1@acc0 100 [1] last']);
+    // The engine would not let go: as before.
+    expect(rig.refused()).toEqual(['report attach t1@acc0 [1]', `answer ${rig.request} NVE-ENG-000`]);
+    expect(rig.ask('deassociate')).toEqual(['report detach t1@acc0 [1]', 'unprogram t1@acc0 100 [1] last']);
+  });
+
+  it('a source that cannot go while the target has the rows does not get them back', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1]);
+    rig.settle('activated', [1], target);
+    rig.ask('deassociate');
+    rig.refused();
+    expect(rig.ask('deassociate', target).at(-1)).toBe('unprogram t1@acc1 100 [] 1->acc0/100 last');
+  });
+});
+
+describe('links', () => {
+  const down: TsiEvent = { type: 'linkDown', link: key().link };
+  const up: TsiEvent = { type: 'linkUp', link: key().link };
+
+  it('what was activated falls back and comes again with the link', () => {
+    const rig = new TsiRig();
+    rig.settle('activated');
+    rig.settle('associated', [2], key('t2'));
+    expect(rig.do(down)).toEqual(['report detach t1@acc0 [1]', 'unprogram t1@acc0 100 [1] last']);
+    rig.applied();
+    expect(rig.table.row(key())).toMatchObject({ state: 'associated', cause: 'NVE-TSI-005: link acc0 is down' });
+    expect(rig.do(up)).toEqual(['program t1@acc0 100 [1] first']);
+    expect(rig.applied()).toEqual(['report attach t1@acc0 [1]']);
+    expect(rig.table.row(key())?.cause).toBeNull();
+    expect(rig.state(key('t2'))).toBe('associated');
+  });
+
+  it('a short flap does not lose it', () => {
+    const rig = new TsiRig();
+    rig.settle('activated');
+    rig.do(down);
+    rig.do(up);
+    expect(rig.applied()).toEqual(['program t1@acc0 100 [1] first']);
+  });
+
+  it('deactivated meanwhile, it stays so', () => {
+    const rig = new TsiRig();
+    rig.settle('activated');
+    rig.do(down);
+    rig.ask('deactivate');
+    expect(rig.applied()).toEqual(['answer 2 associated']);
+    expect(rig.do(up)).toEqual([]);
+  });
+});
+
+describe('revoke', () => {
+  it('by VN, by link, by TSI', () => {
+    const rig = new TsiRig();
+    rig.settle('activated', [1], key('t1'));
+    rig.settle('associated', [2], key('t2', 'acc1'));
+    rig.settle('associated', [3], key('t3'), vnInfo('red', 8));
+    expect(rig.do({ type: 'revoke', scope: { vn: vnInfo().vn }, reason: 'VN blue was deleted' })).toEqual([
+      'ended t1@acc0 NVE-TSI-007',
+      'report detach t1@acc0 [1]',
+      'unprogram t1@acc0 100 [1] last',
+      'ended t2@acc1 NVE-TSI-007',
+      'release t2@acc1 100',
+    ]);
+    expect(rig.do({ type: 'revoke', scope: { link: key().link }, reason: 'x' })).toEqual([
+      'ended t3@acc0 NVE-TSI-007',
+      'release t3@acc0 101',
+    ]);
+    rig.settle('associated', [4], key('t4'));
+    expect(rig.do({ type: 'revoke', scope: { tsi: key('t4').tsi }, reason: 'x' })).toEqual([
+      'ended t4@acc0 NVE-TSI-007',
+      'release t4@acc0 100',
+    ]);
+  });
+});
+
+describe('under any sequence of events', () => {
+  const request = fc.oneof(
+    fc.record({
+      do: fc.constantFrom('associate', 'attach'),
+      tsi: fc.nat(2),
+      link: fc.nat(1),
+      mac: fc.nat(3),
+      vn: fc.nat(1),
+    }),
+    fc.record({ do: fc.constantFrom('activate', 'deactivate', 'deassociate'), tsi: fc.nat(2), link: fc.nat(1) }),
+    fc.record({ do: fc.constantFrom('allow', 'deny', 'applied', 'refused'), tsi: fc.nat(2), link: fc.nat(1) }),
+    fc.record({ do: fc.constant('addresses'), tsi: fc.nat(2), link: fc.nat(1), mac: fc.nat(3) }),
+    fc.record({ do: fc.constant('expire'), back: fc.nat(5) }),
+    fc.record({ do: fc.constantFrom('linkDown', 'linkUp'), link: fc.nat(1) }),
+    fc.record({ do: fc.constant('revoke'), vn: fc.nat(1) }),
+  ) as fc.Arbitrary<{ do: string; tsi?: number; link?: number; mac?: number; vn?: number; back?: number }>;
+  const vns = [vnInfo('blue', 7), vnInfo('red', 8)] as const;
+
+  it('every request has one answer, rows of the engine and reports match the states, and all can be taken back', () => {
+    fc.assert(
+      fc.property(fc.array(request, { maxLength: 120 }), (steps) => {
+        const rig = new TsiRig([100, 101]);
+        const answers = new Map<number, number>();
+        const reported = new Set<string>();
+        const note = (effects: string[]) => {
+          for (const effect of effects) {
+            const [what = '', ...rest] = effect.split(' ');
+            if (what === 'answer') answers.set(Number(rest[0]), (answers.get(Number(rest[0])) ?? 0) + 1);
+            if (what === 'report') {
+              if (rest[0] === 'attach') reported.add(rest[1] ?? '');
+              else expect(reported.delete(rest[1] ?? '')).toBe(true);
+            }
+          }
+        };
+        const fire = (step: (typeof steps)[number]) => {
+          const of = key(`t${step.tsi}`, `acc${step.link}`);
+          const vn = vns[step.vn ?? 0] ?? vns[0];
+          const { link } = of;
+          switch (step.do) {
+            case 'associate':
+              return rig.associate([step.mac ?? 0], of, 'associated', vn.name);
+            case 'attach':
+              return rig.attach([step.mac ?? 0], of, vn.name);
+            case 'activate':
+            case 'deactivate':
+            case 'deassociate':
+              return rig.ask(step.do, of);
+            case 'addresses':
+              return rig.addresses([step.mac ?? 0], of);
+            case 'allow':
+              return rig.allow(of, vns.find(({ name }) => name === rig.table.row(of)?.vn) ?? vn);
+            case 'deny':
+              return rig.deny(of);
+            case 'applied':
+              return rig.applied(of);
+            case 'refused':
+              return rig.refused(of);
+            case 'expire':
+              return rig.expire(rig.request - (step.back ?? 0));
+            case 'linkDown':
+            case 'linkUp':
+              return rig.do({ type: step.do, link });
+            default:
+              return rig.do({ type: 'revoke', scope: { vn: vn.vn }, reason: 'test' });
+          }
+        };
+        for (const step of steps) {
+          note(fire(step));
+          // A MAC of a VN belongs to one TSI.
+          const holders = new Map<string, string>();
+          for (const row of rig.table.rows()) {
+            for (const one of row.macs) {
+              const held = `${row.vn} ${one}`;
+              expect(holders.get(held) ?? row.tsi).toBe(row.tsi);
+              holders.set(held, row.tsi);
+            }
+            // Nothing is allocated before the NVA allowed it, and what is there has its tag.
+            expect(row.tag === null).toBe(row.state === 'authorizing');
+          }
+          // Only what forwards is reported.
+          for (const where of reported) {
+            expect(['activated']).toContain(rig.state(key(...(where.split('@') as [string, string]))));
+          }
+        }
+        // Take all back: the tables must be empty, and everybody must have an answer.
+        for (let round = 0; round < 20 && (round < 6 || rig.table.rows().length > 0); round++) {
+          for (const tsi of [0, 1, 2]) {
+            for (const link of [0, 1]) {
+              if (round < 3) note(rig.ask('deassociate', key(`t${tsi}`, `acc${link}`)));
+              note(rig.applied(key(`t${tsi}`, `acc${link}`)));
+              note(rig.deny(key(`t${tsi}`, `acc${link}`)));
+            }
+          }
+        }
+        expect(rig.table.rows()).toEqual([]);
+        expect(reported.size).toBe(0);
+        for (let asked = 1; asked <= rig.request; asked++) expect(answers.get(asked)).toBe(1);
+      }),
+      { numRuns: 400 },
+    );
+  });
+});

@@ -1,0 +1,256 @@
+/**
+ * All TSIs of one NVE: finds the record that an event is about, and refuses what cannot be before the life cycle
+ * (`tsi-machine.ts`) sees it. Sans-IO: an event goes in, effects come out, and the answers to effects are events again.
+ *
+ * Invariants: the NVA is asked before anything is allocated; nothing is forwarded below Activated; a tag is free only after
+ * the engine has forgotten it; a TSI is in one VN; a MAC of a VN belongs to one TSI, on however many links that TSI is.
+ */
+import {
+  err,
+  type LinkName,
+  type NveError,
+  nveError,
+  ok,
+  type TsiKey,
+  type TsiRow,
+  tsiKeyText,
+  type VnName,
+} from '#model';
+import { NNP_LIMITS } from '#wire';
+import type { TagAllocator } from './tags.js';
+import type { RequestId, RevokeScope, TsiEffect, TsiEvent } from './tsi-events.js';
+import { TsiMachine } from './tsi-machine.js';
+import { TsiOut } from './tsi-out.js';
+import { ACTIVATED, type Addresses, ASSOCIATED, INIT, newRecord, rowOf, type TsiRecord, wanted } from './tsi-record.js';
+import { TsiSteps } from './tsi-steps.js';
+
+export interface TsiTableOptions {
+  /** Knows the access links and hands out their tags. */
+  readonly tags: TagAllocator;
+  /** TSIs of one link; 4,096 by default. */
+  readonly maxPerLink?: number;
+}
+
+/** As many addresses as a frame of NNP carries for a TSI. */
+const MAX_ADDRESSES = NNP_LIMITS.addresses;
+
+type Associate = Extract<TsiEvent, { type: 'associate' }>;
+
+export class TsiTable {
+  readonly #tags: TagAllocator;
+  readonly #maxPerLink: number;
+  readonly #records = new Map<string, TsiRecord>();
+  readonly #down = new Set<LinkName>();
+  readonly #out = new TsiOut();
+  readonly #machine: TsiMachine;
+
+  constructor(options: TsiTableOptions) {
+    this.#tags = options.tags;
+    this.#maxPerLink = options.maxPerLink ?? 4096;
+    this.#machine = new TsiMachine(new TsiSteps(options.tags, this.#out), this.#out, {
+      gone: (record) => this.#records.delete(tsiKeyText(record.key)),
+      again: (event) => this.#dispatch(event),
+    });
+  }
+
+  handle(event: TsiEvent): TsiEffect[] {
+    this.#dispatch(event);
+    return this.#out.take();
+  }
+
+  /** All rows, by link and TSI. */
+  rows(): TsiRow[] {
+    const order = (row: TsiRow) => `${row.link} ${row.tsi}`;
+    return [...this.#records.values()].map(rowOf).sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  }
+
+  row(key: TsiKey): TsiRow | null {
+    const record = this.#find(key);
+    return record === undefined ? null : rowOf(record);
+  }
+
+  #dispatch(event: TsiEvent): void {
+    switch (event.type) {
+      case 'associate':
+        this.#associate(event);
+        break;
+      case 'activate':
+        this.#activate(event.request, event.key);
+        break;
+      case 'addresses':
+        this.#changeAddresses(event.request, event.key, event);
+        break;
+      case 'deactivate':
+      case 'deassociate':
+        this.#lower(event);
+        break;
+      case 'expire':
+        this.#expire(event.request, nveError('NVE-RPC-004', { method: event.method, deadline_ms: event.deadlineMs }));
+        break;
+      case 'auth': {
+        const record = this.#find(event.key);
+        if (record?.pending === event.ask) this.#machine.authAnswered(record, event.result);
+        break;
+      }
+      case 'engine': {
+        const record = this.#find(event.key);
+        if (record?.pending === event.op) this.#machine.engineAnswered(record, event.result);
+        break;
+      }
+      case 'linkDown':
+        this.#down.add(event.link);
+        for (const record of this.#onLink(event.link)) {
+          this.#machine.linkDown(record, nveError('NVE-TSI-005', { link: event.link }));
+        }
+        break;
+      case 'linkUp':
+        this.#down.delete(event.link);
+        for (const record of this.#onLink(event.link)) this.#machine.linkUp(record);
+        break;
+      case 'vnChanged':
+        for (const record of this.#records.values()) {
+          if (record.vn?.vn === event.vn.vn) record.vn = event.vn;
+        }
+        break;
+      case 'revoke':
+        for (const record of [...this.#records.values()]) {
+          if (record.goal !== INIT && inScope(record, event.scope)) this.#machine.end(record, event.reason);
+        }
+        break;
+    }
+  }
+
+  #associate(event: Associate): void {
+    const { request, key, vn } = event;
+    const record = this.#find(key);
+    if (record?.goal === INIT) {
+      record.after.push(event);
+      return;
+    }
+    const addresses = distinct(event);
+    const goal = event.upTo === 'activated' ? ACTIVATED : ASSOCIATED;
+    const refusal =
+      this.#otherVn(key, vn) ??
+      this.#unfit(key, vn, addresses) ??
+      (goal === ACTIVATED ? this.#linkIsDown(key.link) : null) ??
+      (record === undefined ? this.#noPlace(key.link) : null);
+    if (refusal !== null) {
+      this.#out.answer(request, err(refusal));
+    } else if (record !== undefined) {
+      this.#machine.raise(record, request, 'associate', goal, addresses);
+    } else {
+      const created = newRecord(key, vn, goal, { ...addresses, version: this.#out.number() });
+      this.#records.set(tsiKeyText(key), created);
+      this.#machine.begin(created, request);
+    }
+  }
+
+  #activate(request: RequestId, key: TsiKey): void {
+    const record = this.#find(key);
+    const refusal = this.#notThere(key, record) ?? this.#linkIsDown(key.link);
+    if (record === undefined || refusal !== null) {
+      if (refusal !== null) this.#out.answer(request, err(refusal));
+      return;
+    }
+    this.#machine.raise(record, request, 'activate', ACTIVATED, wanted(record));
+  }
+
+  #changeAddresses(request: RequestId, key: TsiKey, given: Addresses): void {
+    const record = this.#find(key);
+    const addresses = distinct(given);
+    const refusal = this.#notThere(key, record) ?? this.#unfit(key, record?.vnName, addresses);
+    if (record === undefined || refusal !== null) {
+      if (refusal !== null) this.#out.answer(request, err(refusal));
+      return;
+    }
+    this.#machine.raise(record, request, 'addresses', ASSOCIATED, addresses);
+  }
+
+  #lower({ type, request, key }: Extract<TsiEvent, { type: 'deactivate' | 'deassociate' }>): void {
+    const record = this.#find(key);
+    if (type === 'deassociate') {
+      // De-associating what is not there is already done.
+      if (record === undefined) this.#out.answer(request, ok(null));
+      else this.#machine.lower(record, request, type, INIT);
+      return;
+    }
+    const refusal = this.#notThere(key, record);
+    if (refusal !== null) this.#out.answer(request, err(refusal));
+    else if (record !== undefined) this.#machine.lower(record, request, type, ASSOCIATED);
+  }
+
+  #expire(request: RequestId, error: NveError): void {
+    for (const record of this.#records.values()) {
+      const queued = record.after.findIndex((event) => event.request === request);
+      if (queued >= 0) {
+        record.after.splice(queued, 1);
+        this.#out.answer(request, err(error));
+        return;
+      }
+      if (record.waiters.some((waiter) => waiter.request === request)) {
+        this.#machine.expire(record, request, error);
+        return;
+      }
+    }
+  }
+
+  #find(key: TsiKey): TsiRecord | undefined {
+    return this.#records.get(tsiKeyText(key));
+  }
+
+  #onLink(link: LinkName): TsiRecord[] {
+    return [...this.#records.values()].filter((record) => record.key.link === link);
+  }
+
+  // Refusals
+
+  /** There is no record, or none that lives on. */
+  #notThere({ tsi, link }: TsiKey, record: TsiRecord | undefined): NveError | null {
+    return record === undefined || record.goal === INIT ? nveError('NVE-TSI-001', { tsi, link }) : null;
+  }
+
+  #linkIsDown(link: LinkName): NveError | null {
+    return this.#down.has(link) ? nveError('NVE-TSI-005', { link }) : null;
+  }
+
+  #noPlace(link: LinkName): NveError | null {
+    const links = this.#tags.links();
+    if (!links.includes(link)) return nveError('NVE-TSI-004', { link, known: links });
+    const limit = this.#maxPerLink;
+    return this.#onLink(link).length >= limit ? nveError('NVE-TSI-008', { link, limit }) : null;
+  }
+
+  #otherVn({ tsi }: TsiKey, asked: VnName): NveError | null {
+    for (const { key, vnName } of this.#records.values()) {
+      if (key.tsi === tsi && vnName !== asked) {
+        return nveError('NVE-TSI-002', { tsi, vn: vnName, link: key.link, asked });
+      }
+    }
+    return null;
+  }
+
+  /** Addresses that the TSI cannot have: none, too many, or another TSI's. */
+  #unfit({ tsi }: TsiKey, vn: VnName | undefined, { macs, ips }: Addresses): NveError | null {
+    if (macs.length === 0) return nveError('NVE-TSI-009', { tsi });
+    for (const [what, { length: count }] of [['MACs', macs] as const, ['IP addresses', ips] as const]) {
+      if (count > MAX_ADDRESSES) return nveError('NVE-TSI-010', { tsi, count, what, limit: MAX_ADDRESSES });
+    }
+    for (const { key, vnName, addresses, updating, next } of this.#records.values()) {
+      if (key.tsi === tsi || vnName !== vn) continue;
+      const theirs = [addresses, updating, next].flatMap((some) => some?.macs ?? []);
+      const mac = macs.find((mine) => theirs.includes(mine));
+      if (mac !== undefined) return nveError('NVE-TSI-003', { mac, vn, holder: key.tsi, link: key.link, tsi });
+    }
+    return null;
+  }
+}
+
+function inScope({ key, vn }: TsiRecord, scope: RevokeScope): boolean {
+  if ('key' in scope) return key.tsi === scope.key.tsi && key.link === scope.key.link;
+  if ('vn' in scope) return vn?.vn === scope.vn;
+  return 'link' in scope ? key.link === scope.link : key.tsi === scope.tsi;
+}
+
+function distinct({ macs, ips }: Addresses): Addresses {
+  return { macs: [...new Set(macs)], ips: [...new Set(ips)] };
+}
