@@ -1,0 +1,139 @@
+// What the engine holds, as values that can be compared: each object is the command that sets it, under a key. What an object names
+// (its dependencies) and what must be unique among all objects follow from docs/engine.md.
+
+import type { Command } from '#dataplane';
+import type { VnId } from '#model';
+
+type SetOp = 'PortAdd' | 'UnderlaySet' | 'VnSet' | 'VapSet' | 'NextHopSet' | 'FdbSet' | 'FloodSet' | 'SourcesSet';
+
+/** An object of the engine. */
+export type EngineObject = Extract<Command, { op: SetOp }>;
+
+/** Names one object among all: `vap 9`, `fdb 7 02:00:00:00:00:0a`. */
+export type ObjectKey = string;
+
+/** Objects by their keys. */
+export type EngineState = ReadonlyMap<ObjectKey, EngineObject>;
+
+export function stateOf(objects: Iterable<EngineObject>): Map<ObjectKey, EngineObject> {
+  const state = new Map<ObjectKey, EngineObject>();
+  for (const object of objects) state.set(keyOf(object), object);
+  return state;
+}
+
+export const portKey = (port: number): ObjectKey => `port ${port}`;
+export const vnKey = (vn: VnId): ObjectKey => `vn ${vn}`;
+export const vapKey = (vap: number): ObjectKey => `vap ${vap}`;
+export const nhKey = (nh: number): ObjectKey => `nexthop ${nh}`;
+export const fdbKey = (vn: VnId, mac: string): ObjectKey => `fdb ${vn} ${mac}`;
+
+/** The key of the object that a command, setting or deleting, is about. */
+export function keyOf(command: Command): ObjectKey {
+  switch (command.op) {
+    case 'PortAdd':
+    case 'PortDel':
+      return portKey(command.port);
+    case 'UnderlaySet':
+    case 'UnderlayDel':
+      return `underlay ${command.port}`;
+    case 'VnSet':
+    case 'VnDel':
+      return vnKey(command.vn);
+    case 'VapSet':
+    case 'VapDel':
+      return vapKey(command.vap);
+    case 'NextHopSet':
+    case 'NextHopDel':
+      return nhKey(command.nh);
+    case 'FdbSet':
+    case 'FdbDel':
+      return fdbKey(command.vn, command.mac);
+    case 'FloodSet':
+      return `flood ${command.vn}`;
+    case 'SourcesSet':
+      return `sources ${command.vn}`;
+  }
+}
+
+/** The objects that must be there before this one. A next hop's underlay is found by its address, so it names none. */
+export function dependenciesOf(object: EngineObject): ObjectKey[] {
+  switch (object.op) {
+    case 'PortAdd':
+    case 'VnSet':
+    case 'NextHopSet':
+      return [];
+    case 'UnderlaySet':
+      return [portKey(object.port)];
+    case 'VapSet':
+      return [vnKey(object.vn), portKey(object.port)];
+    case 'FdbSet':
+      return [vnKey(object.vn), object.dest.kind === 'vap' ? vapKey(object.dest.vap) : nhKey(object.dest.nh)];
+    case 'FloodSet':
+      return [vnKey(object.vn), ...object.nhs.map(nhKey)];
+    case 'SourcesSet':
+      return [vnKey(object.vn)];
+  }
+}
+
+/** What no two objects may have in common: a VN's VNI, a VAP's place on its port. Undefined: nothing. */
+export function uniqueOf(object: EngineObject): string | undefined {
+  switch (object.op) {
+    case 'VnSet':
+      return object.vni === null ? undefined : `vni ${object.vni}`;
+    case 'VapSet':
+      return `port ${object.port} ${object.selector.kind === 'port' ? 'untagged' : `c-tag ${object.selector.vid}`}`;
+    default:
+      return undefined;
+  }
+}
+
+/** The command that takes an object away; of a list, the one that empties it. */
+export function deletionOf(object: EngineObject): Command {
+  switch (object.op) {
+    case 'PortAdd':
+      return { op: 'PortDel', port: object.port };
+    case 'UnderlaySet':
+      return { op: 'UnderlayDel', port: object.port };
+    case 'VnSet':
+      return { op: 'VnDel', vn: object.vn };
+    case 'VapSet':
+      return { op: 'VapDel', vap: object.vap };
+    case 'NextHopSet':
+      return { op: 'NextHopDel', nh: object.nh };
+    case 'FdbSet':
+      return { op: 'FdbDel', vn: object.vn, mac: object.mac };
+    case 'FloodSet':
+      return { op: 'FloodSet', vn: object.vn, nhs: [] };
+    case 'SourcesSet':
+      return { op: 'SourcesSet', vn: object.vn, ips: [] };
+  }
+}
+
+/** Objects in this order never name a later one. */
+const ORDER: Readonly<Record<SetOp, number>> = {
+  PortAdd: 0,
+  UnderlaySet: 1,
+  VnSet: 2,
+  VapSet: 3,
+  NextHopSet: 4,
+  SourcesSet: 5,
+  FdbSet: 6,
+  FloodSet: 7,
+};
+
+export function inOrder(objects: EngineObject[]): EngineObject[] {
+  return objects.sort((a, b) => ORDER[a.op] - ORDER[b.op]);
+}
+
+/** Whether two objects of one key are the same. They are flat but for a port's kind, a selector, a destination and lists. */
+export function sameObject(a: EngineObject, b: EngineObject): boolean {
+  return equal(a, b);
+}
+
+function equal(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return false;
+  return keys.every((key) => equal((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
+}

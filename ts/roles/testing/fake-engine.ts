@@ -1,0 +1,207 @@
+// An engine for the tests of roles: it keeps the tables of docs/engine.md in memory and refuses what the page says is refused. It
+// forwards nothing, opens no device and proves nothing about the real one; the end-to-end tests do that.
+
+import type {
+  ApplyResult,
+  Command,
+  DumpKind,
+  DumpRows,
+  Engine,
+  EngineEvent,
+  EngineInfo,
+  EngineStats,
+  Page,
+  Punt,
+  Refusal,
+  Unsubscribe,
+} from '#dataplane';
+import { type MacAddr, nveError } from '#model';
+import { dependenciesOf, type EngineObject, keyOf, type ObjectKey, uniqueOf } from '../engine/objects.js';
+
+type Refuse = (command: Command) => string | undefined;
+
+export class FakeEngine implements Engine {
+  /** What it holds. */
+  readonly objects = new Map<ObjectKey, EngineObject>();
+  /** Every batch that came, refused or not. */
+  readonly batches: (readonly Command[])[] = [];
+  readonly injected: { port: number; frame: Uint8Array }[] = [];
+  closed = false;
+  /** Gives the error code for a command that shall be refused, as a failing device would. */
+  refuse: Refuse = () => undefined;
+  /** Awaited before each batch: a test can hold the engine. */
+  gate: Promise<unknown> = Promise.resolve();
+  readonly #events = new Set<(event: EngineEvent) => void>();
+
+  info(): EngineInfo {
+    return { schema: 1, epoch: 1n, dpdk: 'none', hugepages: false, pollers: 1, fdbCapacity: 65_536, maxPorts: 64 };
+  }
+
+  async apply(commands: readonly Command[]): Promise<ApplyResult> {
+    await this.gate;
+    if (this.closed) throw nveError('NVE-ENG-000', { reason: 'closed' });
+    this.batches.push(commands);
+    const after = new Map(this.objects);
+    const refused: Refusal[] = [];
+    const no = (command: Command, code: string, context: Record<string, unknown> = {}): void =>
+      void refused.push({ command, code, context });
+    const seen = new Set<ObjectKey>();
+    for (const command of commands) {
+      const key = keyOf(command);
+      if (seen.has(key)) no(command, 'NVE-ENG-002', { key });
+      seen.add(key);
+      const code = this.refuse(command);
+      if (code !== undefined) no(command, code, { key });
+      const object = held(command);
+      const before = this.objects.get(key);
+      if (command.op === 'PortAdd' && before !== undefined && JSON.stringify(before) !== JSON.stringify(command))
+        no(command, 'NVE-ENG-003', { key });
+      if (object === undefined) after.delete(key);
+      else after.set(key, object);
+    }
+    for (const command of commands) this.#check(command, after, no);
+    if (refused.length > 0) return { applied: [], refused };
+    this.objects.clear();
+    for (const [key, object] of after) this.objects.set(key, object);
+    for (const command of commands) if (command.op === 'VnDel') this.#sweep(command.vn);
+    return { applied: commands, refused: [] };
+  }
+
+  /** The rules between objects, on the state that the batch would leave. */
+  #check(
+    command: Command,
+    after: ReadonlyMap<ObjectKey, EngineObject>,
+    no: (command: Command, code: string, context?: Record<string, unknown>) => void,
+  ): void {
+    const key = keyOf(command);
+    const object = after.get(key);
+    if (object === undefined) {
+      // VnDel takes rows, flood list and sources with it, but not VAPs.
+      const tolerated = command.op === 'VnDel' ? ['FdbSet', 'FloodSet', 'SourcesSet'] : [];
+      for (const other of after.values()) {
+        if (!tolerated.includes(other.op) && dependenciesOf(other).includes(key))
+          no(command, 'NVE-ENG-005', { key, usedBy: keyOf(other) });
+      }
+      if ((command.op === 'FloodSet' || command.op === 'SourcesSet') && !after.has(`vn ${command.vn}`))
+        no(command, 'NVE-ENG-004', { key });
+      return;
+    }
+    for (const dependency of dependenciesOf(object))
+      if (!after.has(dependency)) no(command, 'NVE-ENG-004', { key, missing: dependency });
+    const unique = uniqueOf(object);
+    // Stricter than the page: also what the batch deletes is in the way, so that the reconciler never relies on it.
+    for (const other of unique === undefined ? [] : [...after.values(), ...this.objects.values()]) {
+      if (keyOf(other) !== key && uniqueOf(other) === unique) no(command, 'NVE-ENG-006', { key, holder: keyOf(other) });
+    }
+    if (object.op === 'VapSet' && object.uplink) {
+      for (const other of after.values()) {
+        if (other.op === 'VapSet' && other.uplink && other.vn === object.vn && other.vap !== object.vap)
+          no(command, 'NVE-ENG-007', { key });
+      }
+    }
+  }
+
+  #sweep(vn: number): void {
+    for (const [key, object] of this.objects)
+      if ('vn' in object && object.vn === vn && object.op !== 'VapSet') this.objects.delete(key);
+  }
+
+  async dump<K extends DumpKind>(kind: K): Promise<DumpRows[K][]> {
+    return [...this.objects.values()].flatMap((object) => rowOf(kind, object, this.objects)) as DumpRows[K][];
+  }
+
+  async page<K extends DumpKind>(kind: K, cursor: unknown, limit: number): Promise<Page<DumpRows[K]>> {
+    const rows = await this.dump(kind);
+    const from = typeof cursor === 'number' ? cursor : 0;
+    return { rows: rows.slice(from, from + limit), cursor: from + limit < rows.length ? from + limit : null };
+  }
+
+  async stats(): Promise<EngineStats> {
+    const ports = [...this.objects.values()].flatMap((object) => (object.op === 'PortAdd' ? [object.port] : []));
+    return {
+      ports: ports.map((port) => ({
+        port,
+        rxPackets: 0,
+        rxBytes: 0,
+        txPackets: 0,
+        txBytes: 0,
+        rxMissed: 0,
+        rxErrors: 0,
+      })),
+      vaps: [],
+      drops: ports.map((port) => ({ port, reason: 'source_guard', packets: port + 1 })),
+      pollers: [],
+    };
+  }
+
+  async inject(port: number, frame: Uint8Array): Promise<void> {
+    this.injected.push({ port, frame });
+  }
+
+  onEvent(listener: (event: EngineEvent) => void): Unsubscribe {
+    this.#events.add(listener);
+    return () => this.#events.delete(listener);
+  }
+
+  onPunt(_listener: (punt: Punt) => void): Unsubscribe {
+    return () => undefined;
+  }
+
+  emit(event: EngineEvent): void {
+    for (const listener of this.#events) listener(event);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  shutdownNow(): void {
+    this.closed = true;
+  }
+}
+
+function held(command: Command): EngineObject | undefined {
+  if (command.op.endsWith('Del')) return undefined;
+  if (command.op === 'FloodSet' && command.nhs.length === 0) return undefined;
+  if (command.op === 'SourcesSet' && command.ips.length === 0) return undefined;
+  return command as EngineObject;
+}
+
+function rowOf(kind: DumpKind, object: EngineObject, all: ReadonlyMap<ObjectKey, EngineObject>): unknown[] {
+  switch (object.op) {
+    case 'PortAdd': {
+      const mac = `02:fe:00:00:00:${object.port.toString(16).padStart(2, '0')}` as MacAddr;
+      const { port, name, mtu } = object;
+      const role = all.has(`underlay ${port}`) ? 'underlay' : 'access';
+      return kind === 'ports' ? [{ port, name, driver: object.kind.driver, mac, mtu, linkUp: true, role }] : [];
+    }
+    case 'VnSet': {
+      const flood = all.get(`flood ${object.vn}`);
+      const sources = all.get(`sources ${object.vn}`);
+      const count = (op: string): number =>
+        [...all.values()].filter((other) => other.op === op && 'vn' in other && other.vn === object.vn).length;
+      const { vn, vni, mtu } = object;
+      return kind === 'vns'
+        ? [
+            {
+              vn,
+              vni,
+              mtu,
+              vaps: count('VapSet'),
+              rows: count('FdbSet'),
+              flood: flood?.op === 'FloodSet' ? flood.nhs : [],
+              sources: sources?.op === 'SourcesSet' ? sources.ips : [],
+            },
+          ]
+        : [];
+    }
+    case 'VapSet':
+      return kind === 'vaps' ? [object] : [];
+    case 'NextHopSet':
+      return kind === 'nexthops' ? [{ ...object, port: 0, neighbourMac: null }] : [];
+    case 'FdbSet':
+      return kind === 'fdb' ? [object] : [];
+    default:
+      return [];
+  }
+}
