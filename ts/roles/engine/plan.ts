@@ -77,11 +77,19 @@ function arrange(
     const key = keyOf(object);
     const missing = object.op === 'FloodSet' ? object.nhs.find((nh) => !available(nhKey(nh))) : undefined;
     if (missing !== undefined) waiting.set(key, nhKey(missing));
-    const possible = missing === undefined ? object : reachableOf(object, available);
+    let possible = missing === undefined ? object : reachableOf(object, available);
+    const holder = holderOf(object, input, claimed);
+    if (holder !== undefined) {
+      waiting.set(key, holder);
+      possible = object.op === 'VnSet' ? { ...object, vni: null } : undefined;
+    }
     if (possible === undefined) continue;
     const has = actual.get(key);
     if (has !== undefined && !going.has(key) && sameObject(has, possible)) continue;
-    const blocker = refused.has(key) || going.has(key) ? key : blockerOf(possible, has, input, claimed, available);
+    // A port does not change its place: the old one has to go first, and it does not go while it is wanted.
+    const fixed = possible.op === 'PortAdd' && has !== undefined;
+    const blocked = refused.has(key) || going.has(key) || fixed;
+    const blocker = blocked ? key : dependenciesOf(possible).find((dependency) => !available(dependency));
     if (blocker !== undefined) {
       waiting.set(key, blocker);
       continue;
@@ -100,21 +108,18 @@ function isStale(key: ObjectKey, going: ReadonlySet<ObjectKey>, { actual, stuck 
   return dependenciesOf(has).some((dependency) => going.has(dependency));
 }
 
-/** What an object has to wait for, if anything. */
-function blockerOf(
+/**
+ * The other object that has what must be unique. A VN whose VNI is another's meanwhile receives under none (two VNs may swap their
+ * VNIs); a VAP has its tag for life, so its place becomes free only when the other VAP goes.
+ */
+function holderOf(
   object: EngineObject,
-  has: EngineObject | undefined,
   { holders }: PlanInput,
   claimed: ReadonlyMap<string, ObjectKey>,
-  available: (key: ObjectKey) => boolean,
 ): ObjectKey | undefined {
-  const key = keyOf(object);
   const unique = uniqueOf(object);
   const holder = unique === undefined ? undefined : (claimed.get(unique) ?? holders.get(unique));
-  if (holder !== undefined && holder !== key) return holder;
-  // A port or a VAP does not change its place: the old one has to go first.
-  if (object.op === 'PortAdd' && has !== undefined) return key;
-  return dependenciesOf(object).find((dependency) => !available(dependency));
+  return holder === keyOf(object) ? undefined : holder;
 }
 
 /** A flood list without the next hops that are not there: broadcast reaches the others meanwhile. Undefined: none is left. */
