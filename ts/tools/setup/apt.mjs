@@ -24,7 +24,16 @@ export async function installPackages(system, packages, sets) {
     system.isRoot ? system.run(command, args) : system.run('sudo', [command, ...args]);
   /** @param {string[]} args */
   const aptGet = (args) =>
-    asRoot('env', ['DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300', ...args]);
+    asRoot('env', [
+      'DEBIAN_FRONTEND=noninteractive',
+      'apt-get',
+      '-q',
+      '-o',
+      'DPkg::Lock::Timeout=300',
+      '-o',
+      'Dpkg::Use-Pty=0',
+      ...args,
+    ]);
   const update = () => {
     system.say('setup: apt-get update, for the package lists');
     return aptGet(['update']);

@@ -90,7 +90,7 @@ const failureOf = async (promise: Promise<void>): Promise<SetupError> => {
   if (!(error instanceof SetupError)) throw new Error('setup did not refuse', { cause: error });
   return error;
 };
-const aptGet = 'env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300';
+const aptGet = 'env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0';
 
 describe('setup', () => {
   it('says and does nothing when everything is there', async () => {
