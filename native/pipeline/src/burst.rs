@@ -108,7 +108,7 @@ impl Pipeline<'_> {
         let Some(vn) = self.snapshot.vn(meta.vn) else {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);
         };
-        let remote: &[u16] = if meta.from_tunnel() { &[] } else { &vn.flood };
+        let remote: &[u16] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
         let local = vn.vaps.iter().filter(|vap| **vap != meta.vap).map(|vap| Verdict::Vap(*vap));
         let mut targets = local.chain(remote.iter().map(|next_hop| Verdict::NextHop(*next_hop)));
         let Some(mut target) = targets.next() else {

@@ -72,7 +72,7 @@ impl Meta {
 
     /// Whether the packet came by tunnel.
     #[inline]
-    pub fn from_tunnel(&self) -> bool {
+    pub fn came_by_tunnel(&self) -> bool {
         self.vap == Snapshot::NONE
     }
 

@@ -1,0 +1,395 @@
+//! The control thread: it starts the EAL, owns everything but the packets, and does one thing after the other.
+//!
+//! It is the single writer of the tables and the only one who answers requests. Between requests it looks after neighbours,
+//! links and pollers. The EAL starts on it and not on the caller's thread, whose CPU affinity must stay as it is.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port};
+use pipeline::PuntClass;
+use serde_bytes::Bytes;
+use types::{MacAddr, PortId};
+use wire::{ArpOperation, ArpPacket, ETHERNET_HEADER, EtherType, EthernetHeader, IntoBytes};
+
+use crate::devices::Devices;
+use crate::dpdk_error::{eal_error, pool_error};
+use crate::error::EngineError;
+use crate::forwarding::{Forwarding, World};
+use crate::model::{Changes, Model};
+use crate::neighbour::{Effect, Neighbour, Neighbours};
+use crate::poller::{Poller, Surroundings};
+use crate::region::{Pushed, Region, RingReader, RingWriter};
+use crate::schema::{self, Batch, Dump, Hugepages, Info, Inject, Options, SCHEMA};
+use crate::show::Show;
+
+/// How often the control thread looks around when nobody asks anything.
+const TICK: Duration = Duration::from_millis(5);
+/// How often it looks at links and DPDK's log.
+const LOOK: Duration = Duration::from_millis(500);
+/// The most commands of one batch.
+const BATCH: usize = 20_000;
+/// VAP indices, and so counters, that there can be.
+const VAPS: usize = 65_535;
+
+/// The rings of the region, by number, and their sizes in words.
+pub mod ring {
+    /// Poller to control thread: frames.
+    pub const PUNT: usize = 0;
+    /// Control thread to poller: frames.
+    pub const INJECT: usize = 1;
+    /// Control thread to driver: events.
+    pub const EVENTS: usize = 2;
+    /// Control thread to driver: frames.
+    pub const PUNTS: usize = 3;
+    /// Words of each.
+    pub const WORDS: [usize; 4] = [1 << 16, 1 << 16, 1 << 15, 1 << 16];
+}
+
+/// A request to the control thread.
+pub enum Request {
+    /// `apply`.
+    Apply(Vec<u8>),
+    /// `dump`.
+    Dump(Vec<u8>),
+    /// `stats`.
+    Stats,
+    /// `inject`.
+    Inject(Vec<u8>),
+    /// `close`.
+    Close,
+}
+
+/// Where the answer goes.
+pub type Reply = Box<dyn FnOnce(Result<Vec<u8>, EngineError>) + Send>;
+
+/// Called when a ring to the driver is no longer empty.
+pub type Doorbell = Box<dyn Fn() + Send>;
+
+/// Everything the control thread owns.
+pub struct Control {
+    epoch: u64,
+    model: Model,
+    forwarding: Forwarding,
+    devices: Devices,
+    neighbours: Neighbours,
+    poller: Poller,
+    region: Arc<Region>,
+    from_poller: RingReader,
+    to_poller: RingWriter,
+    events: RingWriter,
+    punts: RingWriter,
+    doorbell: Doorbell,
+    links: BTreeMap<PortId, bool>,
+    looked: Instant,
+    poller_failed: bool,
+    scratch: Vec<u8>,
+    eal: Eal,
+}
+
+/// A region with room for everything one engine needs.
+pub fn region() -> Arc<Region> {
+    Region::new(VAPS, &ring::WORDS)
+}
+
+impl Control {
+    /// Starts the EAL, the pool and the poller; returns the answer to `open`.
+    pub fn open(options: &Options, region: Arc<Region>, doorbell: Doorbell) -> Result<(Self, Vec<u8>), EngineError> {
+        let Options(schema_min, schema_max, epoch, config) = options;
+        if !(*schema_min..=*schema_max).contains(&SCHEMA) {
+            let (got, expected) = (format!("{schema_min} to {schema_max}"), SCHEMA.to_string());
+            return Err(EngineError::Mismatch { what: "schema", got, expected });
+        }
+        if config.pollers != 1 {
+            // A port has one queue, and a queue one poller.
+            let got = config.pollers.to_string();
+            return Err(EngineError::OutOfRange { field: "pollers", got, expected: "1" });
+        }
+        if !(1..=1 << 24).contains(&config.fdb_capacity) {
+            let got = config.fdb_capacity.to_string();
+            return Err(EngineError::OutOfRange { field: "fdb_capacity", got, expected: "1 to 16777216" });
+        }
+        let hugepages = match config.hugepages {
+            Hugepages::Auto => dpdk::Hugepages::Auto,
+            Hugepages::Off => dpdk::Hugepages::Off,
+        };
+        let eal = Eal::init(&EalConfig {
+            hugepages,
+            memory_mb: config.memory_mb,
+            cpus: config.cpus.clone(),
+            extra: config.extra_eal.clone(),
+        })
+        .map_err(eal_error)?;
+        let pool = Mempool::create(&eal, &MempoolConfig { count: config.mbufs, data_room: config.mbuf_size, cache: 0 })
+            .map_err(pool_error)?;
+        let mut forwarding = Forwarding::new(config.fdb_capacity as usize, seed());
+        let (punt, from_poller) = region.ring(ring::PUNT);
+        let (to_poller, injects) = region.ring(ring::INJECT);
+        let poller = Poller::start(Surroundings {
+            eal: eal.clone(),
+            pool: pool.clone(),
+            readers: forwarding.readers(),
+            region: Arc::clone(&region),
+            punts: punt,
+            injects,
+            poll: config.poll,
+            cpus: config.cpus.clone(),
+        })
+        .map_err(|errno| EngineError::Internal { detail: format!("no poller thread: {errno}") })?;
+        let info = Info {
+            dpdk: eal.info().version.clone(),
+            hugepages: eal.info().hugepages,
+            pollers: config.pollers,
+            fdb_capacity: config.fdb_capacity,
+            max_ports: PortId::LIMIT as u16,
+        };
+        let control = Self {
+            epoch: *epoch,
+            model: Model::default(),
+            forwarding,
+            devices: Devices::new(pool),
+            neighbours: Neighbours::default(),
+            poller,
+            events: region.ring(ring::EVENTS).0,
+            punts: region.ring(ring::PUNTS).0,
+            region,
+            from_poller,
+            to_poller,
+            doorbell,
+            links: BTreeMap::new(),
+            looked: Instant::now(),
+            poller_failed: false,
+            scratch: Vec::new(),
+            eal,
+        };
+        Ok((control, schema::info_reply(*epoch, &info)))
+    }
+
+    /// Asks the poller to stop, from any thread.
+    pub fn stopper(&self) -> impl Fn() + Send + Sync + use<> {
+        self.poller.stopper()
+    }
+
+    /// Serves requests until one says close, or nobody can ask any more.
+    pub fn run(mut self, requests: &Receiver<(Request, Reply)>) {
+        loop {
+            match requests.recv_timeout(TICK) {
+                Ok((Request::Close, reply)) => return reply(self.close()),
+                Ok((request, reply)) => reply(self.serve(request)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return drop(self.close()),
+            }
+            self.look_around();
+        }
+    }
+
+    fn serve(&mut self, request: Request) -> Result<Vec<u8>, EngineError> {
+        match request {
+            Request::Apply(bytes) => self.apply(&bytes),
+            Request::Dump(bytes) => self.show().dump(&schema::decode::<Dump>("dump", &bytes)?),
+            Request::Stats => Ok(self.show().stats(&self.eal)),
+            Request::Inject(bytes) => self.inject(&schema::decode::<Inject>("inject", &bytes)?),
+            Request::Close => Err(EngineError::Closed),
+        }
+    }
+
+    fn show(&self) -> Show<'_> {
+        Show {
+            model: &self.model,
+            forwarding: &self.forwarding,
+            devices: &self.devices,
+            neighbours: &self.neighbours,
+            region: &self.region,
+        }
+    }
+
+    fn apply(&mut self, bytes: &[u8]) -> Result<Vec<u8>, EngineError> {
+        let Batch(schema, epoch, id, commands) = schema::decode("batch", bytes)?;
+        if (schema, epoch) != (SCHEMA, self.epoch) {
+            let (got, expected) = (format!("{schema}/{epoch}"), format!("{SCHEMA}/{}", self.epoch));
+            return Err(EngineError::Mismatch { what: "schema/epoch", got, expected });
+        }
+        if commands.len() > BATCH {
+            return Err(EngineError::TableFull { table: "batch", capacity: BATCH });
+        }
+        let refused = match Changes::prepare(commands, &self.model, &self.forwarding.limits()) {
+            Err(refused) => refused,
+            Ok(changes) => match self.open_devices(&changes) {
+                Err(refused) => vec![refused],
+                Ok(devices) => {
+                    self.commit(&changes, devices);
+                    Vec::new()
+                }
+            },
+        };
+        Ok(schema::result_reply(epoch, id, &refused))
+    }
+
+    /// Opens the devices of a batch's new ports; if one fails, those opened before it are closed again.
+    fn open_devices(&self, changes: &Changes) -> Result<Vec<(PortId, Port)>, (usize, EngineError)> {
+        let new = changes.ports.iter().filter(|(id, _)| !self.model.ports.contains_key(id));
+        new.filter_map(|(id, wish)| wish.to.as_ref().map(|spec| (*id, wish.at, spec)))
+            .map(|(id, at, spec)| self.devices.open(spec).map(|port| (id, port)).map_err(|error| (at, error)))
+            .collect()
+    }
+
+    fn commit(&mut self, changes: &Changes, devices: Vec<(PortId, Port)>) {
+        for (id, port) in devices {
+            self.devices.attach(id, port, &self.poller);
+        }
+        let world = Known { devices: &self.devices, neighbours: &self.neighbours };
+        let effects = self.forwarding.apply(&mut self.model, changes, &world);
+        for (id, index) in effects.new_vaps {
+            if let Some(row) = self.model.vaps.get_mut(&id) {
+                row.counters_before = self.region.vap(index);
+            }
+        }
+        for id in effects.closed_ports {
+            self.devices.close(id, &self.poller);
+            self.links.remove(&id);
+        }
+        if effects.next_hops_changed {
+            let wanted: BTreeSet<Neighbour> =
+                self.model.next_hops.values().map(|row| (row.port, row.spec.remote)).collect();
+            let effects = self.neighbours.want(&wanted, Instant::now());
+            self.carry_out(effects);
+        }
+    }
+
+    fn inject(&mut self, Inject(port, frame): &Inject) -> Result<Vec<u8>, EngineError> {
+        let refuse = |reason| Err(EngineError::Inject { reason });
+        let Some(port) = self.devices.get(PortId(*port)).map(|device| (port, device.info().max_frame)) else {
+            return refuse("there is no such port");
+        };
+        if frame.len() < ETHERNET_HEADER {
+            return refuse("the frame is shorter than an Ethernet header");
+        }
+        if frame.len() > usize::from(port.1) {
+            return refuse("the frame is longer than the port can send");
+        }
+        match self.send(PortId(*port.0), frame) {
+            true => Ok(Vec::new()),
+            false => refuse("the inject ring is full: try again"),
+        }
+    }
+
+    fn send(&self, port: PortId, frame: &[u8]) -> bool {
+        let sent = self.to_poller.push(port.0.into(), frame) != Pushed::Lost;
+        self.poller.wake();
+        sent
+    }
+
+    /// What is to be done whether or not anybody asks.
+    fn look_around(&mut self) {
+        let mut frame = core::mem::take(&mut self.scratch);
+        while let Some(tag) = self.from_poller.pop(&mut frame) {
+            self.punted(tag, &frame);
+        }
+        self.scratch = frame;
+        let lost = self.from_poller.take_lost();
+        if lost != 0 {
+            self.event(&("overflow", "punt", lost));
+        }
+        let now = Instant::now();
+        let effects = self.neighbours.poll(now);
+        self.carry_out(effects);
+        if now.duration_since(self.looked) >= LOOK {
+            self.looked = now;
+            self.look_at_links();
+            dpdk::log::drain().lines.iter().for_each(|line| self.event(&("log", line)));
+        }
+        if self.poller.has_failed() && !self.poller_failed {
+            self.poller_failed = true;
+            self.event(&("poller_failed", 0u8, "the poller ended by a panic: nothing is forwarded any more"));
+        }
+    }
+
+    fn look_at_links(&mut self) {
+        let links: Vec<_> = self.devices.iter().map(|(id, port)| (id, port.link_up())).collect();
+        for (id, up) in links {
+            if self.links.insert(id, up) != Some(up) {
+                self.event(&("link", id.0, up));
+            }
+        }
+    }
+
+    fn punted(&mut self, tag: u32, frame: &[u8]) {
+        let port = PortId(tag as u16);
+        if tag >> 16 == PuntClass::Arp as u32 {
+            if let Some((arp, _)) = frame.get(ETHERNET_HEADER..).and_then(ArpPacket::parse) {
+                let mac = MacAddr(arp.sender_mac);
+                let effect = self.neighbours.answered((port, arp.sender_ip.into()), mac, Instant::now());
+                self.carry_out(effect.into_iter().collect());
+            }
+            return;
+        }
+        let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let record =
+            schema::event(&(port.0, None::<u32>, "link_local", since_epoch.as_nanos() as u64, Bytes::new(frame)));
+        if self.punts.push(0, &record) == Pushed::First {
+            (self.doorbell)();
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Ask(neighbour, to) => self.ask(neighbour, to),
+                Effect::Changed(neighbour, state) => {
+                    self.forwarding.resolve(&self.model, neighbour, state.mac());
+                    let ip = neighbour.1.octets();
+                    self.event(&("neighbour", neighbour.0.0, Bytes::new(&ip), state.name()));
+                }
+            }
+        }
+    }
+
+    /// Sends an ARP request for a neighbour.
+    fn ask(&self, (port, ip): Neighbour, to: MacAddr) {
+        let Some(underlay) = self.model.underlays.get(&port) else { return };
+        let mac = self.devices.mac(port).0;
+        let header = EthernetHeader { destination: to.0, source: mac, ether_type: EtherType::ARP.into() };
+        let request = ArpPacket::new(ArpOperation::Request, (mac, underlay.ip), ([0; 6], ip));
+        self.send(port, &[header.as_bytes(), request.as_bytes()].concat());
+    }
+
+    fn event(&self, event: &impl serde::Serialize) {
+        if self.events.push(0, &schema::event(event)) == Pushed::First {
+            (self.doorbell)();
+        }
+    }
+
+    /// Stops and closes everything, the EAL last.
+    fn close(self) -> Result<Vec<u8>, EngineError> {
+        let Self { poller, mut devices, eal, .. } = self;
+        drop(poller);
+        devices.close_all();
+        drop(devices);
+        eal.cleanup().map(|()| Vec::new()).map_err(|error| EngineError::Internal { detail: error.to_string() })
+    }
+}
+
+/// What [`Forwarding`] asks of ports and neighbours.
+struct Known<'a> {
+    devices: &'a Devices,
+    neighbours: &'a Neighbours,
+}
+
+impl World for Known<'_> {
+    fn port_mac(&self, port: PortId) -> MacAddr {
+        self.devices.mac(port)
+    }
+
+    fn neighbour_mac(&self, port: PortId, ip: core::net::Ipv4Addr) -> Option<MacAddr> {
+        self.neighbours.mac((port, ip))
+    }
+}
+
+/// A number that nobody outside can guess: hash tables are seeded with it.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}

@@ -1,0 +1,84 @@
+//! The devices behind the ports: opened when a batch is prepared, closed when it was applied.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use dpdk::{Mempool, Port, PortConfig, PortKind};
+use types::{MacAddr, PortId};
+
+use crate::dpdk_error::port_error;
+use crate::error::EngineError;
+use crate::model::PortSpec;
+use crate::poller::{Poller, Task};
+use crate::schema::Kind;
+
+/// How long a poller may take to give queues back: many times its longest turn.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The open devices.
+pub struct Devices {
+    pool: Mempool,
+    open: BTreeMap<PortId, Port>,
+}
+
+impl Devices {
+    /// No devices yet; those to come receive into buffers of `pool`.
+    pub fn new(pool: Mempool) -> Self {
+        Self { pool, open: BTreeMap::new() }
+    }
+
+    /// Opens a device, which nobody polls yet.
+    pub fn open(&self, spec: &PortSpec) -> Result<Port, EngineError> {
+        let kind = match &spec.kind {
+            Kind::Tap { iface, mac } => PortKind::Tap { iface: iface.clone(), mac: mac.map(|mac| mac.0) },
+            Kind::AfXdp { iface } => PortKind::AfXdp { iface: iface.clone() },
+            Kind::Pcap { rx, tx, infinite_rx } => {
+                PortKind::Pcap { rx: rx.clone(), tx: tx.clone(), infinite_rx: *infinite_rx }
+            }
+            Kind::Null { size, no_rx } => PortKind::Null { size: *size, no_rx: *no_rx },
+            Kind::Ring => PortKind::Ring,
+            Kind::Devargs(devargs) => PortKind::Devargs(devargs.clone()),
+        };
+        let config = PortConfig { name: spec.name.clone(), kind, mtu: spec.mtu, queues: 1 };
+        Port::open(&self.pool, &config).map_err(port_error)
+    }
+
+    /// Hands an opened device to the poller.
+    pub fn attach(&mut self, id: PortId, mut port: Port, poller: &Poller) {
+        for (rx, tx) in port.take_queues() {
+            poller.task(Task::Attach(id, rx, tx));
+        }
+        self.open.insert(id, port);
+    }
+
+    /// Takes a device back from the poller and closes it.
+    pub fn close(&mut self, id: PortId, poller: &Poller) {
+        let Some(port) = self.open.remove(&id) else { return };
+        let (done, wait) = channel();
+        poller.task(Task::Detach(id, done));
+        // A poller that has failed dropped its queues; then nobody answers, and nobody needs to. Dropping the port closes it.
+        let _ = wait.recv_timeout(PATIENCE);
+        drop(port);
+    }
+
+    /// Closes everything; the poller must have ended.
+    pub fn close_all(&mut self) {
+        self.open.clear();
+    }
+
+    /// A device.
+    pub fn get(&self, id: PortId) -> Option<&Port> {
+        self.open.get(&id)
+    }
+
+    /// Every device.
+    pub fn iter(&self) -> impl Iterator<Item = (PortId, &Port)> {
+        self.open.iter().map(|(id, port)| (*id, port))
+    }
+
+    /// The MAC of a device.
+    pub fn mac(&self, id: PortId) -> MacAddr {
+        self.open.get(&id).map_or_else(MacAddr::default, |port| MacAddr(port.info().mac))
+    }
+}

@@ -1,0 +1,444 @@
+//! Turning a checked batch into table changes, in an order that no poller can see a dangling reference in.
+//!
+//! 1. New objects, and lists that name them, go into one new snapshot; objects to be deleted leave the lists.
+//! 2. Rows that are to go are removed; then rows are added and changed.
+//! 3. Objects to be deleted are closed in a second snapshot; their indices rest until every poller has been quiescent.
+//!
+//! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
+
+use core::net::Ipv4Addr;
+use std::sync::Arc;
+
+use tables::{
+    AccessPort, ContextKey, Destination, FdbKey, Index, IndexPool, MapReader, MapWriter, NextHopEntry, PortEntry,
+    Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry, VnEntry,
+    concurrent_map,
+};
+use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
+
+use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PortRow, VapRow, VapSpec, VnRow, VnSpec};
+use crate::neighbour::Neighbour;
+use crate::schema::Dest;
+
+/// VNs, VAPs and next hops that there can be at once, each.
+const OBJECTS: u16 = 65_535;
+/// Permitted sources, all VNs together.
+const SOURCES: usize = 262_144;
+
+/// What a poller reads.
+pub struct Readers {
+    /// The small tables.
+    pub snapshot: SnapshotReader,
+    /// Overlay MACs.
+    pub fdb: MapReader<FdbKey>,
+    /// Context IDs.
+    pub contexts: MapReader<ContextKey>,
+    /// Permitted sources.
+    pub sources: MapReader<SourceKey>,
+    /// Its word on what it no longer holds.
+    pub quiescence: QuiescentReader,
+}
+
+/// What applying a batch asks of others.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub struct Effects {
+    /// Ports to close.
+    pub closed_ports: Vec<PortId>,
+    /// New VAPs with their index, whose counters start now.
+    pub new_vaps: Vec<(VapId, Index)>,
+    /// Whether next hops came, went or changed.
+    pub next_hops_changed: bool,
+}
+
+/// What applying a batch needs to know of ports and neighbours.
+pub trait World {
+    /// The MAC of an open port.
+    fn port_mac(&self, port: PortId) -> MacAddr;
+    /// The MAC of a neighbour, if it is known.
+    fn neighbour_mac(&self, port: PortId, ip: Ipv4Addr) -> Option<MacAddr>;
+}
+
+/// The single writer of all tables.
+pub struct Forwarding {
+    snapshot: Snapshot,
+    publisher: Publisher,
+    fdb: MapWriter<FdbKey>,
+    contexts: MapWriter<ContextKey>,
+    sources: MapWriter<SourceKey>,
+    quiescence: Quiescence,
+    vn_indices: IndexPool,
+    vap_indices: IndexPool,
+    next_hop_indices: IndexPool,
+}
+
+impl Forwarding {
+    /// Empty tables for `fdb_capacity` rows. `seed` should be random.
+    pub fn new(fdb_capacity: usize, seed: u64) -> Self {
+        let snapshot = Snapshot { ports: Arc::new(vec![PortEntry::Unused; PortId::LIMIT]), ..Snapshot::default() };
+        let publisher = Publisher::default();
+        publisher.publish(snapshot.clone());
+        Self {
+            snapshot,
+            publisher,
+            fdb: concurrent_map(fdb_capacity, seed),
+            contexts: concurrent_map(OBJECTS.into(), seed.rotate_left(21)),
+            sources: concurrent_map(SOURCES, seed.rotate_left(42)),
+            quiescence: Quiescence::default(),
+            vn_indices: IndexPool::new(OBJECTS),
+            vap_indices: IndexPool::new(OBJECTS),
+            next_hop_indices: IndexPool::new(OBJECTS),
+        }
+    }
+
+    /// Readers for one more poller.
+    pub fn readers(&mut self) -> Readers {
+        Readers {
+            snapshot: self.publisher.reader(),
+            fdb: self.fdb.reader(),
+            contexts: self.contexts.reader(),
+            sources: self.sources.reader(),
+            quiescence: self.quiescence.reader(),
+        }
+    }
+
+    /// What there is room for.
+    pub fn limits(&mut self) -> Limits {
+        Limits {
+            rows: self.fdb.capacity(),
+            sources: self.sources.capacity(),
+            new_vns: self.vn_indices.available(&self.quiescence),
+            new_vaps: self.vap_indices.available(&self.quiescence),
+            new_next_hops: self.next_hop_indices.available(&self.quiescence),
+        }
+    }
+
+    /// The role of a port, for people.
+    pub fn role(&self, port: PortId) -> &'static str {
+        match self.snapshot.port(port) {
+            PortEntry::Unused => "unused",
+            PortEntry::Access(_) => "access",
+            PortEntry::Underlay(_) => "underlay",
+        }
+    }
+
+    /// Applies a checked batch; `world` tells what it needs of ports and neighbours.
+    pub fn apply(&mut self, model: &mut Model, changes: &Changes, world: &impl World) -> Effects {
+        let mut effects = Effects::default();
+        self.add_objects(model, changes, world, &mut effects);
+        self.leave_lists(model, changes);
+        self.publisher.publish(self.snapshot.clone());
+        self.remove_rows(model, changes);
+        self.add_rows(model, changes);
+        if self.delete_objects(model, changes, &mut effects) {
+            self.publisher.publish(self.snapshot.clone());
+        }
+        effects
+    }
+
+    fn add_objects(&mut self, model: &mut Model, changes: &Changes, world: &impl World, effects: &mut Effects) {
+        for (id, spec) in set(&changes.ports) {
+            model.ports.insert(*id, PortRow { spec: spec.clone(), mac: world.port_mac(*id) });
+        }
+        for (id, spec) in set(&changes.underlays) {
+            let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
+            model.underlays.insert(*id, *spec);
+            self.set_port(*id, PortEntry::Underlay(UnderlayPort { mac, ip: spec.ip }));
+        }
+        for (id, spec) in set(&changes.vns) {
+            self.set_vn(model, *id, *spec);
+        }
+        for (id, spec) in set(&changes.vaps) {
+            self.set_vap(model, *id, *spec, effects);
+        }
+        for (id, spec) in set(&changes.next_hops) {
+            self.set_next_hop(model, *id, *spec, world);
+            effects.next_hops_changed = true;
+        }
+        for (vn, list) in set(&changes.floods) {
+            self.set_flood(model, *vn, list.clone());
+        }
+    }
+
+    fn set_vn(&mut self, model: &mut Model, id: VnId, spec: VnSpec) {
+        let index = match model.vns.get(&id) {
+            Some(row) => row.index,
+            None => self.vn_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE),
+        };
+        slot(Arc::make_mut(&mut self.snapshot.vns), index, VnEntry::default()).max_frame =
+            spec.mtu + ETHERNET_HEADER as u16;
+        let row = model.vns.entry(id).or_insert_with(|| VnRow { index, ..VnRow::default() });
+        // The old VNI, if it differs, is withdrawn with the rows; `spec` is set there.
+        row.spec.mtu = spec.mtu;
+    }
+
+    fn set_vap(&mut self, model: &mut Model, id: VapId, spec: VapSpec, effects: &mut Effects) {
+        let Some(vn) = model.vns.get_mut(&spec.vn) else { return };
+        let index = match model.vaps.get_mut(&id) {
+            Some(row) => {
+                row.spec = spec;
+                row.index
+            }
+            None => {
+                let index = self.vap_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE);
+                effects.new_vaps.push((id, index));
+                model.vaps.insert(id, VapRow { index, spec, rows: 0, counters_before: Default::default() });
+                index
+            }
+        };
+        model.selector_holders.insert((spec.port, spec.vid), id);
+        vn.vaps.insert(id);
+        let vid = spec.vid.map_or(0, |vid| vid.get());
+        let entry = VapEntry { port: spec.port.0, vid, vn: vn.index, guard: spec.guard };
+        *slot(Arc::make_mut(&mut self.snapshot.vaps), index, VapEntry::CLOSED) = entry;
+        self.list_vaps(model, spec.vn);
+        self.select(spec, index);
+    }
+
+    /// Makes `index` the VAP of a port's frames; [`Snapshot::NONE`] makes it nobody's.
+    fn select(&mut self, spec: VapSpec, index: Index) {
+        let ports = Arc::make_mut(&mut self.snapshot.ports);
+        let Some(entry) = ports.get_mut(usize::from(spec.port.0)) else { return };
+        if !matches!(entry, PortEntry::Access(_)) {
+            *entry = PortEntry::Access(Arc::new(AccessPort::default()));
+        }
+        if let PortEntry::Access(port) = entry {
+            let port = Arc::make_mut(port);
+            match spec.vid {
+                None => port.untagged = index,
+                Some(vid) => port.c_tag[usize::from(vid.get())] = index,
+            }
+        }
+    }
+
+    /// Writes a VN's VAPs and its uplink into its entry.
+    fn list_vaps(&mut self, model: &Model, id: VnId) {
+        let Some(vn) = model.vns.get(&id) else { return };
+        let rows = || vn.vaps.iter().filter_map(|vap| model.vaps.get(vap));
+        let entry = slot(Arc::make_mut(&mut self.snapshot.vns), vn.index, VnEntry::default());
+        entry.vaps = rows().map(|row| row.index).collect();
+        entry.uplink = rows().find(|row| row.spec.uplink).map_or(Snapshot::NONE, |row| row.index);
+    }
+
+    fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: NextHopSpec, world: &impl World) {
+        let Some(port) = model.link_of(spec.remote) else { return };
+        let (index, users) = match model.next_hops.get(&id) {
+            Some(row) => (row.index, row.users),
+            None => (self.next_hop_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE), 0),
+        };
+        let row = NextHopRow { index, spec, port, users };
+        self.write_next_hop(model, &row, world.neighbour_mac(port, spec.remote));
+        model.next_hops.insert(id, row);
+    }
+
+    /// Writes a next hop's ready-made header, or that there is none.
+    fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, mac: Option<MacAddr>) {
+        let mut entry = NextHopEntry { port: row.port.0, ..NextHopEntry::UNRESOLVED };
+        if let (Some(mac), Some(underlay), Some(port)) =
+            (mac, model.underlays.get(&row.port), model.ports.get(&row.port))
+        {
+            let header = OuterHeader::template((port.mac, underlay.ip), (mac, row.spec.remote), row.spec.vni);
+            entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
+            entry.header_length = VXLAN_OVERHEAD as u8;
+            // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
+            entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
+        }
+        *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) = entry;
+    }
+
+    fn set_flood(&mut self, model: &mut Model, id: VnId, list: Vec<NextHopId>) {
+        let Some(vn) = model.vns.get_mut(&id) else { return };
+        let old = core::mem::replace(&mut vn.flood, list.clone());
+        let index = vn.index;
+        old.into_iter().for_each(|next_hop| model.count_use(Dest::NextHop(next_hop), -1));
+        list.iter().for_each(|next_hop| model.count_use(Dest::NextHop(*next_hop), 1));
+        let indices = list.iter().filter_map(|id| model.next_hops.get(id)).map(|row| row.index).collect();
+        slot(Arc::make_mut(&mut self.snapshot.vns), index, VnEntry::default()).flood = indices;
+    }
+
+    /// What is to be deleted is named by no list from the first snapshot on.
+    fn leave_lists(&mut self, model: &mut Model, changes: &Changes) {
+        for id in deleted(&changes.vaps) {
+            let Some(vn_id) = model.vaps.get(id).map(|row| row.spec.vn) else { continue };
+            if let Some(vn) = model.vns.get_mut(&vn_id) {
+                vn.vaps.remove(id);
+            }
+            self.list_vaps(model, vn_id);
+        }
+        for id in deleted(&changes.vns) {
+            self.set_flood(model, *id, Vec::new());
+        }
+    }
+
+    fn remove_rows(&mut self, model: &mut Model, changes: &Changes) {
+        for id in deleted(&changes.vns) {
+            let Some(vn) = model.vns.get_mut(id) else { continue };
+            let (index, rows, sources) = (vn.index, core::mem::take(&mut vn.rows), core::mem::take(&mut vn.sources));
+            if let Some(vni) = vn.spec.vni.take() {
+                self.contexts.remove(ContextKey(vni));
+                model.vni_holders.remove(&vni);
+            }
+            model.row_count -= rows.len();
+            model.source_count -= sources.len();
+            for source in sources {
+                self.sources.remove(SourceKey { vn: index, source });
+            }
+            for (mac, dest) in rows {
+                self.fdb.remove(FdbKey { vn: index, mac });
+                model.count_use(dest, -1);
+            }
+        }
+        for (id, spec) in set(&changes.vns) {
+            let Some(vn) = model.vns.get_mut(id) else { continue };
+            if let Some(old) = vn.spec.vni.filter(|old| spec.vni != Some(*old)) {
+                self.contexts.remove(ContextKey(old));
+                model.vni_holders.remove(&old);
+                vn.spec.vni = None;
+            }
+        }
+        for (vn_id, mac) in deleted(&changes.rows) {
+            let Some(vn) = model.vns.get_mut(vn_id) else { continue };
+            if let Some(dest) = vn.rows.remove(mac) {
+                self.fdb.remove(FdbKey { vn: vn.index, mac: *mac });
+                model.row_count -= 1;
+                model.count_use(dest, -1);
+            }
+        }
+        for (id, list) in set(&changes.sources) {
+            let Some(vn) = model.vns.get_mut(id) else { continue };
+            let gone: Vec<_> =
+                vn.sources.iter().filter(|source| list.binary_search(source).is_err()).copied().collect();
+            for source in gone {
+                vn.sources.remove(&source);
+                self.sources.remove(SourceKey { vn: vn.index, source });
+                model.source_count -= 1;
+            }
+        }
+    }
+
+    fn add_rows(&mut self, model: &mut Model, changes: &Changes) {
+        for (id, list) in set(&changes.sources) {
+            let Some(vn) = model.vns.get_mut(id) else { continue };
+            for source in list {
+                if vn.sources.insert(*source) {
+                    reserved(self.sources.insert(SourceKey { vn: vn.index, source: *source }, 1));
+                    model.source_count += 1;
+                }
+            }
+        }
+        for (id, spec) in set(&changes.vns) {
+            let Some(vn) = model.vns.get_mut(id) else { continue };
+            vn.spec = *spec;
+            if let Some(vni) = spec.vni {
+                model.vni_holders.insert(vni, *id);
+                reserved(self.contexts.insert(ContextKey(vni), vn.index.into()));
+            }
+        }
+        for ((vn_id, mac), dest) in set(&changes.rows) {
+            let destination = match dest {
+                Dest::Vap(id) => model.vaps.get(id).map(|row| Destination::Vap(row.index)),
+                Dest::NextHop(id) => model.next_hops.get(id).map(|row| Destination::NextHop(row.index)),
+            };
+            let (Some(vn), Some(destination)) = (model.vns.get_mut(vn_id), destination) else { continue };
+            let old = vn.rows.insert(*mac, *dest);
+            if old == Some(*dest) {
+                continue;
+            }
+            reserved(self.fdb.insert(FdbKey { vn: vn.index, mac: *mac }, destination.pack()));
+            match old {
+                Some(old) => model.count_use(old, -1),
+                None => model.row_count += 1,
+            }
+            model.count_use(*dest, 1);
+        }
+    }
+
+    /// Closes and forgets what is to be deleted; whether there was anything.
+    fn delete_objects(&mut self, model: &mut Model, changes: &Changes, effects: &mut Effects) -> bool {
+        let mut retired: (Vec<Index>, Vec<Index>, Vec<Index>) = Default::default();
+        for id in deleted(&changes.vaps) {
+            let Some(row) = model.vaps.remove(id) else { continue };
+            *slot(Arc::make_mut(&mut self.snapshot.vaps), row.index, VapEntry::CLOSED) = VapEntry::CLOSED;
+            let selector = (row.spec.port, row.spec.vid);
+            if model.selector_holders.get(&selector) == Some(id) {
+                model.selector_holders.remove(&selector);
+                self.select(row.spec, Snapshot::NONE);
+            }
+            let mut others = model.selector_holders.range((row.spec.port, None)..);
+            if others.next().is_none_or(|((port, _), _)| *port != row.spec.port) {
+                self.set_port(row.spec.port, PortEntry::Unused);
+            }
+            retired.0.push(row.index);
+        }
+        for id in deleted(&changes.next_hops) {
+            let Some(row) = model.next_hops.remove(id) else { continue };
+            *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) =
+                NextHopEntry::UNRESOLVED;
+            effects.next_hops_changed = true;
+            retired.1.push(row.index);
+        }
+        for id in deleted(&changes.vns) {
+            let Some(row) = model.vns.remove(id) else { continue };
+            *slot(Arc::make_mut(&mut self.snapshot.vns), row.index, VnEntry::default()) = VnEntry::default();
+            retired.2.push(row.index);
+        }
+        let mut any = !(retired.0.is_empty() && retired.1.is_empty() && retired.2.is_empty());
+        for id in deleted(&changes.underlays) {
+            if model.underlays.remove(id).is_some() {
+                self.set_port(*id, PortEntry::Unused);
+                any = true;
+            }
+        }
+        for id in deleted(&changes.ports) {
+            if model.ports.remove(id).is_some() {
+                effects.closed_ports.push(*id);
+            }
+        }
+        let generation = self.quiescence.advance();
+        retired.0.into_iter().for_each(|index| self.vap_indices.retire(index, generation));
+        retired.1.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
+        retired.2.into_iter().for_each(|index| self.vn_indices.retire(index, generation));
+        any
+    }
+
+    fn set_port(&mut self, port: PortId, entry: PortEntry) {
+        if let Some(slot) = Arc::make_mut(&mut self.snapshot.ports).get_mut(usize::from(port.0)) {
+            *slot = entry;
+        }
+    }
+
+    /// A neighbour's MAC became known, changed or was lost: every next hop to it is written anew.
+    pub fn resolve(&mut self, model: &Model, (port, remote): Neighbour, mac: Option<MacAddr>) {
+        for row in model.next_hops.values().filter(|row| row.port == port && row.spec.remote == remote) {
+            self.write_next_hop(model, row, mac);
+        }
+        self.publisher.publish(self.snapshot.clone());
+    }
+}
+
+/// What the wishes want to be so.
+fn set<K, T>(wishes: &crate::model::Wishes<K, T>) -> impl Iterator<Item = (&K, &T)> {
+    wishes.iter().filter_map(|(key, wish)| wish.to.as_ref().map(|to| (key, to)))
+}
+
+/// What the wishes want to be gone.
+fn deleted<K, T>(wishes: &crate::model::Wishes<K, T>) -> impl Iterator<Item = &K> {
+    wishes.iter().filter(|(_, wish)| wish.to.is_none()).map(|(key, _)| key)
+}
+
+/// The entry of `index`, with entries made up to it.
+fn slot<T: Clone>(entries: &mut Vec<T>, index: Index, closed: T) -> &mut T {
+    let index = usize::from(index);
+    if entries.len() <= index {
+        entries.resize(index + 1, closed);
+    }
+    &mut entries[index]
+}
+
+/// The room for it was reserved when the batch was checked.
+fn reserved<T, E: core::fmt::Debug>(result: Result<T, E>) {
+    debug_assert!(result.is_ok(), "{:?}", result.err());
+}
+
+#[cfg(test)]
+pub mod tests;

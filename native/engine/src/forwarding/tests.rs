@@ -1,0 +1,159 @@
+//! The bench on which batches are applied, and the check that the tables say what the model says.
+
+use core::net::Ipv4Addr;
+
+use tables::{ContextKey, Destination, FdbKey, PortEntry, Snapshot, SourceKey};
+use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+
+use super::*;
+use crate::model::Refused;
+use crate::model::tests::*;
+use crate::schema::Command;
+
+/// Every port has a MAC, and host 2 is a known neighbour.
+struct Surroundings;
+
+impl World for Surroundings {
+    fn port_mac(&self, port: PortId) -> MacAddr {
+        MacAddr([2, 0xff, 0, 0, 0, port.0 as u8])
+    }
+    fn neighbour_mac(&self, _port: PortId, ip: Ipv4Addr) -> Option<MacAddr> {
+        (ip.octets()[3] == 2).then_some(MacAddr([2, 0xee, 0, 0, 0, 2]))
+    }
+}
+
+pub struct Bench {
+    pub model: Model,
+    pub forwarding: Forwarding,
+    pub readers: Readers,
+}
+
+impl Bench {
+    pub fn new(fdb_capacity: usize) -> Self {
+        let mut forwarding = Forwarding::new(fdb_capacity, 0x5eed);
+        let readers = forwarding.readers();
+        readers.quiescence.online();
+        Self { model: Model::default(), forwarding, readers }
+    }
+
+    pub fn apply(&mut self, batch: Vec<Command>) -> Result<Effects, Refused> {
+        let changes = Changes::prepare(batch, &self.model, &self.forwarding.limits())?;
+        Ok(self.forwarding.apply(&mut self.model, &changes, &Surroundings))
+    }
+
+    /// Everything the model holds, to be compared.
+    pub fn picture(&self) -> String {
+        let Model { ports, vns, vaps, underlays, next_hops, vni_holders, selector_holders, row_count, source_count } =
+            &self.model;
+        format!(
+            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{vni_holders:?}{selector_holders:?}{row_count}{source_count}"
+        )
+    }
+
+    /// The tables, asked as a poller asks them, against the model.
+    pub fn check(&mut self) {
+        self.readers.quiescence.quiescent();
+        let snapshot = self.readers.snapshot.load();
+        let model = &self.model;
+        let mut rows = 0;
+        for (id, vn) in &model.vns {
+            let entry = snapshot.vn(vn.index).expect("a VN has an entry");
+            assert_eq!(entry.max_frame, vn.spec.mtu + 14);
+            let vaps: Vec<_> = vn.vaps.iter().map(|vap| model.vaps[vap].index).collect();
+            assert_eq!(*entry.vaps, *vaps);
+            assert!(model.vaps.iter().all(|(vap, row)| (row.spec.vn == *id) == vn.vaps.contains(vap)));
+            let flood: Vec<_> = vn.flood.iter().map(|next_hop| model.next_hops[next_hop].index).collect();
+            assert_eq!(*entry.flood, *flood);
+            if let Some(vni) = vn.spec.vni {
+                assert_eq!(self.readers.contexts.get(ContextKey(vni)), Some(vn.index.into()));
+                assert_eq!(model.vni_holders.get(&vni), Some(id));
+            }
+            for host in 1..6 {
+                let source = Ipv4Addr::new(192, 0, 2, host);
+                let permitted = self.readers.sources.get(SourceKey { vn: vn.index, source }).is_some();
+                assert_eq!(permitted, vn.sources.contains(&source));
+            }
+            for last in 0..40 {
+                let mac = MacAddr([2, 0, 0, 0, 0, last]);
+                let found = self.readers.fdb.get(FdbKey { vn: vn.index, mac }).map(Destination::unpack);
+                let expected = vn.rows.get(&mac).map(|dest| match dest {
+                    Dest::Vap(id) => Destination::Vap(model.vaps[id].index),
+                    Dest::NextHop(id) => Destination::NextHop(model.next_hops[id].index),
+                });
+                assert_eq!(found, expected, "row {mac} of vn {id}");
+                rows += usize::from(expected.is_some());
+            }
+        }
+        assert_eq!(rows, model.row_count);
+        assert_eq!(model.vni_holders.len(), model.vns.values().filter(|vn| vn.spec.vni.is_some()).count());
+        assert_eq!(model.source_count, model.vns.values().map(|vn| vn.sources.len()).sum::<usize>());
+        self.check_vaps_and_next_hops();
+    }
+
+    fn check_vaps_and_next_hops(&mut self) {
+        let (snapshot, model) = (self.readers.snapshot.load(), &self.model);
+        assert_eq!(model.selector_holders.len(), model.vaps.len());
+        for (id, row) in &model.vaps {
+            assert_eq!(snapshot.vap(row.index).vn, model.vns[&row.spec.vn].index);
+            let PortEntry::Access(port) = snapshot.port(row.spec.port) else { panic!("vap {id} on no access port") };
+            assert_eq!(port.c_tag[usize::from(row.spec.vid.unwrap().get())], row.index);
+            let named =
+                model.vns.values().flat_map(|vn| vn.rows.values()).filter(|dest| **dest == Dest::Vap(*id)).count();
+            assert_eq!(row.rows, named, "uses of vap {id}");
+        }
+        let open = snapshot.vaps.iter().filter(|vap| vap.vn != Snapshot::NONE).count();
+        assert_eq!(open, model.vaps.len(), "closed VAPs forward nothing");
+        for (port, entry) in snapshot.ports.iter().enumerate() {
+            let port = PortId(port as u16);
+            let selected = model.selector_holders.keys().filter(|(of, _)| *of == port).count();
+            match entry {
+                PortEntry::Access(access) => {
+                    assert_eq!(access.c_tag.iter().filter(|vap| **vap != Snapshot::NONE).count(), selected);
+                    assert!(selected > 0);
+                }
+                PortEntry::Underlay(_) => assert!(model.underlays.contains_key(&port)),
+                PortEntry::Unused => assert!(selected == 0 && !model.underlays.contains_key(&port)),
+            }
+        }
+        for (id, row) in &model.next_hops {
+            let in_rows =
+                model.vns.values().flat_map(|vn| vn.rows.values()).filter(|dest| **dest == Dest::NextHop(*id));
+            let in_floods = model.vns.values().filter(|vn| vn.flood.contains(id));
+            assert_eq!(row.users, in_rows.count() + in_floods.count(), "uses of next hop {id}");
+            let entry = snapshot.next_hop(row.index).expect("a next hop has an entry");
+            assert_eq!(
+                entry.header_length > 0,
+                row.spec.remote.octets()[3] == 2,
+                "resolved iff the neighbour is known"
+            );
+            assert_eq!(entry.port, row.port.0);
+        }
+    }
+}
+
+#[test]
+fn a_neighbours_mac_reaches_every_next_hop_to_it() {
+    let mut bench = bench();
+    bench.apply(vec![next_hop(3, 3, 5001)]).unwrap();
+    let index = bench.model.next_hops[&NextHopId(3)].index;
+    assert_eq!(bench.readers.snapshot.load().next_hop(index).unwrap().header_length, 0);
+    let (neighbour, mac) = ((PortId(1), Ipv4Addr::new(192, 0, 2, 3)), MacAddr([2, 0xee, 0, 0, 0, 3]));
+    bench.forwarding.resolve(&bench.model, neighbour, Some(mac));
+    let entry = *bench.readers.snapshot.load().next_hop(index).unwrap();
+    assert_eq!((entry.header_length, entry.max_frame, entry.port), (50, 1600 - 36, 1));
+    assert_eq!(entry.header[..6], mac.0);
+    bench.forwarding.resolve(&bench.model, neighbour, None);
+    assert_eq!(bench.readers.snapshot.load().next_hop(index).unwrap().header_length, 0);
+}
+
+#[test]
+fn the_index_of_a_deleted_vn_rests_until_the_poller_has_been_quiescent() {
+    let mut bench = bench();
+    let index = bench.model.vns[&VnId(2)].index;
+    bench.apply(vec![Command::VnDel { vn: VnId(2) }, Command::VapDel { vap: VapId(2) }]).unwrap();
+    bench.apply(vec![vn(3, 9003)]).unwrap();
+    assert_ne!(bench.model.vns[&VnId(3)].index, index, "a poller may still hold it");
+    bench.readers.quiescence.quiescent();
+    bench.apply(vec![vn(4, 9004)]).unwrap();
+    assert_eq!(bench.model.vns[&VnId(4)].index, index);
+}

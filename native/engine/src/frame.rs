@@ -1,0 +1,46 @@
+//! DPDK's packet buffer as the pipeline's packet.
+
+use dpdk::Mbuf;
+use pipeline::Packet;
+
+/// An [`Mbuf`] that the pipeline can work on. (Neither crate knows the other, so the bridge is a type of ours.)
+#[repr(transparent)]
+pub struct Frame(pub Mbuf);
+
+impl Packet for Frame {
+    #[inline(always)]
+    fn data(&self) -> &[u8] {
+        self.0.data()
+    }
+
+    #[inline(always)]
+    fn data_mut(&mut self) -> &mut [u8] {
+        self.0.data_mut()
+    }
+
+    #[inline(always)]
+    fn prepend<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.0.prepend(N)?.first_chunk_mut()
+    }
+
+    #[inline(always)]
+    fn trim_front(&mut self, length: usize) {
+        let cut = self.0.trim_front(length);
+        debug_assert!(cut, "{length} bytes off a frame of {}", self.0.len());
+    }
+
+    #[inline(always)]
+    fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
+    #[inline(always)]
+    fn is_segmented(&self) -> bool {
+        self.0.segments() != 1
+    }
+
+    #[inline(always)]
+    fn prefetch(&self) {
+        self.0.prefetch_data();
+    }
+}

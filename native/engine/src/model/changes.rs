@@ -1,0 +1,221 @@
+//! A batch, sorted by object: numbers turned into types, each object at most once.
+
+use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use types::{MacAddr, NextHopId, PortId, VapId, Vid, VnId, Vni};
+
+use crate::error::{EngineError, Object};
+use crate::schema::{Command, Dest, Kind, Selector};
+
+/// The smallest MTU that IPv4 allows (RFC 791, 3.2), and the largest that a 16-bit length with all our headers does.
+const MTU: core::ops::RangeInclusive<u16> = 68..=9600;
+/// The longest flood list, and the most sources of one VN.
+const LIST: usize = 16_384;
+
+/// A port to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PortSpec {
+    /// For people.
+    pub name: String,
+    /// Bytes of IP.
+    pub mtu: u16,
+    /// The device.
+    pub kind: Kind,
+}
+
+/// A VN to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VnSpec {
+    /// Context ID under which this NVE receives it.
+    pub vni: Option<Vni>,
+    /// The tenant's IP MTU.
+    pub mtu: u16,
+}
+
+/// A VAP to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VapSpec {
+    /// Its VN.
+    pub vn: VnId,
+    /// Its port.
+    pub port: PortId,
+    /// Its C-TAG; `None`: untagged frames.
+    pub vid: Option<Vid>,
+    /// Whether source MACs are checked.
+    pub guard: bool,
+    /// Whether unknown unicast goes here.
+    pub uplink: bool,
+}
+
+/// An underlay address to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnderlaySpec {
+    /// The NVE's address.
+    pub ip: Ipv4Addr,
+    /// Its prefix length, 1 to 31.
+    pub prefix: u8,
+}
+
+/// A next hop to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NextHopSpec {
+    /// The remote NVE.
+    pub remote: Ipv4Addr,
+    /// The VNI under which it receives.
+    pub vni: Vni,
+}
+
+impl UnderlaySpec {
+    /// Whether `remote` is a neighbour on this link, and not this NVE.
+    pub fn has_on_link(&self, remote: Ipv4Addr) -> bool {
+        let mask = u32::MAX << (32 - self.prefix);
+        remote != self.ip && remote.to_bits() & mask == self.ip.to_bits() & mask
+    }
+}
+
+/// What one command wants of one object: `Some` to be so, `None` to be gone. `at` is the command's index in the batch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wish<T> {
+    /// Index of the command.
+    pub at: usize,
+    /// The wish.
+    pub to: Option<T>,
+}
+
+/// Wishes by object.
+pub type Wishes<K, T> = BTreeMap<K, Wish<T>>;
+
+/// A batch, sorted by object.
+#[derive(Default, Debug)]
+pub struct Changes {
+    pub ports: Wishes<PortId, PortSpec>,
+    pub vns: Wishes<VnId, VnSpec>,
+    pub vaps: Wishes<VapId, VapSpec>,
+    pub underlays: Wishes<PortId, UnderlaySpec>,
+    pub next_hops: Wishes<NextHopId, NextHopSpec>,
+    pub rows: Wishes<(VnId, MacAddr), Dest>,
+    pub floods: Wishes<VnId, Vec<NextHopId>>,
+    pub sources: Wishes<VnId, Vec<Ipv4Addr>>,
+}
+
+impl Changes {
+    /// Sorts a batch, and refuses what cannot be right whatever there is.
+    pub(super) fn sort(commands: Vec<Command>) -> (Self, Vec<(usize, EngineError)>) {
+        let mut changes = Self::default();
+        let mut refused = Vec::new();
+        for (at, command) in commands.into_iter().enumerate() {
+            if let Err(error) = changes.add(at, command) {
+                refused.push((at, error));
+            }
+        }
+        (changes, refused)
+    }
+
+    fn add(&mut self, at: usize, command: Command) -> Result<(), EngineError> {
+        match command {
+            Command::PortAdd { port, name, mtu, kind } => {
+                let number = usize::from(port.0);
+                check("port", port, "0 to 63", number < PortId::LIMIT)?;
+                check("name", &name, "1 to 64 bytes", (1..=64).contains(&name.len()))?;
+                mtu_in_range(mtu)?;
+                wish(&mut self.ports, at, port, Object::Port(port), Some(PortSpec { name, mtu, kind }))
+            }
+            Command::PortDel { port } => wish(&mut self.ports, at, port, Object::Port(port), None),
+            Command::VnSet { vn, vni, mtu } => {
+                mtu_in_range(mtu)?;
+                let spec = VnSpec { vni: vni.map(vni_of).transpose()?, mtu };
+                wish(&mut self.vns, at, vn, Object::Vn(vn), Some(spec))
+            }
+            Command::VnDel { vn } => wish(&mut self.vns, at, vn, Object::Vn(vn), None),
+            Command::VapSet { vap, vn, port, selector, flags } => {
+                let vid = match selector {
+                    Selector::Port => None,
+                    Selector::CTag(vid) => Some(vid_of(vid)?),
+                };
+                check("flags", flags, "bits 0 and 1", flags & !3 == 0)?;
+                let spec = VapSpec { vn, port, vid, guard: flags & 1 != 0, uplink: flags & 2 != 0 };
+                wish(&mut self.vaps, at, vap, Object::Vap(vap), Some(spec))
+            }
+            Command::VapDel { vap } => wish(&mut self.vaps, at, vap, Object::Vap(vap), None),
+            Command::UnderlaySet { port, ip, prefix } => {
+                check("ip", ip, "a unicast IPv4 address", is_unicast(ip))?;
+                check("prefix_len", prefix, "1 to 31", (1..=31).contains(&prefix))?;
+                wish(&mut self.underlays, at, port, Object::Underlay(port), Some(UnderlaySpec { ip, prefix }))
+            }
+            Command::UnderlayDel { port } => wish(&mut self.underlays, at, port, Object::Underlay(port), None),
+            Command::NextHopSet { next_hop, remote, encap, context_id } => {
+                check("encap", encap, "1 (VXLAN)", encap == 1)?;
+                check("remote", remote, "a unicast IPv4 address", is_unicast(remote))?;
+                let spec = NextHopSpec { remote, vni: vni_of(context_id)? };
+                wish(&mut self.next_hops, at, next_hop, Object::NextHop(next_hop), Some(spec))
+            }
+            Command::NextHopDel { next_hop } => {
+                wish(&mut self.next_hops, at, next_hop, Object::NextHop(next_hop), None)
+            }
+            Command::FdbSet { vn, mac, dest } => {
+                check("mac", mac, "a station's address", mac.is_station())?;
+                wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), Some(dest))
+            }
+            Command::FdbDel { vn, mac } => wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), None),
+            Command::FloodSet { vn, mut next_hops } => {
+                check("nhs", next_hops.len(), "at most 16384 entries", next_hops.len() <= LIST)?;
+                next_hops.sort_unstable();
+                next_hops.dedup();
+                wish(&mut self.floods, at, vn, Object::Flood(vn), Some(next_hops))
+            }
+            Command::SourcesSet { vn, mut sources } => {
+                check("ips", sources.len(), "at most 16384 entries", sources.len() <= LIST)?;
+                sources.sort_unstable();
+                sources.dedup();
+                wish(&mut self.sources, at, vn, Object::Sources(vn), Some(sources))
+            }
+            Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
+        }
+    }
+}
+
+fn wish<K: Ord, T>(
+    wishes: &mut Wishes<K, T>,
+    at: usize,
+    key: K,
+    object: Object,
+    to: Option<T>,
+) -> Result<(), EngineError> {
+    match wishes.entry(key) {
+        Entry::Vacant(entry) => {
+            entry.insert(Wish { at, to });
+            Ok(())
+        }
+        Entry::Occupied(_) => Err(EngineError::Duplicate { object }),
+    }
+}
+
+fn check(field: &'static str, got: impl ToString, expected: &'static str, holds: bool) -> Result<(), EngineError> {
+    if holds { Ok(()) } else { Err(EngineError::OutOfRange { field, got: got.to_string(), expected }) }
+}
+
+fn mtu_in_range(mtu: u16) -> Result<(), EngineError> {
+    check("mtu", mtu, "68 to 9600", MTU.contains(&mtu))
+}
+
+fn vni_of(vni: u32) -> Result<Vni, EngineError> {
+    Vni::try_from(vni).map_err(|_| EngineError::OutOfRange {
+        field: "vni",
+        got: vni.to_string(),
+        expected: "1 to 16777215",
+    })
+}
+
+fn vid_of(vid: u16) -> Result<Vid, EngineError> {
+    Vid::try_from(vid).map_err(|_| EngineError::OutOfRange {
+        field: "vid",
+        got: vid.to_string(),
+        expected: "1 to 4094",
+    })
+}
+
+fn is_unicast(ip: Ipv4Addr) -> bool {
+    !(ip.is_multicast() || ip.is_broadcast() || ip.is_unspecified() || ip.is_loopback())
+}

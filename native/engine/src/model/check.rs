@@ -1,0 +1,403 @@
+//! Whether a batch can be applied: every reference holds in the state that the batch leads to, and there is room for it.
+//!
+//! The order of a batch's commands does not matter, so everything is asked of the state *after* it: an object is there if the batch
+//! makes it, or if it is there and the batch does not delete it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use types::{NextHopId, PortId, VapId, VnId};
+
+use super::changes::{Changes, PortSpec, UnderlaySpec, VapSpec, VnSpec, Wishes};
+use super::{Model, NextHopRow};
+use crate::error::{EngineError, Object};
+use crate::schema::{Command, Dest};
+
+/// What the tables can hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// FDB rows.
+    pub rows: usize,
+    /// Permitted sources, all VNs together.
+    pub sources: usize,
+    /// Further VNs, now.
+    pub new_vns: usize,
+    /// Further VAPs, now.
+    pub new_vaps: usize,
+    /// Further next hops, now.
+    pub new_next_hops: usize,
+}
+
+/// What was refused: the command's index, and why.
+pub type Refused = Vec<(usize, EngineError)>;
+
+impl Changes {
+    /// Sorts and checks a batch: either all of it can be applied, or every command at fault gets one error.
+    pub fn prepare(commands: Vec<Command>, model: &Model, limits: &Limits) -> Result<Self, Refused> {
+        let (changes, mut refused) = Self::sort(commands);
+        refused.extend(changes.check(model, limits));
+        refused.sort_by_key(|(at, _)| *at);
+        refused.dedup_by_key(|(at, _)| *at);
+        if refused.is_empty() { Ok(changes) } else { Err(refused) }
+    }
+
+    fn check(&self, model: &Model, limits: &Limits) -> Refused {
+        let after = After { model, changes: self, unnamed: self.unnamed(model) };
+        let mut refused = Refused::new();
+        after.ports(&mut refused);
+        after.vns(&mut refused);
+        after.vaps(&mut refused);
+        after.underlays(&mut refused);
+        after.next_hops(&mut refused);
+        after.rows(&mut refused);
+        after.lists(&mut refused);
+        after.room(limits, &mut refused);
+        refused
+    }
+
+    /// How often the batch takes back a naming of each destination: rows deleted or changed, flood lists replaced, VNs swept.
+    fn unnamed(&self, model: &Model) -> HashMap<Dest, usize> {
+        let mut unnamed = HashMap::new();
+        let mut count = |dest| *unnamed.entry(dest).or_insert(0) += 1;
+        let deleted = |vn: &VnId| matches!(self.vns.get(vn), Some(wish) if wish.to.is_none());
+        for ((vn, mac), wish) in &self.rows {
+            match model.row(*vn, *mac) {
+                Some(old) if wish.to != Some(old) && !deleted(vn) => count(old),
+                _ => {}
+            }
+        }
+        for vn in self.floods.keys().filter(|vn| !deleted(vn)) {
+            model.vns.get(vn).iter().flat_map(|row| &row.flood).for_each(|id| count(Dest::NextHop(*id)));
+        }
+        for row in self.vns.iter().filter(|(_, wish)| wish.to.is_none()).filter_map(|(vn, _)| model.vns.get(vn)) {
+            row.rows.values().for_each(|dest| count(*dest));
+            row.flood.iter().for_each(|id| count(Dest::NextHop(*id)));
+        }
+        unnamed
+    }
+}
+
+struct After<'a> {
+    model: &'a Model,
+    changes: &'a Changes,
+    unnamed: HashMap<Dest, usize>,
+}
+
+/// The object `key` after the batch: what the batch wishes, else what is there.
+fn after<'a, K: Ord, T, R>(
+    wishes: &'a Wishes<K, T>,
+    rows: &'a BTreeMap<K, R>,
+    key: &K,
+    spec: fn(&R) -> &T,
+) -> Option<&'a T> {
+    match wishes.get(key) {
+        Some(wish) => wish.to.as_ref(),
+        None => rows.get(key).map(spec),
+    }
+}
+
+/// The wishes for something to be so.
+fn sets<K, T>(wishes: &Wishes<K, T>) -> impl Iterator<Item = (&K, usize, &T)> {
+    wishes.iter().filter_map(|(key, wish)| wish.to.as_ref().map(|to| (key, wish.at, to)))
+}
+
+/// The wishes for something to be gone.
+fn dels<K, T>(wishes: &Wishes<K, T>) -> impl Iterator<Item = (&K, usize)> {
+    wishes.iter().filter(|(_, wish)| wish.to.is_none()).map(|(key, wish)| (key, wish.at))
+}
+
+impl<'a> After<'a> {
+    fn port(&self, id: PortId) -> Option<&'a PortSpec> {
+        after(&self.changes.ports, &self.model.ports, &id, |row| &row.spec)
+    }
+    fn vn(&self, id: VnId) -> Option<&'a VnSpec> {
+        after(&self.changes.vns, &self.model.vns, &id, |row| &row.spec)
+    }
+    fn vap(&self, id: VapId) -> Option<&'a VapSpec> {
+        after(&self.changes.vaps, &self.model.vaps, &id, |row| &row.spec)
+    }
+    fn underlay(&self, id: PortId) -> Option<&'a UnderlaySpec> {
+        after(&self.changes.underlays, &self.model.underlays, &id, |spec| spec)
+    }
+    fn has_next_hop(&self, id: NextHopId) -> bool {
+        after(&self.changes.next_hops, &self.model.next_hops, &id, |row: &NextHopRow| &row.spec).is_some()
+    }
+
+    /// VAPs after the batch.
+    fn vaps_after(&self) -> impl Iterator<Item = (VapId, &'a VapSpec)> {
+        let kept = self
+            .model
+            .vaps
+            .iter()
+            .filter(|(id, _)| !self.changes.vaps.contains_key(id))
+            .map(|(id, row)| (*id, &row.spec));
+        kept.chain(sets(&self.changes.vaps).map(|(id, _, spec)| (*id, spec)))
+    }
+
+    /// Underlay addresses after the batch.
+    fn underlays_after(&self) -> impl Iterator<Item = (PortId, &'a UnderlaySpec)> {
+        let kept = self
+            .model
+            .underlays
+            .iter()
+            .filter(|(id, _)| !self.changes.underlays.contains_key(id))
+            .map(|(id, spec)| (*id, spec));
+        kept.chain(sets(&self.changes.underlays).map(|(id, _, spec)| (*id, spec)))
+    }
+
+    fn ports(&self, refused: &mut Refused) {
+        for (id, at, spec) in sets(&self.changes.ports) {
+            let object = Object::Port(*id);
+            match self.model.ports.get(id) {
+                Some(row) if row.spec.kind != spec.kind => {
+                    refused.push((at, EngineError::Immutable { object, field: "kind" }))
+                }
+                Some(row) if row.spec.mtu != spec.mtu => {
+                    refused.push((at, EngineError::Immutable { object, field: "mtu" }))
+                }
+                _ => {}
+            }
+        }
+        for (id, at) in dels(&self.changes.ports) {
+            let vap = self.vaps_after().find(|(_, spec)| spec.port == *id).map(|(vap, _)| Object::Vap(vap));
+            let by = vap.or_else(|| self.underlay(*id).map(|_| Object::Underlay(*id)));
+            if let Some(by) = by {
+                refused.push((at, EngineError::InUse { object: Object::Port(*id), by }));
+            }
+        }
+    }
+
+    fn vns(&self, refused: &mut Refused) {
+        let mut claimed = HashMap::new();
+        for (id, at, spec) in sets(&self.changes.vns) {
+            let Some(vni) = spec.vni else { continue };
+            // Whoever has the VNI keeps it unless the batch says otherwise.
+            let held =
+                self.model.vni_holders.get(&vni).filter(|holder| !self.changes.vns.contains_key(holder)).copied();
+            if let Some(holder) = held.or_else(|| claimed.insert(vni, *id)).filter(|holder| holder != id) {
+                refused.push((at, EngineError::Taken { what: format!("vni {vni}"), holder: Object::Vn(holder) }));
+            }
+        }
+        for (id, at) in dels(&self.changes.vns) {
+            let kept = self
+                .model
+                .vns
+                .get(id)
+                .into_iter()
+                .flat_map(|row| &row.vaps)
+                .find(|vap| !self.changes.vaps.contains_key(vap));
+            if let Some(vap) = kept {
+                refused.push((at, EngineError::InUse { object: Object::Vn(*id), by: Object::Vap(*vap) }));
+            }
+        }
+        for (id, at, spec) in sets(&self.changes.vns) {
+            for vap in self.model.vns.get(id).into_iter().flat_map(|row| &row.vaps) {
+                let port = self.vap(*vap).map(|vap| vap.port);
+                refused.extend(port.and_then(|port| self.fits(*vap, spec.mtu, port)).map(|error| (at, error)));
+            }
+        }
+    }
+
+    /// A VN's frames must fit every port it has a VAP on.
+    fn fits(&self, vap: VapId, needed: u16, port: PortId) -> Option<EngineError> {
+        let mtu = self.port(port)?.mtu;
+        let (object, port) = (Object::Vap(vap), Object::Port(port));
+        (needed > mtu).then_some(EngineError::PortMtu { object, port, needed, mtu })
+    }
+
+    fn vaps(&self, refused: &mut Refused) {
+        let mut claimed = HashMap::new();
+        let mut uplinks: HashMap<VnId, VapId> = HashMap::new();
+        if sets(&self.changes.vaps).any(|(_, _, spec)| spec.uplink) {
+            let kept =
+                self.model.vaps.iter().filter(|(id, row)| row.spec.uplink && !self.changes.vaps.contains_key(id));
+            uplinks.extend(kept.map(|(id, row)| (row.spec.vn, *id)));
+        }
+        for (id, at, spec) in sets(&self.changes.vaps) {
+            let mut refuse = |error| refused.push((at, error));
+            let object = Object::Vap(*id);
+            if let Some(row) = self.model.vaps.get(id) {
+                let same = VapSpec { guard: spec.guard, uplink: spec.uplink, ..row.spec };
+                if same != *spec {
+                    refuse(EngineError::Immutable { object, field: "vn, port or selector" });
+                    continue;
+                }
+            }
+            match self.vn(spec.vn) {
+                None => refuse(EngineError::Absent { object: Object::Vn(spec.vn) }),
+                Some(vn) => self.fits(*id, vn.mtu, spec.port).into_iter().for_each(&mut refuse),
+            }
+            if self.port(spec.port).is_none() {
+                refuse(EngineError::Absent { object: Object::Port(spec.port) });
+            } else if self.underlay(spec.port).is_some() {
+                let holder = Object::Underlay(spec.port);
+                refuse(EngineError::Taken { what: format!("port {}", spec.port), holder });
+            }
+            let selector = (spec.port, spec.vid);
+            let held = self
+                .model
+                .selector_holders
+                .get(&selector)
+                .filter(|holder| !self.changes.vaps.contains_key(holder))
+                .copied();
+            if let Some(holder) = held.or_else(|| claimed.insert(selector, *id)).filter(|holder| holder != id) {
+                let frames = spec.vid.map_or("untagged frames".to_owned(), |vid| format!("C-TAG {vid}"));
+                let what = format!("{frames} of port {}", spec.port);
+                refuse(EngineError::Taken { what, holder: Object::Vap(holder) });
+            }
+            if spec.uplink {
+                if let Some(holder) = uplinks.insert(spec.vn, *id).filter(|holder| holder != id) {
+                    let what = format!("the uplink of vn {}", spec.vn);
+                    refuse(EngineError::Taken { what, holder: Object::Vap(holder) });
+                }
+            }
+        }
+        for (id, at) in dels(&self.changes.vaps) {
+            let Some(row) = self.model.vaps.get(id) else { continue };
+            let unnamed = self.unnamed.get(&Dest::Vap(*id)).copied().unwrap_or(0);
+            if row.rows > unnamed {
+                let by = self.row_naming(row.spec.vn, Dest::Vap(*id));
+                refused.push((at, EngineError::InUse { object: Object::Vap(*id), by }));
+            }
+        }
+    }
+
+    /// A row of `vn` that names `dest` and that the batch does not change.
+    fn row_naming(&self, vn: VnId, dest: Dest) -> Object {
+        let rows = self.model.vns.get(&vn).into_iter().flat_map(|row| &row.rows);
+        let mac = rows
+            .filter(|(mac, to)| **to == dest && !self.changes.rows.contains_key(&(vn, **mac)))
+            .map(|(mac, _)| *mac)
+            .next();
+        mac.map_or(Object::Vn(vn), |mac| Object::Row(vn, mac))
+    }
+
+    fn underlays(&self, refused: &mut Refused) {
+        for (id, at, spec) in sets(&self.changes.underlays) {
+            let object = Object::Underlay(*id);
+            if self.model.underlays.get(id).is_some_and(|old| old != spec) {
+                refused.push((at, EngineError::Immutable { object, field: "address" }));
+            }
+            if self.port(*id).is_none() {
+                refused.push((at, EngineError::Absent { object: Object::Port(*id) }));
+            }
+            if let Some((vap, _)) = self.vaps_after().find(|(_, vap)| vap.port == *id) {
+                let what = format!("port {id}");
+                refused.push((at, EngineError::Taken { what, holder: Object::Vap(vap) }));
+            }
+            if let Some((other, _)) = self.underlays_after().find(|(other, old)| other != id && old.ip == spec.ip) {
+                let what = format!("address {}", spec.ip);
+                refused.push((at, EngineError::Taken { what, holder: Object::Underlay(other) }));
+            }
+        }
+        for (id, at) in dels(&self.changes.underlays) {
+            let by = self
+                .model
+                .next_hops
+                .iter()
+                .find(|(nh, row)| row.port == *id && !self.changes.next_hops.contains_key(nh));
+            if let Some((nh, _)) = by {
+                refused.push((at, EngineError::InUse { object: Object::Underlay(*id), by: Object::NextHop(*nh) }));
+            }
+        }
+    }
+
+    fn next_hops(&self, refused: &mut Refused) {
+        for (_, at, spec) in sets(&self.changes.next_hops) {
+            if !self.underlays_after().any(|(_, underlay)| underlay.has_on_link(spec.remote)) {
+                refused.push((at, EngineError::OffLink { remote: spec.remote }));
+            }
+        }
+        for (id, at) in dels(&self.changes.next_hops) {
+            let Some(row) = self.model.next_hops.get(id) else { continue };
+            if row.users > self.unnamed.get(&Dest::NextHop(*id)).copied().unwrap_or(0) {
+                let by = self.user_of(*id);
+                refused.push((at, EngineError::InUse { object: Object::NextHop(*id), by }));
+            }
+        }
+    }
+
+    fn user_of(&self, id: NextHopId) -> Object {
+        let dest = Dest::NextHop(id);
+        for (vn, row) in self.model.vns.iter().filter(|(vn, _)| !self.changes.vns.contains_key(vn)) {
+            if row.flood.contains(&id) && !self.changes.floods.contains_key(vn) {
+                return Object::Flood(*vn);
+            }
+            if let Object::Row(vn, mac) = self.row_naming(*vn, dest) {
+                return Object::Row(vn, mac);
+            }
+        }
+        Object::NextHop(id)
+    }
+
+    fn rows(&self, refused: &mut Refused) {
+        for ((vn, _), at, dest) in sets(&self.changes.rows) {
+            if self.vn(*vn).is_none() {
+                refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
+                continue;
+            }
+            match dest {
+                Dest::Vap(id) => match self.vap(*id) {
+                    None => refused.push((at, EngineError::Absent { object: Object::Vap(*id) })),
+                    Some(spec) if spec.vn != *vn => {
+                        let what = format!("vap {id}");
+                        refused.push((at, EngineError::Taken { what, holder: Object::Vn(spec.vn) }));
+                    }
+                    Some(_) => {}
+                },
+                Dest::NextHop(id) if !self.has_next_hop(*id) => {
+                    refused.push((at, EngineError::Absent { object: Object::NextHop(*id) }));
+                }
+                Dest::NextHop(_) => {}
+            }
+        }
+    }
+
+    fn lists(&self, refused: &mut Refused) {
+        for (vn, at, next_hops) in sets(&self.changes.floods) {
+            if self.vn(*vn).is_none() {
+                refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
+            } else if let Some(id) = next_hops.iter().find(|id| !self.has_next_hop(**id)) {
+                refused.push((at, EngineError::Absent { object: Object::NextHop(*id) }));
+            }
+        }
+        for (vn, at, _) in sets(&self.changes.sources) {
+            if self.vn(*vn).is_none() {
+                refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
+            }
+        }
+    }
+
+    fn room(&self, limits: &Limits, refused: &mut Refused) {
+        let swept = || dels(&self.changes.vns).filter_map(|(vn, _)| self.model.vns.get(vn));
+        let is_deleted = |vn: &VnId| matches!(self.changes.vns.get(vn), Some(wish) if wish.to.is_none());
+        let deleted =
+            self.changes.rows.iter().filter(|((vn, mac), wish)| {
+                wish.to.is_none() && !is_deleted(vn) && self.model.row(*vn, *mac).is_some()
+            });
+        let added = sets(&self.changes.rows).filter(|((vn, mac), _, _)| self.model.row(*vn, *mac).is_none());
+        let rows =
+            self.model.row_count + added.count() - deleted.count() - swept().map(|row| row.rows.len()).sum::<usize>();
+        if let (true, Some((_, at, _))) = (rows > limits.rows, sets(&self.changes.rows).last()) {
+            refused.push((at, EngineError::TableFull { table: "fdb", capacity: limits.rows }));
+        }
+        let replaced = self.changes.sources.keys().filter(|vn| !is_deleted(vn)).filter_map(|vn| self.model.vns.get(vn));
+        let gone: usize = replaced.chain(swept()).map(|row| row.sources.len()).sum();
+        let come: usize = sets(&self.changes.sources).map(|(_, _, list)| list.len()).sum();
+        if let (true, Some((_, at, _))) =
+            (self.model.source_count - gone + come > limits.sources, sets(&self.changes.sources).last())
+        {
+            refused.push((at, EngineError::TableFull { table: "sources", capacity: limits.sources }));
+        }
+        let new_vns = sets(&self.changes.vns).filter(|(id, _, _)| !self.model.vns.contains_key(id));
+        full(new_vns.map(|(_, at, _)| at), limits.new_vns, "vn", self.model.vns.len(), refused);
+        let new_vaps = sets(&self.changes.vaps).filter(|(id, _, _)| !self.model.vaps.contains_key(id));
+        full(new_vaps.map(|(_, at, _)| at), limits.new_vaps, "vap", self.model.vaps.len(), refused);
+        let new_next_hops = sets(&self.changes.next_hops).filter(|(id, _, _)| !self.model.next_hops.contains_key(id));
+        full(new_next_hops.map(|(_, at, _)| at), limits.new_next_hops, "next hop", self.model.next_hops.len(), refused);
+    }
+}
+
+/// Refuses every command beyond the room that there is.
+fn full(new: impl Iterator<Item = usize>, room: usize, table: &'static str, held: usize, refused: &mut Refused) {
+    refused.extend(new.skip(room).map(|at| (at, EngineError::TableFull { table, capacity: held + room })));
+}

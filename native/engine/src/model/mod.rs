@@ -1,0 +1,134 @@
+//! What the controller has told the engine: the authoritative copy of every object, in the controller's ids.
+//!
+//! The model belongs to the control thread. It answers `dump`, and every batch is checked against it ([`Changes::prepare`]) before
+//! anything is touched. It knows neither packets nor DPDK, and nothing in it is read by a poller.
+
+mod changes;
+mod check;
+
+use core::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
+
+use tables::Index;
+use types::{MacAddr, NextHopId, PortId, VapId, Vid, VnId, Vni};
+
+use crate::schema::{Dest, Kind};
+
+pub use changes::{Changes, NextHopSpec, PortSpec, UnderlaySpec, VapSpec, VnSpec, Wishes};
+pub use check::Limits;
+#[cfg(test)]
+pub use check::Refused;
+
+/// A port.
+#[derive(Clone, Debug)]
+pub struct PortRow {
+    /// As the controller described it.
+    pub spec: PortSpec,
+    /// The device's MAC.
+    pub mac: MacAddr,
+}
+
+/// A VN.
+#[derive(Clone, Debug, Default)]
+pub struct VnRow {
+    /// Its index in the tables.
+    pub index: Index,
+    /// As the controller described it.
+    pub spec: VnSpec,
+    /// Its VAPs.
+    pub vaps: BTreeSet<VapId>,
+    /// Its flood list.
+    pub flood: Vec<NextHopId>,
+    /// The NVEs that may send.
+    pub sources: BTreeSet<Ipv4Addr>,
+    /// Its FDB rows.
+    pub rows: BTreeMap<MacAddr, Dest>,
+}
+
+/// A VAP.
+#[derive(Clone, Debug)]
+pub struct VapRow {
+    /// Its index in the tables.
+    pub index: Index,
+    /// As the controller described it.
+    pub spec: VapSpec,
+    /// How many FDB rows name it.
+    pub rows: usize,
+    /// What the index's counters stood at when the VAP was made.
+    pub counters_before: [u64; pipeline::COUNTERS_PER_VAP],
+}
+
+/// A next hop.
+#[derive(Clone, Debug)]
+pub struct NextHopRow {
+    /// Its index in the tables.
+    pub index: Index,
+    /// As the controller described it.
+    pub spec: NextHopSpec,
+    /// The underlay port it leaves by.
+    pub port: PortId,
+    /// How many rows and flood lists name it.
+    pub users: usize,
+}
+
+/// All objects.
+#[derive(Default)]
+pub struct Model {
+    /// Ports.
+    pub ports: BTreeMap<PortId, PortRow>,
+    /// VNs.
+    pub vns: BTreeMap<VnId, VnRow>,
+    /// VAPs.
+    pub vaps: BTreeMap<VapId, VapRow>,
+    /// Underlay addresses.
+    pub underlays: BTreeMap<PortId, UnderlaySpec>,
+    /// Next hops.
+    pub next_hops: BTreeMap<NextHopId, NextHopRow>,
+    /// Who receives under which VNI.
+    pub vni_holders: BTreeMap<Vni, VnId>,
+    /// Who has which frames of which port; `None` is the untagged ones.
+    pub selector_holders: BTreeMap<(PortId, Option<Vid>), VapId>,
+    /// FDB rows of all VNs.
+    pub row_count: usize,
+    /// Permitted sources of all VNs.
+    pub source_count: usize,
+}
+
+impl Model {
+    /// The underlay port on whose link `remote` is.
+    pub fn link_of(&self, remote: Ipv4Addr) -> Option<PortId> {
+        self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote)).map(|(port, _)| *port)
+    }
+
+    fn row(&self, vn: VnId, mac: MacAddr) -> Option<Dest> {
+        self.vns.get(&vn)?.rows.get(&mac).copied()
+    }
+
+    /// Counts one more or one less who names `dest`.
+    pub fn count_use(&mut self, dest: Dest, change: isize) {
+        let count = match dest {
+            Dest::Vap(id) => self.vaps.get_mut(&id).map(|row| &mut row.rows),
+            Dest::NextHop(id) => self.next_hops.get_mut(&id).map(|row| &mut row.users),
+        };
+        if let Some(count) = count {
+            *count = count.saturating_add_signed(change);
+        }
+    }
+}
+
+impl PortSpec {
+    /// The driver's name, for people.
+    pub fn driver(&self) -> &'static str {
+        match self.kind {
+            Kind::Tap { .. } => "net_tap",
+            Kind::AfXdp { .. } => "net_af_xdp",
+            Kind::Pcap { .. } => "net_pcap",
+            Kind::Null { .. } => "net_null",
+            Kind::Ring => "net_ring",
+            Kind::Devargs(_) => "devargs",
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests;

@@ -1,0 +1,217 @@
+//! A batch is refused whole, for the right reason, at the right command; and what is accepted is what the tables then say.
+
+use core::net::Ipv4Addr;
+
+use proptest::prelude::*;
+use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+
+use super::*;
+use crate::error::{EngineError, Object};
+use crate::forwarding::tests::Bench;
+use crate::schema::{Command, Selector};
+
+const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+
+pub fn port(port: u16, mtu: u16) -> Command {
+    Command::PortAdd { port: PortId(port), name: format!("p{port}"), mtu, kind: Kind::Ring }
+}
+pub fn vn(vn: u32, vni: u32) -> Command {
+    Command::VnSet { vn: VnId(vn), vni: Some(vni), mtu: 1500 }
+}
+pub fn vap(vap: u32, vn: u32, port: u16, vid: u16) -> Command {
+    Command::VapSet { vap: VapId(vap), vn: VnId(vn), port: PortId(port), selector: Selector::CTag(vid), flags: 1 }
+}
+pub fn underlay(port: u16) -> Command {
+    Command::UnderlaySet { port: PortId(port), ip: Ipv4Addr::new(192, 0, 2, 1), prefix: 24 }
+}
+pub fn next_hop(next_hop: u32, host: u8, vni: u32) -> Command {
+    let remote = Ipv4Addr::new(192, 0, 2, host);
+    Command::NextHopSet { next_hop: NextHopId(next_hop), remote, encap: 1, context_id: vni }
+}
+pub fn row(vn: u32, last: u8, dest: Dest) -> Command {
+    Command::FdbSet { vn: VnId(vn), mac: MacAddr([2, 0, 0, 0, 0, last]), dest }
+}
+pub fn no_row(vn: u32, last: u8) -> Command {
+    Command::FdbDel { vn: VnId(vn), mac: MacAddr([2, 0, 0, 0, 0, last]) }
+}
+pub fn flood(vn: u32, next_hops: &[u32]) -> Command {
+    Command::FloodSet { vn: VnId(vn), next_hops: next_hops.iter().copied().map(NextHopId).collect() }
+}
+pub fn sources(vn: u32, hosts: &[u8]) -> Command {
+    Command::SourcesSet { vn: VnId(vn), sources: hosts.iter().map(|host| Ipv4Addr::new(192, 0, 2, *host)).collect() }
+}
+
+/// Two VNs, an access port with a VAP of each, an underlay port, and a next hop for each.
+pub fn bench() -> Bench {
+    let mut bench = Bench::new(16);
+    let batch = vec![
+        row(1, 1, Dest::Vap(VapId(1))),
+        row(1, 2, Dest::NextHop(NextHopId(1))),
+        flood(1, &[1]),
+        sources(1, &[2]),
+        next_hop(1, 2, 5001),
+        next_hop(2, 2, 5002),
+        underlay(1),
+        vap(1, 1, 0, 100),
+        vap(2, 2, 0, 200),
+        vn(1, 5001),
+        vn(2, 5002),
+        port(0, 1500),
+        port(1, 1600),
+    ];
+    bench.apply(batch).expect("the order of a batch does not matter");
+    bench
+}
+
+#[test]
+fn each_bad_command_is_refused_with_its_index_and_reason() {
+    let absent = |object| EngineError::Absent { object };
+    let taken = |what: &str, holder| EngineError::Taken { what: what.into(), holder };
+    let in_use = |object, by| EngineError::InUse { object, by };
+    let (nh, vap_1, vn_1) = (Object::NextHop(NextHopId(1)), Object::Vap(VapId(1)), Object::Vn(VnId(1)));
+    let range = |field, got: &str, expected| EngineError::OutOfRange { field, got: got.into(), expected };
+    let cases = [
+        (Command::Unknown { op: 77 }, EngineError::UnknownCommand { op: 77 }),
+        (port(64, 1500), range("port", "64", "0 to 63")),
+        (port(9, 67), range("mtu", "67", "68 to 9600")),
+        (port(0, 1400), EngineError::Immutable { object: Object::Port(PortId(0)), field: "mtu" }),
+        (Command::PortDel { port: PortId(0) }, in_use(Object::Port(PortId(0)), vap_1)),
+        (Command::PortDel { port: PortId(1) }, in_use(Object::Port(PortId(1)), Object::Underlay(PortId(1)))),
+        (vn(3, 0), range("vni", "0", "1 to 16777215")),
+        (vn(3, 1 << 24), range("vni", "16777216", "1 to 16777215")),
+        (vn(3, 5001), taken("vni 5001", vn_1)),
+        (Command::VnDel { vn: VnId(1) }, in_use(vn_1, vap_1)),
+        (
+            Command::VnSet { vn: VnId(1), vni: Some(5001), mtu: 1501 },
+            EngineError::PortMtu { object: vap_1, port: Object::Port(PortId(0)), needed: 1501, mtu: 1500 },
+        ),
+        (vap(3, 1, 0, 0), range("vid", "0", "1 to 4094")),
+        (vap(3, 1, 0, 4095), range("vid", "4095", "1 to 4094")),
+        (vap(3, 9, 0, 5), absent(Object::Vn(VnId(9)))),
+        (vap(3, 1, 9, 5), absent(Object::Port(PortId(9)))),
+        (vap(3, 1, 0, 200), taken("C-TAG 200 of port 0", Object::Vap(VapId(2)))),
+        (vap(3, 1, 1, 5), taken("port 1", Object::Underlay(PortId(1)))),
+        (vap(1, 1, 0, 101), EngineError::Immutable { object: vap_1, field: "vn, port or selector" }),
+        (Command::VapDel { vap: VapId(1) }, in_use(vap_1, Object::Row(VnId(1), MAC))),
+        (underlay(9), absent(Object::Port(PortId(9)))),
+        (underlay(0), taken("port 0", vap_1)),
+        (Command::UnderlayDel { port: PortId(1) }, in_use(Object::Underlay(PortId(1)), nh)),
+        (next_hop(3, 1, 5001), EngineError::OffLink { remote: Ipv4Addr::new(192, 0, 2, 1) }),
+        (next_hop(3, 2, 0), range("vni", "0", "1 to 16777215")),
+        (Command::NextHopDel { next_hop: NextHopId(1) }, in_use(nh, Object::Flood(VnId(1)))),
+        (row(9, 1, Dest::Vap(VapId(1))), absent(Object::Vn(VnId(9)))),
+        (row(1, 5, Dest::Vap(VapId(9))), absent(Object::Vap(VapId(9)))),
+        (row(1, 5, Dest::Vap(VapId(2))), taken("vap 2", Object::Vn(VnId(2)))),
+        (row(1, 5, Dest::NextHop(NextHopId(9))), absent(Object::NextHop(NextHopId(9)))),
+        (
+            Command::FdbSet { vn: VnId(1), mac: MacAddr::BROADCAST, dest: Dest::Vap(VapId(1)) },
+            range("mac", "ff:ff:ff:ff:ff:ff", "a station's address"),
+        ),
+        (flood(9, &[1]), absent(Object::Vn(VnId(9)))),
+        (flood(1, &[1, 9]), absent(Object::NextHop(NextHopId(9)))),
+        (sources(9, &[2]), absent(Object::Vn(VnId(9)))),
+    ];
+    for (command, error) in cases {
+        let mut bench = bench();
+        let before = bench.picture();
+        let name = format!("{command:?}");
+        // A good command beside the bad one is not applied either.
+        let result = bench.apply(vec![vn(77, 7777), command]);
+        assert_eq!(result, Err(vec![(1, error)]), "{name}");
+        assert_eq!(bench.picture(), before, "{name} changed something");
+    }
+}
+
+#[test]
+fn an_object_named_twice_is_refused() {
+    let error = EngineError::Duplicate { object: Object::Vn(VnId(3)) };
+    assert_eq!(bench().apply(vec![vn(3, 1), Command::VnDel { vn: VnId(3) }]), Err(vec![(1, error)]));
+}
+
+#[test]
+fn every_refused_command_is_listed() {
+    let errors = bench().apply(vec![vap(8, 9, 0, 5), vn(3, 1), row(7, 1, Dest::Vap(VapId(1)))]).unwrap_err();
+    assert_eq!(errors.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 2]);
+}
+
+#[test]
+fn a_set_of_what_is_so_and_a_del_of_what_is_not_change_nothing() {
+    let mut bench = bench();
+    let before = bench.picture();
+    let again = vec![port(0, 1500), vn(1, 5001), vap(1, 1, 0, 100), underlay(1), next_hop(1, 2, 5001), flood(1, &[1])];
+    bench.apply(again).unwrap();
+    bench
+        .apply(vec![row(1, 1, Dest::Vap(VapId(1))), sources(1, &[2]), no_row(1, 77), Command::VnDel { vn: VnId(77) }])
+        .unwrap();
+    bench.apply(vec![Command::VapDel { vap: VapId(77) }, Command::NextHopDel { next_hop: NextHopId(77) }]).unwrap();
+    assert_eq!(bench.picture(), before);
+}
+
+#[test]
+fn one_batch_can_take_a_whole_vn_down_and_hand_its_vni_and_tag_on() {
+    let mut bench = bench();
+    bench
+        .apply(vec![
+            Command::VnDel { vn: VnId(1) },
+            Command::VapDel { vap: VapId(1) },
+            Command::NextHopDel { next_hop: NextHopId(1) },
+            vn(3, 5001),
+            vap(3, 3, 0, 100),
+            row(3, 1, Dest::Vap(VapId(3))),
+        ])
+        .unwrap();
+    bench.check();
+    assert_eq!(bench.model.row_count, 1);
+}
+
+#[test]
+fn the_fdb_limit_counts_the_state_after_the_batch() {
+    let mut bench = bench();
+    let rows = |range: std::ops::Range<u8>| range.map(|last| row(2, last, Dest::Vap(VapId(2)))).collect::<Vec<_>>();
+    bench.apply(rows(10..24)).unwrap();
+    let error = EngineError::TableFull { table: "fdb", capacity: 16 };
+    assert_eq!(bench.apply(rows(30..31)), Err(vec![(0, error)]));
+    let swap = vec![no_row(2, 10), row(2, 30, Dest::Vap(VapId(2)))];
+    bench.apply(swap).unwrap();
+    bench.check();
+}
+
+/// One command, mostly about few objects so that batches meet.
+fn any_command() -> impl Strategy<Value = Command> {
+    let dest = prop_oneof![
+        (0u32..4).prop_map(|id| Dest::Vap(VapId(id))),
+        (0u32..3).prop_map(|id| Dest::NextHop(NextHopId(id)))
+    ];
+    prop_oneof![
+        (0u16..3).prop_map(|id| port(id, 1600)),
+        (0u16..3).prop_map(|id| Command::PortDel { port: PortId(id) }),
+        (0u32..3, 1u32..4).prop_map(|(id, vni)| vn(id, vni)),
+        (0u32..3).prop_map(|id| Command::VnDel { vn: VnId(id) }),
+        (0u32..4, 0u32..3, 0u16..2, 1u16..4).prop_map(|(id, vn, port, vid)| vap(id, vn, port, vid)),
+        (0u32..4).prop_map(|id| Command::VapDel { vap: VapId(id) }),
+        Just(underlay(2)),
+        Just(Command::UnderlayDel { port: PortId(2) }),
+        (0u32..3, 2u8..4, 1u32..4).prop_map(|(id, host, vni)| next_hop(id, host, vni)),
+        (0u32..3).prop_map(|id| Command::NextHopDel { next_hop: NextHopId(id) }),
+        (0u32..3, 0u8..4, dest).prop_map(|(vn, last, dest)| row(vn, last, dest)),
+        (0u32..3, 0u8..4).prop_map(|(vn, last)| no_row(vn, last)),
+        (0u32..3, proptest::collection::vec(0u32..3, 0..3)).prop_map(|(vn, list)| flood(vn, &list)),
+        (0u32..3, proptest::collection::vec(2u8..5, 0..3)).prop_map(|(vn, list)| sources(vn, &list)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    /// Whatever is thrown at it: a refused batch changes nothing, and after an accepted one the tables say what the model says.
+    #[test]
+    fn tables_always_say_what_the_model_says(batches in proptest::collection::vec(proptest::collection::vec(any_command(), 1..12), 1..20)) {
+        let mut bench = Bench::new(6);
+        for batch in batches {
+            let before = bench.picture();
+            if bench.apply(batch).is_err() {
+                prop_assert_eq!(bench.picture(), before);
+            }
+            bench.check();
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Who is at which MAC on the underlay links: ARP (RFC 826) as a machine without I/O.
+//!
+//! Every neighbour that a next hop needs is resolved ahead of traffic and kept fresh: asked by broadcast until it answers, asked
+//! by unicast when its answer grows old, forgotten when it stays silent. Answers from anybody else are ignored, so that the table
+//! cannot be filled from the network. Time comes in, frames and changes go out.
+//!
+//! ```text
+//! want → Incomplete ──answer──▶ Reachable ──REFRESH──▶ Reachable, asking ──answer──▶ Reachable
+//!             ▲  │ every RETRY: ask                         │ PROBES unanswered
+//!             └──┴───────────────── Failed (still asked) ◀──┘
+//! ```
+
+use core::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use types::{MacAddr, PortId};
+
+/// How long between questions.
+const RETRY: Duration = Duration::from_secs(1);
+/// How old an answer may grow before it is asked for again.
+const REFRESH: Duration = Duration::from_secs(30);
+/// Unanswered questions before a neighbour counts as gone.
+const PROBES: u8 = 3;
+
+/// What is known of a neighbour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Asked, never answered.
+    Incomplete,
+    /// At this MAC.
+    Reachable(MacAddr),
+    /// No longer answers.
+    Failed,
+}
+
+impl State {
+    /// The state's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::Reachable(_) => "reachable",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The neighbour's MAC, if it can be sent to.
+    pub fn mac(self) -> Option<MacAddr> {
+        match self {
+            Self::Reachable(mac) => Some(mac),
+            _ => None,
+        }
+    }
+}
+
+/// A neighbour: a link and an address on it.
+pub type Neighbour = (PortId, Ipv4Addr);
+
+/// What the machine wants done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Ask for the neighbour, of everybody or of the MAC it had.
+    Ask(Neighbour, MacAddr),
+    /// The neighbour's state changed.
+    Changed(Neighbour, State),
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: State,
+    /// When to ask next.
+    due: Instant,
+    /// Questions since the last answer.
+    asked: u8,
+}
+
+/// The machine.
+#[derive(Default, Debug)]
+pub struct Neighbours(BTreeMap<Neighbour, Entry>);
+
+impl Neighbours {
+    /// The neighbours that are needed from now on, and no others.
+    pub fn want(&mut self, wanted: &BTreeSet<Neighbour>, now: Instant) -> Vec<Effect> {
+        self.0.retain(|neighbour, _| wanted.contains(neighbour));
+        let mut effects = Vec::new();
+        for neighbour in wanted {
+            self.0.entry(*neighbour).or_insert_with(|| {
+                effects.push(Effect::Ask(*neighbour, MacAddr::BROADCAST));
+                Entry { state: State::Incomplete, due: now + RETRY, asked: 1 }
+            });
+        }
+        effects
+    }
+
+    /// Somebody on `port` says that `ip` is at `mac`.
+    pub fn answered(&mut self, neighbour: Neighbour, mac: MacAddr, now: Instant) -> Option<Effect> {
+        let entry = self.0.get_mut(&neighbour)?;
+        entry.due = now + REFRESH;
+        entry.asked = 0;
+        let state = State::Reachable(mac);
+        (entry.state != state).then(|| {
+            entry.state = state;
+            Effect::Changed(neighbour, state)
+        })
+    }
+
+    /// Does what is due.
+    pub fn poll(&mut self, now: Instant) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (neighbour, entry) in self.0.iter_mut().filter(|(_, entry)| entry.due <= now) {
+            entry.due = now + RETRY;
+            if entry.asked >= PROBES && entry.state != State::Failed {
+                entry.state = State::Failed;
+                effects.push(Effect::Changed(*neighbour, State::Failed));
+            }
+            entry.asked = entry.asked.saturating_add(1);
+            effects.push(Effect::Ask(*neighbour, entry.state.mac().unwrap_or(MacAddr::BROADCAST)));
+        }
+        effects
+    }
+
+    /// The MAC of a neighbour, if it is known.
+    pub fn mac(&self, neighbour: Neighbour) -> Option<MacAddr> {
+        self.0.get(&neighbour)?.state.mac()
+    }
+
+    /// Every neighbour and its state.
+    pub fn iter(&self) -> impl Iterator<Item = (Neighbour, State)> {
+        self.0.iter().map(|(neighbour, entry)| (*neighbour, entry.state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THERE: Neighbour = (PortId(1), Ipv4Addr::new(192, 0, 2, 2));
+    const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
+    const OTHER: MacAddr = MacAddr([2, 0, 0, 0, 0, 3]);
+
+    #[test]
+    fn a_neighbour_is_asked_for_until_it_answers_refreshed_and_given_up() {
+        let wanted = BTreeSet::from([THERE]);
+        let mut neighbours = Neighbours::default();
+        let mut now = Instant::now();
+        assert_eq!(neighbours.want(&wanted, now), [Effect::Ask(THERE, MacAddr::BROADCAST)]);
+        assert_eq!(neighbours.poll(now), []);
+        now += RETRY;
+        assert_eq!(neighbours.poll(now), [Effect::Ask(THERE, MacAddr::BROADCAST)]);
+        let reachable = Effect::Changed(THERE, State::Reachable(MAC));
+        assert_eq!(neighbours.answered(THERE, MAC, now), Some(reachable));
+        assert_eq!(neighbours.answered(THERE, MAC, now), None, "nothing new");
+        assert_eq!(neighbours.want(&wanted, now), [], "known, and not asked again");
+        assert_eq!(neighbours.mac(THERE), Some(MAC));
+
+        now += REFRESH;
+        for _ in 0..PROBES {
+            assert_eq!(neighbours.poll(now), [Effect::Ask(THERE, MAC)], "by unicast, and still used");
+            now += RETRY;
+        }
+        let failed = Effect::Changed(THERE, State::Failed);
+        assert_eq!(neighbours.poll(now), [failed, Effect::Ask(THERE, MacAddr::BROADCAST)]);
+        now += RETRY;
+        assert_eq!(neighbours.poll(now), [Effect::Ask(THERE, MacAddr::BROADCAST)], "asked on, said once");
+        assert_eq!(neighbours.answered(THERE, OTHER, now), Some(Effect::Changed(THERE, State::Reachable(OTHER))));
+    }
+
+    #[test]
+    fn a_changed_mac_is_taken_over_and_strangers_are_ignored() {
+        let mut neighbours = Neighbours::default();
+        let now = Instant::now();
+        neighbours.want(&BTreeSet::from([THERE]), now);
+        neighbours.answered(THERE, MAC, now);
+        assert_eq!(neighbours.answered(THERE, OTHER, now), Some(Effect::Changed(THERE, State::Reachable(OTHER))));
+        let stranger = (PortId(1), Ipv4Addr::new(192, 0, 2, 77));
+        assert_eq!(neighbours.answered(stranger, MAC, now), None);
+        assert_eq!(neighbours.iter().count(), 1);
+        neighbours.want(&BTreeSet::new(), now);
+        assert_eq!(neighbours.iter().count(), 0);
+    }
+}

@@ -1,0 +1,213 @@
+//! Batches of commands.
+
+use core::fmt;
+use core::net::Ipv4Addr;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+
+/// A batch as it came.
+#[derive(Debug, serde::Deserialize)]
+pub struct Batch(pub u32, pub u64, pub u64, pub Vec<Command>);
+
+/// One command. Ranges are not checked yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Op 1.
+    PortAdd { port: PortId, name: String, mtu: u16, kind: Kind },
+    /// Op 2.
+    PortDel { port: PortId },
+    /// Op 3.
+    VnSet { vn: VnId, vni: Option<u32>, mtu: u16 },
+    /// Op 4.
+    VnDel { vn: VnId },
+    /// Op 5.
+    VapSet { vap: VapId, vn: VnId, port: PortId, selector: Selector, flags: u8 },
+    /// Op 6.
+    VapDel { vap: VapId },
+    /// Op 7.
+    UnderlaySet { port: PortId, ip: Ipv4Addr, prefix: u8 },
+    /// Op 8.
+    UnderlayDel { port: PortId },
+    /// Op 9.
+    NextHopSet { next_hop: NextHopId, remote: Ipv4Addr, encap: u8, context_id: u32 },
+    /// Op 10.
+    NextHopDel { next_hop: NextHopId },
+    /// Op 11.
+    FdbSet { vn: VnId, mac: MacAddr, dest: Dest },
+    /// Op 12.
+    FdbDel { vn: VnId, mac: MacAddr },
+    /// Op 13.
+    FloodSet { vn: VnId, next_hops: Vec<NextHopId> },
+    /// Op 14.
+    SourcesSet { vn: VnId, sources: Vec<Ipv4Addr> },
+    /// Any other op.
+    Unknown { op: u64 },
+}
+
+/// What a port is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// `net_tap`.
+    Tap { iface: String, mac: Option<MacAddr> },
+    /// `net_af_xdp`.
+    AfXdp { iface: String },
+    /// `net_pcap`.
+    Pcap { rx: Option<String>, tx: Option<String>, infinite_rx: bool },
+    /// `net_null`.
+    Null { size: u16, no_rx: bool },
+    /// `net_ring`.
+    Ring,
+    /// A PCI address or any other device, passed through.
+    Devargs(String),
+}
+
+/// Which frames of a port belong to a VAP.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Selector {
+    /// Every untagged frame.
+    Port,
+    /// Frames with this C-TAG; not yet known to be a VID.
+    CTag(u16),
+}
+
+/// Where an FDB row points.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Dest {
+    /// To a VAP.
+    Vap(VapId),
+    /// To a next hop.
+    NextHop(NextHopId),
+}
+
+/// The elements of one positional array, in order; what is beyond them is skipped.
+struct Fields<'a, A>(&'a mut A);
+
+impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
+    fn next<T: Deserialize<'de>>(&mut self, name: &'static str) -> Result<T, A::Error> {
+        self.0.next_element()?.ok_or_else(|| A::Error::custom(format_args!("the field `{name}` is missing")))
+    }
+    fn port(&mut self) -> Result<PortId, A::Error> {
+        self.next("port").map(PortId)
+    }
+    fn vn(&mut self) -> Result<VnId, A::Error> {
+        self.next("vn").map(VnId)
+    }
+    fn vap(&mut self) -> Result<VapId, A::Error> {
+        self.next("vap").map(VapId)
+    }
+    fn next_hop(&mut self) -> Result<NextHopId, A::Error> {
+        self.next("nh").map(NextHopId)
+    }
+    fn mac(&mut self) -> Result<MacAddr, A::Error> {
+        self.next::<Bytes<6>>("mac").map(|bytes| MacAddr(bytes.0))
+    }
+    fn ip(&mut self, name: &'static str) -> Result<Ipv4Addr, A::Error> {
+        self.next::<Bytes<4>>(name).map(|bytes| bytes.0.into())
+    }
+    fn skip_rest(&mut self) -> Result<(), A::Error> {
+        while self.0.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+macro_rules! positional {
+    ($type:ty, $expecting:literal, |$fields:ident| $body:expr) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Positional;
+                impl<'de> Visitor<'de> for Positional {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expecting)
+                    }
+                    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<$type, A::Error> {
+                        let mut fields = Fields(&mut seq);
+                        let value = {
+                            let $fields = &mut fields;
+                            $body
+                        };
+                        fields.skip_rest()?;
+                        Ok(value)
+                    }
+                }
+                deserializer.deserialize_seq(Positional)
+            }
+        }
+    };
+}
+
+positional!(Command, "a command", |f| match f.next::<u64>("op")? {
+    1 => Command::PortAdd { port: f.port()?, name: f.next("name")?, mtu: f.next("mtu")?, kind: f.next("kind")? },
+    2 => Command::PortDel { port: f.port()? },
+    3 => Command::VnSet { vn: f.vn()?, vni: f.next("vni")?, mtu: f.next("mtu")? },
+    4 => Command::VnDel { vn: f.vn()? },
+    5 => Command::VapSet {
+        vap: f.vap()?,
+        vn: f.vn()?,
+        port: f.port()?,
+        selector: f.next("selector")?,
+        flags: f.next("flags")?
+    },
+    6 => Command::VapDel { vap: f.vap()? },
+    7 => Command::UnderlaySet { port: f.port()?, ip: f.ip("ip")?, prefix: f.next("prefix_len")? },
+    8 => Command::UnderlayDel { port: f.port()? },
+    9 => Command::NextHopSet {
+        next_hop: f.next_hop()?,
+        remote: f.ip("remote")?,
+        encap: f.next("encap")?,
+        context_id: f.next("context_id")?
+    },
+    10 => Command::NextHopDel { next_hop: f.next_hop()? },
+    11 => Command::FdbSet { vn: f.vn()?, mac: f.mac()?, dest: f.next("dest")? },
+    12 => Command::FdbDel { vn: f.vn()?, mac: f.mac()? },
+    13 => Command::FloodSet { vn: f.vn()?, next_hops: f.next::<Vec<u32>>("nhs")?.into_iter().map(NextHopId).collect() },
+    14 => Command::SourcesSet {
+        vn: f.vn()?,
+        sources: f.next::<Vec<Bytes<4>>>("ips")?.into_iter().map(|bytes| bytes.0.into()).collect(),
+    },
+    op => Command::Unknown { op },
+});
+
+positional!(Kind, "a kind of port", |f| match f.next::<String>("driver")?.as_str() {
+    "net_tap" =>
+        Kind::Tap { iface: f.next("iface")?, mac: f.next::<Option<Bytes<6>>>("mac")?.map(|bytes| MacAddr(bytes.0)) },
+    "net_af_xdp" => Kind::AfXdp { iface: f.next("iface")? },
+    "net_pcap" => Kind::Pcap { rx: f.next("rx_file")?, tx: f.next("tx_file")?, infinite_rx: f.next("infinite_rx")? },
+    "net_null" => Kind::Null { size: f.next("packet_size")?, no_rx: f.next("no_rx")? },
+    "net_ring" => Kind::Ring,
+    "devargs" => Kind::Devargs(f.next("devargs")?),
+    other => return Err(A::Error::custom(format_args!("unknown driver `{other}`"))),
+});
+
+positional!(Selector, "a selector", |f| match f.next::<String>("selector")?.as_str() {
+    "port" => Selector::Port,
+    "c-tag" => Selector::CTag(f.next("vid")?),
+    other => return Err(A::Error::custom(format_args!("unknown selector `{other}`"))),
+});
+
+positional!(Dest, "a destination", |f| match f.next::<u8>("dest")? {
+    0 => Dest::Vap(f.vap()?),
+    1 => Dest::NextHop(f.next_hop()?),
+    other => return Err(A::Error::custom(format_args!("unknown kind of destination {other}"))),
+});
+
+/// `bin` of exactly `N` bytes.
+#[derive(Clone, Copy)]
+struct Bytes<const N: usize>([u8; N]);
+
+impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Exactly<const N: usize>;
+        impl<const N: usize> Visitor<'_> for Exactly<N> {
+            type Value = Bytes<N>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "bin of {N} bytes")
+            }
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes<N>, E> {
+                bytes.try_into().map(Bytes).map_err(|_| E::invalid_length(bytes.len(), &self))
+            }
+        }
+        deserializer.deserialize_bytes(Exactly::<N>)
+    }
+}

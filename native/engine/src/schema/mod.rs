@@ -1,0 +1,29 @@
+//! The command interface as bytes: `docs/engine.md`, schema 1. Decoding checks shapes; whether a value is allowed, and whether
+//! what it names exists, is the model's business.
+
+mod command;
+mod options;
+mod reply;
+
+pub use command::{Batch, Command, Dest, Kind, Selector};
+pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
+pub use reply::{Info, dump_reply, event, info_reply, result_reply, stats_reply};
+
+use crate::error::EngineError;
+use serde::de::DeserializeOwned;
+
+/// Decodes `bytes`, all of them.
+pub fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, EngineError> {
+    let malformed = |detail: String| EngineError::Malformed { what, detail };
+    let mut rest = bytes;
+    let mut decoder = rmp_serde::Deserializer::new(&mut rest);
+    decoder.set_max_depth(16);
+    let value = T::deserialize(&mut decoder).map_err(|error| malformed(error.to_string()))?;
+    match rest.len() {
+        0 => Ok(value),
+        rest => Err(malformed(format!("{rest} bytes too many"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

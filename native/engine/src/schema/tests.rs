@@ -1,0 +1,81 @@
+use super::*;
+use proptest::prelude::*;
+use serde::Serialize;
+use serde_bytes::Bytes;
+use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+
+fn pack(value: impl Serialize) -> Vec<u8> {
+    rmp_serde::to_vec(&value).unwrap()
+}
+
+fn command(value: impl Serialize) -> Result<Command, EngineError> {
+    decode("command", &pack(value))
+}
+
+const MAC: &[u8] = &[2, 0, 0, 0, 0, 1];
+
+#[test]
+fn every_command_of_the_page_is_understood() {
+    let port = PortId(3);
+    let kind = Kind::Tap { iface: "blue1".into(), mac: Some(MacAddr([2, 0, 0, 0, 0, 1])) };
+    assert_eq!(
+        command((1, 3, "t", 1500, ("net_tap", "blue1", Bytes::new(MAC)))),
+        Ok(Command::PortAdd { port, name: "t".into(), mtu: 1500, kind })
+    );
+    let null = Kind::Null { size: 64, no_rx: true };
+    assert_eq!(
+        command((1, 3, "n", 1500, ("net_null", 64, true))),
+        Ok(Command::PortAdd { port, name: "n".into(), mtu: 1500, kind: null })
+    );
+    assert_eq!(command((2, 3)), Ok(Command::PortDel { port }));
+    assert_eq!(command((3, 7, None::<u32>, 1500)), Ok(Command::VnSet { vn: VnId(7), vni: None, mtu: 1500 }));
+    assert_eq!(
+        command((5, 1, 7, 3, ("c-tag", 100), 1)),
+        Ok(Command::VapSet { vap: VapId(1), vn: VnId(7), port, selector: Selector::CTag(100), flags: 1 })
+    );
+    assert_eq!(
+        command((11, 7, Bytes::new(MAC), (1, 9))),
+        Ok(Command::FdbSet { vn: VnId(7), mac: MacAddr([2, 0, 0, 0, 0, 1]), dest: Dest::NextHop(NextHopId(9)) })
+    );
+    assert_eq!(
+        command((14, 7, [Bytes::new(&[192, 0, 2, 1])])),
+        Ok(Command::SourcesSet { vn: VnId(7), sources: vec![[192, 0, 2, 1].into()] })
+    );
+}
+
+#[test]
+fn extra_elements_are_ignored_and_unknown_ops_kept_for_a_refusal() {
+    assert_eq!(command((2, 3, "later", 4)), Ok(Command::PortDel { port: PortId(3) }));
+    assert_eq!(command((99, "whatever")), Ok(Command::Unknown { op: 99 }));
+}
+
+#[test]
+fn wrong_shapes_name_what_is_wrong() {
+    let detail = |result: Result<Command, EngineError>| match result {
+        Err(EngineError::Malformed { detail, .. }) => detail,
+        other => panic!("{other:?}"),
+    };
+    assert!(detail(command((4,))).contains("`vn` is missing"));
+    assert!(detail(command((11, 7, Bytes::new(&MAC[..5]), (0, 1)))).contains("bin of 6 bytes"));
+    assert!(detail(command((7, 0, Bytes::new(&[0; 16]), 64))).contains("bin of 4 bytes"), "IPv6 is not in schema 1");
+    assert!(detail(command((5, 1, 7, 3, ("s-tag", 100), 0))).contains("s-tag"));
+    assert!(detail(command((2, 70_000))).contains("70000"));
+    let mut trailing = pack((2, 3));
+    trailing.push(0);
+    assert!(detail(decode("command", &trailing)).contains("1 bytes too many"));
+}
+
+proptest! {
+    #[test]
+    fn noise_is_an_error_and_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let _ = decode::<Batch>("batch", &bytes);
+        let _ = decode::<Options>("options", &bytes);
+    }
+
+    #[test]
+    fn deep_nesting_is_refused(depth in 20usize..2000) {
+        let mut bytes = vec![0x91; depth];
+        bytes.push(0);
+        prop_assert!(decode::<Batch>("batch", &bytes).is_err());
+    }
+}

@@ -1,0 +1,183 @@
+//! What there is, as rows: `dump` and `stats` of `docs/engine.md`.
+
+use core::sync::atomic::Ordering;
+
+use dpdk::{Eal, clock};
+use serde::Serialize;
+use serde_bytes::Bytes;
+use types::{DropReason, MacAddr, NextHopId, PortId, VapId, VnId};
+
+use crate::devices::Devices;
+use crate::error::EngineError;
+use crate::forwarding::Forwarding;
+use crate::model::Model;
+use crate::neighbour::Neighbours;
+use crate::region::{PollerCounter, Region};
+use crate::schema::{Cursor, Dest, Dump, dump_reply, stats_reply};
+
+/// The most rows of one page.
+const PAGE: u32 = 10_000;
+
+/// Everything that can be shown.
+pub struct Show<'a> {
+    /// What the controller said.
+    pub model: &'a Model,
+    /// The roles of ports.
+    pub forwarding: &'a Forwarding,
+    /// The devices.
+    pub devices: &'a Devices,
+    /// The neighbours.
+    pub neighbours: &'a Neighbours,
+    /// The counters.
+    pub region: &'a Region,
+}
+
+/// The first rows, at most `limit`, and where to go on if there are more.
+fn page<R: Serialize>(rows: impl Iterator<Item = (Cursor, R)>, limit: u32) -> Vec<u8> {
+    let mut rows = rows.peekable();
+    let mut last = None;
+    let page: Vec<R> = rows.by_ref().take(limit as usize).map(|(cursor, row)| (last = Some(cursor), row).1).collect();
+    let more = rows.peek().is_some();
+    dump_reply(&page, last.filter(|_| more))
+}
+
+fn mac(mac: &MacAddr) -> &Bytes {
+    Bytes::new(&mac.0)
+}
+
+impl Show<'_> {
+    /// One page of one kind of row.
+    pub fn dump(&self, Dump(kind, cursor, limit): &Dump) -> Result<Vec<u8>, EngineError> {
+        if !(1..=PAGE).contains(limit) {
+            return Err(EngineError::OutOfRange { field: "limit", got: limit.to_string(), expected: "1 to 10000" });
+        }
+        // Rows are ordered by cursor, and a page starts behind the last one's.
+        let after = |at: &Cursor| cursor.is_none_or(|cursor| *at > cursor);
+        let start = u32::try_from(cursor.map_or(0, |cursor| cursor.0)).unwrap_or(u32::MAX);
+        match kind.as_str() {
+            "ports" => Ok(page(self.ports().filter(|(at, _)| after(at)), *limit)),
+            "vns" => Ok(page(self.vns(start).filter(|(at, _)| after(at)), *limit)),
+            "vaps" => Ok(page(self.vaps(start).filter(|(at, _)| after(at)), *limit)),
+            "underlays" => Ok(page(self.underlays().filter(|(at, _)| after(at)), *limit)),
+            "nexthops" => Ok(page(self.next_hops(start).filter(|(at, _)| after(at)), *limit)),
+            "fdb" => Ok(page(self.rows(*cursor), *limit)),
+            "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
+            _ => Err(EngineError::Mismatch {
+                what: "kind of row",
+                got: kind.clone(),
+                expected: "ports, vns, vaps, underlays, nexthops, fdb or neighbours".into(),
+            }),
+        }
+    }
+
+    fn ports(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.ports.iter().map(|(id, row)| {
+            let up = self.devices.get(*id).is_some_and(dpdk::Port::link_up);
+            let spec = &row.spec;
+            let role = self.forwarding.role(*id);
+            ((id.0.into(), 0), (id.0, &spec.name, spec.driver(), mac(&row.mac), spec.mtu, up, role))
+        })
+    }
+
+    fn vns(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.vns.range(VnId(start)..).map(|(id, row)| {
+            let flood: Vec<u32> = row.flood.iter().map(|id| id.0).collect();
+            let sources: Vec<_> = row.sources.iter().map(|ip| serde_bytes::ByteArray::new(ip.octets())).collect();
+            let vni = row.spec.vni.map(types::Vni::get);
+            ((id.0.into(), 0), (id.0, vni, row.spec.mtu, row.vaps.len(), row.rows.len(), flood, sources))
+        })
+    }
+
+    fn vaps(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.vaps.range(VapId(start)..).map(|(id, row)| {
+            let spec = row.spec;
+            let flags = u8::from(spec.guard) | u8::from(spec.uplink) << 1;
+            ((id.0.into(), 0), (id.0, spec.vn.0, spec.port.0, SelectorRow(spec.vid.map(types::Vid::get)), flags))
+        })
+    }
+
+    fn underlays(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.underlays.iter().map(|(id, spec)| {
+            let address = serde_bytes::ByteArray::new(spec.ip.octets());
+            let mac = self.model.ports.get(id).map(|row| mac(&row.mac));
+            ((id.0.into(), 0), (id.0, address, spec.prefix, mac))
+        })
+    }
+
+    fn next_hops(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
+            let remote = serde_bytes::ByteArray::new(row.spec.remote.octets());
+            let neighbour =
+                self.neighbours.mac((row.port, row.spec.remote)).map(|mac| serde_bytes::ByteArray::new(mac.0));
+            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.port.0, neighbour))
+        })
+    }
+
+    fn rows(&self, cursor: Option<Cursor>) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        let (vn, last) = cursor.map_or((0, None), |(vn, mac)| (u32::try_from(vn).unwrap_or(u32::MAX), Some(mac)));
+        self.model.vns.range(VnId(vn)..).flat_map(move |(id, row)| {
+            let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac + 1));
+            row.rows.range(from..).map(|(address, dest)| {
+                let dest = match dest {
+                    Dest::Vap(vap) => (0u8, vap.0),
+                    Dest::NextHop(next_hop) => (1, next_hop.0),
+                };
+                ((id.0.into(), address.to_u64()), (id.0, mac(address), dest))
+            })
+        })
+    }
+
+    fn neighbours(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.neighbours.iter().map(|((port, ip), state)| {
+            let address = serde_bytes::ByteArray::new(ip.octets());
+            let mac = state.mac().map(|mac| serde_bytes::ByteArray::new(mac.0));
+            ((port.0.into(), ip.to_bits().into()), (port.0, address, mac, state.name()))
+        })
+    }
+
+    /// All counters.
+    pub fn stats(&self, eal: &Eal) -> Vec<u8> {
+        let ports: Vec<_> = self
+            .devices
+            .iter()
+            .map(|(id, port)| {
+                let s = port.stats();
+                let errors = s.rx_errors + s.rx_no_buffer + s.rx_oversize;
+                (id.0, s.rx_packets, s.rx_bytes, s.tx_packets, s.tx_bytes, s.rx_missed, errors)
+            })
+            .collect();
+        let vaps = self.model.vaps.iter().map(|(id, row)| {
+            let [in_packets, in_bytes, out_packets, out_bytes] =
+                core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
+            (id.0, in_packets, in_bytes, out_packets, out_bytes)
+        });
+        let drops = self.region.drops().iter().enumerate().filter_map(|(at, word)| {
+            let packets = word.load(Ordering::Relaxed);
+            let (port, reason) = (PortId((at / DropReason::COUNT) as u16), DropReason::ALL[at % DropReason::COUNT]);
+            (packets != 0).then_some((port.0, reason.name(), packets))
+        });
+        let of = |counter| self.region.poller(counter);
+        let poller = (
+            0u8,
+            of(PollerCounter::Polls),
+            of(PollerCounter::EmptyPolls),
+            of(PollerCounter::Packets),
+            of(PollerCounter::BusyCycles),
+            of(PollerCounter::IdleCycles),
+            clock::tsc_hz(eal),
+        );
+        stats_reply(&(ports, vaps.collect::<Vec<_>>(), drops.collect::<Vec<_>>(), [poller]))
+    }
+}
+
+/// `["port"]` or `["c-tag", vid]`.
+struct SelectorRow(Option<u16>);
+
+impl Serialize for SelectorRow {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => ["port"].serialize(serializer),
+            Some(vid) => ("c-tag", vid).serialize(serializer),
+        }
+    }
+}
