@@ -100,7 +100,8 @@ function areaText(code: string): string | undefined {
 }
 
 function fill(template: string, context: ErrorContext): string {
-  return template.replace(/\{(\w+)\}/g, (whole, key: string) => (key in context ? plain(context[key]) : whole));
+  // What is not known is said by its name: "detach holder first".
+  return template.replace(/\{(\w+)\}/g, (_, key: string) => (key in context ? plain(context[key]) : key));
 }
 
 function plain(value: unknown): string {

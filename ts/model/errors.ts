@@ -278,7 +278,17 @@ export const ERRORS = {
     exit: 5,
     retryable: true,
   },
-  'NVE-NNP-010': { message: 'the client was stopped', hint: 'Start it again.', exit: 5 },
+  'NVE-NNP-010': {
+    message: '{what} was called off',
+    hint: 'Ask again if it is still wanted.',
+    exit: 5,
+    retryable: true,
+  },
+  'NVE-NNP-011': {
+    message: 'VN {vn} has more than {limit} objects',
+    hint: 'Split the VN, or give this NVE fewer of its hosts.',
+    exit: 4,
+  },
 
   // ENG, DPDK, EAL: the engine's own codes. One that is not listed here still renders, with its context.
   'NVE-ENG-000': { message: 'the engine failed: {reason}', hint: 'Keep the log and report it.', exit: 6 },

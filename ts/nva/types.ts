@@ -1,5 +1,4 @@
-/** What `nva` shows to the roles. */
-import type { HostInfo, IpAddr, LinkName, MacAddr, NveId, TsiId, TunnelEnd, Vni, VnId, VnInfo, VnName } from '#model';
+/** What `nva` shows to the roles, beside what `protocol` defines. */
 
 /** Where an NVA listens or is reached. */
 export type NvaAddress =
@@ -12,54 +11,4 @@ export interface NvaEndpoint {
   readonly priority: number;
 }
 
-/** An NVE of a VN, with the NVE object that its membership names. `tunnels` is empty while the NVA has not told them. */
-export interface MemberView {
-  readonly nveId: NveId;
-  /** The VNI under which that NVE receives the VN. */
-  readonly contextId: Vni;
-  readonly tunnels: readonly TunnelEnd[];
-}
-
-/**
- * One step of what the NVA says about a VN, to be applied as one batch: sets in the order info, members, hosts; removals in
- * reverse. It includes this NVE's own membership and hosts (`nveId` tells). Keys, not order of arrival, decide: within one
- * change a key is either set or removed.
- */
-export interface MappingChange {
-  readonly vn: VnId;
-  /** A new or changed VN object; null: the NVA deleted the VN; undefined: no change. */
-  readonly info: VnInfo | null | undefined;
-  readonly members: { readonly set: readonly MemberView[]; readonly removed: readonly NveId[] };
-  readonly hosts: { readonly set: readonly HostInfo[]; readonly removed: readonly MacAddr[] };
-  /** To be given back to `applied` or `refused`. */
-  readonly revision: bigint;
-  /** The first change after a (re)subscription that brought the VN up to date: what was stale is swept. */
-  readonly synced: boolean;
-}
-
-/** Everything known about a VN; kept while the NVA is away (fail-static). */
-export interface VnView {
-  readonly info: VnInfo | null;
-  readonly members: ReadonlyMap<NveId, MemberView>;
-  readonly hosts: ReadonlyMap<MacAddr, HostInfo>;
-  /** Up to date as far as is known: synced, and the session is up. */
-  readonly live: boolean;
-  readonly revision: bigint;
-}
-
-export interface AuthorizeRequest {
-  readonly vnName: VnName;
-  readonly tsi: TsiId;
-  readonly macs: readonly MacAddr[];
-  readonly ips: readonly IpAddr[];
-  readonly port: LinkName;
-}
-
-/** A TSI that starts or stops forwarding here. */
-export interface Attachment {
-  readonly vn: VnId;
-  readonly tsi: TsiId;
-  readonly port: LinkName;
-  readonly macs: readonly MacAddr[];
-  readonly ips: readonly IpAddr[];
-}
+export type { Attachment, AuthorizeRequest, MappingChange, MemberView, VnView } from '#protocol';

@@ -1,6 +1,9 @@
 /**
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
+export { NnpClient } from './nnp-client.js';
+export * from './nnp-client-events.js';
+export * from './nnp-types.js';
 export * from './tags.js';
 export { TsiTable, type TsiTableOptions } from './tsi.js';
 export * from './tsi-events.js';

@@ -1,0 +1,99 @@
+/** What goes into and comes out of `NnpClient`. */
+import type { NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
+import type { NnpFrame } from '#wire';
+import type { Attachment, AuthorizeRequest, MappingChange, VnView } from './nnp-types.js';
+
+export interface NnpTiming {
+  /** From dialling to HELLO_ACK. */
+  readonly helloMs: number;
+  /** Silence after which a PING is sent. */
+  readonly pingMs: number;
+  /** Silence after which the peer is dead. */
+  readonly deadMs: number;
+  /** How long the peer may take for SUB_ACK and REPORT_ACK before the session is given up. */
+  readonly replyMs: number;
+  /** Back-off between rounds over the endpoints: doubles from the first to the second. */
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** A session that lasted this long was a good one: the back-off begins anew. */
+  readonly stableMs: number;
+}
+
+export const DEFAULT_TIMING: NnpTiming = {
+  helloMs: 5_000,
+  pingMs: 3_000,
+  deadMs: 10_000,
+  replyMs: 10_000,
+  backoffMinMs: 200,
+  backoffMaxMs: 30_000,
+  stableMs: 10_000,
+};
+
+export interface NnpClientOptions {
+  readonly nveId: NveId;
+  /** New with every start of the agent. */
+  readonly instance: string;
+  readonly tunnels: readonly TunnelEnd[];
+  /** For each endpoint of the transport its priority and its name in messages. Lower first, at random among equals. */
+  readonly endpoints: readonly { readonly priority: number; readonly name: string }[];
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
+  readonly timing?: Partial<NnpTiming>;
+}
+
+/** Chosen by the caller for each call; comes back in `done`. */
+export type CallId = number;
+
+export type NnpClientEvent =
+  | { readonly type: 'start' }
+  | { readonly type: 'stop' }
+  // Of the transport that the last `dial` made. After `close` nothing of the old transport may arrive.
+  | { readonly type: 'open' }
+  | { readonly type: 'closed'; readonly reason: string }
+  | { readonly type: 'frame'; readonly frame: NnpFrame }
+  /** The bytes are not NNP. */
+  | { readonly type: 'garbled'; readonly error: NveError }
+  | { readonly type: 'tick' }
+  // Calls. `deadlineMs` is relative.
+  | {
+      readonly type: 'authorize';
+      readonly call: CallId;
+      readonly request: AuthorizeRequest;
+      readonly deadlineMs: number;
+    }
+  | { readonly type: 'subscribe'; readonly call: CallId; readonly vn: VnId; readonly deadlineMs: number }
+  | { readonly type: 'unsubscribe'; readonly vn: VnId }
+  | {
+      readonly type: 'report';
+      readonly call: CallId;
+      readonly change: 'attach' | 'detach';
+      readonly attachment: Attachment;
+      readonly deadlineMs: number;
+    }
+  | { readonly type: 'applied'; readonly vn: VnId; readonly revision: bigint }
+  | { readonly type: 'refused'; readonly vn: VnId; readonly revision: bigint; readonly error: NveError };
+
+export type NnpClientEffect =
+  /** Make a transport to that endpoint; `open` or `closed` follows. */
+  | { readonly type: 'dial'; readonly endpoint: number }
+  | { readonly type: 'send'; readonly frame: NnpFrame }
+  /** Send what is queued, then end the transport. */
+  | { readonly type: 'close' }
+  | { readonly type: 'connected'; readonly nvaId: string; readonly epoch: string; readonly endpoint: number }
+  | { readonly type: 'disconnected'; readonly error: NveError }
+  | { readonly type: 'mapping'; readonly change: MappingChange }
+  | { readonly type: 'done'; readonly call: CallId; readonly result: Result<VnInfo | VnView | null> }
+  | { readonly type: 'reportRefused'; readonly attachment: Attachment; readonly error: NveError };
+
+export interface NnpClientStatus {
+  readonly state: 'stopped' | 'connecting' | 'connected' | 'waiting';
+  readonly nvaId: string | null;
+  readonly epoch: string | null;
+  readonly endpoint: number | null;
+  readonly subscriptions: number;
+  readonly attachments: number;
+  /** Why the last session ended or could not be made. */
+  readonly error: NveError | null;
+  /** Frames of kinds that this release does not know. */
+  readonly unknownFrames: number;
+}

@@ -1,0 +1,332 @@
+/**
+ * The NVE's side of NNP, sans-IO. In each session, in this order: a full report of what is attached, then SUB for every VN
+ * that is wanted. What was learned stays while there is no session (fail-static): the NVE forwards with what it has.
+ */
+import { err, type NveError, nveError, ok, type Result, type VnId, type VnInfo } from '#model';
+import { NNP_LIMITS, type NnpFrame, type NnpKey, type NnpToken } from '#wire';
+import { NnpAuthorizations } from './nnp-authorizations.js';
+import type {
+  CallId,
+  NnpClientEffect,
+  NnpClientEvent,
+  NnpClientOptions,
+  NnpClientStatus,
+} from './nnp-client-events.js';
+import { NnpClientSession } from './nnp-client-session.js';
+import { MAX_OBJECTS } from './nnp-mapping.js';
+import { NnpReports } from './nnp-reports.js';
+import type { NnpSubscription, SubscriptionOutcome } from './nnp-subscription.js';
+import { calledOff, NnpSubscriptions } from './nnp-subscriptions.js';
+import type { AuthorizeRequest, MappingChange, VnView } from './nnp-types.js';
+
+interface Call {
+  readonly kind: 'AUTH' | 'SUB' | 'REPORT';
+  readonly until: number;
+  readonly ms: number;
+}
+
+export class NnpClient {
+  readonly #session: NnpClientSession;
+  readonly #authorizations = new NnpAuthorizations();
+  readonly #subscriptions = new NnpSubscriptions();
+  readonly #reports = new NnpReports();
+  readonly #calls = new Map<CallId, Call>();
+  /** The reason of the outage as it was told. */
+  #told: string | null = null;
+  #unknownFrames = 0;
+  #effects: NnpClientEffect[] = [];
+
+  constructor(options: NnpClientOptions) {
+    this.#session = new NnpClientSession(options, {
+      dial: (endpoint) => this.#effects.push({ type: 'dial', endpoint }),
+      send: (frame) => this.#send(frame),
+      close: () => this.#effects.push({ type: 'close' }),
+      up: ({ nvaId, epoch, endpoint }, now) => {
+        this.#told = null;
+        this.#effects.push({ type: 'connected', nvaId, epoch, endpoint });
+        for (const report of this.#reports.full(now)) this.#send(report);
+        for (const auth of this.#authorizations.flush()) this.#send(auth);
+        for (const subscription of this.#subscriptions.all()) this.#sub(subscription, subscription.ask(now));
+      },
+      down: (error, was, hope, now) => this.#down(error, was === 'up', hope, now),
+      frame: (frame, epoch, now) => this.#frame(frame, epoch, now),
+      unanswered: () => [
+        { what: 'SUB', since: this.#subscriptions.oldest },
+        { what: 'REPORT', since: this.#reports.oldest },
+      ],
+    });
+  }
+
+  handle(event: NnpClientEvent, now: number): NnpClientEffect[] {
+    this.#effects = [];
+    this.#dispatch(event, now);
+    return this.#effects;
+  }
+
+  /** When `tick` is due, on the clock of `handle`; null: never. */
+  nextDeadline(): number | null {
+    let next = this.#session.nextDeadline();
+    for (const { until } of this.#calls.values()) if (next === null || until < next) next = until;
+    return next;
+  }
+
+  status(): NnpClientStatus {
+    return {
+      ...this.#session.status(),
+      subscriptions: this.#subscriptions.size,
+      attachments: this.#reports.size,
+      unknownFrames: this.#unknownFrames,
+    };
+  }
+
+  view(vn: VnId): VnView | null {
+    return this.#subscriptions.ofVn(vn)?.view() ?? null;
+  }
+
+  #dispatch(event: NnpClientEvent, now: number): void {
+    switch (event.type) {
+      case 'start':
+        this.#session.start(now);
+        break;
+      case 'stop':
+        this.#stop(now);
+        break;
+      case 'open':
+        this.#session.opened(now);
+        break;
+      case 'closed':
+        this.#session.closed(event.reason, now);
+        break;
+      case 'frame':
+        this.#session.frame(event.frame, now);
+        break;
+      case 'garbled':
+        this.#session.breakOff(event.error, now);
+        break;
+      case 'tick':
+        this.#session.tick(now);
+        for (const [call, { kind, until, ms }] of this.#calls) if (now >= until) this.#expire(call, kind, ms, now);
+        break;
+      case 'authorize':
+        this.#calls.set(event.call, { kind: 'AUTH', until: now + event.deadlineMs, ms: event.deadlineMs });
+        this.#authorize(event.call, event.request, now);
+        break;
+      case 'subscribe':
+        this.#calls.set(event.call, { kind: 'SUB', until: now + event.deadlineMs, ms: event.deadlineMs });
+        this.#subscribe(event.call, event.vn, now);
+        break;
+      case 'unsubscribe':
+        this.#unsubscribe(event.vn);
+        break;
+      case 'report': {
+        const { call, change, attachment, deadlineMs } = event;
+        this.#calls.set(call, { kind: 'REPORT', until: now + deadlineMs, ms: deadlineMs });
+        const frame = this.#reports.report({ call, change, attachment }, now);
+        if (frame !== null) this.#send(frame);
+        break;
+      }
+      case 'applied': {
+        const subscription = this.#subscriptions.ofVn(event.vn);
+        if (subscription?.noteApplied(event.revision)) this.#acknowledge(subscription);
+        break;
+      }
+      case 'refused': {
+        const subscription = this.#subscriptions.ofVn(event.vn);
+        const keys: NnpKey[] = [{ kind: 'vn', vn: event.vn }];
+        if (subscription !== undefined) this.#refuse(subscription, event.revision, keys, event.error);
+        break;
+      }
+    }
+  }
+
+  // The session
+
+  #down(error: NveError, wasUp: boolean, hope: boolean, now: number): void {
+    if (wasUp) {
+      for (const subscription of this.#subscriptions.all()) subscription.lost();
+      this.#reports.lost();
+    }
+    // An outage is told once, and again when its reason changes.
+    if (this.#told !== error.message) {
+      this.#told = error.message;
+      this.#effects.push({ type: 'disconnected', error });
+    }
+    if (hope) return;
+    const away = error.code === 'NVE-NNP-001' ? error : this.#session.away();
+    for (const { call, result } of this.#authorizations.away(now, away)) this.#done(call, result);
+  }
+
+  #stop(now: number): void {
+    if (this.#session.isUp) {
+      for (const subscription of this.#subscriptions.all()) subscription.lost();
+      this.#reports.lost();
+    }
+    this.#session.stop();
+    this.#authorizations.away(now, calledOff('AUTH'));
+    for (const [call, { kind }] of this.#calls) {
+      this.#forget(call);
+      this.#done(call, err(calledOff(kind)));
+    }
+  }
+
+  #frame(frame: NnpFrame, epoch: string, now: number): void {
+    switch (frame.kind) {
+      case 'authAck': {
+        const answered = this.#authorizations.answered(frame, now);
+        if (answered !== null) this.#done(answered.call, answered.result);
+        break;
+      }
+      case 'subAck':
+      case 'snapBegin':
+      case 'snap':
+      case 'sync':
+      case 'delta':
+      case 'bookmark': {
+        // A channel that we closed may still have frames under way.
+        const subscription = this.#subscriptions.ofChannel(frame.channel);
+        if (subscription !== undefined) this.#outcome(subscription, subscription.frame(frame, epoch, now), now);
+        break;
+      }
+      case 'reportAck': {
+        const { done, refused } = this.#reports.acknowledged(frame.seq, frame.rejects);
+        for (const { call, result } of done) this.#done(call, result);
+        for (const { attachment, error } of refused) this.#effects.push({ type: 'reportRefused', attachment, error });
+        break;
+      }
+      case 'unknown':
+        this.#unknownFrames += 1;
+        if (frame.critical) this.#session.breakOff(nveError('NVE-WIRE-004', { kind: frame.number }), now);
+        break;
+      case 'ping':
+      case 'pong':
+      case 'error':
+        // The session's own.
+        break;
+      case 'hello':
+      case 'helloAck':
+      case 'auth':
+      case 'sub':
+      case 'unsub':
+      case 'ack':
+      case 'nack':
+      case 'report':
+        this.#session.illegal(frame.kind, 'the NVA does not send it in a session', now);
+        break;
+    }
+  }
+
+  #outcome(subscription: NnpSubscription, outcome: SubscriptionOutcome, now: number): void {
+    switch (outcome.type) {
+      case 'nothing':
+        break;
+      case 'changed': {
+        const { change, refused } = outcome;
+        if (change !== null) this.#changed(change);
+        if (refused.length > 0) {
+          const error = nveError('NVE-NNP-011', { vn: subscription.vn, limit: MAX_OBJECTS });
+          this.#refuse(subscription, subscription.received, refused, error);
+        }
+        if (!subscription.live) break;
+        for (const call of this.#subscriptions.takeWaiting(subscription.vn)) this.#done(call, ok(subscription.view()));
+        break;
+      }
+      case 'subscribe':
+        this.#sub(subscription, outcome.token);
+        break;
+      case 'denied': {
+        const { vn } = subscription;
+        this.#subscriptions.remove(subscription);
+        const waiting = this.#subscriptions.takeWaiting(vn);
+        for (const call of waiting) this.#done(call, err(outcome.error));
+        if (outcome.change !== null) this.#changed(outcome.change);
+        else if (waiting.length === 0) this.#changed(nothingLeft(vn));
+        break;
+      }
+      case 'broken':
+        this.#session.breakOff(outcome.error, now);
+        break;
+    }
+  }
+
+  #changed(change: MappingChange): void {
+    if (change.info !== undefined) this.#authorizations.verdicts.vnChanged(change.vn, change.info);
+    this.#effects.push({ type: 'mapping', change });
+  }
+
+  // Calls
+
+  #authorize(call: CallId, request: AuthorizeRequest, now: number): void {
+    if (this.#session.isUp) this.#send(this.#authorizations.ask({ call, request }));
+    // The first session is on its way: it is worth waiting for.
+    else if (this.#session.isConnecting && this.#session.error === null) this.#authorizations.queue({ call, request });
+    else this.#done(call, this.#authorizations.verdicts.get(request, now) ?? err(this.#session.away()));
+  }
+
+  #subscribe(call: CallId, vn: VnId, now: number): void {
+    const known = this.#subscriptions.ofVn(vn);
+    if (known?.live) {
+      this.#done(call, ok(known.view()));
+      return;
+    }
+    if (known === undefined) {
+      const added = this.#subscriptions.add(vn);
+      if (!added.ok) {
+        this.#done(call, added);
+        return;
+      }
+      if (this.#session.isUp) this.#sub(added.value, added.value.ask(now));
+    }
+    this.#subscriptions.wait(vn, call);
+  }
+
+  #unsubscribe(vn: VnId): void {
+    const subscription = this.#subscriptions.ofVn(vn);
+    if (subscription === undefined) return;
+    if (this.#session.isUp) this.#send({ kind: 'unsub', channel: subscription.channel, vn });
+    this.#subscriptions.remove(subscription);
+    for (const call of this.#subscriptions.takeWaiting(vn)) this.#done(call, err(calledOff('SUB')));
+  }
+
+  #expire(call: CallId, kind: Call['kind'], ms: number, now: number): void {
+    const late = this.#session.isUp ? nveError('NVE-NNP-002', { what: kind, ms }) : this.#session.away();
+    const result = kind === 'AUTH' ? this.#authorizations.expired(call, now, late) : err(late);
+    this.#forget(call);
+    this.#done(call, result);
+  }
+
+  #forget(call: CallId): void {
+    this.#subscriptions.forget(call);
+    this.#reports.forget(call);
+  }
+
+  #done(call: CallId, result: Result<VnInfo | VnView | null>): void {
+    if (this.#calls.delete(call)) this.#effects.push({ type: 'done', call, result });
+  }
+
+  // Frames
+
+  #send(frame: NnpFrame): void {
+    this.#effects.push({ type: 'send', frame });
+  }
+
+  #sub({ channel, vn }: NnpSubscription, token: NnpToken | null): void {
+    this.#send({ kind: 'sub', channel, vn, token });
+  }
+
+  #acknowledge({ channel, live, received, applied }: NnpSubscription): void {
+    if (!this.#session.isUp || !live) return;
+    this.#send({ kind: 'ack', channel, receivedRevision: received, appliedRevision: applied });
+  }
+
+  #refuse({ channel }: NnpSubscription, revision: bigint, keys: readonly NnpKey[], error: NveError): void {
+    if (!this.#session.isUp) return;
+    const text = error.message.slice(0, NNP_LIMITS.text);
+    const items = keys.slice(0, NNP_LIMITS.rejects).map((key) => ({ key, code: error.code, text }));
+    this.#send({ kind: 'nack', channel, revision, items });
+  }
+}
+
+function nothingLeft(vn: VnId): MappingChange {
+  const none = { set: [], removed: [] };
+  return { vn, info: null, members: none, hosts: none, revision: 0n, synced: false };
+}

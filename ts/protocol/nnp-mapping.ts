@@ -1,0 +1,209 @@
+/**
+ * The mappings of one VN as the NVA gave them: its VN object, the NVEs, which of them are members, and the hosts. Ops go in,
+ * a `MappingChange` comes out that says what is different now. A snapshot marks what it names; `sweep` drops the rest, so
+ * that stale mappings serve until the new ones are complete.
+ */
+import type { HostInfo, MacAddr, MemberInfo, NveId, NveInfo, VnId, VnInfo } from '#model';
+import { keyText, type NnpKey, type NnpObject, type NnpOp, objectKey } from '#wire';
+import type { MappingChange, MemberView } from './nnp-types.js';
+
+/** Objects of one VN beyond which an NVE refuses more. */
+export const MAX_OBJECTS = 1_100_000;
+
+export class NnpMapping {
+  readonly vn: VnId;
+  info: VnInfo | null = null;
+  readonly hosts = new Map<MacAddr, HostInfo>();
+  /** The views are kept, so that reading them costs nothing. */
+  readonly members = new Map<NveId, MemberView>();
+  readonly #members = new Map<NveId, MemberInfo>();
+  readonly #nves = new Map<NveId, NveInfo>();
+  /** What the snapshot under way has named; null outside of one. */
+  #marked: Set<string> | null = null;
+  readonly #changes = new Changes();
+
+  constructor(vn: VnId) {
+    this.vn = vn;
+  }
+
+  /** Whether the key belongs to a subscription of this VN. */
+  covers(key: NnpKey): boolean {
+    return key.kind === 'nve' || key.vn === this.vn;
+  }
+
+  beginSnapshot(): void {
+    this.#marked = new Set();
+  }
+
+  /** How many objects the snapshot under way has named. */
+  get marked(): number {
+    return this.#marked?.size ?? 0;
+  }
+
+  /** The snapshot will not be completed: what it brought stays, nothing is swept. */
+  abandonSnapshot(): void {
+    this.#marked = null;
+  }
+
+  /** Applies ops in their order. Gives the keys that were refused because there are too many objects. */
+  apply(ops: readonly NnpOp[]): NnpKey[] {
+    const refused: NnpKey[] = [];
+    for (const op of ops) {
+      if (op.op === 'delete') {
+        this.#delete(op.key);
+        continue;
+      }
+      const key = objectKey(op.object);
+      if (this.#set(op.object)) this.#marked?.add(keyText(key));
+      else refused.push(key);
+    }
+    return refused;
+  }
+
+  /** Ends the snapshot: what it did not name goes. */
+  sweep(): void {
+    const marked = this.#marked;
+    this.#marked = null;
+    if (marked === null) return;
+    const stale = (key: NnpKey) => !marked.has(keyText(key));
+    for (const mac of this.hosts.keys()) {
+      const key: NnpKey = { kind: 'host', vn: this.vn, mac };
+      if (stale(key)) this.#delete(key);
+    }
+    for (const nveId of this.#members.keys()) {
+      const key: NnpKey = { kind: 'member', vn: this.vn, nveId };
+      if (stale(key)) this.#delete(key);
+    }
+    for (const nveId of this.#nves.keys()) {
+      const key: NnpKey = { kind: 'nve', nveId };
+      if (stale(key)) this.#delete(key);
+    }
+    const key: NnpKey = { kind: 'vn', vn: this.vn };
+    if (this.info !== null && stale(key)) this.#delete(key);
+  }
+
+  /** Drops everything: the VN is no more. */
+  clear(): void {
+    this.beginSnapshot();
+    this.sweep();
+  }
+
+  /** What changed since the last call; null if nothing did. */
+  takeChange(revision: bigint, synced: boolean): MappingChange | null {
+    const change = this.#changes.take(this, revision, synced);
+    const { members, hosts } = change;
+    const counts = [members.set, members.removed, hosts.set, hosts.removed].map((list) => list.length);
+    return change.info === undefined && !synced && counts.every((count) => count === 0) ? null : change;
+  }
+
+  #set(object: NnpObject): boolean {
+    const size = this.hosts.size + this.#members.size + this.#nves.size;
+    switch (object.kind) {
+      case 'vn': {
+        const { kind: _, ...info } = object;
+        if (JSON.stringify(info) !== JSON.stringify(this.info)) this.#changes.info = true;
+        this.info = info;
+        return true;
+      }
+      case 'nve':
+        if (size >= MAX_OBJECTS && !this.#nves.has(object.nveId)) return false;
+        this.#nves.set(object.nveId, object);
+        this.#refresh(object.nveId);
+        return true;
+      case 'member':
+        if (size >= MAX_OBJECTS && !this.#members.has(object.nveId)) return false;
+        this.#members.set(object.nveId, object);
+        this.#refresh(object.nveId);
+        return true;
+      case 'host': {
+        if (size >= MAX_OBJECTS && !this.hosts.has(object.mac)) return false;
+        const { kind: _, ...host } = object;
+        const old = this.hosts.get(host.mac);
+        this.hosts.set(host.mac, host);
+        if (old === undefined || !sameHost(old, host)) this.#changes.hosts.add(host.mac);
+        return true;
+      }
+    }
+  }
+
+  #delete(key: NnpKey): void {
+    switch (key.kind) {
+      case 'vn':
+        if (this.info !== null) this.#changes.info = true;
+        this.info = null;
+        break;
+      case 'nve':
+        this.#nves.delete(key.nveId);
+        this.#refresh(key.nveId);
+        break;
+      case 'member':
+        this.#members.delete(key.nveId);
+        this.#refresh(key.nveId);
+        break;
+      case 'host':
+        if (this.hosts.delete(key.mac)) this.#changes.hosts.add(key.mac);
+        break;
+    }
+  }
+
+  /** A member is shown with the tunnels of its NVE object. */
+  #refresh(nveId: NveId): void {
+    const member = this.#members.get(nveId);
+    const old = this.members.get(nveId);
+    if (member === undefined) {
+      if (this.members.delete(nveId)) this.#changes.members.add(nveId);
+      return;
+    }
+    const view: MemberView = {
+      nveId,
+      contextId: member.contextId,
+      tunnels: this.#nves.get(nveId)?.tunnels ?? [],
+    };
+    if (JSON.stringify(view) === JSON.stringify(old)) return;
+    this.members.set(nveId, view);
+    this.#changes.members.add(nveId);
+  }
+}
+
+/** The keys that were touched since the last `MappingChange`. */
+class Changes {
+  info = false;
+  readonly members = new Set<NveId>();
+  readonly hosts = new Set<MacAddr>();
+
+  take(mapping: NnpMapping, revision: bigint, synced: boolean): MappingChange {
+    const change: MappingChange = {
+      vn: mapping.vn,
+      info: this.info ? mapping.info : undefined,
+      members: split(this.members, mapping.members),
+      hosts: split(this.hosts, mapping.hosts),
+      revision,
+      synced,
+    };
+    this.info = false;
+    this.members.clear();
+    this.hosts.clear();
+    return change;
+  }
+}
+
+function split<K, V>(touched: Set<K>, map: ReadonlyMap<K, V>): { set: V[]; removed: K[] } {
+  const set: V[] = [];
+  const removed: K[] = [];
+  for (const key of touched) {
+    const value = map.get(key);
+    if (value === undefined) removed.push(key);
+    else set.push(value);
+  }
+  return { set, removed };
+}
+
+function sameHost(a: HostInfo, b: HostInfo): boolean {
+  return (
+    a.tsi === b.tsi &&
+    a.nveId === b.nveId &&
+    a.mobilitySeq === b.mobilitySeq &&
+    a.ips.length === b.ips.length &&
+    a.ips.every((ip, i) => ip === b.ips[i])
+  );
+}
