@@ -19,7 +19,11 @@ const FUNCTIONS: &[&str] = &[
     "rte_get_tsc_hz",
     "rte_strerror",
     // Memory
-    "rte_pktmbuf_pool_create",
+    "rte_pktmbuf_(pool_create|pool_init|init)",
+    "rte_mbuf_best_mempool_ops",
+    "rte_mempool_(create_empty|set_ops_byname|populate_iova|obj_iter|free)",
+    "rte_memzone_(reserve_aligned|free)",
+    "rte_eal_iova_mode",
     "rte_pktmbuf_free_bulk",
     "rte_mempool_(avail|in_use)_count",
     // Devices and ports
@@ -31,16 +35,12 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_link_get_nowait",
     "rte_eth_stats_get",
 ];
-const TYPES: &[&str] = &["rte_mbuf", "rte_eth_(conf|dev_info|link|stats)", "rte_ether_addr"];
-const VARS: &[&str] = &[
-    "RTE_MBUF_F_[RT]X_.*",
-    "RTE_PKTMBUF_HEADROOM",
-    "RTE_ETH_NAME_MAX_LEN",
-    "RTE_ETHER_(HDR|CRC)_LEN",
-    "RTE_MAX_ETHPORTS",
-];
+const TYPES: &[&str] =
+    &["rte_mbuf", "rte_pktmbuf_pool_private", "rte_iova_mode", "rte_eth_(conf|dev_info|link|stats)", "rte_ether_addr"];
+const VARS: &[&str] =
+    &["RTE_MBUF_F_[RT]X_.*", "RTE_MEMPOOL_F_NO_IOVA_CONTIG", "RTE_PKTMBUF_HEADROOM", "RTE_MAX_ETHPORTS"];
 /// Types of which only pointers are used here; their insides would drag in half of DPDK.
-const OPAQUE: &[&str] = &["rte_device", "rte_mempool", "rte_mbuf_ext_shared_info", "rte_mempool_memhdr"];
+const OPAQUE: &[&str] = &["rte_device", "rte_mempool", "rte_mbuf_ext_shared_info", "rte_mempool_memhdr", "rte_memzone"];
 
 /// The libraries that the allow-list above needs; what those need in turn, they name themselves.
 const LIBRARIES: &[&str] = &["rte_eal", "rte_mempool", "rte_mbuf", "rte_ethdev"];

@@ -6,6 +6,8 @@
 
 int shim_rte_errno(void) { return rte_errno; }
 
+void shim_rte_set_errno(int number) { rte_errno = number; }
+
 unsigned int shim_rte_lcore_id(void) { return rte_lcore_id(); }
 
 uint16_t shim_rte_eth_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count)
@@ -41,6 +43,8 @@ uint32_t shim_rte_mempool_object_size(const struct rte_mempool *pool)
 {
 	return rte_mempool_calc_obj_size(pool->elt_size, pool->flags, NULL);
 }
+
+void *shim_rte_memzone_address(const struct rte_memzone *zone) { return zone->addr; }
 
 static ssize_t stream_write(void *cookie, const char *bytes, size_t length)
 {

@@ -14,10 +14,12 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 #include <rte_version.h>
 
 int shim_rte_errno(void);
+void shim_rte_set_errno(int number);
 unsigned int shim_rte_lcore_id(void);
 
 uint16_t shim_rte_eth_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);
@@ -32,6 +34,7 @@ unsigned int shim_rte_mempool_mem_chunks(const struct rte_mempool *pool);
 void *shim_rte_mempool_base(const struct rte_mempool *pool);
 uint32_t shim_rte_mempool_header_size(const struct rte_mempool *pool);
 uint32_t shim_rte_mempool_object_size(const struct rte_mempool *pool);
+void *shim_rte_memzone_address(const struct rte_memzone *zone);
 
 typedef void (*shim_sink)(const char *bytes, size_t length);
 /* A stdio stream whose bytes go to `sink`; for rte_openlog_stream. NULL if there is no memory. */

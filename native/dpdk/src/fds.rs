@@ -71,13 +71,29 @@ pub(crate) unsafe fn close(fd: RawFd) {
 
 fn open_fds() -> BTreeSet<RawFd> {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return BTreeSet::new() };
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+    let listed: Vec<RawFd> = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // The list contains the descriptor it was read through, which is closed by now.
+    // SAFETY: asks for a flag of a descriptor.
+    listed.into_iter().filter(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::fd::AsRawFd;
+
+    #[test]
+    fn sees_what_was_opened_since() {
+        let opened = Opened::watch();
+        // SAFETY: duplicates a descriptor without close-on-exec, as DPDK does.
+        let fd = unsafe { libc::dup(0) };
+        assert!(opened.close_on_exec().contains(&fd));
+        // SAFETY: reads a flag; then closes what was opened above.
+        unsafe {
+            assert_eq!(libc::fcntl(fd, libc::F_GETFD), libc::FD_CLOEXEC);
+            close(fd);
+        }
+    }
 
     #[test]
     fn recognises_sockets() {

@@ -4,7 +4,8 @@
 //! holds a reference. So dropping the last handle frees no memory, and a process makes a few pools at start and keeps them.
 use crate::{Batch, Eal, Errno, HEADROOM, Mbuf, log};
 use dpdk_bindings as ffi;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::ptr;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -89,9 +90,8 @@ impl Mempool {
         let cache = if cache == 0 { 256 } else { cache.into() }.min(count / 2);
         let name = CString::new(format!("mbufs{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap_or_default();
         let mark = log::mark();
-        // SAFETY: the EAL runs; the name is copied. -1 stands for any memory node.
-        let pool = unsafe { ffi::rte_pktmbuf_pool_create(name.as_ptr(), count, cache, 0, data_room, -1) };
-        let Some(pool) = NonNull::new(pool) else {
+        // SAFETY: the EAL runs as long as `eal` lives.
+        let Some(pool) = (unsafe { create(&name, count, cache, data_room) }) else {
             let errno = Errno::rte();
             // 128 bytes of mbuf and 64 of the pool's own precede each buffer.
             let needed_mb = ((u64::from(count) * (u64::from(data_room) + 192)) >> 20) as u32 + 1;
@@ -171,6 +171,62 @@ impl Mempool {
         &self.eal
     }
 }
+
+/// Any memory node.
+const ANY_NODE: i32 = -1;
+
+/// Makes a pool whose objects follow each other without gaps.
+///
+/// `rte_pktmbuf_pool_create` lets no object cross a page, in case a device wants physical addresses. On pages of 4 kB this costs
+/// almost half of the memory; and `net_af_xdp` takes the memory of a pool for the number of objects times their size, so that
+/// frames in the last objects would silently be lost. Where I/O addresses are virtual addresses no gap is needed.
+///
+/// # Safety
+/// The EAL must run. On None, the reason is in `rte_errno`.
+unsafe fn create(name: &CStr, count: u32, cache: u32, data_room: u16) -> Option<NonNull<ffi::rte_mempool>> {
+    // SAFETY: promised by the caller; names are copied, the pool is given memory for exactly its objects, and nobody else knows
+    // the pool until this returns.
+    unsafe {
+        if ffi::rte_eal_iova_mode() != ffi::RTE_IOVA_VA {
+            return NonNull::new(ffi::rte_pktmbuf_pool_create(name.as_ptr(), count, cache, 0, data_room, ANY_NODE));
+        }
+        let object = size_of::<ffi::rte_mbuf>() as u32 + u32::from(data_room);
+        let private = size_of::<ffi::rte_pktmbuf_pool_private>() as u32;
+        let flags = ffi::RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+        let pool = ffi::rte_mempool_create_empty(name.as_ptr(), count, object, cache, private, ANY_NODE, flags);
+        let made = NonNull::new(pool)?;
+        let undo = || {
+            let errno = ffi::shim_rte_errno();
+            ffi::rte_mempool_free(pool);
+            ffi::shim_rte_set_errno(errno);
+            None
+        };
+        if ffi::rte_mempool_set_ops_byname(pool, ffi::rte_mbuf_best_mempool_ops(), ptr::null_mut()) != 0 {
+            return undo();
+        }
+        let mut settings: ffi::rte_pktmbuf_pool_private = std::mem::zeroed();
+        settings.mbuf_data_room_size = data_room;
+        ffi::rte_pktmbuf_pool_init(pool, (&raw mut settings).cast());
+        let length = count as usize * ffi::shim_rte_mempool_object_size(pool) as usize;
+        let zone = ffi::rte_memzone_reserve_aligned(name.as_ptr(), length, ANY_NODE, 0, PAGE);
+        if zone.is_null() {
+            return undo();
+        }
+        // A virtual address is an I/O address here.
+        let address = ffi::shim_rte_memzone_address(zone);
+        let populated =
+            ffi::rte_mempool_populate_iova(pool, address.cast(), address as u64, length, None, ptr::null_mut());
+        if populated != count as i32 {
+            ffi::rte_memzone_free(zone);
+            return undo();
+        }
+        ffi::rte_mempool_obj_iter(pool, Some(ffi::rte_pktmbuf_init), ptr::null_mut());
+        Some(made)
+    }
+}
+
+/// Alignment of a pool's memory.
+const PAGE: u32 = 4096;
 
 fn check(field: &'static str, value: u32, min: u32, max: u32) -> Result<(), MempoolError> {
     if (min..=max).contains(&value) { Ok(()) } else { Err(MempoolError::OutOfRange { field, value, min, max }) }

@@ -73,7 +73,7 @@ pub(super) fn rx_queues(iface: &str) -> u32 {
 pub(super) fn check_tun() -> Result<(), PortError> {
     let refused = |errno| PortError::NoPermission { what: "make a tap interface", errno };
     match OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
-        Ok(_) if !has_net_admin() => Err(refused(Errno::new(libc::EPERM))),
+        Ok(_) if !has_capability(CAP_NET_ADMIN) => Err(refused(Errno::new(libc::EPERM))),
         Ok(_) => Ok(()),
         Err(error) => {
             let errno = Errno::new(error.raw_os_error().unwrap_or(libc::ENOENT));
@@ -93,11 +93,14 @@ pub(super) fn tun_is_up(fd: BorrowedFd<'_>) -> bool {
     unsafe { libc::poll(&mut entry, 1, 0) == 1 && entry.revents & libc::POLLOUT != 0 }
 }
 
-fn has_net_admin() -> bool {
-    const CAP_NET_ADMIN: u32 = 12;
+pub(super) const CAP_NET_ADMIN: u32 = 12;
+pub(super) const CAP_IPC_LOCK: u32 = 14;
+
+/// Whether this process has a capability (linux/capability.h); yes if that cannot be told.
+pub(super) fn has_capability(capability: u32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
-    effective.is_none_or(|mask| mask >> CAP_NET_ADMIN & 1 == 1)
+    effective.is_none_or(|mask| mask >> capability & 1 == 1)
 }
 
 fn ethtool<T>(iface: &str, command: &mut T) -> Result<(), Errno> {

@@ -8,7 +8,7 @@
 mod bpf;
 mod rings;
 
-use super::PortError;
+use super::{PortError, netdev};
 use crate::{Errno, Mempool, fds};
 use dpdk_bindings as ffi;
 use std::collections::BTreeSet;
@@ -69,10 +69,33 @@ pub(super) fn preflight(iface: &str, index: u32, is_veth: bool, pool: &Mempool) 
     if umem.object < 2048 || umem.object as usize > page_size() {
         return Err(unsuitable);
     }
+    if !netdev::has_capability(netdev::CAP_IPC_LOCK) && umem.length as u64 > lockable_bytes() {
+        return Err(refused("lock the packet buffers in memory")(Errno::new(libc::ENOBUFS)));
+    }
     bpf::try_attach(index).map_err(refused("attach an XDP program"))?;
-    let socket = rings::socket().map_err(refused("open an AF_XDP socket"))?;
-    rings::register(&socket, &umem).map_err(refused("lock the packet buffers in memory"))?;
-    rings::bind(&socket, index, is_veth).map_err(refused("bind an AF_XDP socket"))
+    rings::socket().map_err(refused("open an AF_XDP socket"))?;
+    if !is_veth {
+        return Ok(());
+    }
+    // A socket that was closed lets go of its interface a little later: whoever closes a port may open it again at once.
+    let deadline = Instant::now() + Duration::from_millis(500);
+    loop {
+        match rings::check_free(index, &umem) {
+            Err(errno) if errno.get() == libc::EBUSY && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result.map_err(refused("bind an AF_XDP socket")),
+        }
+    }
+}
+
+/// How much memory this user may lock.
+fn lockable_bytes() -> u64 {
+    // SAFETY: fills a structure of this stack frame.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_MEMLOCK, &mut limit) == 0 { limit.rlim_cur } else { u64::MAX }
+    }
 }
 
 /// What a port's socket holds; taken before the driver closes the port, given back after.

@@ -24,31 +24,33 @@ pub(super) fn socket() -> Result<OwnedFd, Errno> {
     owned(i64::from(unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) }))
 }
 
-/// Registers the pool's memory, and makes the rings that a bind wants to see.
-pub(super) fn register(socket: &OwnedFd, umem: &Umem) -> Result<(), Errno> {
+/// Whether the first queue of an interface without zero copy is free: it is bound with zero copy, which is refused with EOPNOTSUPP
+/// if it is, and with EBUSY if not. (A bind that succeeds would keep the queue busy for a while after it is undone.)
+pub(super) fn check_free(index: u32, umem: &Umem) -> Result<(), Errno> {
+    let socket = socket()?;
     // SAFETY: all zeroes is valid; the kernel of any version takes this structure.
     let mut region: libc::xdp_umem_reg = unsafe { std::mem::zeroed() };
     region.addr = umem.address as u64;
-    region.len = umem.length as u64;
+    region.len = u64::from(umem.object) * 2;
     region.chunk_size = umem.object;
     region.headroom = umem.headroom;
     region.flags = libc::XDP_UMEM_UNALIGNED_CHUNK_FLAG;
-    set(socket, libc::XDP_UMEM_REG, &region)?;
+    set(&socket, libc::XDP_UMEM_REG, &region)?;
     for ring in [libc::XDP_UMEM_FILL_RING, libc::XDP_UMEM_COMPLETION_RING, libc::XDP_RX_RING, libc::XDP_TX_RING] {
-        set(socket, ring, &64u32)?;
+        set(&socket, ring, &64u32)?;
     }
-    Ok(())
-}
-
-pub(super) fn bind(socket: &OwnedFd, index: u32, copy: bool) -> Result<(), Errno> {
     // SAFETY: all zeroes is a valid address.
     let mut address: libc::sockaddr_xdp = unsafe { std::mem::zeroed() };
     address.sxdp_family = libc::AF_XDP as u16;
-    address.sxdp_flags = libc::XDP_USE_NEED_WAKEUP | if copy { libc::XDP_COPY } else { 0 };
+    address.sxdp_flags = libc::XDP_ZEROCOPY;
     address.sxdp_ifindex = index;
     // SAFETY: the address lives through the call and has the size given.
-    let code = unsafe { libc::bind(raw(socket), (&raw const address).cast(), size_of_val(&address) as u32) };
-    if code == 0 { Ok(()) } else { Err(Errno::last()) }
+    let code = unsafe { libc::bind(raw(&socket), (&raw const address).cast(), size_of_val(&address) as u32) };
+    match Errno::last() {
+        _ if code == 0 => Ok(()),
+        errno if errno.get() == libc::EOPNOTSUPP => Ok(()),
+        errno => Err(errno),
+    }
 }
 
 fn set<T>(socket: &OwnedFd, option: i32, value: &T) -> Result<(), Errno> {
