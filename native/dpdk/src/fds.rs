@@ -1,14 +1,14 @@
 //! File descriptors that DPDK opens. It opens them without close-on-exec, so every child of the process would inherit device
 //! and memory files; and some of its drivers never close them.
 //!
-//! There is no way to ask DPDK which they are: they are what is there after a call and was not before. Another thread may open
-//! files in that time; marking one of those as close-on-exec is harmless (who passes files on to a child does it with
+//! There is no way to ask DPDK which they are: they are what is there after a call and was not before, by number and by what it
+//! refers to (a number is used again as soon as its file is closed). Another thread may open files in that time; marking one of those as close-on-exec is harmless (who passes files on to a child does it with
 //! `dup2`, which clears the mark), and nothing else is done to a descriptor without knowing exactly what it is.
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// Remembers which descriptors were open.
-pub(crate) struct Opened(BTreeSet<RawFd>);
+pub(crate) struct Opened(BTreeMap<RawFd, String>);
 
 impl Opened {
     /// Starts watching.
@@ -18,7 +18,8 @@ impl Opened {
 
     /// The descriptors opened since that are still open.
     pub(crate) fn new_fds(&self) -> Vec<RawFd> {
-        open_fds().difference(&self.0).copied().collect()
+        let is_new = |(fd, identity): (RawFd, String)| (self.0.get(&fd) != Some(&identity)).then_some(fd);
+        open_fds().into_iter().filter_map(is_new).collect()
     }
 
     /// Marks them so that no child inherits them, and returns them.
@@ -69,12 +70,11 @@ pub(crate) unsafe fn close(fd: RawFd) {
     drop(unsafe { OwnedFd::from_raw_fd(fd) });
 }
 
-fn open_fds() -> BTreeSet<RawFd> {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return BTreeSet::new() };
+fn open_fds() -> BTreeMap<RawFd, String> {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return BTreeMap::new() };
     let listed: Vec<RawFd> = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    // The list contains the descriptor it was read through, which is closed by now.
-    // SAFETY: asks for a flag of a descriptor.
-    listed.into_iter().filter(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0).collect()
+    // The list contains the descriptor it was read through; that is closed by now, so it has no identity.
+    listed.into_iter().filter_map(|fd| Some((fd, identity(fd)?))).collect()
 }
 
 #[cfg(test)]
@@ -93,6 +93,16 @@ mod tests {
             assert_eq!(libc::fcntl(fd, libc::F_GETFD), libc::FD_CLOEXEC);
             close(fd);
         }
+    }
+
+    #[test]
+    fn sees_a_new_file_under_an_old_number() {
+        let old = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let opened = Opened::watch();
+        let new = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        // SAFETY: replaces one socket of this test by another.
+        unsafe { libc::dup2(new.as_raw_fd(), old.as_raw_fd()) };
+        assert!(opened.new_fds().contains(&old.as_raw_fd()));
     }
 
     #[test]
