@@ -104,7 +104,7 @@ impl NativeEngine {
 /// A promise that `start`'s reply settles, from whatever thread.
 fn promise<'e>(env: &'e Env, start: impl FnOnce(Reply)) -> Result<Object<'e>> {
     let (deferred, promise) = env.create_deferred::<Buffer, Settle<Buffer>>()?;
-    start(Box::new(move |result| {
+    start(Reply::new(move |result| {
         deferred.resolve(Box::new(move |env| match result {
             Ok(bytes) => Ok(bytes.into()),
             Err(error) => Err(to_js(env, &error)),

@@ -63,8 +63,33 @@ pub enum Request {
     Close,
 }
 
-/// Where the answer goes.
-pub type Reply = Box<dyn FnOnce(Result<Vec<u8>, EngineError>) + Send>;
+/// An answer: bytes of the command interface, or why there are none.
+pub type Answer = Result<Vec<u8>, EngineError>;
+
+/// Where the answer goes. A request that is dropped unanswered (the engine closed, or broke, meanwhile) is answered with
+/// [`EngineError::Closed`]: nobody waits for ever.
+pub struct Reply(Option<Box<dyn FnOnce(Answer) + Send>>);
+
+impl Reply {
+    /// A reply that calls `receive`, on the control thread or the caller's.
+    pub fn new(receive: impl FnOnce(Answer) + Send + 'static) -> Self {
+        Self(Some(Box::new(receive)))
+    }
+
+    fn send(mut self, answer: Answer) {
+        if let Some(receive) = self.0.take() {
+            receive(answer);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(receive) = self.0.take() {
+            receive(Err(EngineError::Closed));
+        }
+    }
+}
 
 /// Called when a ring to the driver is no longer empty.
 pub type Doorbell = Box<dyn Fn() + Send>;
@@ -177,8 +202,8 @@ impl Control {
     pub fn run(mut self, requests: &Receiver<(Request, Reply)>) {
         loop {
             match requests.recv_timeout(TICK) {
-                Ok((Request::Close, reply)) => return reply(self.close()),
-                Ok((request, reply)) => reply(self.serve(request)),
+                Ok((Request::Close, reply)) => return reply.send(self.close()),
+                Ok((request, reply)) => reply.send(self.serve(request)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return drop(self.close()),
             }
@@ -186,7 +211,7 @@ impl Control {
         }
     }
 
-    fn serve(&mut self, request: Request) -> Result<Vec<u8>, EngineError> {
+    fn serve(&mut self, request: Request) -> Answer {
         match request {
             Request::Apply(bytes) => self.apply(&bytes),
             Request::Dump(bytes) => self.show().dump(&schema::decode::<Dump>("dump", &bytes)?),
@@ -206,7 +231,7 @@ impl Control {
         }
     }
 
-    fn apply(&mut self, bytes: &[u8]) -> Result<Vec<u8>, EngineError> {
+    fn apply(&mut self, bytes: &[u8]) -> Answer {
         let Batch(schema, epoch, id, commands) = schema::decode("batch", bytes)?;
         if (schema, epoch) != (SCHEMA, self.epoch) {
             let (got, expected) = (format!("{schema}/{epoch}"), format!("{SCHEMA}/{}", self.epoch));
@@ -259,7 +284,7 @@ impl Control {
         }
     }
 
-    fn inject(&mut self, Inject(port, frame): &Inject) -> Result<Vec<u8>, EngineError> {
+    fn inject(&mut self, Inject(port, frame): &Inject) -> Answer {
         let refuse = |reason| Err(EngineError::Inject { reason });
         let Some(port) = self.devices.get(PortId(*port)).map(|device| (port, device.info().max_frame)) else {
             return refuse("there is no such port");
@@ -363,7 +388,7 @@ impl Control {
     }
 
     /// Stops and closes everything, the EAL last.
-    fn close(self) -> Result<Vec<u8>, EngineError> {
+    fn close(self) -> Answer {
         let Self { poller, mut devices, eal, .. } = self;
         drop(poller);
         devices.close_all();

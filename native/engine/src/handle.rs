@@ -101,7 +101,7 @@ impl Engine {
     /// For a process that is about to end: no packet moves any more when this returns, or `deadline` has passed.
     pub fn shutdown_now(&self, deadline: Duration) {
         (self.stop)();
-        self.close(Box::new(drop));
+        self.close(Reply::new(drop));
         let until = Instant::now() + deadline;
         while !self.ended.load(Ordering::Acquire) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
@@ -109,10 +109,8 @@ impl Engine {
     }
 
     fn request(&self, request: Request, reply: Reply) {
-        if let Err(unsent) = self.requests.send((request, reply)) {
-            let (_, reply) = unsent.0;
-            reply(Err(EngineError::Closed));
-        }
+        // A request that cannot be sent is dropped, and its reply then says that the engine is closed.
+        let _ = self.requests.send((request, reply));
     }
 }
 

@@ -244,11 +244,10 @@ impl<'a> After<'a> {
                 let what = format!("{frames} of port {}", spec.port);
                 refuse(EngineError::Taken { what, holder: Object::Vap(holder) });
             }
-            if spec.uplink {
-                if let Some(holder) = uplinks.insert(spec.vn, *id).filter(|holder| holder != id) {
-                    let what = format!("the uplink of vn {}", spec.vn);
-                    refuse(EngineError::Taken { what, holder: Object::Vap(holder) });
-                }
+            let holder = if spec.uplink { uplinks.insert(spec.vn, *id) } else { None };
+            if let Some(holder) = holder.filter(|holder| holder != id) {
+                let what = format!("the uplink of vn {}", spec.vn);
+                refuse(EngineError::Taken { what, holder: Object::Vap(holder) });
             }
         }
         for (id, at) in dels(&self.changes.vaps) {

@@ -1,0 +1,249 @@
+//! The engine as its driver sees it, on real DPDK ports: a ring in place of an access link, files in place of the underlay.
+//!
+//! DPDK starts once in a process, so this is one test in steps.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail it as the test itself would")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use engine::{Engine, EngineError, Reply};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_bytes::{ByteBuf, Bytes};
+
+const EPOCH: u64 = 7;
+const ACCESS: u16 = 0;
+const UNDERLAY: u16 = 1;
+const HERE: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const THERE: [u8; 6] = [2, 0, 0, 0, 0, 2];
+const NVE_2: ([u8; 6], [u8; 4]) = ([2, 0xee, 0, 0, 0, 2], [192, 0, 2, 2]);
+const US: [u8; 4] = [192, 0, 2, 1];
+
+type Answer<T> = Result<T, EngineError>;
+
+fn pack(value: impl Serialize) -> Vec<u8> {
+    rmp_serde::to_vec(&value).unwrap()
+}
+
+fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> T {
+    rmp_serde::from_slice(bytes).unwrap()
+}
+
+fn open(options: Vec<u8>, doorbells: &Arc<AtomicUsize>) -> Answer<Engine> {
+    let (sender, receiver) = channel();
+    let doorbells = Arc::clone(doorbells);
+    let ring = Box::new(move || {
+        doorbells.fetch_add(1, Ordering::Relaxed);
+    });
+    Engine::open(options, ring, move |result| sender.send(result).unwrap());
+    receiver.recv_timeout(Duration::from_secs(20)).unwrap().map(|(engine, _)| engine)
+}
+
+/// Calls and waits for the answer.
+fn call(start: impl FnOnce(Reply)) -> Answer<Vec<u8>> {
+    let (sender, receiver) = channel();
+    start(Reply::new(move |result| sender.send(result).unwrap()));
+    receiver.recv_timeout(Duration::from_secs(20)).unwrap()
+}
+
+/// `(applied, [(index, code)])`.
+fn apply(engine: &Engine, commands: impl Serialize) -> (bool, Vec<(usize, String)>) {
+    let answer = call(|reply| engine.apply(pack((1, EPOCH, 1, commands)), reply)).unwrap();
+    let (_, _, applied, refused): (u64, u64, bool, Vec<(usize, String, serde::de::IgnoredAny)>) = unpack(&answer);
+    (applied, refused.into_iter().map(|(at, code, _)| (at, code)).collect())
+}
+
+fn drops(engine: &Engine) -> Vec<(u16, String, u64)> {
+    type Stats = (serde::de::IgnoredAny, serde::de::IgnoredAny, Vec<(u16, String, u64)>, serde::de::IgnoredAny);
+    unpack::<Stats>(&call(|reply| engine.stats(reply)).unwrap()).2
+}
+
+fn dropped(engine: &Engine, port: u16, reason: &str) -> u64 {
+    drops(engine).into_iter().find(|(at, name, _)| *at == port && name == reason).map_or(0, |(_, _, count)| count)
+}
+
+fn inject(engine: &Engine, port: u16, frame: &[u8]) -> Answer<Vec<u8>> {
+    call(|reply| engine.inject(pack((port, Bytes::new(frame))), reply))
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < until, "{what} did not come about");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn tenant_frame(vid: u16, destination: [u8; 6], source: [u8; 6]) -> Vec<u8> {
+    let mut frame = [&destination[..], &source[..], &[0x81, 0], &vid.to_be_bytes(), &[8, 0, 0x45, 0, 0, 46]].concat();
+    frame.resize(64, 0);
+    frame
+}
+
+fn pcap(path: &Path, frames: &[Vec<u8>]) {
+    let mut bytes = Vec::new();
+    for word in [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 65_535, 1] {
+        bytes.extend_from_slice(&word.to_le_bytes());
+    }
+    for frame in frames {
+        for word in [0, 0, frame.len() as u32, frame.len() as u32] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(frame);
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn frames_of(path: &Path) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(path).unwrap();
+    let (mut rest, mut frames) = (&bytes[24..], Vec::new());
+    while rest.len() >= 16 {
+        let length = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
+        frames.push(rest[16..16 + length].to_vec());
+        rest = &rest[16 + length..];
+    }
+    frames
+}
+
+/// What NVE 2 would say if it were asked: where it is, and a tunnelled frame for our tenant.
+fn from_nve_2() -> Vec<Vec<u8>> {
+    let arp = [&[0xff; 6][..], &NVE_2.0, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 2], &NVE_2.0, &NVE_2.1, &[0; 6], &US].concat();
+    vec![arp]
+}
+
+#[test]
+fn the_engine_on_real_ports() {
+    let folder: PathBuf = std::env::temp_dir().join(format!("splitnve-engine-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (rx, tx) = (folder.join("rx.pcap"), folder.join("tx.pcap"));
+    pcap(&rx, &from_nve_2());
+
+    let config = serde_json::json!({
+        "hugepages": "off", "memory_mb": 128, "mbufs": 8191, "mbuf_size": 2176, "pollers": 1, "poll": "sleep",
+        "fdb_capacity": 1000, "cpus": null, "extra_eal": [],
+    });
+    let doorbells = Arc::default();
+    let refused = open(pack((2, 9, EPOCH, &config)), &doorbells).err().map(|error| error.code());
+    assert_eq!(refused, Some("NVE-ENG-003"), "another schema, and the EAL has not been touched");
+    let engine = open(pack((1, 1, EPOCH, &config)), &doorbells).unwrap();
+
+    let port = |id: u16, mtu: u16, kind: serde_json::Value| serde_json::json!([1, id, format!("p{id}"), mtu, kind]);
+    let there = |value: [u8; 6]| ByteBuf::from(value);
+    let files = serde_json::json!(["net_pcap", rx, tx, true]);
+
+    // A port that cannot be opened takes the whole batch with it, and the port opened beside it is closed again.
+    let bad = serde_json::json!(["net_pcap", folder.join("absent.pcap"), null, false]);
+    assert_eq!(
+        apply(&engine, (port(ACCESS, 1500, serde_json::json!(["net_ring"])), port(9, 1500, bad))),
+        (false, vec![(1, "NVE-DPDK-002".to_owned())])
+    );
+    assert_eq!(ports(&engine), Vec::<u16>::new());
+
+    let made = apply(&engine, (port(ACCESS, 1500, serde_json::json!(["net_ring"])), port(UNDERLAY, 1600, files)));
+    assert_eq!(made, (true, vec![]));
+    let made = apply(
+        &engine,
+        (
+            (3, 1, 5001, 1500),
+            (5, 1, 1, ACCESS, ("c-tag", 100), 1),
+            (7, UNDERLAY, Bytes::new(&US), 24),
+            (9, 1, Bytes::new(&NVE_2.1), 1, 5001),
+            (11, 1, there(HERE), (0, 1)),
+            (11, 1, there(THERE), (1, 1)),
+        ),
+    );
+    assert_eq!(made, (true, vec![]));
+
+    // The neighbour's answer is in the file; the engine hears it because a next hop needs it.
+    eventually("the neighbour", || neighbours(&engine) == [("reachable".to_owned(), Some(NVE_2.0.to_vec()))]);
+    assert!(doorbells.load(Ordering::Relaxed) > 0);
+    assert!(engine.events().windows(9).any(|window| window == b"neighbour"));
+    assert!(engine.events().is_empty());
+
+    // What leaves by the ring comes in by the ring: an injected frame is a tenant's frame.
+    inject(&engine, ACCESS, &tenant_frame(100, THERE, HERE)).unwrap();
+    inject(&engine, ACCESS, &tenant_frame(101, THERE, HERE)).unwrap();
+    inject(&engine, ACCESS, &tenant_frame(100, THERE, THERE)).unwrap();
+    eventually("the drops", || {
+        dropped(&engine, ACCESS, "unknown_tag") == 1 && dropped(&engine, ACCESS, "source_guard") == 1
+    });
+    for (frame, code) in [(vec![0; 13], "NVE-ENG-014"), (vec![0; 4000], "NVE-ENG-014")] {
+        assert_eq!(inject(&engine, ACCESS, &frame).unwrap_err().code(), code);
+    }
+    assert_eq!(inject(&engine, 33, &[0; 64]).unwrap_err().code(), "NVE-ENG-014");
+
+    // Ports go at run time, under traffic, and what was written is whole.
+    assert_eq!(apply(&engine, ((2, UNDERLAY),)), (false, vec![(0, "NVE-ENG-006".to_owned())]));
+    let gone = apply(
+        &engine,
+        ((2, UNDERLAY), (8, UNDERLAY), (10, 1), (12, 1, there(THERE)), (6, 1), (12, 1, there(HERE)), (4, 1)),
+    );
+    assert_eq!(gone, (true, vec![]));
+    assert_eq!(ports(&engine), [ACCESS]);
+    let sent = frames_of(&tx);
+    assert!(sent.iter().any(|frame| frame[12..14] == [8, 6] && frame[38..42] == NVE_2.1), "an ARP request");
+    let tunnelled: Vec<_> = sent.iter().filter(|frame| frame[12..14] == [8, 0]).collect();
+    assert_eq!(tunnelled.len(), 1, "one of three frames was good");
+    assert_eq!((&tunnelled[0][..6], tunnelled[0].len()), (&NVE_2.0[..], 50 + 60));
+    assert_eq!(tunnelled[0][46..50], (5001u32 << 8).to_be_bytes());
+    assert_eq!(tunnelled[0][50..62], [THERE, HERE].concat());
+
+    // After its VN the tag is nobody's.
+    inject(&engine, ACCESS, &tenant_frame(100, THERE, HERE)).unwrap();
+    eventually("the drop", || dropped(&engine, ACCESS, "port_unused") == 1);
+
+    assert_eq!(call(|reply| engine.apply(vec![0xc1], reply)).unwrap_err().code(), "NVE-ENG-001");
+    assert_eq!(call(|reply| engine.apply(pack((1, EPOCH + 1, 1, [(); 0])), reply)).unwrap_err().code(), "NVE-ENG-003");
+    assert_eq!(call(|reply| engine.dump(pack(("fishes", (), 10)), reply)).unwrap_err().code(), "NVE-ENG-003");
+    assert_eq!(call(|reply| engine.dump(pack(("vns", (), 0)), reply)).unwrap_err().code(), "NVE-ENG-007");
+
+    paging(&engine);
+
+    assert_eq!(call(|reply| engine.close(reply)), Ok(vec![]));
+    assert_eq!(call(|reply| engine.stats(reply)), Err(EngineError::Closed));
+    let again = open(pack((1, 1, EPOCH, &config)), &doorbells).err().map(|error| error.code());
+    assert_eq!(again, Some("NVE-EAL-001"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+fn ports(engine: &Engine) -> Vec<u16> {
+    type Row = (u16, String, String, ByteBuf, u16, bool, String);
+    let (rows, _): (Vec<Row>, Option<(u64, u64)>) =
+        unpack(&call(|reply| engine.dump(pack(("ports", (), 64)), reply)).unwrap());
+    rows.into_iter().map(|row| row.0).collect()
+}
+
+fn neighbours(engine: &Engine) -> Vec<(String, Option<Vec<u8>>)> {
+    type Row = (u16, ByteBuf, Option<ByteBuf>, String);
+    let answer = call(|reply| engine.dump(pack(("neighbours", (), 64)), reply)).unwrap();
+    let (rows, _): (Vec<Row>, Option<(u64, u64)>) = unpack(&answer);
+    rows.into_iter().map(|(_, _, mac, state)| (state, mac.map(ByteBuf::into_vec))).collect()
+}
+
+/// Rows of several VNs, page by page, are all rows in order.
+fn paging(engine: &Engine) {
+    let vns: Vec<_> = (10..13u32).map(|vn| (3, vn, None::<u32>, 1500)).collect();
+    assert_eq!(apply(engine, vns), (true, vec![]));
+    let vaps: Vec<_> = (10..13u32).map(|vn| (5, vn, vn, ACCESS, ("c-tag", vn), 0)).collect();
+    assert_eq!(apply(engine, vaps), (true, vec![]));
+    let mac = |last: u8| ByteBuf::from([2, 0, 0, 0, 0, last]);
+    let rows: Vec<_> = (10..13u32).flat_map(|vn| (0..7).map(move |last| (11, vn, mac(last), (0, vn)))).collect();
+    assert_eq!(apply(engine, rows), (true, vec![]));
+    let (mut seen, mut cursor) = (Vec::new(), None::<(u64, u64)>);
+    loop {
+        let answer = call(|reply| engine.dump(pack(("fdb", cursor, 4)), reply)).unwrap();
+        type Row = (u32, ByteBuf, (u8, u32));
+        let (rows, next): (Vec<Row>, _) = unpack(&answer);
+        seen.extend(rows.into_iter().map(|(vn, mac, _)| (vn, mac[5])));
+        match next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    let all: Vec<_> = (10..13u32).flat_map(|vn| (0..7u8).map(move |last| (vn, last))).collect();
+    assert_eq!(seen, all);
+}
