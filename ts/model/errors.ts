@@ -290,10 +290,87 @@ export const ERRORS = {
     exit: 4,
   },
 
-  // ENG, DPDK, EAL: the engine's own codes. One that is not listed here still renders, with its context.
+  // ENG, DPDK, EAL: the engine's own codes; native/engine gives the context. One that is not listed here still renders.
   'NVE-ENG-000': { message: 'the engine failed: {reason}', hint: 'Keep the log and report it.', exit: 6 },
-  'NVE-DPDK-000': { message: 'DPDK failed: {reason}', hint: 'See splitnve doctor.', exit: 6 },
-  'NVE-EAL-000': { message: 'DPDK could not start: {reason}', hint: 'See splitnve doctor.', exit: 6 },
+  'NVE-ENG-001': {
+    message: 'the engine cannot read the {what}: {detail}',
+    hint: 'The agent and the native addon are of different versions: run `npm run build`.',
+    exit: 1,
+  },
+  'NVE-ENG-002': {
+    message: 'the engine knows no command {op}',
+    hint: 'The agent and the native addon are of different versions: run `npm run build`.',
+    exit: 1,
+  },
+  'NVE-ENG-003': {
+    message: 'the engine expects {what} {expected}, not {got}',
+    hint: 'The agent and the native addon are of different versions, or the request is of an earlier session.',
+    exit: 1,
+  },
+  'NVE-ENG-004': { message: '{object} is named twice in one batch', hint: 'Name it once.', exit: 1 },
+  'NVE-ENG-005': { message: 'there is no {object}', hint: 'Make it first, or in the same batch.', exit: 4 },
+  'NVE-ENG-006': { message: '{object} is in use by {by}', hint: 'Delete what uses it first, or in the same batch.', exit: 4 },
+  'NVE-ENG-007': { message: '{field} is {got}, expected {expected}', hint: 'Use a value of that range.', exit: 3 },
+  'NVE-ENG-008': {
+    message: 'the {table} table is full: it holds {capacity}',
+    hint: 'Give the engine a larger table (engine.fdb_capacity), or less to hold.',
+    exit: 4,
+    retryable: true,
+  },
+  'NVE-ENG-009': { message: '{what} is taken by {holder}', hint: 'Use another, or delete its holder first.', exit: 4 },
+  'NVE-ENG-010': {
+    message: 'no underlay address has {remote} on its link',
+    hint: 'Give the underlay port an address and prefix that hold the remote NVE; routes are not there yet.',
+    exit: 4,
+  },
+  'NVE-ENG-011': {
+    message: '{object} needs an MTU of {needed}, {port} has {mtu}',
+    hint: "Lower the VN's MTU, or raise the port's.",
+    exit: 4,
+  },
+  'NVE-ENG-012': {
+    message: '{object} exists with another {field}',
+    hint: 'Delete it and make it again.',
+    exit: 4,
+  },
+  'NVE-ENG-013': { message: 'the engine is closed', hint: 'Start the program again.', exit: 5 },
+  'NVE-ENG-014': { message: 'the frame cannot be injected: {reason}', hint: 'Mend the frame or the port.', exit: 3 },
+  'NVE-ENG-015': { message: 'the engine failed: {detail}', hint: 'Keep the log and report it.', exit: 6 },
+  'NVE-DPDK-000': { message: 'DPDK failed: {reason}', hint: 'Keep the log and report it.', exit: 6 },
+  'NVE-DPDK-001': {
+    message: 'no packet buffers: {message}',
+    hint: 'Raise engine.memory_mb, or lower engine.mbufs.',
+    exit: 6,
+  },
+  'NVE-DPDK-002': { message: 'the port cannot be opened: {message}', hint: '{remedy}', exit: 6 },
+  'NVE-DPDK-003': { message: 'the port cannot be opened: {message}', hint: '{remedy}', exit: 6 },
+  'NVE-EAL-000': { message: 'DPDK could not start: {reason}', hint: 'Keep the log and report it.', exit: 6 },
+  'NVE-EAL-001': {
+    message: 'DPDK cannot start again: {message}',
+    hint: 'A process has one engine in its life: start a new process.',
+    exit: 1,
+  },
+  'NVE-EAL-002': { message: 'DPDK cannot start: {message}', hint: 'Mend [engine] in the configuration.', exit: 3 },
+  'NVE-EAL-003': {
+    message: '{message}',
+    hint: 'Install DPDK 22.11 or newer: apt-get install libdpdk-dev (Debian 12, Ubuntu 24.04).',
+    exit: 6,
+  },
+  'NVE-EAL-004': {
+    message: 'DPDK cannot start: {message}',
+    hint: 'Lower engine.memory_mb, free memory, or reserve huge pages: sysctl vm.nr_hugepages=512.',
+    exit: 6,
+  },
+  'NVE-EAL-005': {
+    message: 'DPDK cannot start: {message}',
+    hint: 'Run as root, or without huge pages (engine.hugepages = "off").',
+    exit: 6,
+  },
+  'NVE-EAL-006': {
+    message: 'DPDK cannot start: {message}',
+    hint: 'The lines of its log name the reason; engine.extra_eal is the first suspect.',
+    exit: 6,
+  },
 
   // SYS
   'NVE-SYS-001': {

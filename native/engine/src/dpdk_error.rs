@@ -30,6 +30,6 @@ pub fn port_error(error: PortError) -> EngineError {
         PortError::NoPermission { .. } => "NVE-DPDK-003",
         _ => "NVE-DPDK-002",
     };
-    let remedy = error.remedy().map(|remedy| ("remedy", remedy.to_owned()));
-    EngineError::Dpdk { code, message: error.to_string(), context: remedy.into_iter().collect() }
+    let remedy = error.remedy().unwrap_or("mend the port's description in the configuration");
+    EngineError::Dpdk { code, message: error.to_string(), context: vec![("remedy", remedy.to_owned())] }
 }

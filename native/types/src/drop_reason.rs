@@ -108,4 +108,12 @@ mod tests {
         let names: HashSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
         assert_eq!(names.len(), DropReason::COUNT);
     }
+
+    #[test]
+    fn the_page_lists_every_reason() {
+        let page = include_str!("../../../docs/engine.md");
+        for reason in DropReason::ALL {
+            assert!(page.contains(&format!("| `{}` |", reason.name())), "docs/engine.md lacks {}", reason.name());
+        }
+    }
 }
