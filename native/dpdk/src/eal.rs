@@ -179,6 +179,7 @@ impl Eal {
                 },
             }
         })?;
+        let _turn = memory::StartLock::take();
         let available_mb = memory::available_mb();
         let no_hugepages_because = match config.hugepages {
             Hugepages::Off => None,

@@ -185,6 +185,7 @@ fn takes_over_after_a_process_that_was_killed() {
     let Some(namespace) = std::env::var_os("DPDK_AF_XDP_CHILD") else {
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", "takes_over_after_a_process_that_was_killed", "--nocapture"]);
+        child.env_remove("DPDK_TEST_HUGEPAGES");
         let output = child.env("DPDK_AF_XDP_CHILD", common::kernel::namespace_path()).output().unwrap();
         assert_eq!(output.status.signal(), Some(libc::SIGKILL), "{output:?}");
         let attached = ip("-d link show v0");

@@ -145,3 +145,24 @@ fn a_refused_start_brings_the_log_with_it() {
         assert!(matches!(again, EalError::Again { state: "an EAL that failed to start" }), "{again}");
     });
 }
+
+#[test]
+fn processes_that_start_at_once_do_not_take_each_others_huge_pages() {
+    let name = "processes_that_start_at_once_do_not_take_each_others_huge_pages";
+    let body = || {
+        // On a machine with huge pages for some of them, the others do without; on one with none, all do.
+        let config = EalConfig { hugepages: Hugepages::Auto, memory_mb: 128, ..EalConfig::default() };
+        let eal = Eal::init(&config).unwrap();
+        assert_eq!(eal.info().hugepages, eal.info().no_hugepages_because.is_none());
+        Mempool::create(&eal, &MempoolConfig::default()).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    };
+    if std::env::var(CASE).is_ok_and(|case| case == name) {
+        return body();
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| alone(name, None, || ()));
+        }
+    });
+}

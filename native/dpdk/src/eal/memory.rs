@@ -1,5 +1,45 @@
 //! What memory there is, asked before the EAL is: it cannot be started a second time, and it may take seconds to fail.
 use crate::Errno;
+use std::ffi::{CStr, OsStr};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+/// Keeps other processes that use this crate from starting their EAL meanwhile. Several that start at once, each having seen
+/// enough huge pages for itself, would otherwise take them from each other and fail.
+///
+/// It is a lock on DPDK's own library, the one file that they all have open; the kernel drops it with the process.
+pub(super) struct StartLock(#[allow(dead_code)] Option<File>);
+
+impl StartLock {
+    /// Waits for its turn, five seconds at most: whoever holds it longer is stuck, and no reason to be stuck too.
+    pub(super) fn take() -> Self {
+        StartLock(Self::try_take())
+    }
+
+    fn try_take() -> Option<File> {
+        let eal = dpdk_bindings::rte_eal_init as *const libc::c_void;
+        // SAFETY: fills a structure of this stack frame; the name it points to belongs to the loader and stays.
+        let path = unsafe {
+            let mut info: libc::Dl_info = std::mem::zeroed();
+            if libc::dladdr(eal, &mut info) == 0 || info.dli_fname.is_null() {
+                return None;
+            }
+            CStr::from_ptr(info.dli_fname)
+        };
+        let file = File::open(OsStr::from_bytes(path.to_bytes())).ok()?;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        // SAFETY: only locks a file of ours.
+        while unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+            if Instant::now() >= deadline {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Some(file)
+    }
+}
 
 /// What the kernel says could be used without swapping, in MB.
 pub(super) fn available_mb() -> u32 {
@@ -12,7 +52,7 @@ pub(super) fn available_mb() -> u32 {
 /// None if huge pages for `memory_mb` can be had now; else why not.
 ///
 /// The question is put to the kernel by reserving them: that also knows of pages that others have reserved but not yet
-/// touched, and of limits of a control group. They are given back at once, so another process may still be faster.
+/// touched, and of limits of a control group. They are given back at once, so a stranger may still be faster; see [`StartLock`].
 pub(super) fn why_no_hugepages(memory_mb: u32) -> Option<String> {
     let sizes_kb = page_sizes_kb();
     if sizes_kb.is_empty() {

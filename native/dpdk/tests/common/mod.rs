@@ -10,12 +10,19 @@ use dpdk::{
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// The EAL of this test binary, without huge pages: it needs no privilege.
+/// True if the tests are to use huge pages, of which 600 MB must then be free: DPDK_TEST_HUGEPAGES=1.
+pub fn hugepages() -> bool {
+    std::env::var("DPDK_TEST_HUGEPAGES").is_ok_and(|value| value == "1")
+}
+
+/// The EAL of this test binary; without huge pages, so that it needs neither them nor privilege, unless told otherwise.
 pub fn eal() -> &'static Eal {
     static EAL: OnceLock<Eal> = OnceLock::new();
     EAL.get_or_init(|| {
-        let config = EalConfig { hugepages: Hugepages::Off, memory_mb: 512, ..EalConfig::default() };
-        Eal::init(&config).unwrap()
+        let kind = if hugepages() { Hugepages::Auto } else { Hugepages::Off };
+        let eal = Eal::init(&EalConfig { hugepages: kind, memory_mb: 512, ..EalConfig::default() }).unwrap();
+        assert_eq!(eal.info().hugepages, hugepages(), "{:?}", eal.info());
+        eal
     })
 }
 
