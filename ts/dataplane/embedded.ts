@@ -139,14 +139,22 @@ class EmbeddedEngine implements Engine {
 
   /** Empties both rings: the doorbell rings only when one turns from empty to non-empty. */
   drain(): void {
-    if (this.#closing !== undefined) return;
-    for (const value of unpackAll(this.#native.events())) {
+    for (const value of this.#taken((native) => native.events())) {
       const event = decodeEvent(value);
       if (event !== undefined) for (const listener of this.#events) listener(event);
     }
-    for (const value of unpackAll(this.#native.punts())) {
+    for (const value of this.#taken((native) => native.punts())) {
       const punt = decodePunt(value);
       for (const listener of this.#punts) listener(punt);
+    }
+  }
+
+  /** What a ring holds: it is handed out in pieces, until one is empty. */
+  *#taken(take: (native: NativeEngine) => Buffer): Generator<unknown> {
+    while (this.#closing === undefined) {
+      const bytes = take(this.#native);
+      if (bytes.length === 0) return;
+      yield* unpackAll(bytes);
     }
   }
 

@@ -309,7 +309,11 @@ export const ERRORS = {
   },
   'NVE-ENG-004': { message: '{object} is named twice in one batch', hint: 'Name it once.', exit: 1 },
   'NVE-ENG-005': { message: 'there is no {object}', hint: 'Make it first, or in the same batch.', exit: 4 },
-  'NVE-ENG-006': { message: '{object} is in use by {by}', hint: 'Delete what uses it first, or in the same batch.', exit: 4 },
+  'NVE-ENG-006': {
+    message: '{object} is in use by {by}',
+    hint: 'Delete what uses it first, or in the same batch.',
+    exit: 4,
+  },
   'NVE-ENG-007': { message: '{field} is {got}, expected {expected}', hint: 'Use a value of that range.', exit: 3 },
   'NVE-ENG-008': {
     message: 'the {table} table is full: it holds {capacity}',

@@ -203,7 +203,11 @@ impl Control {
         loop {
             match requests.recv_timeout(TICK) {
                 Ok((Request::Close, reply)) => return reply.send(self.close()),
-                Ok((request, reply)) => reply.send(self.serve(request)),
+                Ok((request, reply)) => match guarded(|| self.serve(request)) {
+                    Ok(answer) => reply.send(answer),
+                    // What it left behind cannot be trusted: better no engine than a wrong one.
+                    Err(error) => return reply.send(Err(error)),
+                },
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return drop(self.close()),
             }
@@ -413,8 +417,36 @@ impl World for Known<'_> {
     }
 }
 
+/// Runs `body`; a panic in it becomes an error.
+fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, EngineError> {
+    std::panic::catch_unwind(core::panic::AssertUnwindSafe(body)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        EngineError::Internal { detail: text.unwrap_or_else(|| "a panic".to_owned()) }
+    })
+}
+
 /// A number that nobody outside can guess: hash tables are seeded with it.
 fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_text() {
+        let detail = "the table of 3 is full".to_owned();
+        assert_eq!(guarded(|| panic!("the table of {} is full", 3)), Err::<(), _>(EngineError::Internal { detail }));
+        assert_eq!(guarded(|| 5), Ok(5));
+    }
+
+    #[test]
+    fn a_reply_that_is_dropped_says_closed() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        drop(Reply::new(move |answer| sender.send(answer).unwrap()));
+        assert_eq!(receiver.recv(), Ok(Err(EngineError::Closed)));
+    }
 }
