@@ -212,6 +212,6 @@ describe('close', () => {
     const engine = await openEmbedded(OPTIONS, made);
     await Promise.all([engine.close(), engine.close()]);
     expect(close).toHaveBeenCalledTimes(1);
-    await expect(engine.stats()).rejects.toMatchObject({ code: 'NVE-ENG-901' } satisfies Partial<NveError>);
+    await expect(engine.stats()).rejects.toMatchObject({ code: 'NVE-ENG-013' } satisfies Partial<NveError>);
   });
 });

@@ -2,7 +2,7 @@
 // in their order, and decides nothing.
 
 import { randomBytes } from 'node:crypto';
-import { foreignError, type NveError, toNveError } from '#model';
+import { foreignError, type NveError, nveError, toNveError } from '#model';
 import { type Addon, loadAddon, type NativeEngine } from './addon.js';
 import { batchesOf, decodeResult, encodeCommand } from './commands.js';
 import type { Engine, Page, Unsubscribe } from './engine.js';
@@ -159,7 +159,7 @@ class EmbeddedEngine implements Engine {
   }
 
   async #call(call: (native: NativeEngine) => Promise<Buffer>): Promise<Buffer> {
-    if (this.#closing !== undefined) throw foreignError('NVE-ENG-901', {}, 'the engine is closed');
+    if (this.#closing !== undefined) throw nveError('NVE-ENG-013', {});
     try {
       return await call(this.#native);
     } catch (caught) {

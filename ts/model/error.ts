@@ -83,7 +83,7 @@ export function toNveError(caught: unknown): NveError {
 
 /** The command line's exit code for an error. */
 export function exitCodeOf(error: NveError): number {
-  return row(error.code)?.exit ?? (['ENG', 'DPDK', 'EAL'].includes(error.area) ? 6 : 1);
+  return row(error.code)?.exit ?? 1;
 }
 
 export function isErrorCodeShape(code: string): boolean {

@@ -4,15 +4,15 @@
  *
  * A code is `NVE-<AREA>-<nnn>` and never changes its meaning. Add a row to the section of its area; never reuse a number.
  * `{name}` in a message or hint is filled from the error's context, and the compiler asks for exactly those names.
- * `exit` is the command line's exit code: 1 failed, 2 wrong usage, 3 wrong configuration or input, 4 refused by policy or
- * state, 5 somebody is away or too slow, 6 the machine lacks something.
+ * `exit` is the command line's exit code: 1 failed, 2 wrong usage, 3 not found, 69 somebody is away, 75 too slow, 77 no
+ * permission, 78 wrong configuration.
  * `retryable`: the same request may succeed later without anybody changing it.
  */
 
 export interface ErrorRow {
   readonly message: string;
   readonly hint: string;
-  readonly exit: 1 | 2 | 3 | 4 | 5 | 6;
+  readonly exit: 1 | 2 | 3 | 69 | 75 | 77 | 78;
   readonly retryable?: true;
 }
 
@@ -39,9 +39,9 @@ export const ERRORS = {
   'NVE-VAL-001': {
     message: '{what} is {got}, expected an integer from {min} to {max}',
     hint: 'Use a number of that range.',
-    exit: 3,
+    exit: 2,
   },
-  'NVE-VAL-002': { message: '{what} is {got}, expected {rule}', hint: 'Write it in that form.', exit: 3 },
+  'NVE-VAL-002': { message: '{what} is {got}, expected {rule}', hint: 'Write it in that form.', exit: 2 },
 
   // WIRE
   'NVE-WIRE-001': {
@@ -74,9 +74,9 @@ export const ERRORS = {
   'NVE-CFG-001': {
     message: 'cannot read {file}: {reason}',
     hint: 'Give an existing, readable file with -c FILE.',
-    exit: 3,
+    exit: 78,
   },
-  'NVE-CFG-002': { message: '{file} has {count} mistake(s)', hint: 'Mend the lines named and start again.', exit: 3 },
+  'NVE-CFG-002': { message: '{file} has {count} mistake(s)', hint: 'Mend the lines named and start again.', exit: 78 },
 
   // CLI
   'NVE-CLI-001': { message: 'unknown command {command}', hint: 'See splitnve --help.', exit: 2 },
@@ -86,7 +86,7 @@ export const ERRORS = {
   'NVE-RPC-001': {
     message: 'cannot reach {socket}: {reason}',
     hint: 'Start splitnve agent or tnve with that socket, or name its socket with --socket.',
-    exit: 5,
+    exit: 69,
     retryable: true,
   },
   'NVE-RPC-002': { message: 'unknown method {method}', hint: 'See docs/rpc.md for the methods of this role.', exit: 2 },
@@ -94,7 +94,7 @@ export const ERRORS = {
   'NVE-RPC-004': {
     message: '{method} was not finished within {deadline_ms} ms; what it began is rolled back',
     hint: 'Ask again, with a longer deadline; see splitnve show nva when this goes on.',
-    exit: 5,
+    exit: 75,
     retryable: true,
   },
   'NVE-RPC-005': {
@@ -110,132 +110,141 @@ export const ERRORS = {
   'NVE-RPC-007': {
     message: 'the connection to {socket} ended before the answer to {method}',
     hint: 'Ask again: every method is idempotent.',
-    exit: 5,
+    exit: 69,
     retryable: true,
   },
   'NVE-RPC-008': {
     message: 'too many {what}: the limit is {limit}',
     hint: 'Close idle connections, or wait for answers before asking more.',
-    exit: 5,
+    exit: 1,
     retryable: true,
   },
+
+  'NVE-RPC-009': { message: 'no port {port}: the ports are {known}', hint: 'See splitnve show ports.', exit: 3 },
+  'NVE-RPC-010': { message: 'no VN {vn} here', hint: 'See splitnve show vn.', exit: 3 },
 
   // TSI
   'NVE-TSI-001': {
     message: 'no TSI {tsi} on link {link}',
     hint: 'Associate it first; splitnve tsi list shows what is there.',
-    exit: 4,
+    exit: 3,
   },
   'NVE-TSI-002': {
     message: 'TSI {tsi} is in VN {vn} on link {link}, and cannot be in VN {asked} at the same time',
     hint: 'De-associate it from {vn} first: a move goes to another link, never to another VN.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-TSI-003': {
     message: 'MAC {mac} of VN {vn} is held by TSI {holder} on link {link}',
     hint: 'Give TSI {tsi} another MAC, or detach {holder} first.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-TSI-004': {
     message: 'unknown access link {link}',
     hint: 'Use the name of an access port of the configuration: {known}.',
-    exit: 4,
+    exit: 3,
   },
   'NVE-TSI-005': {
     message: 'link {link} is down',
     hint: 'Bring the link up, then ask again.',
-    exit: 5,
+    exit: 1,
     retryable: true,
   },
   'NVE-TSI-006': {
     message: '{request} of TSI {tsi} on link {link} was overtaken by {by}',
     hint: 'Ask again if it is still wanted.',
-    exit: 4,
+    exit: 1,
     retryable: true,
   },
   'NVE-TSI-007': {
     message: 'TSI {tsi} on link {link} was de-associated by the NVE: {reason}',
     hint: 'Associate it again when the reason is gone.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-TSI-008': {
     message: 'link {link} already carries {limit} TSIs',
     hint: 'Detach TSIs that are no longer used, or raise the limit in the configuration.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-TSI-009': {
     message: 'TSI {tsi} has no MAC',
     hint: 'Name at least one MAC: what is not known cannot be forwarded.',
-    exit: 3,
+    exit: 2,
   },
   'NVE-TSI-010': {
     message: 'TSI {tsi} has {count} {what}, the limit is {limit}',
     hint: 'Name fewer addresses.',
-    exit: 3,
+    exit: 2,
+  },
+
+  'NVE-TSI-011': {
+    message: 'VN {vn} has an MTU of {mtu}, which needs {need} on port {port}; it has {have}',
+    hint: "Raise the port's mtu in the configuration, or lower the VN's MTU at the NVA.",
+    exit: 1,
   },
 
   // TAG
   'NVE-TAG-001': {
     message: 'no free tag on link {link}: all {size} of its pool {pool} are in use ({holders})',
     hint: 'Widen the VLAN pool of {link} in the configuration, or detach a VN from the link.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-TAG-002': {
     message: 'the VLAN pool {pool} of link {link} is not usable: {problem}',
     hint: 'Give ranges within 2 to 4094.',
-    exit: 3,
+    exit: 78,
   },
 
   // NVA: also what NNP carries as `code`.
-  'NVE-NVA-001': { message: 'no VN {vn} at the NVA', hint: 'Create the VN at the NVA, or check the name.', exit: 4 },
+  'NVE-NVA-001': { message: 'no VN {vn} at the NVA', hint: 'Create the VN at the NVA, or check the name.', exit: 3 },
   'NVE-NVA-002': {
     message: 'TSI {tsi} may not join VN {vn}: {reason}',
     hint: 'Allow it in the policy of the NVA.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-NVA-003': {
     message: 'MAC {mac} of VN {vn} is held by TSI {holder} at NVE {nve}',
     hint: 'Give the TSI another MAC, or detach {holder} first.',
-    exit: 4,
+    exit: 1,
   },
-  'NVE-NVA-004': { message: 'NVE {nve} may not serve VN {vn}', hint: 'Assign the VN to this NVE at the NVA.', exit: 4 },
+  'NVE-NVA-004': { message: 'NVE {nve} may not serve VN {vn}', hint: 'Assign the VN to this NVE at the NVA.', exit: 1 },
   'NVE-NVA-005': {
     message: 'underlay address {ip} is not registered for NVE {nve}',
     hint: 'Register the address for this NVE at the NVA, or correct the underlay address of the agent.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-NVA-006': {
     message: 'NVE {nve} is unknown',
     hint: 'Register this NVE at the NVA, or correct the nve id of the agent.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-NVA-007': {
     message: 'the NVA allows at most {limit} {what}',
     hint: 'Raise the limit at the NVA, or spread the load.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-NVA-008': {
     message: 'without TLS the NVA does not listen on {address}: {reason}',
     hint: 'Listen on 127.0.0.1, on a Unix socket, or in a network namespace of its own (ip netns exec NAME splitnve nva ...).',
-    exit: 3,
+    exit: 78,
   },
   'NVE-NVA-009': {
     message: 'the {what} {value} is already used by VN {other}',
     hint: 'Every VN has a name, a VN id and a VNI of its own.',
-    exit: 3,
+    exit: 1,
   },
 
   // NNP
   'NVE-NNP-001': {
     message: 'the NVA is away ({endpoints}): {reason}',
     hint: 'Check the NVA and the way to it; what is attached goes on forwarding.',
-    exit: 5,
+    exit: 69,
     retryable: true,
   },
   'NVE-NNP-002': {
     message: 'the NVA did not answer {what} within {ms} ms',
     hint: 'Check the load of the NVA; ask again.',
-    exit: 5,
+    exit: 75,
     retryable: true,
   },
   'NVE-NNP-003': {
@@ -251,47 +260,47 @@ export const ERRORS = {
   'NVE-NNP-005': {
     message: 'nothing was heard from the peer for {ms} ms',
     hint: 'Check the network between NVE and NVA.',
-    exit: 5,
+    exit: 69,
     retryable: true,
   },
   'NVE-NNP-006': {
     message: 'the NVE does not read what it subscribed to ({ms} ms)',
     hint: 'It reconnects and goes on where it was; check its load.',
-    exit: 5,
+    exit: 69,
     retryable: true,
   },
   'NVE-NNP-007': {
     message: 'another session of NVE {nve} took over',
     hint: 'If it is not a reconnect: two agents use the same nve id.',
-    exit: 4,
+    exit: 1,
     retryable: true,
   },
   'NVE-NNP-008': {
     message: 'the NVA at {endpoint} is of an older term ({term}, seen {seen})',
     hint: 'It was replaced and does not know it yet: stop it.',
-    exit: 5,
+    exit: 1,
     retryable: true,
   },
   'NVE-NNP-009': {
     message: 'the session ended: {code} {text}',
     hint: 'The peer gave this reason; see its log.',
-    exit: 5,
+    exit: 69,
     retryable: true,
   },
   'NVE-NNP-010': {
     message: '{what} was called off',
     hint: 'Ask again if it is still wanted.',
-    exit: 5,
+    exit: 69,
     retryable: true,
   },
   'NVE-NNP-011': {
     message: 'VN {vn} has more than {limit} objects',
     hint: 'Split the VN, or give this NVE fewer of its hosts.',
-    exit: 4,
+    exit: 1,
   },
 
   // ENG, DPDK, EAL: the engine's own codes; native/engine gives the context. One that is not listed here still renders.
-  'NVE-ENG-000': { message: 'the engine failed: {reason}', hint: 'Keep the log and report it.', exit: 6 },
+  'NVE-ENG-000': { message: 'the engine failed: {reason}', hint: 'Keep the log and report it.', exit: 1 },
   'NVE-ENG-001': {
     message: 'the engine cannot read the {what}: {detail}',
     hint: 'The agent and the native addon are of different versions: run `npm run build`.',
@@ -308,81 +317,109 @@ export const ERRORS = {
     exit: 1,
   },
   'NVE-ENG-004': { message: '{object} is named twice in one batch', hint: 'Name it once.', exit: 1 },
-  'NVE-ENG-005': { message: 'there is no {object}', hint: 'Make it first, or in the same batch.', exit: 4 },
+  'NVE-ENG-005': { message: 'there is no {object}', hint: 'Make it first, or in the same batch.', exit: 1 },
   'NVE-ENG-006': {
     message: '{object} is in use by {by}',
     hint: 'Delete what uses it first, or in the same batch.',
-    exit: 4,
+    exit: 1,
   },
-  'NVE-ENG-007': { message: '{field} is {got}, expected {expected}', hint: 'Use a value of that range.', exit: 3 },
+  'NVE-ENG-007': { message: '{field} is {got}, expected {expected}', hint: 'Use a value of that range.', exit: 1 },
   'NVE-ENG-008': {
     message: 'the {table} table is full: it holds {capacity}',
     hint: 'Give the engine a larger table (engine.fdb_capacity), or less to hold.',
-    exit: 4,
+    exit: 1,
     retryable: true,
   },
-  'NVE-ENG-009': { message: '{what} is taken by {holder}', hint: 'Use another, or delete its holder first.', exit: 4 },
+  'NVE-ENG-009': { message: '{what} is taken by {holder}', hint: 'Use another, or delete its holder first.', exit: 1 },
   'NVE-ENG-010': {
     message: 'no underlay address has {remote} on its link',
     hint: 'Give the underlay port an address and prefix that hold the remote NVE; routes are not there yet.',
-    exit: 4,
+    exit: 1,
   },
   'NVE-ENG-011': {
     message: '{object} needs an MTU of {needed}, {port} has {mtu}',
     hint: "Lower the VN's MTU, or raise the port's.",
-    exit: 4,
+    exit: 1,
   },
   'NVE-ENG-012': {
     message: '{object} exists with another {field}',
     hint: 'Delete it and make it again.',
-    exit: 4,
+    exit: 1,
   },
-  'NVE-ENG-013': { message: 'the engine is closed', hint: 'Start the program again.', exit: 5 },
-  'NVE-ENG-014': { message: 'the frame cannot be injected: {reason}', hint: 'Mend the frame or the port.', exit: 3 },
-  'NVE-ENG-015': { message: 'the engine failed: {detail}', hint: 'Keep the log and report it.', exit: 6 },
-  'NVE-DPDK-000': { message: 'DPDK failed: {reason}', hint: 'Keep the log and report it.', exit: 6 },
+  'NVE-ENG-013': { message: 'the engine is closed', hint: 'Start the program again.', exit: 1 },
+  'NVE-ENG-014': { message: 'the frame cannot be injected: {reason}', hint: 'Mend the frame or the port.', exit: 1 },
+  'NVE-ENG-015': { message: 'the engine failed: {detail}', hint: 'Keep the log and report it.', exit: 1 },
+  'NVE-DPDK-000': { message: 'DPDK failed: {reason}', hint: 'Keep the log and report it.', exit: 1 },
   'NVE-DPDK-001': {
     message: 'no packet buffers: {message}',
     hint: 'Raise engine.memory_mb, or lower engine.mbufs.',
-    exit: 6,
+    exit: 1,
   },
-  'NVE-DPDK-002': { message: 'the port cannot be opened: {message}', hint: '{remedy}', exit: 6 },
-  'NVE-DPDK-003': { message: 'the port cannot be opened: {message}', hint: '{remedy}', exit: 6 },
-  'NVE-EAL-000': { message: 'DPDK could not start: {reason}', hint: 'Keep the log and report it.', exit: 6 },
+  'NVE-DPDK-002': { message: 'the port cannot be opened: {message}', hint: '{remedy}', exit: 1 },
+  'NVE-DPDK-003': { message: 'the port cannot be opened: {message}', hint: '{remedy}', exit: 77 },
+  'NVE-EAL-000': { message: 'DPDK could not start: {reason}', hint: 'Keep the log and report it.', exit: 1 },
   'NVE-EAL-001': {
     message: 'DPDK cannot start again: {message}',
     hint: 'A process has one engine in its life: start a new process.',
     exit: 1,
   },
-  'NVE-EAL-002': { message: 'DPDK cannot start: {message}', hint: 'Mend [engine] in the configuration.', exit: 3 },
+  'NVE-EAL-002': { message: 'DPDK cannot start: {message}', hint: 'Mend [engine] in the configuration.', exit: 78 },
   'NVE-EAL-003': {
     message: '{message}',
     hint: 'Install DPDK 22.11 or newer: apt-get install libdpdk-dev (Debian 12, Ubuntu 24.04).',
-    exit: 6,
+    exit: 1,
   },
   'NVE-EAL-004': {
     message: 'DPDK cannot start: {message}',
     hint: 'Lower engine.memory_mb, free memory, or reserve huge pages: sysctl vm.nr_hugepages=512.',
-    exit: 6,
+    exit: 1,
   },
   'NVE-EAL-005': {
     message: 'DPDK cannot start: {message}',
     hint: 'Run as root, or without huge pages (engine.hugepages = "off").',
-    exit: 6,
+    exit: 77,
   },
   'NVE-EAL-006': {
     message: 'DPDK cannot start: {message}',
     hint: 'The lines of its log name the reason; engine.extra_eal is the first suspect.',
-    exit: 6,
+    exit: 1,
+  },
+
+  'NVE-ENG-900': {
+    message: 'the engine answered {at} as {got}, expected {expected}',
+    hint: 'The native addon and this program are of different releases: run `npm run build`.',
+    exit: 1,
   },
 
   // SYS
   'NVE-SYS-001': {
     message: 'cannot listen on {address}: {reason}',
     hint: 'Stop what uses the address, or choose another one.',
-    exit: 6,
+    exit: 1,
   },
-  'NVE-SYS-002': { message: '{what} needs root', hint: 'Run it with sudo.', exit: 6 },
+  'NVE-SYS-002': { message: '{what} needs root', hint: 'Run it with sudo.', exit: 77 },
+  'NVE-SYS-004': { message: '{command} failed: {reason}', hint: 'Run it by hand to see more.', exit: 1 },
+  'NVE-SYS-005': {
+    message: 'no permission for {what}: {reason}',
+    hint: 'Run it as root, or as the user who started the agent.',
+    exit: 77,
+  },
+  'NVE-SYS-006': { message: 'the native addon is missing: {path}', hint: 'Build it: `npm run build`.', exit: 1 },
+  'NVE-SYS-007': {
+    message: 'the native addon {path} does not load: {reason}',
+    hint: 'Build it on this machine: `npm run build`.',
+    exit: 1,
+  },
+  'NVE-SYS-008': {
+    message: 'DPDK is missing or of another version: {reason}',
+    hint: 'Install DPDK 22.11 or newer (Debian 12, Ubuntu 24.04: apt-get install libdpdk-dev), then run `npm run build`.',
+    exit: 1,
+  },
+  'NVE-SYS-009': {
+    message: 'a server already listens on {socket}',
+    hint: 'Stop it first, or choose another socket.',
+    exit: 1,
+  },
   'NVE-SYS-003': { message: 'internal error: {reason}', hint: 'Keep the log and report it.', exit: 1 },
 } as const satisfies Record<`NVE-${ErrorArea}-${string}`, ErrorRow>;
 

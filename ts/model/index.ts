@@ -2,6 +2,7 @@
  * `model`: the nouns that everybody shares, and their rules. It imports no other folder, does no I/O and keeps no state.
  */
 export * from './brand.js';
+export * from './config/index.js';
 export * from './error.js';
 export * from './errors.js';
 export * from './ip.js';
