@@ -183,7 +183,7 @@ describe('refusals', () => {
     expect(code(rig.associate([1], key('t1', 'acc1'), 'associated', 'red'))).toEqual(['NVE-TSI-002']);
     expect(code(rig.associate([2], key('t2', 'no')))).toEqual(['NVE-TSI-004']);
     expect(code(rig.associate([], key('t2')))).toEqual(['NVE-TSI-009']);
-    expect(code(rig.addresses(Array.from({ length: 257 }, (_, i) => i)))).toEqual(['NVE-TSI-010']);
+    expect(code(rig.addresses(Array.from({ length: 65 }, (_, i) => i)))).toEqual(['NVE-TSI-010']);
     rig.settle('associated', [2], key('t2'));
     expect(code(rig.associate([3], key('t3')))).toEqual(['NVE-TSI-008']);
   });

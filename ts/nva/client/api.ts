@@ -1,5 +1,7 @@
 /** The NVE's side of the session with its NVA, as a role sees it. */
 import type { NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
+import type { NnpTiming } from '#protocol';
+import type { Clock } from '../clock.js';
 import type { Attachment, AuthorizeRequest, MappingChange, NvaEndpoint, VnView } from '../types.js';
 
 export interface NvaClientOptions {
@@ -8,6 +10,13 @@ export interface NvaClientOptions {
   readonly endpoints: readonly NvaEndpoint[];
   /** This NVE's underlay addresses, as HELLO tells them. */
   readonly tunnels: readonly TunnelEnd[];
+  /** New with every start of the agent; chosen if absent. */
+  readonly instance?: string;
+  /** For tests and unusual networks. */
+  readonly timing?: Partial<NnpTiming>;
+  readonly clock?: Clock;
+  /** From 0 up to, not including, 1; spreads the load over equal endpoints and the reconnects in time. */
+  readonly random?: () => number;
 }
 
 export interface NvaClientHandlers {
@@ -27,8 +36,10 @@ export interface NvaStatus {
   readonly endpoint: NvaEndpoint | null;
   readonly subscriptions: number;
   readonly attachments: number;
-  /** Why the last session ended or could not be made. */
+  /** Why the last session ended or could not be made; null while one is up. */
   readonly error: NveError | null;
+  /** Frames of kinds that this release does not know. */
+  readonly unknownFrames: number;
 }
 
 /** None of the promises rejects: failure is a result. `deadlineMs` is relative, 5,000 by default. */

@@ -1,6 +1,9 @@
 /** The embedded authority, as `splitnve nva` configures it: plain values, checked by `model/config` before they come here. */
 import type { HostInfo, IpAddr, MacAddr, MemberInfo, NveId, Result, VnInfo, VnName } from '#model';
+import type { NnpServerLimits, NnpServerTiming, SubscriptionStatus } from '#protocol';
+import type { Clock } from '../clock.js';
 import type { NvaAddress } from '../types.js';
+import type { AuthorityLimits } from './authority.js';
 
 export interface AuthorityConfig {
   readonly nvaId: string;
@@ -29,11 +32,31 @@ export interface TsiRule {
   readonly nves?: readonly NveId[] | undefined;
 }
 
+/** As of pino: fields, then text. */
+export interface NvaLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+}
+
 export interface NvaServerOptions {
   readonly listen: readonly NvaAddress[];
   readonly authority: AuthorityConfig;
   /** How long the reports of an NVE whose session is lost are kept; 90,000 by default. */
   readonly holdMs?: number;
+  /** How long an NVE may use a verdict without asking again, in seconds; 300 by default. */
+  readonly authTtlS?: number;
+  /**
+   * After a start, how long an NVE that still has the mappings of an earlier start keeps them, while others report; it ends
+   * as soon as all have. 5,000 by default.
+   */
+  readonly settleMs?: number;
+  /** 1,024 by default. */
+  readonly maxConnections?: number;
+  readonly limits?: Partial<AuthorityLimits>;
+  readonly sessionLimits?: Partial<NnpServerLimits>;
+  readonly timing?: Partial<NnpServerTiming>;
+  readonly clock?: Clock;
+  readonly log?: NvaLog;
 }
 
 export interface VnListing {
@@ -42,13 +65,23 @@ export interface VnListing {
   readonly hosts: readonly HostInfo[];
 }
 
+export interface NvaSessionListing {
+  readonly nveId: NveId;
+  readonly upMs: number;
+  /** Per VN the revisions that the NVE was sent, has received, and has in its engine. */
+  readonly subscriptions: readonly SubscriptionStatus[];
+}
+
+/** `NvaServer.create(options)` makes one; it fails if the configuration contradicts itself. */
 export interface NvaServerApi {
   /** Binds every address, or none of them. Gives the real addresses (port 0 is replaced by the chosen one). */
   listen(): Promise<Result<readonly NvaAddress[]>>;
   close(): Promise<void>;
-  /** Creates or changes a VN. */
+  /** Creates a VN, or changes the one of that name. Under another id it is another VN: the old one is deleted. */
   putVn(info: VnInfo): Result<null>;
   /** Deletes a VN with all that is attached to it; subscribers are told. */
   deleteVn(name: VnName): Result<null>;
   list(): VnListing[];
+  /** The NVEs that have a session now. */
+  sessions(): NvaSessionListing[];
 }

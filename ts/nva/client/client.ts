@@ -1,0 +1,167 @@
+/**
+ * The NNP client over sockets: the shell around `NnpClient` of `protocol`. It makes the connections that the machine asks
+ * for, carries frames and time to it, and hands its effects to the role. All decisions are the machine's.
+ */
+import { randomUUID } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import type { NveError, Result, VnId, VnInfo } from '#model';
+import { type CallId, NnpClient, type NnpClientEffect, type NnpClientEvent } from '#protocol';
+import { formatNvaAddress, netAddress } from '../address.js';
+import { Alarm, type Clock, systemClock } from '../clock.js';
+import { NnpSocket } from '../nnp-socket.js';
+import type { Attachment, AuthorizeRequest, NvaEndpoint, VnView } from '../types.js';
+import type { NvaClientApi, NvaClientHandlers, NvaClientOptions, NvaStatus } from './api.js';
+
+const DEADLINE_MS = 5_000;
+
+export class NvaClient implements NvaClientApi {
+  readonly #options: NvaClientOptions;
+  readonly #handlers: NvaClientHandlers;
+  readonly #machine: NnpClient;
+  readonly #clock: Clock;
+  readonly #alarm: Alarm;
+  readonly #calls = new Map<CallId, (result: Result<never>) => void>();
+  #lastCall = 0;
+  #socket: { readonly raw: Socket; readonly nnp: NnpSocket } | null = null;
+  /** Events wait here while the effects of an earlier one are executed: handlers may call us. */
+  readonly #events: NnpClientEvent[] = [];
+  #running = false;
+
+  constructor(options: NvaClientOptions, handlers: NvaClientHandlers = {}) {
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#clock = options.clock ?? systemClock;
+    this.#alarm = new Alarm(this.#clock, () => this.#run({ type: 'tick' }));
+    this.#machine = new NnpClient({
+      nveId: options.nveId,
+      instance: options.instance ?? randomUUID(),
+      tunnels: options.tunnels,
+      endpoints: options.endpoints.map(({ address, priority }) => ({ priority, name: formatNvaAddress(address) })),
+      random: options.random ?? Math.random,
+      ...(options.timing && { timing: options.timing }),
+    });
+  }
+
+  start(): void {
+    this.#run({ type: 'start' });
+  }
+
+  stop(): Promise<void> {
+    const socket = this.#socket?.raw;
+    this.#run({ type: 'stop' });
+    if (socket === undefined || socket.closed) return Promise.resolve();
+    return new Promise((resolve) => socket.once('close', () => resolve()));
+  }
+
+  status(): NvaStatus {
+    const status = this.#machine.status();
+    return { ...status, endpoint: status.endpoint === null ? null : this.#endpoint(status.endpoint) };
+  }
+
+  authorize(request: AuthorizeRequest, deadlineMs: number = DEADLINE_MS): Promise<Result<VnInfo>> {
+    return this.#call((call) => ({ type: 'authorize', call, request, deadlineMs }));
+  }
+
+  subscribe(vn: VnId, deadlineMs: number = DEADLINE_MS): Promise<Result<VnView>> {
+    return this.#call((call) => ({ type: 'subscribe', call, vn, deadlineMs }));
+  }
+
+  unsubscribe(vn: VnId): void {
+    this.#run({ type: 'unsubscribe', vn });
+  }
+
+  report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs: number = DEADLINE_MS): Promise<Result<null>> {
+    return this.#call((call) => ({ type: 'report', call, change, attachment, deadlineMs }));
+  }
+
+  applied(vn: VnId, revision: bigint): void {
+    this.#run({ type: 'applied', vn, revision });
+  }
+
+  refused(vn: VnId, revision: bigint, error: NveError): void {
+    this.#run({ type: 'refused', vn, revision, error });
+  }
+
+  view(vn: VnId): VnView | null {
+    return this.#machine.view(vn);
+  }
+
+  #call<T>(event: (call: CallId) => NnpClientEvent): Promise<Result<T>> {
+    this.#lastCall += 1;
+    const call = this.#lastCall;
+    return new Promise((resolve) => {
+      this.#calls.set(call, resolve as (result: Result<never>) => void);
+      this.#run(event(call));
+    });
+  }
+
+  #run(event: NnpClientEvent): void {
+    this.#events.push(event);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of this.#machine.handle(next, this.#clock.now())) this.#execute(effect);
+      }
+    } finally {
+      this.#running = false;
+      this.#alarm.set(this.#machine.nextDeadline());
+    }
+  }
+
+  #execute(effect: NnpClientEffect): void {
+    switch (effect.type) {
+      case 'dial':
+        this.#dial(this.#endpoint(effect.endpoint));
+        break;
+      case 'send':
+        this.#socket?.nnp.send(effect.frame);
+        break;
+      case 'close':
+        this.#socket?.nnp.end();
+        this.#socket = null;
+        break;
+      case 'connected': {
+        const { nvaId, epoch } = effect;
+        this.#handlers.onConnected?.({ nvaId, epoch, endpoint: this.#endpoint(effect.endpoint) });
+        break;
+      }
+      case 'disconnected':
+        this.#handlers.onDisconnected?.(effect.error);
+        break;
+      case 'mapping':
+        this.#handlers.onMapping?.(effect.change);
+        break;
+      case 'reportRefused':
+        this.#handlers.onReportRefused?.(effect.attachment, effect.error);
+        break;
+      case 'done': {
+        const resolve = this.#calls.get(effect.call);
+        this.#calls.delete(effect.call);
+        resolve?.(effect.result as Result<never>);
+        break;
+      }
+    }
+  }
+
+  #dial({ address }: NvaEndpoint): void {
+    const raw = connect(netAddress(address));
+    const nnp = new NnpSocket(raw, {
+      frame: (frame) => this.#run({ type: 'frame', frame }),
+      garbled: (error) => this.#run({ type: 'garbled', error }),
+      closed: (reason) => {
+        this.#socket = null;
+        this.#run({ type: 'closed', reason });
+      },
+    });
+    this.#socket = { raw, nnp };
+    raw.once('connect', () => {
+      // It may have been given up meanwhile.
+      if (this.#socket?.raw === raw) this.#run({ type: 'open' });
+    });
+  }
+
+  #endpoint(index: number): NvaEndpoint {
+    return this.#options.endpoints[index] as NvaEndpoint;
+  }
+}

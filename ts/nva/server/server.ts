@@ -1,0 +1,200 @@
+/**
+ * The embedded NVA over sockets: accepts NVEs, runs one `NnpServerSession` of `protocol` for each, and keeps them together
+ * with the authority. All that is allowed and so is the authority's; all that is protocol is the session's.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type NveError, type NveId, nveError, ok, type Result, type VnInfo, type VnName } from '#model';
+import { type NnpServerEffect, type NnpServerEvent, NnpServerSession } from '#protocol';
+import { Alarm, type Clock, systemClock } from '../clock.js';
+import { NnpSocket } from '../nnp-socket.js';
+import type { NvaAddress } from '../types.js';
+import type { NvaServerApi, NvaServerOptions, NvaSessionListing, VnListing } from './api.js';
+import { Authority } from './authority.js';
+import { type Listeners, listenOn } from './listen.js';
+
+const HOLD_MS = 90_000;
+const AUTH_TTL_S = 300;
+const SETTLE_MS = 5_000;
+const MAX_CONNECTIONS = 1024;
+
+interface Connection {
+  readonly id: number;
+  readonly socket: NnpSocket;
+  readonly session: NnpServerSession;
+  readonly alarm: Alarm;
+  readonly since: number;
+}
+
+export class NvaServer implements NvaServerApi {
+  readonly #options: NvaServerOptions;
+  readonly #authority: Authority;
+  readonly #clock: Clock;
+  /** For the leases. */
+  readonly #alarm: Alarm;
+  readonly #connections = new Set<Connection>();
+  /** The one session of each NVE. */
+  readonly #current = new Map<NveId, Connection>();
+  #listeners: Listeners | null = null;
+  #lastId = 0;
+  /** The authority has changed since the sessions were told. */
+  #changed = false;
+  #telling = false;
+
+  /** Fails if the configuration contradicts itself: NVE-NVA-009. */
+  static create(options: NvaServerOptions): Result<NvaServer> {
+    const clock = options.clock ?? systemClock;
+    const { authority: config, holdMs = HOLD_MS, authTtlS = AUTH_TTL_S, settleMs = SETTLE_MS, limits } = options;
+    const epoch = randomUUID();
+    const now = clock.now();
+    const authority = Authority.create({ config, epoch, now, holdMs, authTtlS, settleMs, ...(limits && { limits }) });
+    return authority.ok ? ok(new NvaServer(options, authority.value, clock)) : authority;
+  }
+
+  private constructor(options: NvaServerOptions, authority: Authority, clock: Clock) {
+    this.#options = options;
+    this.#authority = authority;
+    this.#clock = clock;
+    this.#alarm = new Alarm(clock, () => {
+      for (const nveId of authority.expireLeases(clock.now())) {
+        options.log?.warn({ nve: nveId }, 'NVE did not come back: its reports are dropped');
+      }
+      this.#tell();
+    });
+  }
+
+  async listen(): Promise<Result<readonly NvaAddress[]>> {
+    const listeners = await listenOn(this.#options.listen, (socket) => this.#accept(socket));
+    if (!listeners.ok) return listeners;
+    this.#listeners = listeners.value;
+    return ok(listeners.value.addresses);
+  }
+
+  async close(): Promise<void> {
+    const closed = this.#listeners?.close();
+    this.#listeners = null;
+    for (const { socket, alarm } of this.#connections) {
+      alarm.set(null);
+      socket.end();
+    }
+    this.#connections.clear();
+    this.#current.clear();
+    this.#alarm.set(null);
+    await closed;
+  }
+
+  putVn(info: VnInfo): Result<null> {
+    const result = this.#authority.putVn(info);
+    this.#tell();
+    return result;
+  }
+
+  deleteVn(name: VnName): Result<null> {
+    const result = this.#authority.deleteVn(name);
+    this.#tell();
+    return result;
+  }
+
+  list(): VnListing[] {
+    return this.#authority.list();
+  }
+
+  sessions(): NvaSessionListing[] {
+    const now = this.#clock.now();
+    return [...this.#current].map(([nveId, { session, since }]) => {
+      return { nveId, upMs: now - since, subscriptions: session.subscriptions() };
+    });
+  }
+
+  get epoch(): string {
+    return this.#authority.epoch;
+  }
+
+  #accept(raw: Socket): void {
+    const limit = this.#options.maxConnections ?? MAX_CONNECTIONS;
+    const { sessionLimits, timing } = this.#options;
+    const session = new NnpServerSession(this.#authority, sessionLimits, timing);
+    const socket = new NnpSocket(raw, {
+      frame: (frame) => this.#run(connection, { type: 'frame', frame }),
+      garbled: (error) => this.#run(connection, { type: 'garbled', error }),
+      closed: () => {
+        this.#run(connection, { type: 'closed' });
+        this.#gone(connection, null);
+      },
+    });
+    this.#lastId += 1;
+    const alarm = new Alarm(this.#clock, () => this.#run(connection, { type: 'tick' }));
+    const connection: Connection = { id: this.#lastId, socket, session, alarm, since: this.#clock.now() };
+    this.#connections.add(connection);
+    this.#run(connection, { type: 'open' });
+    if (this.#connections.size > limit) {
+      this.#run(connection, { type: 'end', error: nveError('NVE-NVA-007', { limit, what: 'connections' }) });
+    }
+  }
+
+  #run(connection: Connection, event: NnpServerEvent): void {
+    if (!this.#connections.has(connection)) return;
+    const { session, alarm } = connection;
+    for (const effect of session.handle(event, this.#clock.now())) this.#execute(connection, effect);
+    if (this.#connections.has(connection)) alarm.set(session.nextDeadline(this.#clock.now()));
+    if (this.#changed) this.#tell();
+  }
+
+  #execute(connection: Connection, effect: NnpServerEffect): void {
+    switch (effect.type) {
+      case 'send':
+        connection.socket.send(effect.frame);
+        break;
+      case 'close':
+        connection.socket.end();
+        this.#gone(connection, effect.error);
+        break;
+      case 'more':
+        connection.socket.whenWritten(() => this.#run(connection, { type: 'writable' }));
+        break;
+      case 'greeted':
+        this.#greeted(connection, effect.nveId);
+        break;
+      case 'changed':
+        this.#changed = true;
+        break;
+      case 'nacked': {
+        const { nveId, vn, code, text } = effect;
+        this.#options.log?.warn({ nve: nveId, vn, code, text }, 'NVE could not apply a mapping');
+        break;
+      }
+    }
+  }
+
+  #greeted(connection: Connection, nveId: NveId): void {
+    const older = this.#current.get(nveId);
+    this.#current.set(nveId, connection);
+    this.#options.log?.info({ nve: nveId, connection: connection.id }, 'NVE connected');
+    if (older !== undefined) this.#run(older, { type: 'end', error: nveError('NVE-NNP-007', { nve: nveId }) });
+  }
+
+  #gone(connection: Connection, error: NveError | null): void {
+    if (!this.#connections.delete(connection)) return;
+    connection.alarm.set(null);
+    const { nveId } = connection.session;
+    const cause = error === null ? 'the connection ended' : `${error.code}: ${error.message}`;
+    this.#options.log?.info({ nve: nveId, connection: connection.id, cause }, 'NVE disconnected');
+    if (nveId === null || this.#current.get(nveId) !== connection) return;
+    this.#current.delete(nveId);
+    this.#authority.lost(nveId, this.#clock.now());
+    this.#alarm.set(this.#authority.nextLease());
+  }
+
+  /** Every session writes what its NVE lacks now. */
+  #tell(): void {
+    this.#changed = true;
+    if (this.#telling) return;
+    this.#telling = true;
+    while (this.#changed) {
+      this.#changed = false;
+      for (const connection of [...this.#connections]) this.#run(connection, { type: 'changed' });
+    }
+    this.#telling = false;
+    this.#alarm.set(this.#authority.nextLease());
+  }
+}

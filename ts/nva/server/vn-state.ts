@@ -1,0 +1,189 @@
+/**
+ * One VN at the embedded authority: which TSI is attached where, and what follows from it: the members and the hosts. Every
+ * change comes out as the ops that subscribers need, in the order in which they are to be applied.
+ *
+ * A TSI may be attached at several NVEs while it moves; a MAC is then where it was attached last. When that attachment ends,
+ * the MAC goes back to the one before. `mobilitySeq` counts the changes of NVE.
+ */
+import type { HostInfo, IpAddr, LinkName, MacAddr, NveId, NveInfo, TsiId, VnInfo } from '#model';
+import type { NnpObject, NnpOp } from '#wire';
+
+export interface VnAttachment {
+  readonly nveId: NveId;
+  readonly tsi: TsiId;
+  readonly port: LinkName;
+  readonly macs: readonly MacAddr[];
+  readonly ips: readonly IpAddr[];
+}
+
+interface Host {
+  /** Those who have the MAC, in the order of their attachment: it is at the last one. */
+  readonly owners: VnAttachment[];
+  info: HostInfo;
+}
+
+/** Ops without their revision, which the authority gives. */
+export type Change = { readonly set: NnpObject } | { readonly unset: Extract<NnpOp, { op: 'delete' }>['key'] };
+
+export class VnState {
+  info: VnInfo;
+  readonly #attachments = new Map<string, VnAttachment>();
+  readonly #hosts = new Map<MacAddr, Host>();
+  /** How many attachments each member has. */
+  readonly #members = new Map<NveId, number>();
+
+  constructor(info: VnInfo) {
+    this.info = info;
+  }
+
+  /** How many MACs an attachment has; 0 if there is none. */
+  macsOf(nveId: NveId, tsi: TsiId, port: LinkName): number {
+    return this.#attachments.get(keyOf({ nveId, tsi, port }))?.macs.length ?? 0;
+  }
+
+  /** The TSI other than `tsi` that holds one of the MACs. */
+  conflict(tsi: TsiId, macs: readonly MacAddr[]): HostInfo | null {
+    for (const mac of macs) {
+      const host = this.#hosts.get(mac);
+      if (host !== undefined && host.info.tsi !== tsi) return host.info;
+    }
+    return null;
+  }
+
+  has(nveId: NveId): boolean {
+    return this.#members.has(nveId);
+  }
+
+  /** A copy. */
+  attachments(): VnAttachment[] {
+    return [...this.#attachments.values()];
+  }
+
+  /** Attaches, or changes the addresses of what is attached. The caller has excluded conflicts. */
+  attach(attachment: VnAttachment, nve: NveInfo): Change[] {
+    const { nveId } = attachment;
+    const key = keyOf(attachment);
+    const old = this.#attachments.get(key);
+    if (old !== undefined && same(old, attachment)) return [];
+    this.#attachments.set(key, attachment);
+    const changes: Change[] = [];
+    if (old === undefined) {
+      const count = this.#members.get(nveId) ?? 0;
+      this.#members.set(nveId, count + 1);
+      if (count === 0) changes.push({ set: { kind: 'nve', ...nve } }, { set: this.#member(nveId) });
+    }
+    for (const mac of attachment.macs) changes.push(...this.#own(mac, attachment, old));
+    for (const mac of old?.macs ?? []) {
+      if (old !== undefined && !attachment.macs.includes(mac)) changes.push(...this.#disown(mac, old));
+    }
+    return changes;
+  }
+
+  detach(nveId: NveId, tsi: TsiId, port: LinkName): Change[] {
+    const key = keyOf({ nveId, tsi, port });
+    const attachment = this.#attachments.get(key);
+    if (attachment === undefined) return [];
+    this.#attachments.delete(key);
+    const changes = attachment.macs.flatMap((mac) => this.#disown(mac, attachment));
+    const count = (this.#members.get(nveId) ?? 1) - 1;
+    if (count > 0) {
+      this.#members.set(nveId, count);
+    } else {
+      this.#members.delete(nveId);
+      changes.push({ unset: { kind: 'member', vn: this.info.vn, nveId } }, { unset: { kind: 'nve', nveId } });
+    }
+    return changes;
+  }
+
+  /** The VN object was replaced. A member receives under the VN's VNI, so it changes with that. */
+  changed(info: VnInfo): Change[] {
+    const renumbered = info.vni !== this.info.vni;
+    this.info = info;
+    const members: Change[] = renumbered
+      ? [...this.#members.keys()].map((nveId) => ({ set: this.#member(nveId) }))
+      : [];
+    return [{ set: { kind: 'vn', ...info } }, ...members];
+  }
+
+  /** Everything, in the order in which it is to be applied. */
+  objects(nveOf: (nveId: NveId) => NveInfo): NnpObject[] {
+    const members = [...this.#members.keys()];
+    return [
+      { kind: 'vn', ...this.info },
+      ...members.map((nveId) => ({ kind: 'nve' as const, ...nveOf(nveId) })),
+      ...members.map((nveId) => this.#member(nveId)),
+      ...this.hosts().map((host) => ({ kind: 'host' as const, ...host })),
+    ];
+  }
+
+  hosts(): HostInfo[] {
+    return [...this.#hosts.values()].map(({ info }) => info);
+  }
+
+  /** The way back: hosts, members, NVEs, the VN. */
+  unmake(): Change[] {
+    const { vn } = this.info;
+    const members = [...this.#members.keys()];
+    return [
+      ...[...this.#hosts.keys()].map((mac): Change => ({ unset: { kind: 'host', vn, mac } })),
+      ...members.map((nveId): Change => ({ unset: { kind: 'member', vn, nveId } })),
+      ...members.map((nveId): Change => ({ unset: { kind: 'nve', nveId } })),
+      { unset: { kind: 'vn', vn } },
+    ];
+  }
+
+  members(): NveId[] {
+    return [...this.#members.keys()];
+  }
+
+  #member(nveId: NveId): Extract<NnpObject, { kind: 'member' }> {
+    return { kind: 'member', vn: this.info.vn, nveId, contextId: this.info.vni };
+  }
+
+  /** `attachment` has the MAC now. A new attachment takes it over; one that had it keeps its place (`old`). */
+  #own(mac: MacAddr, attachment: VnAttachment, old: VnAttachment | undefined): Change[] {
+    const host = this.#hosts.get(mac);
+    if (host === undefined) {
+      const info = this.#host(mac, attachment, 0);
+      this.#hosts.set(mac, { owners: [attachment], info });
+      return [{ set: { kind: 'host', ...info } }];
+    }
+    const place = old === undefined ? -1 : host.owners.indexOf(old);
+    if (place >= 0) host.owners[place] = attachment;
+    else host.owners.push(attachment);
+    return this.#locate(mac, host);
+  }
+
+  #disown(mac: MacAddr, attachment: VnAttachment): Change[] {
+    const host = this.#hosts.get(mac);
+    const place = host?.owners.indexOf(attachment) ?? -1;
+    if (host === undefined || place < 0) return [];
+    host.owners.splice(place, 1);
+    if (host.owners.length > 0) return this.#locate(mac, host);
+    this.#hosts.delete(mac);
+    return [{ unset: { kind: 'host', vn: this.info.vn, mac } }];
+  }
+
+  /** The host object after its owners changed. */
+  #locate(mac: MacAddr, host: Host): Change[] {
+    const owner = host.owners.at(-1);
+    if (owner === undefined) return [];
+    const moved = owner.nveId !== host.info.nveId;
+    const info = this.#host(mac, owner, host.info.mobilitySeq + (moved ? 1 : 0));
+    const unchanged = !moved && info.tsi === host.info.tsi && info.ips.join() === host.info.ips.join();
+    host.info = info;
+    return unchanged ? [] : [{ set: { kind: 'host', ...info } }];
+  }
+
+  #host(mac: MacAddr, { tsi, nveId, ips }: VnAttachment, mobilitySeq: number): HostInfo {
+    return { vn: this.info.vn, mac, tsi, nveId, ips, mobilitySeq };
+  }
+}
+
+function keyOf({ nveId, tsi, port }: Pick<VnAttachment, 'nveId' | 'tsi' | 'port'>): string {
+  return `${nveId} ${tsi} ${port}`;
+}
+
+function same(a: VnAttachment, b: VnAttachment): boolean {
+  return a.macs.join() === b.macs.join() && a.ips.join() === b.ips.join();
+}
