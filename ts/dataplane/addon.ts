@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { foreignError, type NveError } from '#model';
+import { type NveError, nveError } from '#model';
 
 /** The handle of an open engine. A rejected promise is an `Error` with `code` (NVE-…) and `context` (a JSON object, as text). */
 export interface NativeEngine {
@@ -54,11 +54,11 @@ function findAddon(directory: string): string {
   const others = existsSync(directory) ? readdirSync(directory).filter((file) => file.endsWith('.node')) : [];
   if (others.length > 0) throw brokenAddon(join(directory, others[0] ?? ''), `it is not for linux-${process.arch}`);
   const path = join(directory, `splitnve.linux-${process.arch}-gnu.node`);
-  throw foreignError('NVE-SYS-006', { path }, `the native addon is missing: ${path}`);
+  throw nveError('NVE-SYS-006', { path });
 }
 
 function brokenAddon(path: string, reason: string, cause?: unknown): NveError {
-  return foreignError('NVE-SYS-007', { path, reason }, `the native addon ${path} does not load: ${reason}`, cause);
+  return nveError('NVE-SYS-007', { path, reason }, cause);
 }
 
 /** dlopen's message as an error with a remedy: DPDK's libraries are missing, or are of another ABI, or it is the addon itself. */
@@ -67,7 +67,6 @@ export function loadError(path: string, caught: unknown): NveError {
   const missing = /librte_[^:]*: cannot open shared object file/.test(reason);
   const otherAbi =
     /version [`']?(DPDK_|EXPERIMENTAL)/.test(reason) || /undefined symbol: (rte_|per_lcore_)/.test(reason);
-  if (missing || otherAbi)
-    return foreignError('NVE-SYS-008', { reason }, `DPDK is missing or of another version: ${reason}`, caught);
+  if (missing || otherAbi) return nveError('NVE-SYS-008', { reason }, caught);
   return brokenAddon(path, reason, caught);
 }

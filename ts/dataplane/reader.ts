@@ -2,21 +2,20 @@
 // fails with the place of the difference, and not as `undefined` somewhere else.
 
 import {
-  foreignError,
   type IpAddr,
   ipFromBytes,
   isErrorCodeShape,
   type MacAddr,
   macFromBytes,
   type NveError,
+  nveError,
   type Result,
   show,
 } from '#model';
 
 /** The engine answered something that docs/engine.md does not say. */
 export function badReply(at: string, got: unknown, expected: string): NveError {
-  const reason = `the engine answered ${at} as ${show(got)}, expected ${expected}`;
-  return foreignError('NVE-ENG-900', { at, got: show(got), expected }, reason);
+  return nveError('NVE-ENG-900', { at, got: show(got), expected });
 }
 
 /** One array, read field by field from the front; what stands behind the last field read is ignored (schema rule). */

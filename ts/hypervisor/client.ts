@@ -179,8 +179,7 @@ function open(path: string, timeoutMs: number): Promise<Socket> {
 
 function connectError(socket: string, error: Error): NveError {
   const code = errnoOf(error);
-  if (code === 'EACCES' || code === 'EPERM')
-    return foreignError('NVE-SYS-005', { what: socket, reason: code }, `no permission for ${socket}: ${code}`, error);
+  if (code === 'EACCES' || code === 'EPERM') return nveError('NVE-SYS-005', { what: socket, reason: code }, error);
   const reason =
     code === 'ENOENT' ? 'there is no such socket' : code === 'ECONNREFUSED' ? 'nobody listens on it' : error.message;
   return nveError('NVE-RPC-001', { socket, reason }, error);

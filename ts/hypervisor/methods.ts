@@ -7,6 +7,7 @@ import {
   LinkNameSchema,
   MtuSchema,
   TsiIdSchema,
+  TsiStateSchema,
   UnicastMacSchema,
   VnIdSchema,
   VniSchema,
@@ -116,12 +117,16 @@ export function firstProblem(error: z.ZodError): string {
 
 /** Topics of notifications and their data. */
 export const TOPICS = {
-  /** A TSI changed its state for another reason than a request of this connection; a row that is gone has `state: null`. */
+  /**
+   * A TSI changed its state for another reason than a request. `state` null: it is de-associated; `retry`: asking again may help (the
+   * VN may come back), or would do harm (the TSI is at another NVE now).
+   */
   tsi: z.object({
     tsi: TsiIdSchema,
     link: LinkNameSchema,
-    state: z.string().max(64).nullable(),
+    state: TsiStateSchema.nullable(),
     cause: z.string().max(4096).nullable(),
+    retry: z.boolean(),
   }),
 } as const;
 export type TopicName = keyof typeof TOPICS;

@@ -306,7 +306,13 @@ describe('the server', () => {
     const server = await serve({});
     const heard: unknown[] = [];
     await client({ onNotification: (topic, data) => heard.push([topic, data]) });
-    const data = { tsi: 'blue-1' as TsiId, link: 'access0' as never, state: null, cause: 'VN blue was deleted' };
+    const data = {
+      tsi: 'blue-1' as TsiId,
+      link: 'access0' as never,
+      state: null,
+      cause: 'VN blue was deleted',
+      retry: true,
+    };
     server.notify('tsi', data);
     await vi.waitFor(() => expect(heard).toEqual([['tsi', data]]));
   });

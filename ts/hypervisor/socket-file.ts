@@ -3,7 +3,7 @@
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
-import { foreignError, NveError, nveError, show } from '#model';
+import { NveError, nveError, show } from '#model';
 
 /** How long somebody who might listen has to accept a connection. */
 const PROBE_MS = 1000;
@@ -46,7 +46,7 @@ async function removeStale(socket: string): Promise<void> {
   const answer = await probe(socket);
   if (answer !== 'ECONNREFUSED') {
     if (answer === 'EACCES') throw cannotListen(socket, 'somebody else owns it');
-    throw foreignError('NVE-SYS-009', { socket }, `a server already listens on ${socket}`);
+    throw nveError('NVE-SYS-009', { socket });
   }
   unlinkSync(socket);
 }
@@ -69,7 +69,7 @@ function socketError(socket: string, caught: unknown): NveError {
   if (caught instanceof NveError) return caught;
   const code = errnoOf(caught);
   if (code === 'EACCES' || code === 'EPERM') {
-    return foreignError('NVE-SYS-005', { what: socket, reason: code }, `no permission for ${socket}: ${code}`, caught);
+    return nveError('NVE-SYS-005', { what: socket, reason: code }, caught);
   }
   return cannotListen(socket, caught instanceof Error ? caught.message : show(caught), caught);
 }

@@ -1,0 +1,33 @@
+// Numbers for VAPs and next hops. Each is given out once in the life of the agent, so that a late answer or counter of an object that
+// is gone is never taken for another's.
+
+import type { NextHopId, VapId } from '#dataplane';
+import type { IpAddr, LinkName, Vid, VnId } from '#model';
+
+export class Ids {
+  readonly #byVn = new Map<VnId, Map<string, number>>();
+  #next = 1;
+
+  /** The VAP of a VN on a link under a tag. */
+  vap(vn: VnId, link: LinkName, vid: Vid): VapId {
+    return this.#get(vn, `vap ${link} ${vid}`);
+  }
+
+  /** The way of a VN to an NVE. */
+  nextHop(vn: VnId, remote: IpAddr, encap: number, contextId: number): NextHopId {
+    return this.#get(vn, `nh ${remote} ${encap} ${contextId}`);
+  }
+
+  /** The VN is gone; if it comes again its objects get new numbers. */
+  forget(vn: VnId): void {
+    this.#byVn.delete(vn);
+  }
+
+  #get(vn: VnId, what: string): number {
+    const ids = this.#byVn.get(vn) ?? new Map<string, number>();
+    this.#byVn.set(vn, ids);
+    const id = ids.get(what) ?? this.#next++;
+    ids.set(what, id);
+    return id;
+  }
+}

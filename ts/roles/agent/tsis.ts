@@ -1,0 +1,209 @@
+// Runs the TSI life cycle: gives it events, executes its effects in their order, hands the answers back, and logs every transition with
+// its cause. What the engine and the NVA have to do with an effect is theirs (`TsiPorts`); when to do it is the machine's.
+
+import type { Logger } from 'pino';
+import {
+  err,
+  type NveError,
+  nveError,
+  type Result,
+  type TsiKey,
+  type TsiRow,
+  toNveError,
+  tsiKeyText,
+  type VnInfo,
+} from '#model';
+import type { RequestId, TsiEffect, TsiEvent, TsiTable } from '#protocol';
+
+type EffectOf<T extends TsiEffect['type']> = Extract<TsiEffect, { type: T }>;
+/** An event that asks for something, without its number. */
+type EventInput = TsiEvent extends infer E
+  ? E extends { request: RequestId; key: TsiKey }
+    ? Omit<E, 'request'>
+    : never
+  : never;
+
+interface Pending {
+  readonly key: TsiKey;
+  readonly settle: (result: Result<TsiRow | null>) => void;
+}
+
+/** What effects do outside. None of the promises rejects, unless the engine failed for good. */
+export interface TsiPorts {
+  authorize(effect: EffectOf<'askAuth'>): Promise<Result<VnInfo>>;
+  connectVn(vn: VnInfo): void;
+  disconnectVn(vn: VnInfo): void;
+  reserve(effect: EffectOf<'reserve'>): Promise<Result<null>>;
+  program(effect: EffectOf<'program'>): Promise<Result<null>>;
+  unprogram(effect: EffectOf<'unprogram'>): Promise<Result<null>>;
+  release(effect: EffectOf<'release'>): Promise<Result<null>>;
+  /** Fails only if the NVA refused; not when it is away. */
+  report(effect: EffectOf<'report'>): Promise<Result<null>>;
+  /** A TSI changed for another reason than a request. Null: it is gone, and `retry` says whether to ask again may help. */
+  changed(key: TsiKey, row: TsiRow | null, cause: NveError | null, retry: boolean): void;
+}
+
+/** Why a TSI changed its state, for the log and for `changed`. */
+export interface Cause {
+  readonly text: string;
+  readonly error?: NveError | undefined;
+  /** Asking again would only undo what happened. */
+  readonly final?: boolean;
+}
+
+export class Tsis {
+  readonly #table: TsiTable;
+  readonly #ports: TsiPorts;
+  readonly #log: Logger;
+  readonly #pending = new Map<RequestId, Pending>();
+  readonly #states = new Map<string, TsiRow>();
+  #nextRequest = 1;
+
+  constructor(table: TsiTable, ports: TsiPorts, log: Logger) {
+    this.#table = table;
+    this.#ports = ports;
+    this.#log = log.child({ component: 'tsi' });
+  }
+
+  rows(): TsiRow[] {
+    return this.#table.rows();
+  }
+
+  /** A request; resolves with its row (null after a de-association), rejects with its error. When `signal` aborts it is rolled back. */
+  request(
+    event: EventInput,
+    call: { method: string; deadlineMs: number; signal: AbortSignal },
+  ): Promise<TsiRow | null> {
+    const request = this.#nextRequest++;
+    return new Promise((resolve, reject) => {
+      const expire = (): void => {
+        const { method, deadlineMs } = call;
+        this.dispatch({ type: 'expire', request, method, deadlineMs }, { text: `the deadline of ${method}` });
+      };
+      const settle = (result: Result<TsiRow | null>): void => {
+        call.signal.removeEventListener('abort', expire);
+        if (result.ok) resolve(result.value);
+        else reject(result.error);
+      };
+      this.#pending.set(request, { key: event.key, settle });
+      call.signal.addEventListener('abort', expire, { once: true });
+      this.dispatch({ ...event, request } as TsiEvent, { text: call.method });
+    });
+  }
+
+  dispatch(event: TsiEvent, cause: Cause): void {
+    const effects = this.#table.handle(event);
+    this.#tellChanges(event, cause);
+    this.#execute(effects, cause);
+  }
+
+  #execute(effects: readonly TsiEffect[], cause: Cause): void {
+    // An activation is answered when the NVA has its report, or is away: who is told that a TSI is attached may rely on it.
+    let reported: Promise<Result<null>> | undefined;
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'askAuth': {
+          const { key, ask } = effect;
+          this.#await(this.#ports.authorize(effect), 'the verdict of the NVA', (result) => ({
+            type: 'auth',
+            key,
+            ask,
+            result,
+          }));
+          break;
+        }
+        case 'connectVn':
+          this.#ports.connectVn(effect.vn);
+          break;
+        case 'disconnectVn':
+          this.#ports.disconnectVn(effect.vn);
+          break;
+        case 'reserve':
+          this.#engine(effect, this.#ports.reserve(effect));
+          break;
+        case 'program':
+          this.#engine(effect, this.#ports.program(effect));
+          break;
+        case 'unprogram':
+          this.#engine(effect, this.#ports.unprogram(effect));
+          break;
+        case 'release':
+          this.#engine(effect, this.#ports.release(effect));
+          break;
+        case 'report': {
+          const sent = this.#ports.report(effect);
+          if (effect.change === 'attach') reported = sent;
+          break;
+        }
+        case 'answer':
+          this.#answer(effect, reported);
+          break;
+        case 'ended':
+          this.#ports.changed(effect.key, null, effect.error, cause.final !== true);
+          break;
+      }
+    }
+  }
+
+  #engine({ key, op }: { key: TsiKey; op: number }, work: Promise<Result<null>>): void {
+    this.#await(work, 'the engine', (result) => ({ type: 'engine', key, op, result }));
+  }
+
+  #await<T>(work: Promise<Result<T>>, who: string, event: (result: Result<T>) => TsiEvent): void {
+    void work
+      .catch((caught: unknown) => err(toNveError(caught)))
+      .then((result) => this.dispatch(event(result), { text: who, error: result.ok ? undefined : result.error }));
+  }
+
+  #answer({ request, result }: EffectOf<'answer'>, reported: Promise<Result<null>> | undefined): void {
+    const pending = this.#pending.get(request);
+    this.#pending.delete(request);
+    if (pending === undefined) return;
+    const { settle } = pending;
+    if (!result.ok || result.value?.state !== 'activated' || reported === undefined) {
+      settle(result);
+      return;
+    }
+    void reported
+      .then((report) => settle(report.ok ? result : report))
+      .catch((caught: unknown) => settle(err(toNveError(caught))));
+  }
+
+  /** Logs what changed, and tells whoever must know about what no request asked for. */
+  #tellChanges(event: TsiEvent, cause: Cause): void {
+    const unasked = event.type === 'linkDown' || event.type === 'linkUp';
+    for (const key of this.#affected(event)) {
+      const text = tsiKeyText(key);
+      const before = this.#states.get(text);
+      const row = this.#table.row(key);
+      if (row === null) this.#states.delete(text);
+      else this.#states.set(text, row);
+      const from = before?.state ?? 'init';
+      const to = row?.state ?? 'init';
+      const shown = row ?? before;
+      if (from === to || shown === undefined) continue;
+      this.#logChange(shown, from, to, cause);
+      if (unasked) this.#ports.changed(key, row, cause.error ?? null, true);
+    }
+  }
+
+  #affected(event: TsiEvent): TsiKey[] {
+    if ('key' in event) return [event.key];
+    const request = event.type === 'expire' ? this.#pending.get(event.request) : undefined;
+    return request === undefined ? [...this.#states.values()] : [request.key];
+  }
+
+  #logChange(row: TsiRow, from: string, to: string, { text, error }: Cause): void {
+    const { tsi, link, vn, tag } = row;
+    const fields = { tsi, link, vn, vid: tag?.vid, from, to, cause: text, error: error?.code };
+    const message = `TSI ${tsiKeyText(row)}: ${from} to ${to}`;
+    if (error === undefined) this.#log.info(fields, message);
+    else this.#log.warn(fields, `${message}: ${error.message}`);
+  }
+}
+
+/** A row, where a request always has one. */
+export function rowOrFail(row: TsiRow | null, key: TsiKey): TsiRow {
+  if (row !== null) return row;
+  throw nveError('NVE-TSI-001', { tsi: key.tsi, link: key.link });
+}

@@ -1,0 +1,139 @@
+// One VN as this NVE serves it: what is attached here (from the TSI life cycle) and what the NVA says, and from both, by a pure
+// function, what the engine shall hold.
+
+import type { Dest, PortId } from '#dataplane';
+import {
+  ENCAP_VXLAN,
+  type HostInfo,
+  type IpAddr,
+  ipFamily,
+  type LinkName,
+  type MacAddr,
+  type NveId,
+  type TsiId,
+  type Vid,
+  type VnInfo,
+} from '#model';
+import type { MemberView, VnView } from '#nva';
+import { type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
+import type { Ids } from './ids.js';
+
+/** A tenant's MAC that is attached here. */
+export interface LocalRow {
+  readonly tsi: TsiId;
+  readonly link: LinkName;
+  readonly vid: Vid;
+  /** The mobility sequence that the NVA knew when the row was made, or under which it has named this NVE since. */
+  since: number;
+  /** The NVA has named this NVE as the MAC's place. */
+  confirmed: boolean;
+}
+
+/** A VAP and the TSIs that are activated on it. */
+export interface LocalVap {
+  readonly link: LinkName;
+  readonly vid: Vid;
+  readonly users: Set<TsiId>;
+}
+
+export class LocalVn {
+  info: VnInfo;
+  readonly rows = new Map<MacAddr, LocalRow>();
+  readonly vaps = new Map<string, LocalVap>();
+
+  constructor(info: VnInfo) {
+    this.info = info;
+  }
+
+  /** The TSI is activated on a VAP; false if it was already. */
+  enter(link: LinkName, vid: Vid, tsi: TsiId): boolean {
+    const key = `${link} ${vid}`;
+    const vap = this.vaps.get(key) ?? { link, vid, users: new Set() };
+    const isNew = !vap.users.has(tsi);
+    vap.users.add(tsi);
+    this.vaps.set(key, vap);
+    return isNew;
+  }
+
+  leave(link: LinkName, vid: Vid, tsi: TsiId): void {
+    const key = `${link} ${vid}`;
+    const vap = this.vaps.get(key);
+    vap?.users.delete(tsi);
+    if (vap?.users.size === 0) this.vaps.delete(key);
+  }
+}
+
+/** A fault that a test asks for, so that what must notice it can be seen to notice. */
+export type Fault = 'wrong-vni';
+
+export interface VnInput {
+  readonly local: LocalVn;
+  /** What the NVA says; null while nothing is known yet. */
+  readonly view: VnView | null;
+  readonly self: NveId;
+  readonly portOf: (link: LinkName) => PortId;
+  readonly ids: Ids;
+  readonly fault?: Fault | undefined;
+}
+
+/** Where the NVE of a member is reached: its first VXLAN address over IPv4. */
+export function tunnelOf(member: MemberView): IpAddr | undefined {
+  return member.tunnels.find(({ encap, ip }) => encap === ENCAP_VXLAN && ipFamily(ip) === 4)?.ip;
+}
+
+/**
+ * Whether a MAC that is attached here has since moved to another NVE: the NVA's word is newer than what it said when the row was made.
+ * (RFC 8014 section 3.4: the NVE follows the NVA.)
+ */
+export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: NveId): boolean {
+  return host !== undefined && host.nveId !== self && host.mobilitySeq > row.since;
+}
+
+/** All that the engine shall hold of the VN. Same input, same state: only new numbers are taken from `ids`. */
+export function vnState(input: VnInput): EngineState {
+  const { local, view, self, ids, portOf } = input;
+  const { vn, mtu } = local.info;
+  // Each NVE receives a VN under a Context ID of its own; the NVA may name another one than the VN's default.
+  const vni = view?.members.get(self)?.contextId ?? local.info.vni;
+  const objects: EngineObject[] = [{ op: 'VnSet', vn, vni, mtu }];
+  for (const { link, vid } of local.vaps.values()) {
+    const selector = { kind: 'c-tag', vid } as const;
+    objects.push({
+      op: 'VapSet',
+      vap: ids.vap(vn, link, vid),
+      vn,
+      port: portOf(link),
+      selector,
+      guard: true,
+      uplink: false,
+    });
+  }
+
+  const nextHops = new Map<NveId, number>();
+  const sources = new Set<IpAddr>();
+  for (const member of view?.members.values() ?? []) {
+    const remote = tunnelOf(member);
+    if (member.nveId === self || remote === undefined) continue;
+    const contextId = member.contextId + (input.fault === 'wrong-vni' ? 1 : 0);
+    const nh = ids.nextHop(vn, remote, ENCAP_VXLAN, contextId);
+    nextHops.set(member.nveId, nh);
+    objects.push({ op: 'NextHopSet', nh, remote, encap: ENCAP_VXLAN, contextId });
+    for (const { encap, ip } of member.tunnels) if (encap === ENCAP_VXLAN && ipFamily(ip) === 4) sources.add(ip);
+  }
+
+  for (const [mac, row] of local.rows) {
+    if (isMovedAway(row, view?.hosts.get(mac), self)) continue;
+    const dest: Dest = { kind: 'vap', vap: ids.vap(vn, row.link, row.vid) };
+    objects.push({ op: 'FdbSet', vn, mac, dest });
+  }
+  for (const host of view?.hosts.values() ?? []) {
+    const nh = nextHops.get(host.nveId);
+    const row = local.rows.get(host.mac);
+    const isLocal = row !== undefined && !isMovedAway(row, host, self);
+    if (nh !== undefined && !isLocal) objects.push({ op: 'FdbSet', vn, mac: host.mac, dest: { kind: 'nh', nh } });
+  }
+  if (nextHops.size > 0)
+    objects.push({ op: 'FloodSet', vn, nhs: [...new Set(nextHops.values())].sort((a, b) => a - b) });
+  if (sources.size > 0) objects.push({ op: 'SourcesSet', vn, ips: [...sources].sort() });
+  return stateOf(objects);
+}

@@ -1,0 +1,77 @@
+// The configuration's ports and engine settings as the engine's commands and options.
+
+import type { Command, EngineOptions, PortId, PortKind } from '#dataplane';
+import type { EngineConfig, PortConfig } from '#model';
+
+type PortAdd = Extract<Command, { op: 'PortAdd' }>;
+
+export function engineOptions(config: EngineConfig): EngineOptions {
+  return {
+    hugepages: config.hugepages,
+    memoryMb: config.memory_mb,
+    mbufs: config.mbufs,
+    mbufSize: config.mbuf_size,
+    pollers: config.pollers,
+    poll: config.poll,
+    fdbCapacity: config.fdb_capacity,
+    cpus: config.cpus ?? null,
+    extraEal: config.extra_eal,
+  };
+}
+
+/** Ports get their numbers in the order of the file. */
+export function portCommands(ports: readonly PortConfig[]): PortAdd[] {
+  return ports.map(
+    (port, n): PortAdd => ({ op: 'PortAdd', port: n, name: port.name, mtu: port.mtu, kind: kindOf(port) }),
+  );
+}
+
+function kindOf(port: PortConfig): PortKind {
+  switch (port.driver) {
+    case 'net_af_xdp':
+      return { driver: 'net_af_xdp', iface: port.iface };
+    case 'net_tap':
+      return { driver: 'net_tap', iface: port.iface, mac: port.mac ?? null };
+    case 'net_pcap':
+      return {
+        driver: 'net_pcap',
+        rxFile: port.rx_file ?? null,
+        txFile: port.tx_file ?? null,
+        infiniteRx: port.infinite_rx,
+      };
+    case 'net_null':
+      return { driver: 'net_null', packetSize: port.packet_size, noRx: port.no_rx };
+    case 'net_ring':
+      return { driver: 'net_ring' };
+    case 'devargs':
+      return { driver: 'devargs', devargs: port.devargs };
+  }
+}
+
+/** The ports of a role by their names; the numbers are the engine's. */
+export class PortNames {
+  readonly #ids = new Map<string, PortId>();
+  readonly #names = new Map<PortId, string>();
+
+  set(name: string, id: PortId): void {
+    this.#ids.set(name, id);
+    this.#names.set(id, name);
+  }
+
+  delete(id: PortId): void {
+    this.#ids.delete(this.#names.get(id) ?? '');
+    this.#names.delete(id);
+  }
+
+  id(name: string): PortId | undefined {
+    return this.#ids.get(name);
+  }
+
+  name(id: PortId): string {
+    return this.#names.get(id) ?? `${id}`;
+  }
+
+  names(): string[] {
+    return [...this.#ids.keys()];
+  }
+}

@@ -1,0 +1,168 @@
+// The engine's tables as the rows of `show`: numbers become the names that the role knows, counters stand beside what they count.
+
+import type { Engine, NextHopRow, PortId, VapRow } from '#dataplane';
+import type { Handlers, ParamsOf, ShowFdbRow, ShowVapRow, ShowVnRow } from '#hypervisor';
+import {
+  ENCAP_VXLAN,
+  type IpAddr,
+  type MacAddr,
+  type NveId,
+  nveError,
+  type Tag,
+  type TsiId,
+  type VnId,
+  type VnName,
+} from '#model';
+import type { PortNames } from './ports.js';
+
+/** What only the role knows. */
+export interface ShowNames {
+  readonly ports: PortNames;
+  vnName(vn: VnId): VnName | null;
+  /** Which TSI has the MAC, if it is known. */
+  tsiOf(vn: VnId, mac: MacAddr): TsiId | null;
+  /** Which NVE has the underlay address, if it is known. */
+  nveOf(vn: VnId, remote: IpAddr): NveId | null;
+}
+
+/** Rows of one answer of `show.fdb`; the other tables are small. */
+const FDB_PAGE = 2_000;
+
+type ShowHandlers = Required<
+  Pick<Handlers, 'show.vn' | 'show.vap' | 'show.fdb' | 'show.drops' | 'show.ports' | 'inject'>
+>;
+
+/** The handlers of what every role with an engine shows, and of `inject`. */
+export function showHandlers(engine: Engine, names: ShowNames): ShowHandlers {
+  const { ports } = names;
+  const all = <Row>(rows: Row[]): { rows: Row[]; cursor: null } => ({ rows, cursor: null });
+  return {
+    'show.vn': async () => all(await showVns(engine, names)),
+    'show.vap': async () => all(await showVaps(engine, names)),
+    'show.fdb': ({ cursor }) => showFdb(engine, names, cursor ?? null),
+    'show.drops': async () => {
+      const { drops } = await engine.stats();
+      return all(drops.map(({ port, reason, packets }) => ({ port: ports.name(port), reason, packets })));
+    },
+    'show.ports': async () => {
+      const [rows, stats] = await Promise.all([engine.dump('ports'), engine.stats()]);
+      return all(
+        rows.map(({ port, driver, mac, mtu, linkUp, role }) => {
+          const counters = stats.ports.find((row) => row.port === port);
+          return {
+            port: ports.name(port),
+            id: port,
+            driver,
+            mac,
+            mtu,
+            link: linkUp ? ('up' as const) : ('down' as const),
+            role,
+            rx_packets: counters?.rxPackets ?? 0,
+            rx_bytes: counters?.rxBytes ?? 0,
+            tx_packets: counters?.txPackets ?? 0,
+            tx_bytes: counters?.txBytes ?? 0,
+            rx_missed: counters?.rxMissed ?? 0,
+            rx_errors: counters?.rxErrors ?? 0,
+          };
+        }),
+      );
+    },
+    inject: (params) => inject(engine, ports, params),
+  };
+}
+
+async function showVns(engine: Engine, names: ShowNames): Promise<ShowVnRow[]> {
+  const [vns, nextHops] = await Promise.all([engine.dump('vns'), engine.dump('nexthops')]);
+  const remotes = new Map(nextHops.map(({ nh, remote }) => [nh, remote]));
+  return vns.map(({ vn, vni, mtu, vaps, rows, flood, sources }) => ({
+    vn: names.vnName(vn),
+    id: vn,
+    vni,
+    mtu,
+    vaps,
+    rows,
+    flood: flood.flatMap((nh) => remotes.get(nh) ?? []),
+    sources: [...sources],
+  }));
+}
+
+async function showVaps(engine: Engine, names: ShowNames): Promise<ShowVapRow[]> {
+  const [vaps, stats] = await Promise.all([engine.dump('vaps'), engine.stats()]);
+  const counters = new Map(stats.vaps.map((row) => [row.vap, row]));
+  return vaps.map((row) => {
+    const counted = counters.get(row.vap);
+    return {
+      vap: row.vap,
+      vn: names.vnName(row.vn),
+      port: names.ports.name(row.port),
+      tag: tagOf(row),
+      guard: row.guard,
+      uplink: row.uplink,
+      in_packets: counted?.inPackets ?? 0,
+      in_bytes: counted?.inBytes ?? 0,
+      out_packets: counted?.outPackets ?? 0,
+      out_bytes: counted?.outBytes ?? 0,
+    };
+  });
+}
+
+async function showFdb(
+  engine: Engine,
+  names: ShowNames,
+  cursor: unknown,
+): Promise<{ rows: ShowFdbRow[]; cursor: unknown }> {
+  const [page, vaps, nextHops] = await Promise.all([
+    engine.page('fdb', cursor, FDB_PAGE),
+    engine.dump('vaps'),
+    engine.dump('nexthops'),
+  ]);
+  const vapOf = new Map(vaps.map((row) => [row.vap, row]));
+  const nextHopOf = new Map(nextHops.map((row) => [row.nh, row]));
+  const rows = page.rows.map(({ vn, mac, dest }): ShowFdbRow => {
+    const common = { vn: names.vnName(vn), mac, tsi: names.tsiOf(vn, mac) };
+    if (dest.kind === 'vap') return { ...common, ...toVap(dest.vap, vapOf.get(dest.vap), names) };
+    return { ...common, ...toNve(vn, nextHopOf.get(dest.nh), names) };
+  });
+  return { rows, cursor: page.cursor };
+}
+
+function toVap(vap: number, row: VapRow | undefined, { ports }: ShowNames) {
+  const port = row === undefined ? null : ports.name(row.port);
+  return {
+    to: 'vap' as const,
+    vap,
+    port,
+    tag: row === undefined ? null : tagOf(row),
+    remote: null,
+    encap: null,
+    context_id: null,
+    nve: null,
+  };
+}
+
+function toNve(vn: VnId, row: NextHopRow | undefined, names: ShowNames) {
+  const encap = row === undefined ? null : row.encap === ENCAP_VXLAN ? 'vxlan' : `${row.encap}`;
+  const nve = row === undefined ? null : names.nveOf(vn, row.remote);
+  const way = { remote: row?.remote ?? null, encap, context_id: row?.contextId ?? null, nve };
+  return { to: 'nve' as const, vap: null, port: null, tag: null, ...way };
+}
+
+function tagOf({ selector }: VapRow): Tag | null {
+  return selector.kind === 'port' ? null : { kind: 'c-tag', vid: selector.vid };
+}
+
+async function inject(
+  engine: Engine,
+  ports: PortNames,
+  { port, frame }: ParamsOf<'inject'>,
+): Promise<Record<string, never>> {
+  await engine.inject(portIdOf(ports, port), frame);
+  return {};
+}
+
+function portIdOf(ports: PortNames, name: string): PortId {
+  const id = ports.id(name);
+  if (id !== undefined) return id;
+  const known = ports.names();
+  throw nveError('NVE-RPC-009', { port: name, known });
+}

@@ -1,0 +1,163 @@
+// `splitnve nva`: the embedded authority with its configuration, and VNs that come and go at run time.
+
+import type { Logger } from 'pino';
+import { type Handlers, type ParamsOf, RpcServer, type VnListRow } from '#hypervisor';
+import {
+  type NvaConfig,
+  nveError,
+  toNveError,
+  unwrap,
+  VN_ID_MAX,
+  VNI_MAX,
+  type VnId,
+  type VnInfo,
+  type VnName,
+} from '#model';
+import type { AuthorityConfig, NvaAddress, NvaServerApi, NvaServerOptions, VnListing } from '#nva';
+
+export interface NvaParts {
+  readonly config: NvaConfig;
+  readonly log: Logger;
+  readonly makeServer: (options: NvaServerOptions) => NvaServerApi;
+}
+
+export class Nva {
+  readonly #parts: NvaParts;
+  readonly #server: NvaServerApi;
+  /** Ids that a VN has or had: one that comes again gets a new id, so that nothing of the old one fits it. */
+  readonly #usedIds: Set<VnId>;
+  #addresses: readonly NvaAddress[] = [];
+  #rpc: RpcServer | undefined;
+
+  private constructor(parts: NvaParts) {
+    const { config } = parts;
+    this.#parts = parts;
+    const authority = authorityOf(config);
+    this.#usedIds = new Set(authority.vns.map(({ vn }) => vn));
+    this.#server = parts.makeServer({ listen: config.listen.endpoints, authority, holdMs: config.listen.hold_ms });
+  }
+
+  /** Resolves when NVEs can connect and the RPC is served. */
+  static async start(parts: NvaParts): Promise<Nva> {
+    const nva = new Nva(parts);
+    try {
+      await nva.#start();
+      return nva;
+    } catch (error) {
+      await nva.close();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { config, log } = this.#parts;
+    this.#addresses = unwrap(await this.#server.listen());
+    const { socket } = config.rpc;
+    const onProblem = (error: Error): void =>
+      log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);
+    this.#rpc = await RpcServer.listen({
+      socket,
+      role: 'nva',
+      name: config.node.name,
+      handlers: this.#handlers(),
+      onProblem,
+    });
+    const names = new Set<string>(config.vn.map(({ name }) => name));
+    for (const { vn, tsi } of config.tsi) {
+      if (!names.has(vn))
+        log.warn({ component: 'policy', vn, tsi }, `a rule names VN ${vn}, which does not exist (yet)`);
+    }
+    log.info({ component: 'nva', socket, endpoints: this.#addresses.map(addressText), vns: config.vn.length }, 'ready');
+  }
+
+  async close(): Promise<void> {
+    await this.#rpc?.close();
+    await this.#server.close();
+  }
+
+  #handlers(): Handlers {
+    return {
+      'vn.list': () => this.#server.list().map(rowOf),
+      'vn.add': (params) => this.#add(params),
+      'vn.del': ({ name }) => {
+        unwrap(this.#server.deleteVn(name));
+        this.#parts.log.info({ component: 'vn', vn: name, cause: 'vn.del' }, `VN ${name} deleted`);
+        return {};
+      },
+      'show.nva': () => ({ rows: [this.#show()], cursor: null }),
+    };
+  }
+
+  #add({ name, vni, mtu, id, gateway }: ParamsOf<'vn.add'>): VnListRow {
+    const existing = this.#find(name);
+    const vn = id ?? existing?.info.vn ?? this.#freeId(vni);
+    if (existing !== undefined && existing.info.vn !== vn)
+      throw nveError('NVE-RPC-003', { method: 'vn.add', problem: `id: VN ${name} has id ${existing.info.vn}` });
+    const info: VnInfo = { vn, name, vni, mtu, gateway: gateway ?? null };
+    unwrap(this.#server.putVn(info));
+    this.#usedIds.add(vn);
+    this.#parts.log.info(
+      { component: 'vn', vn: name, id: vn, vni, mtu, cause: 'vn.add' },
+      `VN ${name} ${existing === undefined ? 'created' : 'changed'}`,
+    );
+    const made = this.#find(name);
+    if (made === undefined) throw nveError('NVE-RPC-010', { vn: name });
+    return rowOf(made);
+  }
+
+  #find(name: VnName): VnListing | undefined {
+    return this.#server.list().find(({ info }) => info.name === name);
+  }
+
+  /** The VNI if no VN ever had it as its id, else a number above all VNIs. */
+  #freeId(vni: number): VnId {
+    let id = vni as VnId;
+    for (let next = VNI_MAX + 1; this.#usedIds.has(id) && next < VN_ID_MAX; next++) id = next as VnId;
+    return id;
+  }
+
+  #show() {
+    const vns = this.#server.list();
+    return {
+      state: 'listening',
+      endpoint: this.#addresses.map(addressText).join(' '),
+      nva: this.#parts.config.node.name,
+      epoch: null,
+      subscriptions: vns.reduce((sum, { members }) => sum + members.length, 0),
+      attachments: vns.reduce((sum, { hosts }) => sum + hosts.length, 0),
+      error: null,
+    };
+  }
+}
+
+/** The configuration as the authority wants it: a VN's id is its VNI unless it says another one. */
+export function authorityOf(config: NvaConfig): AuthorityConfig {
+  return {
+    nvaId: config.node.name,
+    vns: config.vn.map(({ name, vni, mtu, id, gateway }) => ({
+      vn: id ?? (vni as number as VnId),
+      name,
+      vni,
+      mtu,
+      gateway: gateway ?? null,
+    })),
+    nves: config.nve.map(({ id, addresses, vns }) => ({ nveId: id, underlay: addresses, vns })),
+    tsis: config.tsi,
+  };
+}
+
+function rowOf({ info, members, hosts }: VnListing): VnListRow {
+  return {
+    vn: info.name,
+    id: info.vn,
+    vni: info.vni,
+    mtu: info.mtu,
+    gateway: info.gateway,
+    members: members.map(({ nveId }) => nveId),
+    hosts: hosts.map(({ mac, tsi, nveId, ips }) => ({ mac, tsi, nve: nveId, ips: [...ips] })),
+  };
+}
+
+function addressText(address: NvaAddress): string {
+  return address.kind === 'tcp' ? `tcp:${address.host}:${address.port}` : `unix:${address.path}`;
+}

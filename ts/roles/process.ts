@@ -1,0 +1,89 @@
+// Runs a role in this process: its log, its signals, its end. A role that has to go ends in one way only: close what is open, tell the
+// engine, leave with a code.
+
+import { readFileSync, statSync } from 'node:fs';
+import { destination, type Logger, pino } from 'pino';
+import type { Engine } from '#dataplane';
+import {
+  CONFIG_SIZE_MAX,
+  type ConfigOf,
+  type NveError,
+  nveError,
+  parseConfig,
+  type RoleName,
+  toNveError,
+  unwrap,
+} from '#model';
+
+/** Reads and checks a configuration file. Throws NVE-CFG-001 if it cannot be read, NVE-CFG-002 with all its mistakes. */
+export function readConfig<R extends RoleName>(role: R, file: string): ConfigOf<R> {
+  let text: string;
+  try {
+    const { size } = statSync(file);
+    if (size > CONFIG_SIZE_MAX)
+      throw nveError('NVE-CFG-001', { file, reason: `it has ${size} bytes, the limit is ${CONFIG_SIZE_MAX}` });
+    text = readFileSync(file, 'utf8');
+  } catch (caught) {
+    throw nveError('NVE-CFG-001', { file, reason: caught instanceof Error ? caught.message : String(caught) }, caught);
+  }
+  return unwrap(parseConfig(role, text, file));
+}
+
+/** The log of a role: JSON lines on standard error. */
+export function roleLog(role: RoleName, name: string, level: string): Logger {
+  // Synchronous: the last line before an end is the one that matters.
+  return pino({ level, base: { role, node: name } }, destination({ fd: 2, sync: true }));
+}
+
+interface Closable {
+  close(): Promise<void>;
+}
+
+/** How long a role may take to close before the process leaves anyhow. */
+const CLOSE_MS = 8_000;
+
+/**
+ * Starts a role and waits for its end: SIGINT or SIGTERM (gives 0), or a failure (throws it). A second signal leaves at once. If the
+ * start fails everything is closed and the reason thrown.
+ */
+export async function runRole(
+  log: Logger,
+  start: (onFailure: (error: NveError) => void) => Promise<Closable>,
+  engine?: Engine,
+): Promise<void> {
+  // What ends the process without `close` (an uncaught error, process.exit) must still stop the engine's threads.
+  if (engine !== undefined) process.once('exit', () => engine.shutdownNow());
+  let stop: (reason: string | NveError) => void = () => undefined;
+  const stopped = new Promise<string | NveError>((resolve) => {
+    stop = resolve;
+  });
+  const onSignal = (signal: NodeJS.Signals): void => {
+    process.once(signal, () => process.exit(1));
+    stop(signal);
+  };
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  let role: Closable | undefined;
+  try {
+    role = await Promise.race([start(stop), stopped.then(() => undefined)]);
+    const reason = await stopped;
+    if (reason instanceof Error) throw reason;
+    log.info({ component: 'process', cause: reason }, 'stopping');
+  } finally {
+    const timer = setTimeout(() => {
+      log.error({ component: 'process' }, `not closed within ${CLOSE_MS} ms`);
+      process.exit(1);
+    }, CLOSE_MS);
+    await role
+      ?.close()
+      .catch((error: unknown) =>
+        log.error({ component: 'process', cause: toNveError(error).code }, toNveError(error).message),
+      );
+    await engine
+      ?.close()
+      .catch((error: unknown) =>
+        log.error({ component: 'process', cause: toNveError(error).code }, toNveError(error).message),
+      );
+    clearTimeout(timer);
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}

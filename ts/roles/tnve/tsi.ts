@@ -1,0 +1,70 @@
+// What the tNVE knows of one tenant interface, and from all of them, by a pure function, what its engine shall hold: each VN is a
+// small switch between the tenants' ports and the uplink, tagged there with what the NVE said.
+
+import type { PortId } from '#dataplane';
+import type { NewPort, TsiListRow } from '#hypervisor';
+import type { IpAddr, LinkName, MacAddr, Mtu, Tag, TsiId, TsiState, VnId, VnName } from '#model';
+import { type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
+
+/** A tenant interface that somebody attached here. */
+export interface TnveTsi {
+  readonly tsi: TsiId;
+  readonly vn: VnName;
+  readonly macs: readonly MacAddr[];
+  readonly ips: readonly IpAddr[];
+  readonly newPort: NewPort;
+  /** The engine's numbers of its port and of the VAP on it. */
+  readonly port: PortId;
+  readonly vap: number;
+  /** What the port is called: its interface, or if that is another port's name, with its number. */
+  readonly portName: string;
+  state: TsiState;
+  tag: Tag;
+  /** The tenant's IP MTU. */
+  mtu: Mtu;
+  /** The engine switches for it. */
+  forwards: boolean;
+  /** Why it is not where it was asked to be. */
+  cause: string | null;
+  /** The NVE ended it and said that there is no point in asking again (it moved away). */
+  ended: boolean;
+}
+
+export function rowOf(tsi: TnveTsi, link: LinkName): TsiListRow {
+  const { vn, state, macs, ips, mtu, cause, newPort } = tsi;
+  const tag = state === 'authorizing' ? null : tsi.tag;
+  const { iface, netns } = newPort;
+  return { tsi: tsi.tsi, vn, link, state, tag, macs: [...macs], ips: [...ips], mtu, cause, iface, netns };
+}
+
+/** The port of a TSI. It has a scope of its own: it is there before the VN is, and after. */
+export function portState({ port, portName, newPort, macs, mtu }: TnveTsi): EngineState {
+  const { iface } = newPort;
+  return stateOf([
+    { op: 'PortAdd', port, name: portName, mtu, kind: { driver: 'net_tap', iface, mac: macs[0] ?? null } },
+  ]);
+}
+
+/** One VN here: the engine's number of it, and its VAP on the uplink under the tag that the NVE named last. */
+export interface TnveVn {
+  readonly id: VnId;
+  readonly uplinkPort: PortId;
+  readonly uplinkVap: number;
+  readonly tag: Tag;
+  readonly mtu: Mtu;
+}
+
+/** What the engine holds of a VN: nothing while no TSI of it forwards. */
+export function tnveVnState({ id, uplinkPort, uplinkVap, tag, mtu }: TnveVn, members: Iterable<TnveTsi>): EngineState {
+  const objects: EngineObject[] = [];
+  for (const { port, vap, macs, forwards } of members) {
+    if (!forwards) continue;
+    objects.push({ op: 'VapSet', vap, vn: id, port, selector: { kind: 'port' }, guard: true, uplink: false });
+    for (const mac of macs) objects.push({ op: 'FdbSet', vn: id, mac, dest: { kind: 'vap', vap } });
+  }
+  if (objects.length === 0) return new Map();
+  const selector = { kind: tag.kind, vid: tag.vid };
+  objects.push({ op: 'VnSet', vn: id, vni: null, mtu });
+  objects.push({ op: 'VapSet', vap: uplinkVap, vn: id, port: uplinkPort, selector, guard: false, uplink: true });
+  return stateOf(objects);
+}
