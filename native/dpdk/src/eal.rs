@@ -24,6 +24,7 @@ const NEVER: u8 = 0;
 const STARTED: u8 = 1;
 const FAILED: u8 = 2;
 const CLEANED: u8 = 3;
+const STARTING: u8 = 4;
 /// What became of this process's one EAL.
 static STATE: AtomicU8 = AtomicU8::new(NEVER);
 
@@ -33,7 +34,7 @@ pub enum EalError {
     /// This process has, or has had, its EAL. Start a new process.
     #[error("this process has {state}; DPDK starts once in a process: start a new process")]
     Again {
-        /// "a running EAL", "an EAL that failed to start", "closed its EAL"
+        /// "a running EAL", "an EAL that is starting", "an EAL that failed to start", "closed its EAL"
         state: &'static str,
     },
     /// Too little or too much memory was asked for.
@@ -170,10 +171,11 @@ impl Eal {
         let cpus = config.check()?;
         let version = version()?;
         // Claimed before anything is tried: two threads may come at once.
-        STATE.compare_exchange(NEVER, FAILED, Ordering::AcqRel, Ordering::Acquire).map_err(|state| {
+        STATE.compare_exchange(NEVER, STARTING, Ordering::AcqRel, Ordering::Acquire).map_err(|state| {
             EalError::Again {
                 state: match state {
                     STARTED => "a running EAL",
+                    STARTING => "an EAL that is starting",
                     CLEANED => "closed its EAL",
                     _ => "an EAL that failed to start",
                 },
@@ -198,9 +200,9 @@ impl Eal {
                 Err(error) => Err((Errno::new(error.raw_os_error().unwrap_or(libc::EAGAIN)), Vec::new())),
             }
         });
+        STATE.store(if started.is_ok() { STARTED } else { FAILED }, Ordering::Release);
         match started {
             Ok(()) => {
-                STATE.store(STARTED, Ordering::Release);
                 let memory_mb = config.memory_mb;
                 let info = EalInfo { version, hugepages, no_hugepages_because, memory_mb };
                 Ok(Eal(Arc::new(Inner { info, pools: Mutex::default(), lost: AtomicU32::new(0) })))

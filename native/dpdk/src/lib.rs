@@ -34,5 +34,7 @@ pub use eal::{CleanupError, Eal, EalConfig, EalError, EalInfo, Hugepages, MIN_DP
 pub use error::Errno;
 pub use mbuf::{HEADROOM, Mbuf};
 pub use mempool::{Mempool, MempoolConfig, MempoolError};
-pub use port::{CloseError, Port, PortConfig, PortError, PortInfo, PortKind, PortStats, RxQueue, Step, TxQueue};
+pub use port::{
+    CloseError, MAX_PORTS, Port, PortConfig, PortError, PortInfo, PortKind, PortStats, RxQueue, Step, TxQueue,
+};
 pub use thread::{PollerThread, ThreadError};

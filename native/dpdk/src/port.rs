@@ -47,7 +47,7 @@ pub struct PortInfo {
     pub mac: [u8; 6],
     /// Bytes above Ethernet that a frame may carry.
     pub mtu: u16,
-    /// The longest frame it sends or receives, without FCS, with room for two tags, in bytes.
+    /// The longest frame it sends and receives, without FCS, in bytes: the MTU, the header, and two tags (`net_af_xdp`: one).
     pub max_frame: u16,
     /// The memory node it is attached to, if it knows one.
     pub socket: Option<u16>,

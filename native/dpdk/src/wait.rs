@@ -11,17 +11,27 @@ use std::time::Duration;
 /// The most descriptors that one [`readable`] looks at; more are ignored.
 pub const MAX_FDS: usize = 64;
 
-/// Sleeps until one of `fds` is readable or broken (true), or until `timeout` has passed (false). An interruption counts as
-/// readable. Allocates nothing.
+/// Sleeps until one of `fds` is readable (true), or until `timeout` (an hour at most) has passed (false). An interruption counts
+/// as readable. A broken descriptor, such as that of an interface somebody has deleted, never ends the sleep. Allocates nothing.
 pub fn readable(fds: &[BorrowedFd<'_>], timeout: Duration) -> bool {
     let mut entries = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; MAX_FDS];
     for (entry, fd) in entries.iter_mut().zip(fds) {
         entry.fd = fd.as_raw_fd();
     }
-    let count = fds.len().min(MAX_FDS);
+    let entries = &mut entries[..fds.len().min(MAX_FDS)];
     let timeout = libc::timespec { tv_sec: timeout.as_secs().min(3600) as _, tv_nsec: timeout.subsec_nanos() as _ };
-    // SAFETY: `entries` holds `count` valid entries, the descriptors are borrowed, and the timeout lives through the call.
-    unsafe { libc::ppoll(entries.as_mut_ptr(), count as _, &timeout, std::ptr::null()) != 0 }
+    loop {
+        // SAFETY: the entries are valid, the descriptors borrowed, and the timeout lives through the call.
+        let code = unsafe { libc::ppoll(entries.as_mut_ptr(), entries.len() as _, &timeout, std::ptr::null()) };
+        if code <= 0 {
+            return code < 0;
+        }
+        if entries.iter().any(|entry| entry.revents & libc::POLLIN != 0) {
+            return true;
+        }
+        // Only broken ones: without them, again. A negative number is passed over.
+        entries.iter_mut().filter(|entry| entry.revents != 0).for_each(|entry| entry.fd = -1);
+    }
 }
 
 /// Ends a [`readable`] of another thread that sleeps on its descriptor.

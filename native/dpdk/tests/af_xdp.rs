@@ -1,10 +1,14 @@
 //! `net_af_xdp` on veth pairs. Each test works in a network namespace of its own thread.
+#![allow(clippy::unwrap_used)] // Test code, though not in a function marked as a test.
+
 mod common;
 
-use common::kernel::{PacketSocket, enter_namespace, ip, run};
+use common::kernel::{PacketSocket, enter_namespace, ip, join_namespace, namespace_path, run};
 use common::{assert_frames, close, config, eventually, frame, is_ours, open, pool, receive, send, tagged};
 use dpdk::{Mbuf, Port, PortError, PortKind, wait};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 fn af_xdp(iface: &str) -> PortKind {
@@ -38,7 +42,7 @@ fn frames_pass_between_two_ports_on_one_pair() {
     let pool = pool(8191, 2176);
     let mut a = open(&pool, af_xdp("v0"), 1550);
     let mut b = open(&pool, af_xdp("v1"), 1550);
-    assert_eq!((a.0.info().driver.as_str(), a.0.info().mtu, a.0.info().max_frame), ("net_af_xdp", 1550, 1572));
+    assert_eq!((a.0.info().driver.as_str(), a.0.info().mtu, a.0.info().max_frame), ("net_af_xdp", 1550, 1568));
     assert!(ip("link show v0").contains("mtu 1550") && a.0.link_up() && b.0.link_up());
     // More frames than the pool has buffers, so that each buffer carries one.
     for _ in 0..400 {
@@ -175,32 +179,92 @@ fn a_quiet_port_loses_no_buffer_at_all() {
     }
 }
 
+/// Runs the test `name` of this binary in a process of its own, which finds out by [`parent_namespace`].
+fn child(name: &str) -> Command {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", name, "--nocapture"]).env(CHILD, namespace_path()).env_remove("DPDK_TEST_HUGEPAGES");
+    child
+}
+
+const CHILD: &str = "DPDK_AF_XDP_CHILD";
+
+fn parent_namespace() -> Option<String> {
+    std::env::var(CHILD).ok()
+}
+
 #[test]
 fn takes_over_after_a_process_that_was_killed() {
+    // What such a process leaves behind is its XDP program, attached. A child is that process, in this thread's namespace.
+    if let Some(namespace) = parent_namespace() {
+        join_namespace(&namespace);
+        let _port = open(&pool(8191, 2176), af_xdp("v0"), 1500);
+        // SAFETY: ends this process the way `kill -9` does.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    }
+    if !veth() {
+        return;
+    }
+    let output = child("takes_over_after_a_process_that_was_killed").output().unwrap();
+    assert_eq!(output.status.signal(), Some(libc::SIGKILL), "{output:?}");
+    let attached = ip("-d link show v0");
+    assert!(attached.contains("xdp"), "the child was to leave its program: {attached}");
+    let pool = pool(8191, 2176);
+    let (port, mut rx, tx) = open(&pool, af_xdp("v0"), 1500);
+    PacketSocket::open("v1").send(&frame(60, 1)).unwrap();
+    assert_frames(&receive(&mut rx, 1, is_ours), &[frame(60, 1)]);
+    close((port, rx, tx));
+    assert!(!ip("-d link show v0").contains("xdp"));
+}
+
+#[test]
+fn two_processes_share_a_pair() {
+    if let Some(namespace) = parent_namespace() {
+        // The child sends back what it receives.
+        join_namespace(&namespace);
+        let pool = pool(8191, 2176);
+        let (_port, mut rx, mut tx) = open(&pool, af_xdp("v1"), 1550);
+        println!("ready");
+        for _ in 0..100 {
+            let frames = receive(&mut rx, 13, is_ours);
+            send(&pool, &mut tx, &frames);
+        }
+        return;
+    }
     if !veth() {
         return;
     }
     let pool = pool(8191, 2176);
-    // What such a process leaves behind is its XDP program, attached. A child is that process, in this thread's namespace.
-    let Some(namespace) = std::env::var_os("DPDK_AF_XDP_CHILD") else {
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "takes_over_after_a_process_that_was_killed", "--nocapture"]);
-        child.env_remove("DPDK_TEST_HUGEPAGES");
-        let output = child.env("DPDK_AF_XDP_CHILD", common::kernel::namespace_path()).output().unwrap();
-        assert_eq!(output.status.signal(), Some(libc::SIGKILL), "{output:?}");
-        let attached = ip("-d link show v0");
-        assert!(attached.contains("xdp"), "the child was to leave its program: {attached}");
-        let (port, mut rx, tx) = open(&pool, af_xdp("v0"), 1500);
-        PacketSocket::open("v1").send(&frame(60, 1)).unwrap();
-        assert_eq!(receive(&mut rx, 1, is_ours).len(), 1);
-        close((port, rx, tx));
-        assert!(!ip("-d link show v0").contains("xdp"));
+    let (port, mut rx, mut tx) = open(&pool, af_xdp("v0"), 1550);
+    let mut child = child("two_processes_share_a_pair").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("ready")), "the child did not open its port");
+    for _ in 0..100 {
+        send(&pool, &mut tx, &frames());
+        assert_frames(&receive(&mut rx, frames().len(), is_ours), &frames());
+    }
+    assert!(child.wait().unwrap().success());
+    close((port, rx, tx));
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn survives_that_its_interface_is_deleted() {
+    if !veth() {
         return;
-    };
-    common::kernel::join_namespace(namespace.to_str().unwrap());
-    let _port = open(&pool, af_xdp("v0"), 1500);
-    // SAFETY: ends this process the way `kill -9` does.
-    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    }
+    let pool = pool(8191, 2176);
+    let (port, mut rx, mut tx) = open(&pool, af_xdp("v0"), 1500);
+    ip("link del v0");
+    assert!(!port.link_up());
+    let mut batch = vec![pool.copy_of(&frame(60, 1)).unwrap()];
+    tx.burst(&mut batch);
+    batch.clear();
+    assert_eq!(rx.burst(&mut Vec::with_capacity(4)), 0);
+    assert!(!wait::readable(&[rx.readiness().unwrap()], Duration::from_millis(50)));
+    drop((rx, tx));
+    port.close().unwrap();
+    // The frame that was to be sent may stay with the socket's ring, and goes with it.
+    assert_eq!(pool.in_use(), 0);
 }
 
 #[test]
@@ -211,13 +275,13 @@ fn mistakes_are_named() {
     let pool = pool(8191, 2176);
     let error = Port::open(&pool, &config(af_xdp("v9"), 1500)).unwrap_err();
     assert_eq!(error.to_string(), "there is no network interface v9 in this network namespace");
-    let error = Port::open(&pool, &config(af_xdp("v0"), 1771)).unwrap_err();
-    assert_eq!(error.to_string(), "an MTU of 1771 is too large here: at most 1770 (the size of the packet buffers)");
+    let error = Port::open(&pool, &config(af_xdp("v0"), 1775)).unwrap_err();
+    assert_eq!(error.to_string(), "an MTU of 1775 is too large here: at most 1774 (the size of the packet buffers)");
     let large = common::pool(8191, 3840);
-    let error = Port::open(&large, &config(af_xdp("v0"), 3434)).map(drop);
+    let error = Port::open(&large, &config(af_xdp("v0"), 3438)).map(drop);
     assert!(error.is_ok(), "{error:?}");
-    let error = Port::open(&large, &config(af_xdp("v0"), 3435)).unwrap_err();
-    assert!(matches!(error, PortError::MtuTooLarge { max: 3434, .. }), "{error}");
+    let error = Port::open(&large, &config(af_xdp("v0"), 3439)).unwrap_err();
+    assert!(matches!(error, PortError::MtuTooLarge { max: 3438, .. }), "{error}");
     ip("link set v1 mtu 4000");
     let error = Port::open(&pool, &config(af_xdp("v0"), 1500)).unwrap_err();
     assert_eq!(

@@ -168,6 +168,23 @@ fn comes_and_goes_without_losing_anything() {
 }
 
 #[test]
+fn survives_that_its_interface_is_deleted() {
+    if !enter_namespace() {
+        return;
+    }
+    let pool = pool(1023, 2176);
+    let (port, mut rx, mut tx) = open(&pool, tap("t0"), 1500);
+    ip("link del t0");
+    assert!(!port.link_up());
+    let mut batch = vec![pool.copy_of(&frame(60, 1)).unwrap()];
+    assert_eq!((tx.burst(&mut batch), rx.burst(&mut Vec::with_capacity(4))), (0, 0));
+    drop(batch);
+    assert!(!wait::readable(&[rx.readiness().unwrap()], Duration::from_millis(50)));
+    close((port, rx, tx));
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
 fn mistakes_are_named() {
     if !enter_namespace() {
         return;

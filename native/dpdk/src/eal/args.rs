@@ -24,6 +24,11 @@ const ALLOWED: &[(&str, Value)] = &[
     ("--vmware-tsc-map", Value::None),
 ];
 
+/// The names above, for people.
+const PASSED: &str = "only --allow, --base-virtaddr, --block, --force-max-simd-bitwidth, --huge-dir, --iova-mode, --legacy-mem, \
+--log-level, --match-allocations, --mbuf-pool-ops-name, --no-hpet, --no-pci, --socket-limit, --vfio-intr, --vfio-vf-token and \
+--vmware-tsc-map may be passed";
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
     None,
@@ -62,7 +67,7 @@ pub(super) fn check_extra(extra: &[String]) -> Result<(), EalError> {
             None => (word.as_str(), None),
         };
         let Some(&(_, form)) = ALLOWED.iter().find(|(option, _)| *option == name) else {
-            return refuse(word, "no such option may be passed; see the list in docs/operations.md, or `man dpdk`");
+            return refuse(word, PASSED);
         };
         match (form, joined) {
             (Value::None, None) => {}
@@ -117,6 +122,12 @@ mod tests {
 
     fn check(words: &[&str]) -> Result<(), EalError> {
         check_extra(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_list_for_people_is_complete() {
+        assert!(ALLOWED.iter().all(|(name, _)| PASSED.contains(name)));
+        assert_eq!(PASSED.matches("--").count(), ALLOWED.len());
     }
 
     #[test]

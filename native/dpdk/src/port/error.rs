@@ -57,11 +57,13 @@ pub enum PortError {
         /// The path.
         path: String,
     },
-    /// Device arguments that are not well-formed.
-    #[error("the device arguments {devargs:?} are not well-formed")]
+    /// Device arguments that are not passed on.
+    #[error("the device arguments {devargs:?} are refused: {reason}")]
     BadDevargs {
         /// The arguments.
         devargs: String,
+        /// What is wrong with them.
+        reason: &'static str,
     },
     /// A pcap port needs a file to read or one to write.
     #[error("a net_pcap port needs a file to read or a file to write")]

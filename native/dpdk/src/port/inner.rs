@@ -20,8 +20,6 @@ static OPEN_PORTS: AtomicUsize = AtomicUsize::new(0);
 const DESCRIPTORS: u16 = 1024;
 /// `net_tap` takes one buffer per descriptor and uses one.
 const TAP_DESCRIPTORS: u16 = 32;
-/// Ethernet header and two tags.
-const FRAME_OVERHEAD: u16 = 14 + 2 * 4;
 /// A veth takes an XDP program only if a frame of its peer fits into a page with 256 bytes in front, a header of 14 and the
 /// kernel's 320 behind.
 const VETH_MAX_MTU: u16 = 3506;
@@ -36,6 +34,7 @@ pub(super) struct Inner {
     pool: Mempool,
     device: *mut ffi::rte_device,
     leftovers: Leftovers,
+    held: Option<Held>,
     readiness: Option<RawFd>,
     promiscuous: bool,
     started: bool,
@@ -58,7 +57,7 @@ impl Inner {
         range("queues", config.queues, 1, 1)?;
         range("mtu", *mtu, 68, 65_535)?;
         kind.check(pool)?;
-        let room = pool.data_room().saturating_sub(kind.rx_headroom() + FRAME_OVERHEAD);
+        let room = pool.data_room().saturating_sub(kind.rx_headroom() + kind.frame_overhead());
         if *mtu > room {
             return Err(PortError::MtuTooLarge { mtu: *mtu, max: room, limit: "the size of the packet buffers" });
         }
@@ -84,7 +83,7 @@ impl Inner {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let failure = Failure { port: &config.name, mark: log::mark() };
         let (name, devargs) = config.kind.devargs(NUMBER.fetch_add(1, Ordering::Relaxed), is_veth);
-        let bad = || PortError::BadDevargs { devargs: devargs.clone() };
+        let bad = || PortError::BadDevargs { devargs: devargs.clone(), reason: "a zero byte" };
         let c_name = CString::new(name).map_err(|_| bad())?;
         let c_devargs = CString::new(devargs.as_str()).map_err(|_| bad())?;
         // SAFETY: the EAL runs as long as the pool's handle lives; the strings live through the calls, and the structures are
@@ -109,7 +108,7 @@ impl Inner {
                     id,
                     mac: mac.addr_bytes,
                     mtu: config.mtu,
-                    max_frame: config.mtu.saturating_add(FRAME_OVERHEAD),
+                    max_frame: config.mtu.saturating_add(config.kind.frame_overhead()),
                     socket: u16::try_from(ffi::rte_eth_dev_socket_id(id)).ok(),
                 },
                 may_chain: config.kind.may_chain(),
@@ -118,6 +117,7 @@ impl Inner {
                 pool: pool.clone(),
                 device: device.device,
                 leftovers: Leftovers::default(),
+                held: None,
                 readiness: None,
                 promiscuous: false,
                 started: false,
@@ -159,6 +159,7 @@ impl Inner {
                 self.pool.eal().note_lost(xdp::FILL_BUFFERS);
             }
             failure.check(Step::RxQueue, code)?;
+            self.held = self.leftovers.socket().and_then(|socket| Held::new(socket, &self.pool));
             failure.check(Step::TxQueue, ffi::rte_eth_tx_queue_setup(id, 0, tx, u32::MAX, ptr::null()))?;
             failure.check(Step::Start, ffi::rte_eth_dev_start(id))?;
             self.started = true;
@@ -248,7 +249,8 @@ impl Inner {
             }
             let stopped = if self.started { ffi::rte_eth_dev_stop(id) } else { 0 };
             let leftovers = std::mem::take(&mut self.leftovers);
-            let held = leftovers.socket().and_then(|socket| Held::look(socket, &self.pool));
+            let held = self.held.take();
+            held.iter().for_each(Held::settle);
             let closed = ffi::rte_eth_dev_close(id);
             let detached = ffi::rte_dev_remove(self.device);
             match held {

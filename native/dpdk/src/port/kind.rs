@@ -28,7 +28,10 @@ pub enum PortKind {
         mac: Option<[u8; 6]>,
     },
     /// An existing interface `iface`: a NIC with a kernel driver, or one end of a veth pair. Its frames no longer reach the
-    /// kernel. MTU at most 3506, and what a buffer holds less 384 bytes.
+    /// kernel. MTU at most 3506, and what a buffer holds (less 402 bytes). Frames with two tags need an MTU that is 4 larger.
+    ///
+    /// The kernel at the other end of a veth must finish its checksums, and must put tags into the frame: `ethtool -K DEV tx off
+    /// txvlan off` there.
     AfXdp {
         /// Name of the interface.
         iface: String,
@@ -51,12 +54,17 @@ pub enum PortKind {
     },
     /// What is sent comes back on the same port. Holds 1024 frames.
     Ring,
-    /// Any other device, as DPDK writes it: "0000:03:00.0", or "net_vhost0,iface=/run/vhost0". Passed through.
+    /// Any other device, as DPDK writes it: "0000:03:00.0", or "net_vhost0,iface=/run/vhost0". Passed through, so what the driver is
+    /// told here it does, even if that breaks the process.
     Devargs(String),
 }
 
-/// What `net_tap` can say and hear at most: 1522 bytes with FCS and one tag.
+/// What `net_af_xdp` keeps in front of a frame: DPDK's headroom, and the kernel's XDP_PACKET_HEADROOM (256) behind it.
 const AF_XDP_HEADROOM: u16 = 384;
+/// Ethernet header.
+const HEADER: u16 = 14;
+/// One VLAN tag.
+const TAG: u16 = 4;
 
 impl PortKind {
     /// The driver, as far as the description names it.
@@ -79,9 +87,17 @@ impl PortKind {
     /// Bytes of a buffer that the driver keeps in front of a received frame.
     pub(super) fn rx_headroom(&self) -> u16 {
         match self {
-            // The kernel keeps XDP_PACKET_HEADROOM (256) of its own behind DPDK's.
             PortKind::AfXdp { .. } => AF_XDP_HEADROOM,
             _ => crate::HEADROOM as u16,
+        }
+    }
+
+    /// Bytes that a frame may be longer than the MTU: the header and as many tags as pass. A kernel interface carries one tag beyond
+    /// its MTU and drops what is longer without a word.
+    pub(super) fn frame_overhead(&self) -> u16 {
+        match self {
+            PortKind::AfXdp { .. } => HEADER + TAG,
+            _ => HEADER + 2 * TAG,
         }
     }
 
@@ -167,12 +183,22 @@ fn check_path(path: &str) -> Result<(), PortError> {
 }
 
 fn check_devargs(devargs: &str) -> Result<(), PortError> {
+    let refuse = |reason| Err(PortError::BadDevargs { devargs: devargs.to_owned(), reason });
     let name = devargs.split(',').next().unwrap_or_default();
-    let good = !name.is_empty()
-        && name.len() < 64
-        && devargs.len() < 1024
-        && devargs.bytes().all(|byte| byte.is_ascii_graphic());
-    if good { Ok(()) } else { Err(PortError::BadDevargs { devargs: devargs.to_owned() }) }
+    if name.is_empty()
+        || name.len() > 63
+        || devargs.len() > 1023
+        || !devargs.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return refuse(
+            "they are a device and its options, without spaces: 0000:03:00.0, or net_vhost0,iface=/run/vhost0",
+        );
+    }
+    // These have checks of their own, without which they are not safe.
+    if ["net_tap", "net_af_xdp", "net_pcap", "net_null", "net_ring"].iter().any(|driver| name.starts_with(driver)) {
+        return refuse("this driver has a kind of its own: use that");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -206,7 +232,7 @@ mod tests {
         for path in ["", "/tmp/a,b", "/tmp/a b", "/tmp/\n"] {
             assert!(check_path(path).is_err(), "{path:?}");
         }
-        for devargs in ["", ",x=1", "a b", "net\n"] {
+        for devargs in ["", ",x=1", "a b", "net\n", "net_null0,size=9000"] {
             assert!(check_devargs(devargs).is_err(), "{devargs:?}");
         }
     }

@@ -3,8 +3,7 @@
 use super::PortError;
 use crate::Errno;
 use std::fs::OpenOptions;
-use std::net::UdpSocket;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Its index, if there is such an interface.
 pub(super) fn index(iface: &str) -> Option<u32> {
@@ -121,8 +120,13 @@ fn request(iface: &str) -> libc::ifreq {
 }
 
 fn ioctl(operation: libc::Ioctl, request: &mut libc::ifreq) -> Result<(), Errno> {
-    // Any socket of the namespace will do; one that is bound to loopback's port 0 sends and receives nothing.
-    let socket = UdpSocket::bind("0.0.0.0:0").map_err(|error| Errno::new(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    // SAFETY: only makes a descriptor; any socket of the namespace will do.
+    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(Errno::last());
+    }
+    // SAFETY: just made, so nobody else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: the operations used here read and write the request, and what its data pointer points to.
     match unsafe { libc::ioctl(socket.as_raw_fd(), operation, request) } {
         0 => Ok(()),

@@ -98,24 +98,27 @@ fn lockable_bytes() -> u64 {
     }
 }
 
-/// What a port's socket holds; taken before the driver closes the port, given back after.
+/// What a port's socket holds. Made when the port is opened, because the rings cannot be mapped any more once the interface has
+/// been deleted.
 pub(super) struct Held {
     rings: Rings,
     umem: Umem,
 }
 
 impl Held {
-    /// Looks at the rings of the port's socket, after waiting shortly for the kernel to finish what it is sending.
-    pub(super) fn look(socket: RawFd, pool: &Mempool) -> Option<Held> {
-        let rings = Rings::map(socket)?;
-        let deadline = Instant::now() + Duration::from_millis(100);
-        while rings.in_flight() != 0 && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Some(Held { rings, umem: Umem::of(pool)? })
+    pub(super) fn new(socket: RawFd, pool: &Mempool) -> Option<Held> {
+        Some(Held { rings: Rings::map(socket)?, umem: Umem::of(pool)? })
     }
 
-    /// Frees the buffers. `leftovers` are the port's descriptors that the driver has not closed; closing them here releases the
+    /// Waits shortly for the kernel to finish what it is sending; to be called when nothing more is sent.
+    pub(super) fn settle(&self) {
+        let deadline = Instant::now() + Duration::from_millis(100);
+        while self.rings.in_flight() != 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Frees the buffers, after the driver has closed the port. `leftovers` are the port's descriptors that the driver has not closed; closing them here releases the
     /// socket, so that the kernel writes into no buffer any more. Returns how many buffers are lost nevertheless: those of
     /// frames that some receiver has not consumed.
     pub(super) fn give_back(self, pool: &Mempool, leftovers: Leftovers) -> u32 {
