@@ -75,13 +75,15 @@ export const ShowPortsRow = z.object({
   rx_errors: count,
 });
 
-/** The NVE's view of its NVA. */
+/** A session between an NVE and its NVA. The NVE has one row; the NVA has one for where it listens and one per connected NVE. */
 export const ShowNvaRow = z.object({
+  nve: NveIdSchema.nullable(),
   state: text,
   endpoint: text.nullable(),
   nva: text.nullable(),
   epoch: text.nullable(),
   subscriptions: count,
+  /** MACs of TSIs, at the NVA; TSIs, at the NVE. */
   attachments: count,
   error: text.nullable(),
 });

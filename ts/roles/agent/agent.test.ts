@@ -447,7 +447,16 @@ describe('show', () => {
     ]);
     expect(await client.show('drops')).toMatchObject([{ port: 'fabric0', reason: 'source_guard', packets: 1 }, {}, {}]);
     expect(await client.show('nva')).toEqual([
-      { state: 'connected', endpoint: null, nva: 'nva', epoch: 'e1', subscriptions: 1, attachments: 0, error: null },
+      {
+        nve: 'nve1',
+        state: 'connected',
+        endpoint: null,
+        nva: 'nva',
+        epoch: 'e1',
+        subscriptions: 1,
+        attachments: 0,
+        error: null,
+      },
     ]);
   });
 

@@ -4,7 +4,7 @@
 
 import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
-import { type Call, type Handlers, type ParamsOf, RpcServer, type TsiListRow } from '#hypervisor';
+import { type Call, type Handlers, type ParamsOf, RpcServer, type ShowNvaRow, type TsiListRow } from '#hypervisor';
 import {
   type AgentConfig,
   ENCAP_VXLAN,
@@ -18,7 +18,14 @@ import {
   unwrap,
   type VnId,
 } from '#model';
-import type { MappingChange, NvaClientApi, NvaClientHandlers, NvaClientOptions, NvaEndpoint } from '#nva';
+import {
+  formatNvaAddress,
+  type MappingChange,
+  type NvaClientApi,
+  type NvaClientHandlers,
+  type NvaClientOptions,
+  type NvaEndpoint,
+} from '#nva';
 import { TagAllocator, TsiTable } from '#protocol';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
@@ -153,17 +160,17 @@ export class Agent {
     return {};
   }
 
-  #showNva() {
-    const { state, endpoint, nvaId, epoch, subscriptions, attachments, error } = this.#nva.status();
-    const failure = error === null ? null : `${error.code}: ${error.message}`;
+  #showNva(): ShowNvaRow {
+    const { state, endpoint, nvaId: nva, epoch, subscriptions, attachments, error } = this.#nva.status();
     return {
+      nve: this.#parts.config.node.name,
       state,
-      endpoint: endpoint === null ? null : endpointText(endpoint),
-      nva: nvaId,
+      endpoint: endpoint === null ? null : formatNvaAddress(endpoint.address),
+      nva,
       epoch,
       subscriptions,
       attachments,
-      error: failure,
+      error: error === null ? null : `${error.code}: ${error.message}`,
     };
   }
 
@@ -223,7 +230,7 @@ export class Agent {
     return {
       onConnected: ({ nvaId, epoch, endpoint }) => {
         this.#log.info(
-          { component: 'nva', nva: nvaId, epoch, endpoint: endpointText(endpoint) },
+          { component: 'nva', nva: nvaId, epoch, endpoint: formatNvaAddress(endpoint.address) },
           'connected to the NVA',
         );
         if (this.#epoch !== null && this.#epoch !== epoch) this.#vns.forgetSequences();
@@ -287,8 +294,4 @@ function nvaOptions({ node, nva, underlay }: AgentConfig): NvaClientOptions {
     endpoints: nva.endpoints.map((address): NvaEndpoint => ({ address, priority: 0 })),
     tunnels: [{ encap: ENCAP_VXLAN, ip: underlay.address.ip }],
   };
-}
-
-export function endpointText({ address }: NvaEndpoint): string {
-  return address.kind === 'tcp' ? `tcp:${address.host}:${address.port}` : `unix:${address.path}`;
 }

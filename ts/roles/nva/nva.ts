@@ -1,7 +1,7 @@
 // `splitnve nva`: the embedded authority with its configuration, and VNs that come and go at run time.
 
 import type { Logger } from 'pino';
-import { type Handlers, type ParamsOf, RpcServer, type VnListRow } from '#hypervisor';
+import { type Handlers, type ParamsOf, RpcServer, type ShowNvaRow, type VnListRow } from '#hypervisor';
 import {
   type NvaConfig,
   nveError,
@@ -13,7 +13,14 @@ import {
   type VnInfo,
   type VnName,
 } from '#model';
-import type { AuthorityConfig, NvaAddress, NvaServerApi, NvaServerOptions, VnListing } from '#nva';
+import {
+  type AuthorityConfig,
+  formatNvaAddress,
+  type NvaAddress,
+  type NvaServerApi,
+  type NvaServerOptions,
+  type VnListing,
+} from '#nva';
 
 export interface NvaParts {
   readonly config: NvaConfig;
@@ -34,7 +41,12 @@ export class Nva {
     this.#parts = parts;
     const authority = authorityOf(config);
     this.#usedIds = new Set(authority.vns.map(({ vn }) => vn));
-    this.#server = parts.makeServer({ listen: config.listen.endpoints, authority, holdMs: config.listen.hold_ms });
+    this.#server = parts.makeServer({
+      listen: config.listen.endpoints,
+      authority,
+      holdMs: config.listen.hold_ms,
+      log: parts.log.child({ component: 'nva' }),
+    });
   }
 
   /** Resolves when NVEs can connect and the RPC is served. */
@@ -67,7 +79,10 @@ export class Nva {
       if (!names.has(vn))
         log.warn({ component: 'policy', vn, tsi }, `a rule names VN ${vn}, which does not exist (yet)`);
     }
-    log.info({ component: 'nva', socket, endpoints: this.#addresses.map(addressText), vns: config.vn.length }, 'ready');
+    log.info(
+      { component: 'nva', socket, endpoints: this.#addresses.map(formatNvaAddress), vns: config.vn.length },
+      'ready',
+    );
   }
 
   async close(): Promise<void> {
@@ -84,7 +99,7 @@ export class Nva {
         this.#parts.log.info({ component: 'vn', vn: name, cause: 'vn.del' }, `VN ${name} deleted`);
         return {};
       },
-      'show.nva': () => ({ rows: [this.#show()], cursor: null }),
+      'show.nva': () => ({ rows: this.#show(), cursor: null }),
     };
   }
 
@@ -116,17 +131,31 @@ export class Nva {
     return id;
   }
 
-  #show() {
-    const vns = this.#server.list();
-    return {
+  #show(): ShowNvaRow[] {
+    const hosts = this.#server.list().flatMap((vn) => vn.hosts);
+    const nva = this.#parts.config.node.name;
+    const common = { nva, epoch: null, error: null };
+    const sessions = this.#server.sessions();
+    const listening: ShowNvaRow = {
+      ...common,
+      nve: null,
       state: 'listening',
-      endpoint: this.#addresses.map(addressText).join(' '),
-      nva: this.#parts.config.node.name,
-      epoch: null,
-      subscriptions: vns.reduce((sum, { members }) => sum + members.length, 0),
-      attachments: vns.reduce((sum, { hosts }) => sum + hosts.length, 0),
-      error: null,
+      endpoint: this.#addresses.map(formatNvaAddress).join(' '),
+      subscriptions: sessions.reduce((sum, { subscriptions }) => sum + subscriptions.length, 0),
+      attachments: hosts.length,
     };
+    const connected = sessions.map(({ nveId, subscriptions }): ShowNvaRow => {
+      const attachments = hosts.filter((host) => host.nveId === nveId).length;
+      return {
+        ...common,
+        nve: nveId,
+        state: 'connected',
+        endpoint: null,
+        subscriptions: subscriptions.length,
+        attachments,
+      };
+    });
+    return [listening, ...connected];
   }
 }
 
@@ -156,8 +185,4 @@ function rowOf({ info, members, hosts }: VnListing): VnListRow {
     members: members.map(({ nveId }) => nveId),
     hosts: hosts.map(({ mac, tsi, nveId, ips }) => ({ mac, tsi, nve: nveId, ips: [...ips] })),
   };
-}
-
-function addressText(address: NvaAddress): string {
-  return address.kind === 'tcp' ? `tcp:${address.host}:${address.port}` : `unix:${address.path}`;
 }

@@ -1,0 +1,38 @@
+// splitnve inject: a raw frame out of a port of a running agent or tNVE.
+
+import { type Command, InvalidArgumentError } from 'commander';
+import { examples } from '../help.js';
+import type { Io } from '../io.js';
+import { type RpcOptions, withClient, withRpcOptions } from '../rpc.js';
+
+export function registerInject(program: Command, io: Io): void {
+  withRpcOptions(
+    program
+      .command('inject')
+      .argument('<port>', 'the port, by its name')
+      .argument('<frame>', 'the frame from its destination MAC on, in hexadecimal; "-" reads it from standard input'),
+  )
+    .description('Send a raw Ethernet frame out of a port, as it is: for tests. It passes no table and no check.')
+    .summary('send a raw frame out of a port')
+    .helpGroup('Looking and changing:')
+    .addHelpText(
+      'after',
+      examples(
+        'splitnve inject access0 "ffffffffffff 020000000001 0806 0001 0800 0604 0001"',
+        'xxd -p frame.bin | splitnve inject uplink0 - --socket /run/splitnve/tnve.sock',
+      ),
+    )
+    .action(async (port: string, frame: string, options: RpcOptions) => {
+      const bytes = parseFrame(frame === '-' ? (await io.stdin()).toString('latin1') : frame);
+      await withClient(options, (client) => client.inject(port, bytes));
+      if (options.json === true) io.out('{}\n');
+    });
+}
+
+/** Hexadecimal digits; white space and colons between them are ignored. */
+function parseFrame(text: string): Uint8Array {
+  const digits = text.replace(/[\s:]/g, '');
+  if (!/^([0-9a-f]{2})+$/i.test(digits))
+    throw new InvalidArgumentError('the frame is not hexadecimal, two digits a byte');
+  return Buffer.from(digits, 'hex');
+}

@@ -1,0 +1,8 @@
+// `roles`: the three programs in one, each a composition of engine, NVA and hypervisor side. The only place where all meet.
+
+export { Agent, type AgentParts } from './agent/agent.js';
+export type { Fault } from './agent/vn-state.js';
+export { Nva, type NvaParts } from './nva/nva.js';
+export { readConfig } from './process.js';
+export { runAgent, runNva, runTnve } from './start.js';
+export { Tnve, type TnveParts } from './tnve/tnve.js';

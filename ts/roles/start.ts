@@ -1,0 +1,45 @@
+// Each role from its configuration file to its end, with everything real: the embedded engine, sockets, the kernel.
+
+import type { Logger } from 'pino';
+import { openEmbedded } from '#dataplane';
+import { unwrap } from '#model';
+import { NvaClient, NvaServer } from '#nva';
+import { Agent } from './agent/agent.js';
+import type { Fault } from './agent/vn-state.js';
+import { engineOptions } from './engine/ports.js';
+import { Nva } from './nva/nva.js';
+import { readConfig, roleLog, runRole } from './process.js';
+import { kernel } from './tnve/kernel.js';
+import { Tnve } from './tnve/tnve.js';
+
+/** Runs the NVE until a signal. Throws an `NveError` if it cannot start, or cannot go on. */
+export async function runAgent(file: string, options: { fault?: Fault | undefined } = {}): Promise<void> {
+  const config = readConfig('agent', file);
+  const log = roleLog('agent', config.node.name, config.log.level);
+  const engine = await openEngine(config.engine, log);
+  const makeNvaClient = (...args: ConstructorParameters<typeof NvaClient>) => new NvaClient(...args);
+  const { fault } = options;
+  await runRole(log, (onFailure) => Agent.start({ config, engine, log, makeNvaClient, fault, onFailure }), engine);
+}
+
+/** Runs the hypervisor's side until a signal. */
+export async function runTnve(file: string): Promise<void> {
+  const config = readConfig('tnve', file);
+  const log = roleLog('tnve', config.node.name, config.log.level);
+  const engine = await openEngine(config.engine, log);
+  await runRole(log, (onFailure) => Tnve.start({ config, engine, log, kernel, onFailure }), engine);
+}
+
+/** Runs the embedded authority until a signal. */
+export async function runNva(file: string): Promise<void> {
+  const config = readConfig('nva', file);
+  const log = roleLog('nva', config.node.name, config.log.level);
+  await runRole(log, () => Nva.start({ config, log, makeServer: (options) => unwrap(NvaServer.create(options)) }));
+}
+
+async function openEngine(config: Parameters<typeof engineOptions>[0], log: Logger) {
+  const engine = await openEmbedded(engineOptions(config));
+  const { dpdk, hugepages, pollers, fdbCapacity } = engine.info();
+  log.info({ component: 'engine', dpdk, hugepages, pollers, fdbCapacity }, 'engine open');
+  return engine;
+}
