@@ -65,6 +65,8 @@ const rows: [Command, unknown[]][] = [
   [{ op: 'FdbDel', vn, mac }, [12, 7, macBytes]],
   [{ op: 'FloodSet', vn, nhs: [4, 5] }, [13, 7, [4, 5]]],
   [{ op: 'SourcesSet', vn, ips: [ip] }, [14, 7, [ipBytes]]],
+  [{ op: 'NeighbourSet', port: 1, ip, mac }, [15, 1, ipBytes, macBytes]],
+  [{ op: 'NeighbourDel', port: 1, ip }, [16, 1, ipBytes]],
 ];
 
 describe('encodeCommand', () => {
@@ -92,6 +94,7 @@ describe('batchesOf', () => {
     expect(order).toEqual([
       'PortAdd',
       'UnderlaySet',
+      'NeighbourSet',
       'VnSet',
       'VapSet',
       'NextHopSet',
@@ -102,6 +105,7 @@ describe('batchesOf', () => {
       'NextHopDel',
       'VapDel',
       'VnDel',
+      'NeighbourDel',
       'UnderlayDel',
       'PortDel',
     ]);

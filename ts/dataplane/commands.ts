@@ -46,6 +46,10 @@ export function encodeCommand(command: Command): unknown[] {
       return [13, command.vn, [...command.nhs]];
     case 'SourcesSet':
       return [14, command.vn, command.ips.map((ip: IpAddr) => ipToBytes(ip))];
+    case 'NeighbourSet':
+      return [15, command.port, ipToBytes(command.ip), macToBytes(command.mac)];
+    case 'NeighbourDel':
+      return [16, command.port, ipToBytes(command.ip)];
   }
 }
 
@@ -86,18 +90,20 @@ export function decodeFlags(bits: number): VapFlags {
 const RANK: Readonly<Record<Command['op'], number>> = {
   PortAdd: 0,
   UnderlaySet: 1,
-  VnSet: 2,
-  VapSet: 3,
-  NextHopSet: 4,
-  SourcesSet: 5,
-  FdbSet: 6,
-  FloodSet: 7,
-  FdbDel: 8,
-  NextHopDel: 9,
-  VapDel: 10,
-  VnDel: 11,
-  UnderlayDel: 12,
-  PortDel: 13,
+  NeighbourSet: 2,
+  VnSet: 3,
+  VapSet: 4,
+  NextHopSet: 5,
+  SourcesSet: 6,
+  FdbSet: 7,
+  FloodSet: 8,
+  FdbDel: 9,
+  NextHopDel: 10,
+  VapDel: 11,
+  VnDel: 12,
+  NeighbourDel: 13,
+  UnderlayDel: 14,
+  PortDel: 15,
 };
 
 /** The commands in batches that may be applied one after the other. Inside a batch the engine itself keeps the order. */

@@ -18,7 +18,7 @@ import type {
 const U8 = 0xff;
 const U16 = 0xffff;
 const U32 = 0xffff_ffff;
-const NEIGHBOUR_STATES: readonly NeighbourState[] = ['incomplete', 'reachable', 'failed'];
+const NEIGHBOUR_STATES: readonly NeighbourState[] = ['incomplete', 'reachable', 'failed', 'static'];
 
 function noun<T>(parse: (value: unknown) => Result<T>, value: number, at: string): T {
   const parsed = parse(value);

@@ -77,7 +77,9 @@ export type Command =
   | { readonly op: 'FdbSet'; readonly vn: VnId; readonly mac: MacAddr; readonly dest: Dest }
   | { readonly op: 'FdbDel'; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly op: 'FloodSet'; readonly vn: VnId; readonly nhs: readonly NextHopId[] }
-  | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] };
+  | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
+  | { readonly op: 'NeighbourSet'; readonly port: PortId; readonly ip: IpAddr; readonly mac: MacAddr }
+  | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr };
 
 /** A command that the engine did not take, with the code (docs/errors.md) and the values at fault. */
 export interface Refusal {
@@ -169,7 +171,7 @@ export interface FdbRow {
   readonly dest: Dest;
 }
 
-export type NeighbourState = 'incomplete' | 'reachable' | 'failed';
+export type NeighbourState = 'incomplete' | 'reachable' | 'failed' | 'static';
 
 export interface NeighbourRow {
   readonly port: PortId;

@@ -266,6 +266,12 @@ impl Control {
     }
 
     fn commit(&mut self, changes: &Changes, devices: Vec<(PortId, Port)>) {
+        let now = Instant::now();
+        let fixed: Vec<Effect> = changes
+            .neighbours
+            .iter()
+            .filter_map(|(neighbour, wish)| self.neighbours.fix(*neighbour, wish.to, now))
+            .collect();
         for (id, port) in devices {
             self.devices.attach(id, port, &self.poller);
         }
@@ -280,11 +286,12 @@ impl Control {
             self.devices.close(id, &self.poller);
             self.links.remove(&id);
         }
-        if effects.next_hops_changed {
+        if effects.next_hops_changed || !changes.neighbours.is_empty() {
             let wanted: BTreeSet<Neighbour> =
                 self.model.next_hops.values().map(|row| (row.port, row.spec.remote)).collect();
-            let effects = self.neighbours.want(&wanted, Instant::now());
-            self.carry_out(effects);
+            let asked = self.neighbours.want(&wanted, now);
+            self.carry_out(fixed);
+            self.carry_out(asked);
         }
     }
 

@@ -158,6 +158,7 @@ impl Forwarding {
         for (vn, list) in set(&changes.floods) {
             self.set_flood(model, *vn, list.clone());
         }
+        model.neighbours.extend(set(&changes.neighbours).map(|(neighbour, mac)| (*neighbour, *mac)));
     }
 
     fn set_vn(&mut self, model: &mut Model, id: VnId, spec: VnSpec) {
@@ -388,6 +389,9 @@ impl Forwarding {
                 self.set_port(*id, PortEntry::Unused);
                 any = true;
             }
+        }
+        for neighbour in deleted(&changes.neighbours) {
+            model.neighbours.remove(neighbour);
         }
         for id in deleted(&changes.ports) {
             if model.ports.remove(id).is_some() {

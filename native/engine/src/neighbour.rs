@@ -2,7 +2,8 @@
 //!
 //! Every neighbour that a next hop needs is resolved ahead of traffic and kept fresh: asked by broadcast until it answers, asked
 //! by unicast when its answer grows old, forgotten when it stays silent. Answers from anybody else are ignored, so that the table
-//! cannot be filled from the network. Time comes in, frames and changes go out.
+//! cannot be filled from the network. A neighbour that the controller has fixed is neither asked for nor listened to. Time comes in,
+//! frames and changes go out.
 //!
 //! ```text
 //! want → Incomplete ──answer──▶ Reachable ──REFRESH──▶ Reachable, asking ──answer──▶ Reachable
@@ -32,6 +33,8 @@ pub enum State {
     Reachable(MacAddr),
     /// No longer answers.
     Failed,
+    /// At this MAC, because the controller says so.
+    Static(MacAddr),
 }
 
 impl State {
@@ -41,15 +44,20 @@ impl State {
             Self::Incomplete => "incomplete",
             Self::Reachable(_) => "reachable",
             Self::Failed => "failed",
+            Self::Static(_) => "static",
         }
     }
 
     /// The neighbour's MAC, if it can be sent to.
     pub fn mac(self) -> Option<MacAddr> {
         match self {
-            Self::Reachable(mac) => Some(mac),
-            _ => None,
+            Self::Reachable(mac) | Self::Static(mac) => Some(mac),
+            Self::Incomplete | Self::Failed => None,
         }
+    }
+
+    fn is_static(self) -> bool {
+        matches!(self, Self::Static(_))
     }
 }
 
@@ -79,9 +87,9 @@ struct Entry {
 pub struct Neighbours(BTreeMap<Neighbour, Entry>);
 
 impl Neighbours {
-    /// The neighbours that are needed from now on, and no others.
+    /// The neighbours that are needed from now on, and no others but static ones.
     pub fn want(&mut self, wanted: &BTreeSet<Neighbour>, now: Instant) -> Vec<Effect> {
-        self.0.retain(|neighbour, _| wanted.contains(neighbour));
+        self.0.retain(|neighbour, entry| wanted.contains(neighbour) || entry.state.is_static());
         let mut effects = Vec::new();
         for neighbour in wanted {
             self.0.entry(*neighbour).or_insert_with(|| {
@@ -92,9 +100,22 @@ impl Neighbours {
         effects
     }
 
+    /// The controller fixes a neighbour's MAC, or (`None`) leaves it to the neighbour again, which is then asked at the next
+    /// [`Self::poll`].
+    pub fn fix(&mut self, neighbour: Neighbour, mac: Option<MacAddr>, now: Instant) -> Option<Effect> {
+        let state = mac.map_or(State::Incomplete, State::Static);
+        let old = self.0.get(&neighbour).map(|entry| entry.state);
+        // To release what is not fixed changes nothing.
+        if old == Some(state) || mac.is_none() && !old.is_some_and(State::is_static) {
+            return None;
+        }
+        self.0.insert(neighbour, Entry { state, due: now, asked: 0 });
+        Some(Effect::Changed(neighbour, state))
+    }
+
     /// Somebody on `port` says that `ip` is at `mac`.
     pub fn answered(&mut self, neighbour: Neighbour, mac: MacAddr, now: Instant) -> Option<Effect> {
-        let entry = self.0.get_mut(&neighbour)?;
+        let entry = self.0.get_mut(&neighbour).filter(|entry| !entry.state.is_static())?;
         entry.due = now + REFRESH;
         entry.asked = 0;
         let state = State::Reachable(mac);
@@ -107,7 +128,8 @@ impl Neighbours {
     /// Does what is due.
     pub fn poll(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
-        for (neighbour, entry) in self.0.iter_mut().filter(|(_, entry)| entry.due <= now) {
+        let due = |entry: &Entry| entry.due <= now && !entry.state.is_static();
+        for (neighbour, entry) in self.0.iter_mut().filter(|(_, entry)| due(entry)) {
             entry.due = now + RETRY;
             if entry.asked >= PROBES && entry.state != State::Failed {
                 entry.state = State::Failed;
@@ -176,6 +198,36 @@ mod tests {
         assert_eq!(neighbours.answered(stranger, MAC, now), None);
         assert_eq!(neighbours.iter().count(), 1);
         neighbours.want(&BTreeSet::new(), now);
+        assert_eq!(neighbours.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_static_neighbour_is_never_asked_nor_listened_to_until_it_is_released() {
+        let (wanted, nobody) = (BTreeSet::from([THERE]), BTreeSet::new());
+        let mut neighbours = Neighbours::default();
+        let mut now = Instant::now();
+        assert_eq!(neighbours.fix(THERE, None, now), None, "it was not fixed");
+        let fixed = Effect::Changed(THERE, State::Static(MAC));
+        assert_eq!(neighbours.fix(THERE, Some(MAC), now), Some(fixed));
+        assert_eq!(neighbours.fix(THERE, Some(MAC), now), None, "nothing new");
+        assert_eq!(neighbours.want(&wanted, now), []);
+        assert_eq!(neighbours.want(&nobody, now), []);
+        now += REFRESH;
+        assert_eq!(neighbours.poll(now), []);
+        assert_eq!(neighbours.answered(THERE, OTHER, now), None);
+        assert_eq!(neighbours.mac(THERE), Some(MAC), "kept, needed or not");
+        let moved = Effect::Changed(THERE, State::Static(OTHER));
+        assert_eq!(neighbours.fix(THERE, Some(OTHER), now), Some(moved));
+
+        neighbours.want(&wanted, now);
+        assert_eq!(neighbours.fix(THERE, None, now), Some(Effect::Changed(THERE, State::Incomplete)));
+        assert_eq!(neighbours.want(&wanted, now), []);
+        assert_eq!(neighbours.poll(now), [Effect::Ask(THERE, MacAddr::BROADCAST)]);
+        assert_eq!(neighbours.answered(THERE, MAC, now), Some(Effect::Changed(THERE, State::Reachable(MAC))));
+        assert_eq!(neighbours.fix(THERE, None, now), None, "an answer is not a fixed MAC");
+        neighbours.fix(THERE, Some(MAC), now);
+        neighbours.fix(THERE, None, now);
+        neighbours.want(&nobody, now);
         assert_eq!(neighbours.iter().count(), 0);
     }
 }

@@ -164,6 +164,17 @@ fn the_engine_on_real_ports() {
     assert!(engine.events().windows(9).any(|window| window == b"neighbour"));
     assert!(engine.events().is_empty());
 
+    // A static neighbour is where the controller says, whatever the answers in the file say; released, it is where they say.
+    let elsewhere = [2, 0xee, 0, 0, 0, 3];
+    let off_link = (15, UNDERLAY, Bytes::new(&[198, 51, 100, 2]), there(elsewhere));
+    assert_eq!(apply(&engine, (off_link,)), (false, vec![(0, "NVE-ENG-010".to_owned())]));
+    assert_eq!(apply(&engine, ((15, UNDERLAY, Bytes::new(&NVE_2.1), there(elsewhere)),)), (true, vec![]));
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(neighbours(&engine), [("static".to_owned(), Some(elsewhere.to_vec()))]);
+    assert!(engine.events().windows(6).any(|window| window == b"static"));
+    assert_eq!(apply(&engine, ((16, UNDERLAY, Bytes::new(&NVE_2.1)),)), (true, vec![]));
+    eventually("the answer", || neighbours(&engine) == [("reachable".to_owned(), Some(NVE_2.0.to_vec()))]);
+
     // What leaves by the ring comes in by the ring: an injected frame is a tenant's frame.
     inject(&engine, ACCESS, &tenant_frame(100, THERE, HERE)).unwrap();
     inject(&engine, ACCESS, &tenant_frame(101, THERE, HERE)).unwrap();

@@ -4,7 +4,16 @@
 import type { Command } from '#dataplane';
 import type { VnId } from '#model';
 
-type SetOp = 'PortAdd' | 'UnderlaySet' | 'VnSet' | 'VapSet' | 'NextHopSet' | 'FdbSet' | 'FloodSet' | 'SourcesSet';
+type SetOp =
+  | 'PortAdd'
+  | 'UnderlaySet'
+  | 'NeighbourSet'
+  | 'VnSet'
+  | 'VapSet'
+  | 'NextHopSet'
+  | 'FdbSet'
+  | 'FloodSet'
+  | 'SourcesSet';
 
 /** An object of the engine. */
 export type EngineObject = Extract<Command, { op: SetOp }>;
@@ -52,6 +61,9 @@ export function keyOf(command: Command): ObjectKey {
       return `flood ${command.vn}`;
     case 'SourcesSet':
       return `sources ${command.vn}`;
+    case 'NeighbourSet':
+    case 'NeighbourDel':
+      return `neighbour ${command.port} ${command.ip}`;
   }
 }
 
@@ -64,6 +76,8 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
       return [];
     case 'UnderlaySet':
       return [portKey(object.port)];
+    case 'NeighbourSet':
+      return [`underlay ${object.port}`];
     case 'VapSet':
       return [vnKey(object.vn), portKey(object.port)];
     case 'FdbSet':
@@ -94,6 +108,8 @@ export function deletionOf(object: EngineObject): Command {
       return { op: 'PortDel', port: object.port };
     case 'UnderlaySet':
       return { op: 'UnderlayDel', port: object.port };
+    case 'NeighbourSet':
+      return { op: 'NeighbourDel', port: object.port, ip: object.ip };
     case 'VnSet':
       return { op: 'VnDel', vn: object.vn };
     case 'VapSet':
@@ -113,12 +129,13 @@ export function deletionOf(object: EngineObject): Command {
 const ORDER: Readonly<Record<SetOp, number>> = {
   PortAdd: 0,
   UnderlaySet: 1,
-  VnSet: 2,
-  VapSet: 3,
-  NextHopSet: 4,
-  SourcesSet: 5,
-  FdbSet: 6,
-  FloodSet: 7,
+  NeighbourSet: 2,
+  VnSet: 3,
+  VapSet: 4,
+  NextHopSet: 5,
+  SourcesSet: 6,
+  FdbSet: 7,
+  FloodSet: 8,
 };
 
 export function inOrder(objects: EngineObject[]): EngineObject[] {

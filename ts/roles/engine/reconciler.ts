@@ -242,6 +242,7 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'VapDel':
     case 'NextHopDel':
     case 'FdbDel':
+    case 'NeighbourDel':
       return undefined;
     case 'FloodSet':
       return command.nhs.length === 0 ? undefined : command;

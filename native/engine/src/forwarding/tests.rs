@@ -43,10 +43,10 @@ impl Bench {
 
     /// Everything the model holds, to be compared.
     pub fn picture(&self) -> String {
-        let Model { ports, vns, vaps, underlays, next_hops, vni_holders, selector_holders, row_count, source_count } =
-            &self.model;
+        let Model { ports, vns, vaps, underlays, next_hops, neighbours, .. } = &self.model;
+        let Model { vni_holders, selector_holders, row_count, source_count, .. } = &self.model;
         format!(
-            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{vni_holders:?}{selector_holders:?}{row_count}{source_count}"
+            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{row_count}{source_count}"
         )
     }
 
@@ -87,6 +87,7 @@ impl Bench {
         assert_eq!(rows, model.row_count);
         assert_eq!(model.vni_holders.len(), model.vns.values().filter(|vn| vn.spec.vni.is_some()).count());
         assert_eq!(model.source_count, model.vns.values().map(|vn| vn.sources.len()).sum::<usize>());
+        assert!(model.neighbours.keys().all(|(port, ip)| model.underlays[port].has_on_link(*ip)));
         self.check_vaps_and_next_hops();
     }
 

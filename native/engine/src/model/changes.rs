@@ -7,6 +7,7 @@ use std::collections::btree_map::Entry;
 use types::{MacAddr, NextHopId, PortId, VapId, Vid, VnId, Vni};
 
 use crate::error::{EngineError, Object};
+use crate::neighbour::Neighbour;
 use crate::schema::{Command, Dest, Kind, Selector};
 
 /// The smallest MTU that IPv4 allows (RFC 791, 3.2), and the largest that a 16-bit length with all our headers does.
@@ -98,6 +99,7 @@ pub struct Changes {
     pub rows: Wishes<(VnId, MacAddr), Dest>,
     pub floods: Wishes<VnId, Vec<NextHopId>>,
     pub sources: Wishes<VnId, Vec<Ipv4Addr>>,
+    pub neighbours: Wishes<Neighbour, MacAddr>,
 }
 
 impl Changes {
@@ -170,6 +172,14 @@ impl Changes {
                 sources.sort_unstable();
                 sources.dedup();
                 wish(&mut self.sources, at, vn, Object::Sources(vn), Some(sources))
+            }
+            Command::NeighbourSet { port, ip, mac } => {
+                check("ip", ip, "a unicast IPv4 address", is_unicast(ip))?;
+                check("mac", mac, "a station's address", mac.is_station())?;
+                wish(&mut self.neighbours, at, (port, ip), Object::Neighbour(port, ip), Some(mac))
+            }
+            Command::NeighbourDel { port, ip } => {
+                wish(&mut self.neighbours, at, (port, ip), Object::Neighbour(port, ip), None)
             }
             Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
         }

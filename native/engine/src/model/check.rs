@@ -48,6 +48,7 @@ impl Changes {
         after.vaps(&mut refused);
         after.underlays(&mut refused);
         after.next_hops(&mut refused);
+        after.neighbours(&mut refused);
         after.rows(&mut refused);
         after.lists(&mut refused);
         after.room(limits, &mut refused);
@@ -289,13 +290,16 @@ impl<'a> After<'a> {
             }
         }
         for (id, at) in dels(&self.changes.underlays) {
-            let by = self
-                .model
-                .next_hops
-                .iter()
-                .find(|(nh, row)| row.port == *id && !self.changes.next_hops.contains_key(nh));
-            if let Some((nh, _)) = by {
-                refused.push((at, EngineError::InUse { object: Object::Underlay(*id), by: Object::NextHop(*nh) }));
+            let mut next_hops = self.model.next_hops.iter();
+            let next_hop = next_hops
+                .find(|(nh, row)| row.port == *id && !self.changes.next_hops.contains_key(nh))
+                .map(|(nh, _)| Object::NextHop(*nh));
+            let mut neighbours = self.model.neighbours.keys();
+            let neighbour = neighbours
+                .find(|key| key.0 == *id && !self.changes.neighbours.contains_key(key))
+                .map(|(port, ip)| Object::Neighbour(*port, *ip));
+            if let Some(by) = next_hop.or(neighbour) {
+                refused.push((at, EngineError::InUse { object: Object::Underlay(*id), by }));
             }
         }
     }
@@ -311,6 +315,18 @@ impl<'a> After<'a> {
             if row.users > self.unnamed.get(&Dest::NextHop(*id)).copied().unwrap_or(0) {
                 let by = self.user_of(*id);
                 refused.push((at, EngineError::InUse { object: Object::NextHop(*id), by }));
+            }
+        }
+    }
+
+    fn neighbours(&self, refused: &mut Refused) {
+        for ((port, ip), at, _) in sets(&self.changes.neighbours) {
+            match self.underlay(*port) {
+                None => refused.push((at, EngineError::Absent { object: Object::Underlay(*port) })),
+                Some(underlay) if !underlay.has_on_link(*ip) => {
+                    refused.push((at, EngineError::OffLink { remote: *ip }));
+                }
+                Some(_) => {}
             }
         }
     }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tables::Index;
 use types::{MacAddr, NextHopId, PortId, VapId, Vid, VnId, Vni};
 
+use crate::neighbour::Neighbour;
 use crate::schema::{Dest, Kind};
 
 pub use changes::{Changes, NextHopSpec, PortSpec, UnderlaySpec, VapSpec, VnSpec, Wishes};
@@ -84,6 +85,8 @@ pub struct Model {
     pub underlays: BTreeMap<PortId, UnderlaySpec>,
     /// Next hops.
     pub next_hops: BTreeMap<NextHopId, NextHopRow>,
+    /// Static neighbours.
+    pub neighbours: BTreeMap<Neighbour, MacAddr>,
     /// Who receives under which VNI.
     pub vni_holders: BTreeMap<Vni, VnId>,
     /// Who has which frames of which port; `None` is the untagged ones.

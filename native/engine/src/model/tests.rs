@@ -40,6 +40,12 @@ pub fn flood(vn: u32, next_hops: &[u32]) -> Command {
 pub fn sources(vn: u32, hosts: &[u8]) -> Command {
     Command::SourcesSet { vn: VnId(vn), sources: hosts.iter().map(|host| Ipv4Addr::new(192, 0, 2, *host)).collect() }
 }
+pub fn neighbour(port: u16, host: u8, mac: MacAddr) -> Command {
+    Command::NeighbourSet { port: PortId(port), ip: Ipv4Addr::new(192, 0, 2, host), mac }
+}
+pub fn no_neighbour(port: u16, host: u8) -> Command {
+    Command::NeighbourDel { port: PortId(port), ip: Ipv4Addr::new(192, 0, 2, host) }
+}
 
 /// Two VNs, an access port with a VAP of each, an underlay port, and a next hop for each.
 pub fn bench() -> Bench {
@@ -110,6 +116,9 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         (flood(9, &[1]), absent(Object::Vn(VnId(9)))),
         (flood(1, &[1, 9]), absent(Object::NextHop(NextHopId(9)))),
         (sources(9, &[2]), absent(Object::Vn(VnId(9)))),
+        (neighbour(0, 2, MAC), absent(Object::Underlay(PortId(0)))),
+        (neighbour(1, 1, MAC), EngineError::OffLink { remote: Ipv4Addr::new(192, 0, 2, 1) }),
+        (neighbour(1, 2, MacAddr::BROADCAST), range("mac", "ff:ff:ff:ff:ff:ff", "a station's address")),
     ];
     for (command, error) in cases {
         let mut bench = bench();
@@ -138,7 +147,15 @@ fn every_refused_command_is_listed() {
 fn a_set_of_what_is_so_and_a_del_of_what_is_not_change_nothing() {
     let mut bench = bench();
     let before = bench.picture();
-    let again = vec![port(0, 1500), vn(1, 5001), vap(1, 1, 0, 100), underlay(1), next_hop(1, 2, 5001), flood(1, &[1])];
+    let again = vec![
+        no_neighbour(1, 77),
+        port(0, 1500),
+        vn(1, 5001),
+        vap(1, 1, 0, 100),
+        underlay(1),
+        next_hop(1, 2, 5001),
+        flood(1, &[1]),
+    ];
     bench.apply(again).unwrap();
     bench
         .apply(vec![row(1, 1, Dest::Vap(VapId(1))), sources(1, &[2]), no_row(1, 77), Command::VnDel { vn: VnId(77) }])
@@ -162,6 +179,22 @@ fn one_batch_can_take_a_whole_vn_down_and_hand_its_vni_and_tag_on() {
         .unwrap();
     bench.check();
     assert_eq!(bench.model.row_count, 1);
+}
+
+#[test]
+fn an_underlay_address_stays_while_a_static_neighbour_is_on_its_link() {
+    let mut bench = bench();
+    let by = Object::Neighbour(PortId(2), Ipv4Addr::new(198, 51, 100, 2));
+    let object = Object::Underlay(PortId(2));
+    let (ip, far) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
+    let set = Command::NeighbourSet { port: PortId(2), ip: far, mac: MAC };
+    bench.apply(vec![set, Command::UnderlaySet { port: PortId(2), ip, prefix: 24 }, port(2, 1600)]).unwrap();
+    let del = Command::UnderlayDel { port: PortId(2) };
+    assert_eq!(bench.apply(vec![del.clone()]), Err(vec![(0, EngineError::InUse { object, by })]));
+    bench
+        .apply(vec![Command::PortDel { port: PortId(2) }, del, Command::NeighbourDel { port: PortId(2), ip: far }])
+        .unwrap();
+    assert!(bench.model.neighbours.is_empty());
 }
 
 #[test]
@@ -197,6 +230,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         (0u32..3, 0u8..4).prop_map(|(vn, last)| no_row(vn, last)),
         (0u32..3, proptest::collection::vec(0u32..3, 0..3)).prop_map(|(vn, list)| flood(vn, &list)),
         (0u32..3, proptest::collection::vec(2u8..5, 0..3)).prop_map(|(vn, list)| sources(vn, &list)),
+        (1u16..3, 1u8..3).prop_map(|(port, host)| neighbour(port, host, MAC)),
+        (1u16..3, 1u8..3).prop_map(|(port, host)| no_neighbour(port, host)),
     ]
 }
 

@@ -41,6 +41,10 @@ pub enum Command {
     FloodSet { vn: VnId, next_hops: Vec<NextHopId> },
     /// Op 14.
     SourcesSet { vn: VnId, sources: Vec<Ipv4Addr> },
+    /// Op 15.
+    NeighbourSet { port: PortId, ip: Ipv4Addr, mac: MacAddr },
+    /// Op 16.
+    NeighbourDel { port: PortId, ip: Ipv4Addr },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -166,6 +170,8 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
         vn: f.vn()?,
         sources: f.next::<Vec<Bytes<4>>>("ips")?.into_iter().map(|bytes| bytes.0.into()).collect(),
     },
+    15 => Command::NeighbourSet { port: f.port()?, ip: f.ip("ip")?, mac: f.mac()? },
+    16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
     op => Command::Unknown { op },
 });
 

@@ -41,6 +41,12 @@ fn every_command_of_the_page_is_understood() {
         command((14, 7, [Bytes::new(&[192, 0, 2, 1])])),
         Ok(Command::SourcesSet { vn: VnId(7), sources: vec![[192, 0, 2, 1].into()] })
     );
+    let (ip, address) = ([192, 0, 2, 1].into(), Bytes::new(&[192, 0, 2, 1]));
+    assert_eq!(
+        command((15, 3, address, Bytes::new(MAC))),
+        Ok(Command::NeighbourSet { port, ip, mac: MacAddr([2, 0, 0, 0, 0, 1]) })
+    );
+    assert_eq!(command((16, 3, address)), Ok(Command::NeighbourDel { port, ip }));
 }
 
 #[test]
