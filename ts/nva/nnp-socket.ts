@@ -13,8 +13,8 @@ export interface NnpSocketHandlers {
   closed(reason: string): void;
 }
 
-/** Unsent bytes above which nothing more is read: who does not read is not heard either. */
-const HIGH_WATER = 1 << 20;
+/** Unsent bytes above which it is full: who does not read is not heard either. */
+const HIGH_WATER = 256 << 10;
 /** Unsent bytes above which the connection is cut. */
 const HARD_LIMIT = 16 << 20;
 /** How long the other side may take to read our last words. */
@@ -53,6 +53,11 @@ export class NnpSocket {
     this.#socket.write(bytes.value);
     if (this.#socket.writableLength > HARD_LIMIT) this.#socket.destroy(new Error('it does not read'));
     else if (this.#socket.writableLength > HIGH_WATER) this.#socket.pause();
+  }
+
+  /** Much of what was written has not left this process: the peer does not read, or not fast enough. */
+  get full(): boolean {
+    return this.#socket.writableLength > HIGH_WATER;
   }
 
   /** Calls back as soon as what was written has left this process, not at once. */

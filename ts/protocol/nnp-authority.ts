@@ -38,7 +38,7 @@ export interface NnpAuthority {
   changes(vn: VnId, from: bigint, maxOps: number): NnpChanges | null;
   /**
    * After a restart the NVA knows little: until this time on the clock of `now` an NVE that still has the mappings of the
-   * NVA's former life does better with those. Null: there is no reason to wait (any more).
+   * NVA's former life had better not sweep them. Null: there is no reason to wait (any more).
    */
   settlesAt(now: number): number | null;
 }

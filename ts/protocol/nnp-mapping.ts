@@ -51,6 +51,7 @@ export class NnpMapping {
     for (const op of ops) {
       if (op.op === 'delete') {
         this.#delete(op.key);
+        this.#marked?.delete(keyText(op.key));
         continue;
       }
       const key = objectKey(op.object);

@@ -15,8 +15,10 @@ const OPS_AT_ONCE = 512;
 interface Subscription {
   readonly channel: number;
   readonly vn: VnId;
-  /** What comes next. `settling`: a snapshot, once the authority has settled. */
-  state: 'settling' | 'snapshot' | 'live';
+  /** What comes next: a snapshot; its SYNC, once the authority has settled (until then changes extend it); changes. */
+  state: 'snapshot' | 'settling' | 'live';
+  /** It has the mappings of our former life, so the sweep is to wait: see `settlesAt`. */
+  readonly waits: boolean;
   /** The NVE has everything up to here. */
   cursor: bigint;
   /** Up to here nothing changed in the VN since `cursor`. */
@@ -76,13 +78,12 @@ export class NnpServerFeed {
       return null;
     }
     const resumed = token !== null && this.#resumable(vn, token.epoch, token.revision) ? token.revision : null;
-    // With a token of another epoch it has the mappings of our former life: see `settlesAt`.
-    const waits = token !== null && token.epoch !== this.#authority.epoch;
     const cursor = resumed ?? 0n;
     this.#subscriptions.set(channel, {
       channel,
       vn,
-      state: resumed !== null ? 'live' : waits ? 'settling' : 'snapshot',
+      state: resumed !== null ? 'live' : 'snapshot',
+      waits: token !== null && token.epoch !== this.#authority.epoch,
       cursor,
       checked: cursor,
       bookmarkedAt: now,
@@ -113,7 +114,7 @@ export class NnpServerFeed {
 
   /** Writes one more frame or so of what the NVE lacks. False: it lacks nothing. */
   step(now: number): boolean {
-    return this.#continueSnapshot(now) || this.#nextChange(now);
+    return this.#continueSnapshot(now) || this.#nextChange(now) || this.#settle(now);
   }
 
   /** Tells subscriptions that had no change for `everyMs` the revision. Call it when `step` has nothing more. */
@@ -151,7 +152,7 @@ export class NnpServerFeed {
   }
 
   #continueSnapshot(now: number): boolean {
-    const snapshot = this.#snapshot ?? this.#beginSnapshot(now);
+    const snapshot = this.#snapshot ?? this.#beginSnapshot();
     if (snapshot === null) return false;
     this.#snapshot = snapshot;
     const { subscription, revision, ops } = snapshot;
@@ -161,29 +162,47 @@ export class NnpServerFeed {
     if (part.length > 0) this.#send({ kind: 'snap', channel, ops: part });
     snapshot.next += part.length;
     if (snapshot.next < ops.length) return true;
-    this.#send({ kind: 'sync', channel, revision, count: ops.length });
-    subscription.state = 'live';
+    this.#snapshot = null;
     subscription.cursor = revision;
     subscription.checked = revision;
-    subscription.bookmarkedAt = now;
-    this.#snapshot = null;
+    if (subscription.waits && this.#authority.settlesAt(now) !== null) subscription.state = 'settling';
+    else this.#sync(subscription, ops.length, now);
     return true;
   }
 
-  #beginSnapshot(now: number): Snapshot | null {
-    const settled = this.#authority.settlesAt(now) === null;
+  #beginSnapshot(): Snapshot | null {
     for (const subscription of this.#subscriptions.values()) {
-      if (subscription.state === 'snapshot' || (subscription.state === 'settling' && settled)) {
-        const { revision, ops } = this.#authority.snapshot(subscription.vn);
-        return { subscription, revision, ops, next: 0 };
-      }
+      if (subscription.state !== 'snapshot') continue;
+      const { revision, ops } = this.#authority.snapshot(subscription.vn);
+      return { subscription, revision, ops, next: 0 };
     }
     return null;
   }
 
+  /** The authority has settled: whoever has everything else gets the SYNC, and with it the sweep. */
+  #settle(now: number): boolean {
+    if (this.#authority.settlesAt(now) !== null) return false;
+    for (const subscription of this.#subscriptions.values()) {
+      if (subscription.state !== 'settling') continue;
+      const { revision, ops } = this.#authority.snapshot(subscription.vn);
+      subscription.cursor = revision;
+      this.#sync(subscription, ops.length, now);
+      return true;
+    }
+    return false;
+  }
+
+  #sync(subscription: Subscription, count: number, now: number): void {
+    const { channel, cursor: revision } = subscription;
+    this.#send({ kind: 'sync', channel, revision, count });
+    subscription.state = 'live';
+    subscription.checked = revision;
+    subscription.bookmarkedAt = now;
+  }
+
   #nextChange(now: number): boolean {
     for (const subscription of this.#subscriptions.values()) {
-      if (subscription.state !== 'live' || subscription.checked === this.#authority.revision) continue;
+      if (subscription.state === 'snapshot' || subscription.checked === this.#authority.revision) continue;
       const { channel, vn, cursor } = subscription;
       const changes = this.#authority.changes(vn, cursor, OPS_AT_ONCE);
       if (changes === null) {
@@ -195,7 +214,8 @@ export class NnpServerFeed {
       const { revision, ops } = changes;
       subscription.checked = revision;
       if (ops.length === 0) continue;
-      this.#send({ kind: 'delta', channel, prevRevision: cursor, revision, ops });
+      if (subscription.state === 'settling') this.#send({ kind: 'snap', channel, ops });
+      else this.#send({ kind: 'delta', channel, prevRevision: cursor, revision, ops });
       subscription.cursor = revision;
       subscription.bookmarkedAt = now;
       return true;

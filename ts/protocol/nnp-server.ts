@@ -41,7 +41,9 @@ export type NnpServerEvent =
   | { readonly type: 'closed' }
   /** The authority has changed. */
   | { readonly type: 'changed' }
-  /** The transport has room again, after `more`. */
+  /** The transport has no room: nothing more is pushed until `writable`. */
+  | { readonly type: 'full' }
+  /** The transport has room again, after `more` or `full`. */
   | { readonly type: 'writable' }
   | { readonly type: 'tick' }
   /** End the session for a reason of the NVA. */
@@ -127,6 +129,9 @@ export class NnpServerSession {
         break;
       case 'changed':
         this.#pump(now);
+        break;
+      case 'full':
+        this.#blockedAt ??= now;
         break;
       case 'writable':
         this.#blockedAt = null;

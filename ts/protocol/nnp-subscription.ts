@@ -146,12 +146,11 @@ export class NnpSubscription {
     if (frame.kind === 'snap') {
       const alien = this.#alien(frame.ops.map((op) => (op.op === 'set' ? objectKey(op.object) : op.key)));
       if (alien !== null) return alien;
-      if (frame.ops.some((op) => op.op === 'delete')) return this.#illegal('snap', 'a snapshot only sets');
       const refused = this.#mapping.apply(frame.ops);
       return { type: 'changed', change: this.#mapping.takeChange(0n, false), refused };
     }
     if (frame.kind !== 'sync') return this.#illegal(frame.kind, 'a snapshot is under way');
-    if (frame.revision !== this.#snapshotRevision || frame.count !== this.#mapping.marked) return this.#gap(now);
+    if (frame.revision < this.#snapshotRevision || frame.count !== this.#mapping.marked) return this.#gap(now);
     this.#mapping.sweep();
     this.#revision = frame.revision;
     this.#state = 'live';

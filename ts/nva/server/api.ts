@@ -46,8 +46,8 @@ export interface NvaServerOptions {
   /** How long an NVE may use a verdict without asking again, in seconds; 300 by default. */
   readonly authTtlS?: number;
   /**
-   * After a start, how long an NVE that still has the mappings of an earlier start keeps them, while others report; it ends
-   * as soon as all have. 5,000 by default.
+   * After a start, how long an NVE that still has the mappings of an earlier start is not told to sweep them, while others
+   * report; it ends as soon as all NVEs have. 30,000 by default.
    */
   readonly settleMs?: number;
   /** 1,024 by default. */

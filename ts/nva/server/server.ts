@@ -15,7 +15,7 @@ import { type Listeners, listenOn } from './listen.js';
 
 const HOLD_MS = 90_000;
 const AUTH_TTL_S = 300;
-const SETTLE_MS = 5_000;
+const SETTLE_MS = 30_000;
 const MAX_CONNECTIONS = 1024;
 
 interface Connection {
@@ -24,6 +24,8 @@ interface Connection {
   readonly session: NnpServerSession;
   readonly alarm: Alarm;
   readonly since: number;
+  /** The session waits for `writable`. */
+  waits: boolean;
 }
 
 export class NvaServer implements NvaServerApi {
@@ -124,7 +126,7 @@ export class NvaServer implements NvaServerApi {
     });
     this.#lastId += 1;
     const alarm = new Alarm(this.#clock, () => this.#run(connection, { type: 'tick' }));
-    const connection: Connection = { id: this.#lastId, socket, session, alarm, since: this.#clock.now() };
+    const connection: Connection = { id: this.#lastId, socket, session, alarm, since: this.#clock.now(), waits: false };
     this.#connections.add(connection);
     this.#run(connection, { type: 'open' });
     if (this.#connections.size > limit) {
@@ -136,6 +138,10 @@ export class NvaServer implements NvaServerApi {
     if (!this.#connections.has(connection)) return;
     const { session, alarm } = connection;
     for (const effect of session.handle(event, this.#clock.now())) this.#execute(connection, effect);
+    if (connection.socket.full && !connection.waits) {
+      session.handle({ type: 'full' }, this.#clock.now());
+      this.#waitForRoom(connection);
+    }
     if (this.#connections.has(connection)) alarm.set(session.nextDeadline(this.#clock.now()));
     if (this.#changed) this.#tell();
   }
@@ -150,7 +156,7 @@ export class NvaServer implements NvaServerApi {
         this.#gone(connection, effect.error);
         break;
       case 'more':
-        connection.socket.whenWritten(() => this.#run(connection, { type: 'writable' }));
+        this.#waitForRoom(connection);
         break;
       case 'greeted':
         this.#greeted(connection, effect.nveId);
@@ -164,6 +170,15 @@ export class NvaServer implements NvaServerApi {
         break;
       }
     }
+  }
+
+  #waitForRoom(connection: Connection): void {
+    if (connection.waits) return;
+    connection.waits = true;
+    connection.socket.whenWritten(() => {
+      connection.waits = false;
+      this.#run(connection, { type: 'writable' });
+    });
   }
 
   #greeted(connection: Connection, nveId: NveId): void {
