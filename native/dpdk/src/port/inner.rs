@@ -259,6 +259,9 @@ impl Inner {
             }
             [(Step::Stop, stopped), (Step::Close, closed), (Step::Detach, detached)]
         };
+        if let PortKind::Tap { iface, .. } = &self.kind {
+            netdev::wait_until_gone(iface);
+        }
         OPEN_PORTS.fetch_sub(1, Ordering::Relaxed);
         results.into_iter().try_for_each(|(step, code)| failure.check(step, code))
     }

@@ -4,6 +4,7 @@ use super::PortError;
 use crate::Errno;
 use std::fs::OpenOptions;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// Its index, if there is such an interface.
 pub(super) fn index(iface: &str) -> Option<u32> {
@@ -12,6 +13,15 @@ pub(super) fn index(iface: &str) -> Option<u32> {
     match unsafe { libc::if_nametoindex(name.as_ptr()) } {
         0 => None,
         index => Some(index),
+    }
+}
+
+/// Waits for an interface that has just been closed to disappear, 200 ms at most. A child of this process that has been forked and
+/// has not yet become another program holds on to it.
+pub(super) fn wait_until_gone(iface: &str) {
+    let deadline = Instant::now() + Duration::from_millis(200);
+    while index(iface).is_some() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
