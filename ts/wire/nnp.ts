@@ -49,7 +49,7 @@ export const NNP_LIMITS = {
   /** Objects in one SNAP or DELTA, attachments in one REPORT. */
   ops: 16_384,
   /** MACs, and IPs, of one TSI. */
-  addresses: 256,
+  addresses: 64,
   /** Underlay addresses of one NVE. */
   tunnels: 16,
   /** Rejected items in one NACK or REPORT_ACK. */
