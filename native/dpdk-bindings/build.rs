@@ -57,8 +57,8 @@ fn main() {
             &format!("the program pkg-config cannot be run ({cause})"),
             "install it: apt-get install pkg-config libdpdk-dev",
         ),
-        Err(error) => fail(
-            &format!("pkg-config does not find libdpdk, the development files of DPDK {MIN_VERSION} or newer\n{error}"),
+        Err(_) => fail(
+            &format!("pkg-config does not find libdpdk, the development files of DPDK {MIN_VERSION} or newer"),
             "Debian and Ubuntu: apt-get install libdpdk-dev. For a DPDK of your own: set PKG_CONFIG_PATH to the \
              directory of its libdpdk.pc",
         ),
