@@ -420,6 +420,11 @@ export const ERRORS = {
     hint: 'Stop it first, or choose another socket.',
     exit: 1,
   },
+  'NVE-SYS-010': {
+    message: '{what} needs programs that are not installed: {programs}',
+    hint: 'Install them (Debian, Ubuntu: apt-get install {packages}).',
+    exit: 77,
+  },
   'NVE-SYS-003': { message: 'internal error: {reason}', hint: 'Keep the log and report it.', exit: 1 },
 } as const satisfies Record<`NVE-${ErrorArea}-${string}`, ErrorRow>;
 

@@ -1,0 +1,30 @@
+// The demo's own file system below /run: names of namespaces, sockets, logs, the program's name for a reader's shell. It hides the
+// machine's /run and vanishes with the mount namespace.
+
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BIN, CLI, ROOT, RUN, SHELL } from './paths.js';
+import { must } from './shell.js';
+
+/** Makes it; gives the folder for the logs. */
+export async function makeWorld(keepLogs: boolean): Promise<string> {
+  await must('mount -t tmpfs -o mode=755 tmpfs /run', { quiet: true });
+  mkdirSync(BIN, { recursive: true });
+  // A tool from another mount of Node, or of the project, would not be the one that is shown.
+  script(`${BIN}/splitnve`, `exec ${single(process.execPath)} ${single(CLI)} "$@"`);
+  script(`${BIN}/node`, `exec ${single(process.execPath)} "$@"`);
+  script(SHELL, `cd ${single(ROOT)} && PATH=${single(BIN)}:"$PATH" PS1='(demo) \\$ ' exec bash --norc "$@"`);
+  if (keepLogs) return mkdtempSync(join(tmpdir(), 'splitnve-demo-'));
+  const logs = `${RUN}/log`;
+  mkdirSync(logs);
+  return logs;
+}
+
+function script(file: string, line: string): void {
+  writeFileSync(file, `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+}
+
+function single(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
