@@ -10,6 +10,8 @@ import { HypervisorClient } from './hypervisor-client.js';
 import type { TsiListRow } from './rows.js';
 import { type Handlers, RpcServer } from './server.js';
 
+const eventually = (check: () => unknown): Promise<unknown> => vi.waitFor(check, 5_000);
+
 const ROW = {
   tsi: 'blue-1',
   vn: 'blue',
@@ -118,7 +120,7 @@ describe('a request', () => {
     });
     const rpc = await client();
     const answers = ['a', 'b', 'c'].map((tsi) => rpc.request('tsi.activate', { tsi, link: 'access0' }));
-    await vi.waitFor(() => expect(release).toHaveLength(3));
+    await eventually(() => expect(release).toHaveLength(3));
     for (const go of release.reverse()) go();
     expect((await Promise.all(answers)).map((row) => row.tsi)).toEqual(['a', 'b', 'c']);
   });
@@ -264,7 +266,7 @@ describe('the server', () => {
     const peer = await raw();
     peer.socket.write(bytes);
     await peer.ended;
-    await vi.waitFor(() => expect(problems).toHaveLength(1));
+    await eventually(() => expect(problems).toHaveLength(1));
     await expect((await client()).request('tsi.list', {})).resolves.toEqual([]);
   });
 
@@ -314,7 +316,7 @@ describe('the server', () => {
       retry: true,
     };
     server.notify('tsi', data);
-    await vi.waitFor(() => expect(heard).toEqual([['tsi', data]]));
+    await eventually(() => expect(heard).toEqual([['tsi', data]]));
   });
 });
 
@@ -378,14 +380,14 @@ describe('HypervisorClient', () => {
     hypervisor.on('connected', ({ name }) => heard.push(`connected ${name}`));
     hypervisor.on('disconnected', ({ code }) => heard.push(`disconnected ${code}`));
     hypervisor.start();
-    await vi.waitFor(() => expect(heard).toEqual(['connected nve1']));
+    await eventually(() => expect(heard).toEqual(['connected nve1']));
     await first.close();
-    await vi.waitFor(() => expect(heard).toEqual(['connected nve1', 'disconnected NVE-RPC-007']));
+    await eventually(() => expect(heard).toEqual(['connected nve1', 'disconnected NVE-RPC-007']));
     await expect(hypervisor.list()).rejects.toMatchObject({ code: 'NVE-RPC-001' });
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(heard).toHaveLength(2);
     await serve({ 'tsi.list': () => [ROW] });
-    await vi.waitFor(() => expect(heard.at(-1)).toBe('connected nve1'), 5_000);
+    await eventually(() => expect(heard.at(-1)).toBe('connected nve1'));
     await expect(hypervisor.list()).resolves.toEqual([ROW]);
   });
 

@@ -20,6 +20,8 @@ import { FakeNva } from '../testing/fake-nva.js';
 import { type LogLine, silentLog } from '../testing/silent.js';
 import { Agent, type AgentParts } from './agent.js';
 
+const eventually = (check: () => unknown): Promise<unknown> => vi.waitFor(check, 5_000);
+
 const CONFIG = `
 node.name = "nve1"
 rpc.socket = "SOCKET"
@@ -234,7 +236,7 @@ describe('attach', () => {
     await startAgent();
     nva.reportResult = err(nveError('NVE-NVA-003', { mac: MAC1, vn: 'blue', holder: 'blue-9', nve: 'nve2' }));
     await expect(client.attach(ATTACH)).rejects.toMatchObject({ code: 'NVE-NVA-003' });
-    await vi.waitFor(() => expect(objects()).toEqual(BASE));
+    await eventually(() => expect(objects()).toEqual(BASE));
   });
 
   it('goes on while the NVA is away: it gets its report later', async () => {
@@ -325,7 +327,7 @@ describe('mappings', () => {
     client.on('tsi', (data) => heard.push(data));
     await client.hello();
     nva.push(VN, { hosts: [host(MAC1, 'blue-1', 'nve2', 1)] });
-    await vi.waitFor(() => expect(objects()).toEqual(BASE));
+    await eventually(() => expect(objects()).toEqual(BASE));
     expect(await client.list()).toEqual([]);
     expect(heard).toEqual([
       {
@@ -355,7 +357,7 @@ describe('mappings', () => {
     nva.handlers.onConnected?.({ ...session, epoch: 'e2' });
     nva.push(VN, { hosts: [host(MAC1, 'blue-1', 'nve1', 0)] });
     nva.push(VN, { hosts: [host(MAC1, 'blue-1', 'nve2', 1)] });
-    await vi.waitFor(() => expect(objects()).toEqual(BASE));
+    await eventually(() => expect(objects()).toEqual(BASE));
   });
 
   it('send under another Context ID if a test asks for the fault', async () => {
@@ -375,9 +377,9 @@ describe('a VN deleted at the NVA', () => {
     const heard: string[] = [];
     client.on('tsi', ({ tsi, state, cause }) => heard.push(`${tsi} ${state} ${cause}`));
     nva.push(VN, { info: null });
-    await vi.waitFor(() => expect(heard).toHaveLength(2));
+    await eventually(() => expect(heard).toHaveLength(2));
     expect(heard[0]).toMatch(/^blue-\d null .*VN blue was deleted at the NVA/);
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(
         objects().filter((key) => / 1( |$)/.test(key) && !key.startsWith('port') && !key.startsWith('vap')),
       ).toEqual([]),
@@ -405,11 +407,11 @@ describe('a link that goes down', () => {
     const heard: string[] = [];
     client.on('tsi', ({ tsi, state }) => heard.push(`${tsi} ${state}`));
     engine.emit({ kind: 'link', port: 1, up: false });
-    await vi.waitFor(async () => expect(await client.list()).toMatchObject([{ state: 'associated' }]));
+    await eventually(async () => expect(await client.list()).toMatchObject([{ state: 'associated' }]));
     expect(objects()).not.toContain('vap 1');
     await expect(client.attach({ ...ATTACH, tsi: 'x', macs: [MAC2] })).rejects.toMatchObject({ code: 'NVE-TSI-005' });
     engine.emit({ kind: 'link', port: 1, up: true });
-    await vi.waitFor(async () => expect(await client.list()).toMatchObject([{ state: 'activated' }]));
+    await eventually(async () => expect(await client.list()).toMatchObject([{ state: 'activated' }]));
     expect(objects()).toContain('vap 1');
     expect(nva.reports.map(({ change }) => change)).toEqual(['attach', 'detach', 'attach']);
   });

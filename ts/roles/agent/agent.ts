@@ -120,6 +120,7 @@ export class Agent {
   async close(): Promise<void> {
     await this.#rpc?.close();
     await this.#nva.stop();
+    await this.#reconciler.stop();
   }
 
   // The RPC

@@ -194,6 +194,23 @@ describe('Reconciler', () => {
     expect(failed).toHaveLength(1);
   });
 
+  it('sends nothing after a stop, and waits for what is under way', async () => {
+    let open: () => void = () => undefined;
+    engine.gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const first = reconciler.set('vn 1', stateOf([vn(1)]));
+    await new Promise((resolve) => setImmediate(resolve));
+    void reconciler.set('vn 2', stateOf([vn(2)]));
+    const stopped = reconciler.stop();
+    open();
+    await Promise.all([first, stopped]);
+    engine.closed = true;
+    await reconciler.set('vn 3', stateOf([vn(3)]));
+    expect(ops()).toEqual([['VnSet']]);
+    expect(failed).toEqual([]);
+  });
+
   it('comes from any state to any other, whatever is refused on the way', async () => {
     const pick = fc.record({
       vids: fc.uniqueArray(fc.integer({ min: 100, max: 103 })),

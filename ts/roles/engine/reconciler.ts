@@ -37,6 +37,8 @@ export class Reconciler {
   #next: Pass | undefined;
   #running = false;
   #failure: NveError | undefined;
+  #stopped = false;
+  #idle: Promise<void> = Promise.resolve();
 
   /** `onFailure` is called once if the engine itself fails: nobody knows its state then, and nothing is sent any more. */
   constructor(engine: Engine, log: Logger, onFailure: (error: NveError) => void) {
@@ -70,15 +72,23 @@ export class Reconciler {
     return undefined;
   }
 
+  /** Lets the batch in flight end and sends no other: the engine is about to be closed. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#takeNext()?.resolve();
+    await this.#idle;
+  }
+
   get actual(): EngineState {
     return this.#actual;
   }
 
   #request(): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#stopped) return Promise.resolve();
     this.#next ??= newPass();
     const { done } = this.#next;
-    if (!this.#running) void this.#run();
+    if (!this.#running) this.#idle = this.#run();
     return done;
   }
 
@@ -133,6 +143,7 @@ export class Reconciler {
 
   async #converge(scopes: ReadonlySet<Scope>, refused: Set<ObjectKey>, stuck: Set<ObjectKey>): Promise<void> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
+      if (this.#stopped) return;
       const wanted = this.#wantedOf(scopes);
       const unwanted = [...scopes].flatMap((scope) =>
         [...(this.#owned.get(scope) ?? [])].filter((key) => !wanted.has(key)),

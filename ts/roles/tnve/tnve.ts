@@ -42,6 +42,7 @@ export class Tnve {
   readonly #parts: TnveParts;
   readonly #log: Logger;
   readonly #agent: HypervisorClient;
+  readonly #reconciler: Reconciler;
   readonly #switching: Switching;
   readonly #queue = new KeyedQueue<TsiId>();
   readonly #making = new KeyedQueue<string>();
@@ -56,7 +57,8 @@ export class Tnve {
     const { config, engine, log } = parts;
     this.#parts = parts;
     this.#log = log;
-    this.#switching = new Switching(new Reconciler(engine, log, parts.onFailure), config);
+    this.#reconciler = new Reconciler(engine, log, parts.onFailure);
+    this.#switching = new Switching(this.#reconciler, config);
     this.#agent = new HypervisorClient({ socket: config.nve.socket, client: config.node.name });
   }
 
@@ -114,6 +116,7 @@ export class Tnve {
     );
     await Promise.allSettled(leaving);
     this.#agent.close();
+    await this.#reconciler.stop();
   }
 
   #handlers(): Handlers {
