@@ -1,0 +1,469 @@
+/** The NVE's session with its NVA, step by step. Over real sockets it is tested in ts/nva. */
+import { describe, expect, it } from 'vitest';
+import { nveError } from '#model';
+import type { NnpFrame } from '#wire';
+import { attachment, NnpRig, object, request, set, unsetHost, vn, vnInfo } from './testing/nnp-rig.js';
+
+const authAck = (qid: number, ttlS = 60, allow = true): NnpFrame => ({
+  kind: 'authAck',
+  channel: 0,
+  qid,
+  allow,
+  code: allow ? null : 'NVE-NVA-002',
+  text: allow ? null : 'no',
+  vn: allow ? vnInfo() : null,
+  ttlS,
+});
+
+describe('a session', () => {
+  it('greets, reports in full, then subscribes', () => {
+    const rig = new NnpRig();
+    rig.subscribe();
+    rig.report('attach');
+    expect(rig.do({ type: 'start' })).toEqual(['dial 0']);
+    expect(rig.do({ type: 'open' })).toEqual(['send hello']);
+    expect(rig.greet()).toEqual(['connected nva1 e1', 'send report 1 full [attach t1]', 'send sub#1 7 nil']);
+    expect(rig.client.status()).toMatchObject({ state: 'connected', nvaId: 'nva1', subscriptions: 1, attachments: 1 });
+  });
+
+  it('pings in silence, and dies of it', () => {
+    const rig = new NnpRig().up();
+    expect(rig.tick(2999)).toEqual([]);
+    expect(rig.tick(1)).toEqual(['send ping 1']);
+    rig.frame({ kind: 'pong', channel: 0, nonce: 1 });
+    expect(rig.tick(3000)).toEqual(['send ping 2']);
+    expect(rig.tick(3000)).toEqual(['send ping 3']);
+    expect(rig.tick(3999)).toEqual(['send ping 4']);
+    expect(rig.tick(1)).toEqual(['send error NVE-NNP-005', 'close', 'disconnected NVE-NNP-005']);
+  });
+
+  it('answers PING', () => {
+    const rig = new NnpRig().up();
+    expect(rig.frame({ kind: 'ping', channel: 0, nonce: 9 })).toEqual(['send pong 9']);
+  });
+
+  it('says when `tick` is due', () => {
+    const rig = new NnpRig();
+    expect(rig.client.nextDeadline()).toBeNull();
+    rig.do({ type: 'start' });
+    expect(rig.client.nextDeadline()).toBe(rig.now + 5000);
+    rig.do({ type: 'open' });
+    rig.greet();
+    rig.frame({ kind: 'reportAck', channel: 0, seq: 1n, rejects: [] });
+    expect(rig.client.nextDeadline()).toBe(rig.now + 3000);
+    rig.authorize(request(), 100);
+    expect(rig.client.nextDeadline()).toBe(rig.now + 100);
+    rig.do({ type: 'stop' });
+    expect(rig.client.nextDeadline()).toBeNull();
+  });
+
+  it('is given up when the NVA does not answer SUB or REPORT', () => {
+    const sub = new NnpRig().up();
+    sub.subscribe(7, 60_000);
+    for (let i = 0; i < 9; i++) {
+      sub.tick(1000);
+      sub.frame({ kind: 'ping', channel: 0, nonce: 1 });
+    }
+    expect(sub.tick(1000)).toEqual(['send error NVE-NNP-002', 'close', 'disconnected NVE-NNP-002']);
+  });
+
+  it('takes the endpoints by priority, at random among equals, and backs off with jitter between rounds', () => {
+    const lots = [0.9, 0.1, 0.5, 0.5];
+    const endpoints = [
+      { priority: 1, name: 'x' },
+      { priority: 1, name: 'y' },
+      { priority: 0, name: 'z' },
+    ];
+    const rig = new NnpRig({ endpoints, random: () => lots.shift() ?? 0 });
+    expect(rig.do({ type: 'start' })).toEqual(['dial 2']);
+    expect(rig.do({ type: 'closed', reason: 'refused' })).toEqual(['dial 1', 'disconnected NVE-NNP-001']);
+    expect(rig.do({ type: 'closed', reason: 'refused' })).toEqual(['dial 0']);
+    rig.do({ type: 'closed', reason: 'refused' });
+    expect(rig.client.status().state).toBe('waiting');
+    // 200 ms, half of it by lot (0.5).
+    expect(rig.client.nextDeadline()).toBe(rig.now + 150);
+    expect(rig.tick(150)).toEqual(['dial 2']);
+  });
+
+  it('doubles its back-off up to the limit, and begins anew after a good session', () => {
+    const rig = new NnpRig({ random: () => 1 - Number.EPSILON });
+    rig.do({ type: 'start' });
+    const waits: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      rig.do({ type: 'closed', reason: 'refused' });
+      const wait = (rig.client.nextDeadline() ?? 0) - rig.now;
+      waits.push(Math.round(wait));
+      rig.tick(wait);
+    }
+    expect(waits).toEqual([200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000]);
+    rig.do({ type: 'open' });
+    rig.greet();
+    rig.do({ type: 'closed', reason: 'gone' });
+    expect(Math.round((rig.client.nextDeadline() ?? 0) - rig.now)).toBe(30_000);
+    rig.tick(30_000);
+    rig.do({ type: 'open' });
+    rig.greet();
+    rig.now += 10_000;
+    rig.do({ type: 'closed', reason: 'gone' });
+    expect(Math.round((rig.client.nextDeadline() ?? 0) - rig.now)).toBe(200);
+  });
+
+  it('stop calls everything off', () => {
+    const rig = new NnpRig().up();
+    rig.subscribe();
+    rig.authorize();
+    rig.report('attach');
+    expect(rig.do({ type: 'stop' })).toEqual([
+      'close',
+      'done 1 NVE-NNP-010',
+      'done 2 NVE-NNP-010',
+      'done 3 NVE-NNP-010',
+    ]);
+    expect(rig.client.status().state).toBe('stopped');
+  });
+
+  it('frames after the end of a session are of no account', () => {
+    const rig = new NnpRig().up();
+    rig.do({ type: 'closed', reason: 'gone' });
+    expect(rig.frame({ kind: 'ping', channel: 0, nonce: 1 })).toEqual([]);
+    expect(rig.do({ type: 'open' })).toEqual([]);
+    expect(rig.do({ type: 'closed', reason: 'again' })).toEqual([]);
+  });
+
+  it.each<NnpFrame['kind']>(['hello', 'helloAck', 'auth', 'sub', 'unsub', 'ack', 'nack', 'report'])(
+    'ends when the NVA sends %s',
+    (kind) => {
+      const rig = new NnpRig().up();
+      const effects = rig.frame({ kind, channel: 0 } as NnpFrame);
+      expect(effects).toEqual(['send error NVE-NNP-004', 'close', 'disconnected NVE-NNP-004']);
+    },
+  );
+
+  it('an ERROR of the NVA keeps its code and text', () => {
+    const rig = new NnpRig().up();
+    const effects = rig.raw({
+      type: 'frame',
+      frame: { kind: 'error', channel: 0, code: 'NVE-NVA-006', text: 'NVE a is unknown' },
+    });
+    const error = effects.flatMap((effect) => (effect.type === 'disconnected' ? [effect.error] : []))[0];
+    expect(error?.message).toBe('the session ended: NVE-NVA-006 NVE a is unknown');
+    expect(error?.cause).toMatchObject({ code: 'NVE-NVA-006', hint: expect.stringContaining('Register this NVE') });
+  });
+});
+
+describe('a subscription', () => {
+  it('takes a snapshot piece by piece; only its end is acknowledged', () => {
+    const rig = new NnpRig().up();
+    rig.subscribe();
+    rig.subAck('snapshot');
+    expect(rig.frame({ kind: 'snapBegin', channel: 1, revision: 10n })).toEqual([]);
+    expect(rig.frame({ kind: 'snap', channel: 1, ops: set(object.vn(), object.nve(), object.member()) })).toEqual([
+      'mapping vn=blue +b @0',
+    ]);
+    expect(rig.do({ type: 'applied', vn: vn(7), revision: 0n })).toEqual([]);
+    expect(rig.frame({ kind: 'snap', channel: 1, ops: set(object.host(1), object.host(2)) })).toEqual([
+      'mapping +01 +02 @0',
+    ]);
+    expect(rig.frame({ kind: 'sync', channel: 1, revision: 10n, count: 5 })).toEqual([
+      'mapping @10 synced',
+      'done 1 ok',
+    ]);
+    expect(rig.do({ type: 'applied', vn: vn(7), revision: 10n })).toEqual(['send ack#1 10/10']);
+    expect(rig.do({ type: 'applied', vn: vn(7), revision: 10n })).toEqual([]);
+  });
+
+  it('tells the NVA what the engine refused', () => {
+    const rig = new NnpRig().up().synced();
+    const error = nveError('NVE-ENG-000', { reason: 'full' });
+    expect(rig.do({ type: 'refused', vn: vn(7), revision: 10n, error })).toEqual(['send nack#1 10 NVE-ENG-000']);
+  });
+
+  it('takes deltas in order, and bookmarks', () => {
+    const rig = new NnpRig().up().synced();
+    expect(rig.delta(10n, 12n, set(object.host(2)))).toEqual(['mapping +02 @12']);
+    expect(rig.frame({ kind: 'bookmark', channel: 1, revision: 20n })).toEqual([]);
+    expect(rig.delta(20n, 21n, [unsetHost(1)])).toEqual(['mapping -01 @21']);
+    expect(rig.hosts()).toEqual(['02 b']);
+  });
+
+  it('within one change a key is set or removed, whatever happened in between', () => {
+    const rig = new NnpRig().up().synced();
+    const ops = [unsetHost(1), ...set(object.host(2)), unsetHost(2), ...set(object.host(1, 'c'))];
+    expect(rig.delta(10n, 11n, ops)).toEqual(['mapping +01 -02 @11']);
+  });
+
+  it('heals a gap by subscribing again with its token, and ignores what comes before the answer', () => {
+    const rig = new NnpRig().up().synced();
+    expect(rig.delta(11n, 12n, set(object.host(2)))).toEqual(['send sub#1 7 e1:10']);
+    expect(rig.delta(12n, 13n, set(object.host(3)))).toEqual([]);
+    expect(rig.subAck('delta', 10n)).toEqual(['mapping @10 synced']);
+    expect(rig.delta(10n, 13n, set(object.host(2), object.host(3)))).toEqual(['mapping +02 +03 @13']);
+  });
+
+  it('the second gap in a row asks for everything, the third ends the session', () => {
+    const rig = new NnpRig().up().synced();
+    rig.delta(11n, 12n, []);
+    rig.subAck('delta', 10n);
+    expect(rig.delta(11n, 12n, [])).toEqual(['send sub#1 7 e1:0']);
+    rig.subAck('snapshot');
+    expect(rig.snapshot(12n, [object.vn()], 99).at(-3)).toBe('send error NVE-NNP-004');
+    expect(rig.hosts()).toEqual(['01 b']);
+  });
+
+  it('a snapshot that counts wrong is not swept with', () => {
+    const rig = new NnpRig().up().synced();
+    rig.delta(11n, 12n, []);
+    rig.subAck('snapshot');
+    expect(rig.snapshot(12n, [object.vn()], 2).at(-1)).toBe('send sub#1 7 e1:0');
+    expect(rig.hosts()).toEqual(['01 b']);
+    rig.subAck('snapshot');
+    expect(rig.snapshot(12n, [object.vn()]).at(-1)).toBe('mapping -01 -b @12 synced');
+    // All is well again: a gap is a first one.
+    expect(rig.delta(1n, 2n, [])).toEqual(['send sub#1 7 e1:12']);
+  });
+
+  it('keeps its mappings without a session, and resumes by token', () => {
+    const rig = new NnpRig().up().synced();
+    rig.do({ type: 'closed', reason: 'gone' });
+    expect(rig.hosts()).toEqual(['01 b']);
+    expect(rig.client.view(vn(7))?.live).toBe(false);
+    rig.tick(30_000);
+    rig.do({ type: 'open' });
+    expect(rig.greet()).toContain('send sub#1 7 e1:10');
+    rig.subAck('delta', 10n);
+    expect(rig.client.view(vn(7))?.live).toBe(true);
+  });
+
+  it('in a new epoch the snapshot sweeps, and only at its end', () => {
+    const rig = new NnpRig()
+      .up()
+      .synced(10n, [object.vn(), object.nve(), object.member(), object.host(1), object.host(2)]);
+    rig.do({ type: 'closed', reason: 'gone' });
+    rig.tick(30_000);
+    rig.do({ type: 'open' });
+    expect(rig.greet('e2')).toContain('send sub#1 7 e1:10');
+    rig.subAck('snapshot');
+    rig.frame({ kind: 'snapBegin', channel: 1, revision: 3n });
+    rig.frame({ kind: 'snap', channel: 1, ops: set(object.vn(), object.nve(), object.member(), object.host(2)) });
+    expect(rig.hosts()).toEqual(['01 b', '02 b']);
+    expect(rig.frame({ kind: 'sync', channel: 1, revision: 3n, count: 4 })).toEqual(['mapping -01 @3 synced']);
+    expect(rig.do({ type: 'applied', vn: vn(7), revision: 3n })).toEqual(['send ack#1 3/3']);
+  });
+
+  it('an open snapshot may take back what it has set', () => {
+    const rig = new NnpRig().up();
+    rig.subscribe();
+    rig.subAck('snapshot');
+    rig.frame({ kind: 'snapBegin', channel: 1, revision: 3n });
+    rig.frame({ kind: 'snap', channel: 1, ops: set(object.vn(), object.host(1)) });
+    expect(rig.frame({ kind: 'snap', channel: 1, ops: [unsetHost(1)] })).toEqual(['mapping -01 @0']);
+    expect(rig.frame({ kind: 'sync', channel: 1, revision: 5n, count: 1 })).toContain('mapping @5 synced');
+  });
+
+  it('broken off in a snapshot, it has no token that could be right', () => {
+    const rig = new NnpRig().up().synced();
+    rig.delta(11n, 12n, []);
+    rig.subAck('snapshot');
+    rig.frame({ kind: 'snapBegin', channel: 1, revision: 20n });
+    rig.do({ type: 'closed', reason: 'gone' });
+    rig.tick(30_000);
+    rig.do({ type: 'open' });
+    expect(rig.greet()).toContain('send sub#1 7 e1:0');
+  });
+
+  it('a snapshot without being asked for it begins with SUB_ACK', () => {
+    const rig = new NnpRig().up().synced();
+    expect(rig.subAck('snapshot')).toEqual([]);
+    expect(rig.snapshot(30n, [object.vn()])).toEqual(['mapping -01 -b @30 synced']);
+  });
+
+  it.each<[string, NnpFrame]>([
+    ['SNAP_BEGIN', { kind: 'snapBegin', channel: 1, revision: 20n }],
+    ['SNAP', { kind: 'snap', channel: 1, ops: [] }],
+    ['SYNC', { kind: 'sync', channel: 1, revision: 20n, count: 0 }],
+    [
+      'an object of another VN',
+      { kind: 'delta', channel: 1, prevRevision: 10n, revision: 11n, ops: set(object.vn(8)) },
+    ],
+  ])('%s while it is live ends the session', (_, frame) => {
+    const rig = new NnpRig().up().synced();
+    expect(rig.frame(frame)).toContain('send error NVE-NNP-004');
+  });
+
+  it('denied, it is gone, with all its mappings', () => {
+    const rig = new NnpRig().up().synced();
+    rig.do({ type: 'closed', reason: 'gone' });
+    rig.tick(30_000);
+    rig.do({ type: 'open' });
+    rig.greet();
+    expect(rig.subAck('denied', 0n, 1, 'NVE-NVA-001')).toEqual(['mapping no-vn -01 -b @0']);
+    expect(rig.client.view(vn(7))).toBeNull();
+    rig.subscribe();
+    expect(rig.subAck('denied', 0n, 2, 'NVE-NVA-004')).toEqual(['done 2 NVE-NVA-004']);
+  });
+
+  it('ended, its channel is left alone for long, and late frames meet nobody', () => {
+    const rig = new NnpRig().up().synced();
+    expect(rig.do({ type: 'unsubscribe', vn: vn(7) })).toEqual(['send unsub#1 7']);
+    expect(rig.delta(10n, 11n, set(object.host(2)))).toEqual([]);
+    expect(rig.subscribe()).toEqual(['send sub#2 7 nil']);
+    expect(rig.do({ type: 'unsubscribe', vn: vn(7) })).toEqual(['send unsub#2 7', 'done 2 NVE-NNP-010']);
+  });
+
+  it('a call that waits too long ends; the subscription stays', () => {
+    const rig = new NnpRig().up();
+    rig.subscribe(7, 500);
+    expect(rig.tick(500)).toEqual(['done 1 NVE-NNP-002']);
+    rig.subAck('snapshot');
+    expect(rig.snapshot(3n, [object.vn()]).at(-1)).toBe('mapping @3 synced');
+    expect(rig.subscribe()).toEqual(['done 2 ok']);
+  });
+});
+
+describe('AUTH', () => {
+  it('asks the NVA each time while it is there', () => {
+    const rig = new NnpRig().up();
+    expect(rig.authorize()).toEqual(['send auth 1 t1']);
+    expect(rig.frame(authAck(1))).toEqual(['done 1 ok']);
+    expect(rig.authorize()).toEqual(['send auth 2 t1']);
+    expect(rig.frame(authAck(2, 60, false))).toEqual(['done 2 NVE-NVA-002']);
+    expect(rig.frame(authAck(2))).toEqual([]);
+  });
+
+  it('while it is away, a verdict counts within its time to live, and no longer', () => {
+    const rig = new NnpRig().up();
+    rig.authorize();
+    rig.frame(authAck(1, 60));
+    rig.authorize(request('t2'));
+    rig.do({ type: 'closed', reason: 'gone' });
+    expect(rig.authorize()).toEqual(['done 3 ok']);
+    expect(rig.authorize(request('t3'))).toEqual(['done 4 NVE-NNP-001']);
+    rig.now += 60_000;
+    expect(rig.authorize()).toEqual(['done 5 NVE-NNP-001']);
+  });
+
+  it('one that is out when the session is lost is answered at once, from what is known', () => {
+    const rig = new NnpRig().up();
+    rig.authorize();
+    rig.frame(authAck(1));
+    rig.authorize();
+    rig.authorize(request('t2'));
+    expect(rig.do({ type: 'closed', reason: 'gone' })).toEqual([
+      'disconnected NVE-NNP-001',
+      'done 2 ok',
+      'done 3 NVE-NNP-001',
+    ]);
+  });
+
+  it('without an answer in time an earlier verdict counts, or it is an error', () => {
+    const rig = new NnpRig().up();
+    rig.authorize();
+    rig.frame(authAck(1));
+    rig.authorize(request(), 100);
+    rig.authorize(request('t2'), 100);
+    expect(rig.tick(100)).toEqual(['done 2 ok', 'done 3 NVE-NNP-002']);
+  });
+
+  it('a verdict of no duration is not kept', () => {
+    const rig = new NnpRig().up();
+    rig.authorize();
+    rig.frame(authAck(1, 0));
+    rig.do({ type: 'closed', reason: 'gone' });
+    expect(rig.authorize()).toEqual(['done 2 NVE-NNP-001']);
+  });
+
+  it('before the first session it waits for that, and not for the second try', () => {
+    const rig = new NnpRig();
+    rig.do({ type: 'start' });
+    expect(rig.authorize()).toEqual([]);
+    rig.do({ type: 'open' });
+    expect(rig.greet()).toContain('send auth 1 t1');
+    const other = new NnpRig();
+    other.do({ type: 'start' });
+    other.authorize();
+    expect(other.do({ type: 'closed', reason: 'refused' })).toEqual(['disconnected NVE-NNP-001', 'done 1 NVE-NNP-001']);
+  });
+
+  it('verdicts follow the VN object', () => {
+    const rig = new NnpRig().up().synced();
+    rig.authorize();
+    rig.frame(authAck(1));
+    const ops = set({ kind: 'vn', ...vnInfo(), vni: 6000 as never });
+    rig.delta(10n, 11n, ops);
+    rig.do({ type: 'closed', reason: 'gone' });
+    const effects = rig.raw({ type: 'authorize', call: 99, request: request(), deadlineMs: 1000 });
+    expect(effects).toMatchObject([{ type: 'done', result: { ok: true, value: { vni: 6000 } } }]);
+  });
+});
+
+describe('REPORT', () => {
+  it('is done when the NVA has it', () => {
+    const rig = new NnpRig().up();
+    expect(rig.report('attach')).toEqual(['send report 2 delta [attach t1]']);
+    expect(rig.frame({ kind: 'reportAck', channel: 0, seq: 2n, rejects: [] })).toEqual(['done 1 ok']);
+  });
+
+  it('refused, it is not reported again', () => {
+    const rig = new NnpRig().up();
+    rig.report('attach');
+    const rejects = [{ index: 0, code: 'NVE-NVA-003', text: 'held' }];
+    expect(rig.frame({ kind: 'reportAck', channel: 0, seq: 2n, rejects })).toEqual(['done 1 NVE-NVA-003']);
+    expect(rig.client.status().attachments).toBe(0);
+  });
+
+  it('an old refusal does not undo a newer attachment', () => {
+    const rig = new NnpRig().up();
+    rig.report('attach');
+    rig.report('attach', attachment('t1', 2));
+    const rejects = [{ index: 0, code: 'NVE-NVA-003', text: 'held' }];
+    rig.frame({ kind: 'reportAck', channel: 0, seq: 2n, rejects });
+    expect(rig.client.status().attachments).toBe(1);
+  });
+
+  it('while the NVA is away the present state is kept, and told in one full report', () => {
+    const rig = new NnpRig().up();
+    rig.report('attach', attachment('t1', 1));
+    rig.do({ type: 'closed', reason: 'gone' });
+    rig.report('attach', attachment('t2', 2));
+    rig.report('detach', attachment('t2', 2));
+    rig.report('attach', attachment('t3', 3));
+    rig.now += 200;
+    rig.do({ type: 'tick' });
+    rig.do({ type: 'open' });
+    expect(rig.greet()).toContain('send report 3 full [attach t1, attach t3]');
+    const rejects = [{ index: 1, code: 'NVE-NVA-002', text: 'no' }];
+    expect(rig.frame({ kind: 'reportAck', channel: 0, seq: 3n, rejects })).toEqual([
+      'done 1 ok',
+      'done 2 ok',
+      'done 3 ok',
+      'done 4 NVE-NVA-002',
+    ]);
+  });
+
+  it('a refusal that nobody waits for is told by itself', () => {
+    const rig = new NnpRig().up();
+    rig.report('attach', attachment(), 100);
+    expect(rig.tick(100)).toEqual(['done 1 NVE-NNP-002']);
+    const rejects = [{ index: 0, code: 'NVE-NVA-002', text: 'no' }];
+    expect(rig.frame({ kind: 'reportAck', channel: 0, seq: 2n, rejects })).toEqual(['reportRefused t1 NVE-NVA-002']);
+    expect(rig.frame({ kind: 'reportAck', channel: 0, seq: 2n, rejects })).toEqual([]);
+  });
+
+  it('a full report that is too long for a frame comes in parts', () => {
+    const rig = new NnpRig();
+    const ips = Array.from({ length: 64 }, (_, i) => `10.0.0.${i}` as never);
+    for (let i = 0; i < 1000; i++) rig.report('attach', { ...attachment(`t${i}`), ips });
+    rig.do({ type: 'start' });
+    rig.do({ type: 'open' });
+    const reports = rig
+      .raw({
+        type: 'frame',
+        frame: { kind: 'helloAck', channel: 0, proto: 1, nvaId: 'x', epoch: 'e', term: 1n, revision: 1n, holdMs: 1 },
+      })
+      .flatMap((effect) => (effect.type === 'send' && effect.frame.kind === 'report' ? [effect.frame] : []));
+    expect(reports.map(({ mode }) => mode)).toEqual(['part', 'part', 'full']);
+    expect(reports.reduce((sum, { items }) => sum + items.length, 0)).toBe(1000);
+    const first = reports[0]?.items.length ?? 0;
+    expect(rig.frame({ kind: 'reportAck', channel: 0, seq: 1n, rejects: [] })).toHaveLength(first);
+  });
+});
