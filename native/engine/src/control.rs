@@ -272,9 +272,8 @@ impl Control {
             .iter()
             .filter_map(|(neighbour, wish)| self.neighbours.fix(*neighbour, wish.to, now))
             .collect();
-        for (id, port) in devices {
-            self.devices.attach(id, port, &self.poller);
-        }
+        let new: Vec<PortId> = devices.iter().map(|(id, _)| *id).collect();
+        devices.into_iter().for_each(|(id, port)| self.devices.add(id, port));
         let world = Known { devices: &self.devices, neighbours: &self.neighbours };
         let effects = self.forwarding.apply(&mut self.model, changes, &world);
         for (id, index) in effects.new_vaps {
@@ -282,6 +281,8 @@ impl Control {
                 row.counters_before = self.region.vap(index);
             }
         }
+        // Only now, so that a frame that already waits meets all of the batch.
+        new.into_iter().for_each(|id| self.devices.attach(id, &self.poller));
         for id in effects.closed_ports {
             self.devices.close(id, &self.poller);
             self.links.remove(&id);

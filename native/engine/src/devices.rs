@@ -44,12 +44,17 @@ impl Devices {
         Port::open(&self.pool, &config).map_err(port_error)
     }
 
-    /// Hands an opened device to the poller.
-    pub fn attach(&mut self, id: PortId, mut port: Port, poller: &Poller) {
-        for (rx, tx) in port.take_queues() {
+    /// Takes an opened device in.
+    pub fn add(&mut self, id: PortId, port: Port) {
+        self.open.insert(id, port);
+    }
+
+    /// Hands a device to the poller.
+    pub fn attach(&mut self, id: PortId, poller: &Poller) {
+        let queues = self.open.get_mut(&id).map(Port::take_queues);
+        for (rx, tx) in queues.into_iter().flatten() {
             poller.task(Task::Attach(id, rx, tx));
         }
-        self.open.insert(id, port);
     }
 
     /// Takes a device back from the poller and closes it.

@@ -18,6 +18,7 @@ use serde_bytes::{ByteBuf, Bytes};
 const EPOCH: u64 = 7;
 const ACCESS: u16 = 0;
 const UNDERLAY: u16 = 1;
+const LATE: u16 = 2;
 const HERE: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const THERE: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const NVE_2: ([u8; 6], [u8; 4]) = ([2, 0xee, 0, 0, 0, 2], [192, 0, 2, 2]);
@@ -187,6 +188,8 @@ fn the_engine_on_real_ports() {
     }
     assert_eq!(inject(&engine, 33, &[0; 64]).unwrap_err().code(), "NVE-ENG-014");
 
+    frames_that_wait_in_a_new_port_meet_all_of_the_batch(&engine, &folder.join("waiting.pcap"));
+
     // Ports go at run time, under traffic, and what was written is whole.
     assert_eq!(apply(&engine, ((2, UNDERLAY),)), (false, vec![(0, "NVE-ENG-006".to_owned())]));
     let gone = apply(
@@ -257,4 +260,28 @@ fn paging(engine: &Engine) {
     }
     let all: Vec<_> = (10..13u32).flat_map(|vn| (0..7u8).map(move |last| (vn, last))).collect();
     assert_eq!(seen, all);
+}
+
+/// The batch is long, and the frames' destination is its last row: a poller that began early would not find it.
+fn frames_that_wait_in_a_new_port_meet_all_of_the_batch(engine: &Engine, file: &Path) {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Command {
+        PortAdd(serde_json::Value),
+        VapSet((u8, u16, u32, u16, (&'static str, u16), u8)),
+        FdbSet((u8, u32, ByteBuf, (u8, u16))),
+    }
+    let station = |at: u16| [2, 0, 0, 9, (at >> 8) as u8, at as u8];
+    let rows = 900;
+    pcap(file, &vec![tenant_frame(100, station(rows - 1), HERE); 3]);
+    let mut batch = vec![
+        Command::PortAdd(serde_json::json!([1, LATE, "late", 1500, ["net_pcap", file, null, false]])),
+        Command::VapSet((5, LATE, 1, LATE, ("c-tag", 100), 0)),
+    ];
+    batch.extend((0..rows).map(|at| Command::FdbSet((11, 1, ByteBuf::from(station(at)), (0, LATE)))));
+    assert_eq!(apply(engine, batch), (true, vec![]));
+    eventually("the drops", || dropped(engine, LATE, "same_vap") == 3);
+    let gone = (0..rows).map(|at| (12, 1, ByteBuf::from(station(at)))).collect::<Vec<_>>();
+    assert_eq!(apply(engine, gone), (true, vec![]));
+    assert_eq!(apply(engine, ((6, LATE), (2, LATE))), (true, vec![]));
 }
