@@ -3,7 +3,8 @@
 //! It starts on a thread of its own that ends right after, because `rte_eal_init` pins the thread that calls it and every
 //! thread made from there on inherits the pinning. So the caller, and every other thread, keeps its affinity and signal mask.
 //! Nothing of it appears on stdout, stderr or in syslog: see [`crate::log`]. No NIC of the machine is touched until a port
-//! names it. No file stays behind, whatever way the process ends.
+//! names it. No file stays behind, whatever way the
+//! process ends; only the empty directory /run/dpdk/rte.
 mod args;
 mod config;
 mod memory;
