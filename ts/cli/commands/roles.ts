@@ -40,7 +40,9 @@ export function registerNva(program: Command, io: Io): void {
 function role(program: Command, _io: Io, name: RoleName, summary: string): Command {
   return program
     .command(name)
-    .description(`${summary}. Ends with SIGINT or SIGTERM; logs JSON lines to standard error.`)
+    .description(
+      `${summary[0]?.toUpperCase()}${summary.slice(1)}. Ends with SIGINT or SIGTERM; logs JSON lines to standard error.`,
+    )
     .summary(summary)
     .helpGroup('Roles:')
     .requiredOption('-c, --config <file>', 'the configuration (TOML, see docs/configuration.md)')

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { parse as parseToml } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
 import { configJsonSchema } from './json-schema.js';
 import { parseConfig } from './load.js';
@@ -36,3 +37,55 @@ describe('the profiles of firmware-config', () => {
     expect(text.startsWith(`#:schema ../schema/${role}.schema.json\n`)).toBe(true);
   });
 });
+
+describe('docs/configuration.md', () => {
+  const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/```toml ([a-z ]+)\n(.*?)```/gs)].map(([, roles = '', text = '']) => ({
+    roles: roles.split(' '),
+    text,
+  }));
+  /** What a role reads if somebody copies all blocks that are for it; the optional lines included. */
+  const fileOf = (role: RoleName, uncomment: boolean): string => {
+    const text = blocks.flatMap((block) => (block.roles.includes(role) ? [block.text] : [])).join('');
+    return uncomment ? text.replace(/^# (?=\w+ = )/gm, '') : text;
+  };
+
+  it.each(ROLES.flatMap((role) => [false, true].map((uncomment) => [role, uncomment] as const)))(
+    'has examples for %s that load (optional lines too: %s)',
+    (role, uncomment) => {
+      const result = parseConfig(role, fileOf(role, uncomment), 'configuration.md');
+      expect(result.ok ? [] : (result.error.context['problems'] as ConfigProblem[]).map(formatProblem)).toEqual([]);
+    },
+  );
+
+  it.each(ROLES)('shows every key of %s, with its default', (role) => {
+    const schema = configJsonSchema(role) as Schema;
+    const parsed = parseToml(fileOf(role, true));
+    const missing: string[] = [];
+    const wrong: string[] = [];
+    const walk = (node: Schema, value: unknown, path: string): void => {
+      const inner = node.items ?? node;
+      const first = Array.isArray(value) ? value[0] : value;
+      for (const [key, child] of Object.entries(inner.properties ?? {})) {
+        const shown = (first as Record<string, unknown> | undefined)?.[key];
+        if (shown === undefined) missing.push(`${path}.${key}`);
+        else if (child.properties !== undefined || child.items?.properties !== undefined)
+          walk(child, shown, `${path}.${key}`);
+        else if (
+          child.default !== undefined &&
+          key !== 'socket' &&
+          JSON.stringify(shown) !== JSON.stringify(child.default)
+        )
+          wrong.push(`${path}.${key}`);
+      }
+    };
+    walk(schema, parsed, role);
+    expect({ missing, wrong }).toEqual({ missing: [], wrong: [] });
+  });
+});
+
+interface Schema {
+  readonly properties?: Record<string, Schema>;
+  readonly items?: Schema;
+  readonly default?: unknown;
+}

@@ -1,0 +1,280 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Handlers, RpcServer, type TsiListRow } from '#hypervisor';
+import { nveError } from '#model';
+import { renderDocs } from './docs.js';
+import { makeProgram, run } from './program.js';
+
+const ROW = {
+  tsi: 'blue-1',
+  vn: 'blue',
+  link: 'access0',
+  state: 'activated',
+  tag: { kind: 'c-tag', vid: 100 },
+  macs: ['02:00:00:00:00:01'],
+  ips: [],
+  mtu: 1500,
+  cause: null,
+} as unknown as TsiListRow;
+
+let directory = '';
+let socket = '';
+let servers: RpcServer[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'splitnve-cli-'));
+  socket = join(directory, 'x.sock');
+  servers = [];
+});
+afterEach(async () => {
+  for (const server of servers) await server.close();
+  rmSync(directory, { recursive: true });
+});
+
+async function serve(handlers: Handlers, role: 'agent' | 'tnve' | 'nva' = 'agent'): Promise<void> {
+  servers.push(await RpcServer.listen({ socket, role, name: 'nve1', handlers }));
+}
+
+/** Runs a command line as a shell would split it. */
+async function cli(line: string, stdin = ''): Promise<{ code: number; out: string; err: string }> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const args = line
+    .split(' ')
+    .filter((word) => word !== '')
+    .map((word) => word.replace('SOCKET', socket).replace('DIR', directory));
+  const io = {
+    out: (text: string) => void out.push(text),
+    err: (text: string) => void err.push(text),
+    stdin: async () => Buffer.from(stdin),
+  };
+  const code = await run(args, io);
+  return { code, out: out.join(''), err: err.join('') };
+}
+
+describe('usage', () => {
+  it.each([
+    ['shw', "error: unknown command 'shw'\nfix: Did you mean show? See also --help.\n"],
+    ['tsi lst', "error: unknown command 'lst'\nfix: Did you mean list? See also --help.\n"],
+    ['tsi list --jsn', "error: unknown option '--jsn'\nfix: Did you mean --json? See also --help.\n"],
+    ['tsi detach', "error: missing required argument 'tsi'\nfix: See --help of the command.\n"],
+    ['tsi attach x --vn blue', "error: required option '--mac <mac>' not specified\nfix: See --help of the command.\n"],
+    [
+      'tsi attach x --vn blue --mac 1',
+      'error: one of --tap (at a tNVE) and --link (at an agent) is needed\nfix: See --help of the command.\n',
+    ],
+    [
+      'tsi attach x --vn blue --mac 1 --link l --netns n',
+      'error: --netns goes with --tap\nfix: See --help of the command.\n',
+    ],
+    [
+      'tsi list --timeout soon',
+      "error: option '--timeout <ms>' argument 'soon' is invalid. Expected milliseconds from 1 to 999999.\nfix: See --help of the command.\n",
+    ],
+    ['agent', "error: required option '-c, --config <file>' not specified\nfix: See --help of the command.\n"],
+    [
+      'agent -c x --fault wrong-vn',
+      "error: option '--fault <name>' argument 'wrong-vn' is invalid. Allowed choices are wrong-vni.\nfix: See --help of the command.\n",
+    ],
+    ['inject p xyz', 'error: the frame is not hexadecimal, two digits a byte\nfix: See --help of the command.\n'],
+  ])('splitnve %s', async (line, err) => {
+    expect(await cli(line)).toEqual({ code: 2, out: '', err });
+  });
+
+  it('of a group alone prints its help', async () => {
+    const { code, err } = await cli('tsi');
+    expect(code).toBe(2);
+    expect(err).toContain('Usage: splitnve tsi');
+  });
+
+  it('--version prints the version of the package', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
+    expect(await cli('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
+  });
+});
+
+describe('--help', () => {
+  const io = { out: () => undefined, err: () => undefined, stdin: async () => Buffer.alloc(0) };
+  const names: string[] = [];
+  const collect = (command: ReturnType<typeof makeProgram>, path: string): void => {
+    for (const child of command.commands) {
+      if (child.name() === 'help') continue;
+      names.push(`${path} ${child.name()}`.trim());
+      collect(child, `${path} ${child.name()}`);
+    }
+  };
+  collect(makeProgram(io), '');
+
+  it.each(names)('%s', async (name) => {
+    const { code, out, err } = await cli(`${name} --help`);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain(`Usage: splitnve ${name}`);
+    const isGroup = ['show', 'tsi', 'vn'].includes(name);
+    if (!isGroup) expect(out).toMatch(/\nExamples:\n {2}\S/);
+  });
+
+  it('is what docs/cli.md says', () => {
+    const file = new URL('../../docs/cli.md', import.meta.url);
+    const made = renderDocs(makeProgram(io));
+    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, made);
+    expect(readFileSync(file, 'utf8')).toBe(made);
+  });
+});
+
+describe('data', () => {
+  it('comes as aligned columns, or as JSON', async () => {
+    await serve({
+      'tsi.list': () => [
+        ROW,
+        { ...ROW, tsi: 'b' as never, state: 'authorizing', tag: null, mtu: null, cause: 'NVE-NVA-001: no VN b' },
+      ],
+    });
+    expect((await cli('tsi list --socket SOCKET')).out).toBe(
+      [
+        'TSI     VN    LINK     STATE        TAG         MTU  MACS               IPS  PORT  CAUSE',
+        'blue-1  blue  access0  activated    c-tag 100  1500  02:00:00:00:00:01  -    -     -',
+        'b       blue  access0  authorizing  -             -  02:00:00:00:00:01  -    -     NVE-NVA-001: no VN b',
+        '',
+      ].join('\n'),
+    );
+    const { out } = await cli('tsi list --socket SOCKET --json');
+    expect(JSON.parse(out)).toMatchObject([
+      { tsi: 'blue-1', tag: { kind: 'c-tag', vid: 100 } },
+      { tsi: 'b', tag: null },
+    ]);
+  });
+
+  it('of attach is the row; the port is made from --tap and --netns', async () => {
+    const seen: unknown[] = [];
+    const attach: Handlers['tsi.attach'] = (params) => {
+      seen.push(params);
+      return { ...ROW, iface: 'blue1', netns: 'ns' };
+    };
+    await serve({ 'tsi.attach': attach }, 'tnve');
+    const line =
+      'tsi attach blue-1 --socket SOCKET --vn blue --mac 02-00-00-00-00-01 --mac 02:00:00:00:00:02 --ip 10.0.0.1 --tap blue1 --netns ns --json';
+    const { code, out } = await cli(line);
+    expect([code, JSON.parse(out)]).toMatchObject([0, [{ tsi: 'blue-1', iface: 'blue1' }]]);
+    expect(seen).toEqual([
+      {
+        vn: 'blue',
+        tsi: 'blue-1',
+        macs: ['02:00:00:00:00:01', '02:00:00:00:00:02'],
+        ips: ['10.0.0.1'],
+        link: { kind: 'net_tap', iface: 'blue1', netns: 'ns' },
+      },
+    ]);
+  });
+
+  it('of associate only asks for the tag', async () => {
+    await serve({ 'tsi.associate': () => ({ ...ROW, state: 'associated' }) });
+    const { out } = await cli(
+      'tsi attach blue-1 --socket SOCKET --vn blue --mac 02:00:00:00:00:01 --link access0 --associate-only',
+    );
+    expect(out).toContain('associated');
+  });
+
+  it('of drops leaves out what never occurred, unless asked', async () => {
+    const rows = [
+      { port: 'access0', reason: 'source_guard', packets: 3 },
+      { port: 'access0', reason: 'untagged', packets: 0 },
+    ];
+    await serve({ 'show.drops': () => ({ rows, cursor: null }) });
+    expect((await cli('show drops --socket SOCKET')).out).toBe(
+      'PORT     REASON        PACKETS\naccess0  source_guard        3\n',
+    );
+    expect(JSON.parse((await cli('show drops --socket SOCKET --json --all')).out)).toEqual(rows);
+  });
+
+  it('goes in as a frame in hexadecimal, from the line or from standard input', async () => {
+    const frames: string[] = [];
+    const inject: Handlers['inject'] = ({ port, frame }) => {
+      frames.push(`${port} ${Buffer.from(frame).toString('hex')}`);
+      return {};
+    };
+    await serve({ inject });
+    const hex = 'ffffffffffff0200000000010806';
+    expect(await cli(`inject access0 ${hex} --socket SOCKET`)).toEqual({ code: 0, out: '', err: '' });
+    expect(await cli('inject access0 - --socket SOCKET', 'ff:ff:ff:ff:ff:ff\n02 00 00 00 00 01 08 06\n')).toMatchObject(
+      { code: 0 },
+    );
+    expect(frames).toEqual([`access0 ${hex}`, `access0 ${hex}`]);
+  });
+
+  it('of VNs', async () => {
+    const vn = { vn: 'green', id: 5, vni: 5003, mtu: 1400, gateway: null, members: [], hosts: [] } as never;
+    const seen: unknown[] = [];
+    const add: Handlers['vn.add'] = (params) => {
+      seen.push(params);
+      return vn;
+    };
+    await serve({ 'vn.add': add, 'vn.list': () => [vn], 'vn.del': () => ({}) }, 'nva');
+    expect((await cli('vn add green --vni 5003 --mtu 1400 --socket SOCKET')).out).toContain('green   5  5003  1400');
+    expect(seen).toEqual([{ name: 'green', vni: 5003, mtu: 1400 }]);
+    expect(await cli('vn del green --socket SOCKET')).toEqual({ code: 0, out: '', err: '' });
+    expect(JSON.parse((await cli('vn list --socket SOCKET --json')).out)).toEqual([vn]);
+  });
+});
+
+describe('errors', () => {
+  it('say what, why and what to do, with an exit code of their own', async () => {
+    await serve({
+      'tsi.detach': () => {
+        throw nveError('NVE-TSI-001', { tsi: 'x', link: 'access0' });
+      },
+      'tsi.list': () => new Promise(() => undefined),
+    });
+    expect(await cli('tsi detach x --link access0 --socket SOCKET')).toEqual({
+      code: 3,
+      out: '',
+      err: expect.stringMatching(/^error: no TSI x on link access0 \(NVE-TSI-001\)\nfix: .+\n$/),
+    });
+    expect(await cli('tsi list --timeout 20 --socket SOCKET')).toMatchObject({
+      code: 75,
+      err: expect.stringContaining('NVE-RPC-004'),
+    });
+    expect(await cli('vn list --socket SOCKET')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('unknown method vn.list'),
+    });
+    expect(await cli('show vn --socket DIR/nobody.sock')).toMatchObject({
+      code: 69,
+      err: expect.stringMatching(/^error: cannot reach .*no such socket.*\n(cause: .*\n)?fix: /),
+    });
+  });
+
+  it('of a configuration name every mistake', async () => {
+    const file = join(directory, 'bad.toml');
+    writeFileSync(file, '[node]\nnam = "x"\n[engine]\npollers = 0\n');
+    const { code, err } = await cli('agent --check -c DIR/bad.toml');
+    expect(code).toBe(78);
+    expect(err.split('\n')).toEqual([
+      `error: ${file} has 7 mistake(s) (NVE-CFG-002)`,
+      expect.stringContaining(`cause: ${file}:1:1: node.name: expected a name`),
+      ...['port', 'underlay', 'access', 'nva'].map((key) =>
+        expect.stringContaining(`cause: ${file}:1:1: ${key}: expected`),
+      ),
+      expect.stringContaining(
+        `cause: ${file}:2:1: node.nam: expected one of the keys name, got the key "nam"; did you mean "name"?`,
+      ),
+      expect.stringContaining(`cause: ${file}:4:11: engine.pollers: expected a whole number from 1 to 64, got 0`),
+      expect.stringMatching(/^fix: /),
+      '',
+    ]);
+    expect(await cli('agent --check -c DIR/none.toml')).toMatchObject({
+      code: 78,
+      err: expect.stringContaining('NVE-CFG-001'),
+    });
+  });
+
+  it('of a good configuration are none', async () => {
+    const profile = new URL('../../firmware-config/generic-vm/', import.meta.url).pathname;
+    expect(await cli(`agent --check -c ${profile}agent1.toml`)).toMatchObject({ code: 0, err: '' });
+    expect(await cli(`tnve --check -c ${profile}tnve1.toml`)).toMatchObject({ code: 0, err: '' });
+    expect(await cli(`nva --check -c ${profile}nva.toml`)).toMatchObject({ code: 0, err: '' });
+  });
+});
