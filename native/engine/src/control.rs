@@ -169,7 +169,8 @@ impl Control {
             hugepages: eal.info().hugepages,
             pollers: config.pollers,
             fdb_capacity: config.fdb_capacity,
-            max_ports: PortId::LIMIT as u16,
+            // Ids go to 63, but DPDK, as Debian builds it, holds 32 devices.
+            max_ports: PortId::LIMIT.min(dpdk::MAX_PORTS) as u16,
         };
         let control = Self {
             epoch: *epoch,
