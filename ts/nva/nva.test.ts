@@ -388,6 +388,20 @@ describe('VNs at run time', () => {
     await a.sees(['02 b#0']);
   });
 
+  it('deleted and created again at once, nothing of the old one is left anywhere', async () => {
+    const { a, b } = await two();
+    unwrap(await a.attach('t1'));
+    await b.sees(['01 a#0']);
+    lab.server?.deleteVn('blue' as VnName);
+    lab.server?.putVn(vnInfo('blue', 7, 7777));
+    await a.until(() => a.client.view(vnId(7))?.info?.vni === 7777);
+    expect(a.changes.some(({ info }) => info === null)).toBe(true);
+    expect(a.client.status().attachments).toBe(0);
+    unwrap(await a.attach('t2', [2]));
+    await b.sees(['02 a#0']);
+    expect(b.members()).toEqual(['a 7777 192.0.2.1']);
+  });
+
   it('a verdict for a deleted VN does not outlive it', async () => {
     const { a } = await two();
     unwrap(await a.client.authorize(request('t1')));

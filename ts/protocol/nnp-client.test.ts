@@ -189,7 +189,20 @@ describe('a subscription', () => {
   it('within one change a key is set or removed, whatever happened in between', () => {
     const rig = new NnpRig().up().synced();
     const ops = [unsetHost(1), ...set(object.host(2)), unsetHost(2), ...set(object.host(1, 'c'))];
-    expect(rig.delta(10n, 11n, ops)).toEqual(['mapping +01 -02 @11']);
+    expect(rig.delta(10n, 11n, ops)).toEqual(['mapping +01 @11']);
+  });
+
+  it('a VN that is deleted and made anew within one frame is two changes, and takes the attachments with it', () => {
+    const rig = new NnpRig().up().synced();
+    rig.report('attach');
+    const key = { kind: 'vn' as const, vn: vn(7) };
+    const ops = [unsetHost(1), { op: 'delete' as const, revision: 11n, key }, ...set(object.vn(), object.host(2))];
+    expect(rig.delta(10n, 12n, ops)).toEqual([
+      'mapping no-vn -01 @0',
+      'send report 3 delta [detach t1]',
+      'mapping vn=blue +02 @12',
+    ]);
+    expect(rig.client.status().attachments).toBe(0);
   });
 
   it('heals a gap by subscribing again with its token, and ignores what comes before the answer', () => {

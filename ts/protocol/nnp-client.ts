@@ -220,8 +220,8 @@ export class NnpClient {
       case 'nothing':
         break;
       case 'changed': {
-        const { change, refused } = outcome;
-        if (change !== null) this.#changed(change);
+        const { changes, refused } = outcome;
+        for (const change of changes) this.#changed(change, now);
         if (refused.length > 0) {
           const error = nveError('NVE-NNP-011', { vn: subscription.vn, limit: MAX_OBJECTS });
           this.#refuse(subscription, subscription.received, refused, error);
@@ -238,8 +238,8 @@ export class NnpClient {
         this.#subscriptions.remove(subscription);
         const waiting = this.#subscriptions.takeWaiting(vn);
         for (const call of waiting) this.#done(call, err(outcome.error));
-        if (outcome.change !== null) this.#changed(outcome.change);
-        else if (waiting.length === 0) this.#changed(nothingLeft(vn));
+        if (outcome.change !== null) this.#changed(outcome.change, now);
+        else if (waiting.length === 0) this.#changed(nothingLeft(vn), now);
         break;
       }
       case 'broken':
@@ -248,9 +248,13 @@ export class NnpClient {
     }
   }
 
-  #changed(change: MappingChange): void {
+  #changed(change: MappingChange, now: number): void {
     if (change.info !== undefined) this.#authorizations.verdicts.vnChanged(change.vn, change.info);
     this.#effects.push({ type: 'mapping', change });
+    if (change.info !== null) return;
+    // What was attached to it is attached to nothing; a VN that comes under the same id is another one.
+    const withdrawn = this.#reports.withdraw(change.vn, now);
+    if (withdrawn !== null) this.#send(withdrawn);
   }
 
   // Calls

@@ -121,7 +121,7 @@ export class NnpMapping {
         const { kind: _, ...host } = object;
         const old = this.hosts.get(host.mac);
         this.hosts.set(host.mac, host);
-        if (old === undefined || !sameHost(old, host)) this.#changes.hosts.add(host.mac);
+        if (old === undefined || !sameHost(old, host)) this.#changes.host(host.mac, old !== undefined);
         return true;
       }
     }
@@ -142,7 +142,7 @@ export class NnpMapping {
         this.#refresh(key.nveId);
         break;
       case 'host':
-        if (this.hosts.delete(key.mac)) this.#changes.hosts.add(key.mac);
+        if (this.hosts.delete(key.mac)) this.#changes.host(key.mac, true);
         break;
     }
   }
@@ -152,7 +152,7 @@ export class NnpMapping {
     const member = this.#members.get(nveId);
     const old = this.members.get(nveId);
     if (member === undefined) {
-      if (this.members.delete(nveId)) this.#changes.members.add(nveId);
+      if (this.members.delete(nveId)) this.#changes.member(nveId, true);
       return;
     }
     const view: MemberView = {
@@ -162,39 +162,48 @@ export class NnpMapping {
     };
     if (JSON.stringify(view) === JSON.stringify(old)) return;
     this.members.set(nveId, view);
-    this.#changes.members.add(nveId);
+    this.#changes.member(nveId, old !== undefined);
   }
 }
 
-/** The keys that were touched since the last `MappingChange`. */
+/** The keys that were touched since the last `MappingChange`, and whether they were there before. */
 class Changes {
   info = false;
-  readonly members = new Set<NveId>();
-  readonly hosts = new Set<MacAddr>();
+  readonly #members = new Map<NveId, boolean>();
+  readonly #hosts = new Map<MacAddr, boolean>();
+
+  member(nveId: NveId, wasThere: boolean): void {
+    if (!this.#members.has(nveId)) this.#members.set(nveId, wasThere);
+  }
+
+  host(mac: MacAddr, wasThere: boolean): void {
+    if (!this.#hosts.has(mac)) this.#hosts.set(mac, wasThere);
+  }
 
   take(mapping: NnpMapping, revision: bigint, synced: boolean): MappingChange {
     const change: MappingChange = {
       vn: mapping.vn,
       info: this.info ? mapping.info : undefined,
-      members: split(this.members, mapping.members),
-      hosts: split(this.hosts, mapping.hosts),
+      members: split(this.#members, mapping.members),
+      hosts: split(this.#hosts, mapping.hosts),
       revision,
       synced,
     };
     this.info = false;
-    this.members.clear();
-    this.hosts.clear();
+    this.#members.clear();
+    this.#hosts.clear();
     return change;
   }
 }
 
-function split<K, V>(touched: Set<K>, map: ReadonlyMap<K, V>): { set: V[]; removed: K[] } {
+/** What came and went in between is no change. */
+function split<K, V>(touched: ReadonlyMap<K, boolean>, map: ReadonlyMap<K, V>): { set: V[]; removed: K[] } {
   const set: V[] = [];
   const removed: K[] = [];
-  for (const key of touched) {
+  for (const [key, wasThere] of touched) {
     const value = map.get(key);
-    if (value === undefined) removed.push(key);
-    else set.push(value);
+    if (value !== undefined) set.push(value);
+    else if (wasThere) removed.push(key);
   }
   return { set, removed };
 }

@@ -2,7 +2,7 @@
  * What this NVE reports: the TSIs that are attached here now, and which of the calls that reported them still wait. While
  * the NVA is away only the present state is kept; a full report tells it in the next session, and sweeps the rest there.
  */
-import { foreignError, type NveError, type Result } from '#model';
+import { foreignError, type NveError, type Result, type VnId } from '#model';
 import { NNP_LIMITS, type NnpAttachment, type NnpFrame, type NnpReject } from '#wire';
 import type { Attachment } from './nnp-types.js';
 
@@ -60,6 +60,17 @@ export class NnpReports {
       return null;
     }
     return this.#frame('delta', [{ change, ...attachment }], [call], now);
+  }
+
+  /** Forgets what is attached to a VN. Gives the frame to send, or null if there is nothing to tell. */
+  withdraw(vn: VnId, now: number): Report | null {
+    const gone = [...this.#attached.values()].filter((attachment) => attachment.vn === vn);
+    for (const attachment of gone) this.#attached.delete(keyOf(attachment));
+    if (!this.#open || gone.length === 0) return null;
+    const items = gone
+      .slice(0, NNP_LIMITS.ops)
+      .map((one) => ({ change: 'detach' as const, ...one, macs: [], ips: [] }));
+    return this.#frame('delta', items, [], now);
   }
 
   /** A session is up: everything that is attached, in as many frames as it takes. */

@@ -14,14 +14,14 @@
  * not keep the protocol.
  */
 import { foreignError, type NveError, nveError, type VnId } from '#model';
-import { keyText, type NnpFrame, type NnpKey, type NnpToken, objectKey } from '#wire';
+import { keyText, type NnpFrame, type NnpKey, type NnpOp, type NnpToken, objectKey } from '#wire';
 import { NnpMapping } from './nnp-mapping.js';
 import type { MappingChange, VnView } from './nnp-types.js';
 
 /** What a frame led to. */
 export type SubscriptionOutcome =
   | { readonly type: 'nothing' }
-  | { readonly type: 'changed'; readonly change: MappingChange | null; readonly refused: readonly NnpKey[] }
+  | { readonly type: 'changed'; readonly changes: readonly MappingChange[]; readonly refused: readonly NnpKey[] }
   /** Send SUB with this token. */
   | { readonly type: 'subscribe'; readonly token: NnpToken | null }
   /** The NVA will not have it: the subscription is over. */
@@ -133,7 +133,7 @@ export class NnpSubscription {
         }
         this.#state = 'live';
         // Nobody waits for a SYNC on this way: what was known is what is.
-        return { type: 'changed', change: this.#mapping.takeChange(this.#revision, true), refused: [] };
+        return this.#changed(this.#revision, true);
       case 'snapshot':
         this.#state = 'waiting';
         if (this.#epoch !== epoch) this.#applied = 0n;
@@ -146,8 +146,7 @@ export class NnpSubscription {
     if (frame.kind === 'snap') {
       const alien = this.#alien(frame.ops.map((op) => (op.op === 'set' ? objectKey(op.object) : op.key)));
       if (alien !== null) return alien;
-      const refused = this.#mapping.apply(frame.ops);
-      return { type: 'changed', change: this.#mapping.takeChange(0n, false), refused };
+      return this.#apply(frame.ops, 0n);
     }
     if (frame.kind !== 'sync') return this.#illegal(frame.kind, 'a snapshot is under way');
     if (frame.revision < this.#snapshotRevision || frame.count !== this.#mapping.marked) return this.#gap(now);
@@ -155,7 +154,7 @@ export class NnpSubscription {
     this.#revision = frame.revision;
     this.#state = 'live';
     this.#gaps = 0;
-    return { type: 'changed', change: this.#mapping.takeChange(frame.revision, true), refused: [] };
+    return this.#changed(frame.revision, true);
   }
 
   #live(frame: Exclude<ChannelFrame, { kind: 'subAck' }>, now: number): SubscriptionOutcome {
@@ -170,8 +169,31 @@ export class NnpSubscription {
     if (frame.prevRevision !== this.#revision || frame.revision <= frame.prevRevision) return this.#gap(now);
     this.#gaps = 0;
     this.#revision = frame.revision;
-    const refused = this.#mapping.apply(frame.ops);
-    return { type: 'changed', change: this.#mapping.takeChange(frame.revision, false), refused };
+    return this.#apply(frame.ops, frame.revision);
+  }
+
+  /**
+   * A VN that was deleted is another one when it comes again, even within one frame: what was attached to the old one is
+   * not attached to it. So each deletion ends a change.
+   */
+  #apply(ops: readonly NnpOp[], revision: bigint): SubscriptionOutcome {
+    const changes: MappingChange[] = [];
+    const refused: NnpKey[] = [];
+    let start = 0;
+    for (const [i, op] of ops.entries()) {
+      const last = i === ops.length - 1;
+      if (!last && !(op.op === 'delete' && op.key.kind === 'vn')) continue;
+      refused.push(...this.#mapping.apply(ops.slice(start, i + 1)));
+      start = i + 1;
+      const change = this.#mapping.takeChange(last ? revision : 0n, false);
+      if (change !== null) changes.push(change);
+    }
+    return { type: 'changed', changes, refused };
+  }
+
+  #changed(revision: bigint, synced: boolean): SubscriptionOutcome {
+    const change = this.#mapping.takeChange(revision, synced);
+    return { type: 'changed', changes: change === null ? [] : [change], refused: [] };
   }
 
   #gap(now: number): SubscriptionOutcome {

@@ -15,7 +15,10 @@ export interface MemberView {
  */
 export interface MappingChange {
   readonly vn: VnId;
-  /** A new or changed VN object; null: the NVA deleted the VN, or this NVE may not have it; undefined: no change. */
+  /**
+   * A new or changed VN object; undefined: no change. Null: the NVA deleted the VN, or this NVE may not have it, and nothing
+   * is attached to it any more. It may come again under the same id in the next change, as another VN.
+   */
   readonly info: VnInfo | null | undefined;
   readonly members: { readonly set: readonly MemberView[]; readonly removed: readonly NveId[] };
   readonly hosts: { readonly set: readonly HostInfo[]; readonly removed: readonly MacAddr[] };

@@ -154,6 +154,11 @@ export class Authority implements NnpAuthority {
     });
   }
 
+  /** How many TSIs are attached, over all VNs and ports. */
+  attachments(): number {
+    return [...this.#vns.values()].reduce((sum, state) => sum + state.attachments().length, 0);
+  }
+
   // NVEs
 
   hello(nveId: NveId, tunnels: readonly TunnelEnd[], now: number): Result<null> {
@@ -231,8 +236,11 @@ export class Authority implements NnpAuthority {
         continue;
       }
       const attached = this.#attach(nve, item);
-      if (!attached.ok) rejects.push({ index, code: attached.error.code, text: attached.error.message });
-      else if (mode !== 'delta') nve.named?.add(nameOf(item));
+      if (!attached.ok) {
+        rejects.push({ index, code: attached.error.code, text: attached.error.message });
+        // Nor does it go on with what it had: its NVE has changed it already.
+        this.#detach(nve, item);
+      } else if (mode !== 'delta') nve.named?.add(nameOf(item));
     }
     if (mode === 'full') {
       this.#sweep(nve, nve.named ?? new Set());

@@ -1,0 +1,263 @@
+/**
+ * NVEs, sessions and the authority without sockets, under random events: lost sessions, restarts of the NVA, moves, VNs that
+ * come and go. When it is quiet, every NVE knows exactly what the authority knows.
+ */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { type NveId, unwrap } from '#model';
+import { NnpClient, type NnpClientEffect, type NnpClientEvent, type NnpServerEvent, NnpServerSession } from '#protocol';
+import { decodeNnp, encodeNnp, type NnpFrame } from '#wire';
+import { Authority } from './server/authority.js';
+import { attachment, CONFIG, nveId, vnId, vnInfo } from './testing/lab.js';
+
+const NVES = ['a', 'b', 'blue-only'].map(nveId);
+
+class World {
+  now = 0;
+  authority: Authority;
+  starts = 0;
+  /** Frames on their way, by NVE. */
+  readonly nves: Nve[];
+
+  constructor() {
+    this.authority = this.#start();
+    this.nves = NVES.map((id) => new Nve(id, this));
+    for (const nve of this.nves) nve.client({ type: 'start' });
+  }
+
+  #start(): Authority {
+    this.starts += 1;
+    const fixed = { holdMs: 5000, authTtlS: 1, settleMs: 3000, limits: { logOps: 6 } };
+    return unwrap(Authority.create({ config: CONFIG, epoch: `e${this.starts}`, now: this.now, ...fixed }));
+  }
+
+  restart(): void {
+    for (const nve of this.nves) nve.cut();
+    this.authority = this.#start();
+  }
+
+  /** The authority changed. */
+  tell(): void {
+    for (const nve of this.nves) nve.server({ type: 'changed' });
+  }
+
+  /** Carries frames until there are none. */
+  deliver(): void {
+    for (let moved = true; moved; ) {
+      moved = false;
+      for (const nve of this.nves) moved = nve.deliver() || moved;
+    }
+  }
+
+  pass(ms: number): void {
+    this.now += ms;
+    for (const nve of this.nves) {
+      nve.client({ type: 'tick' });
+      nve.server({ type: 'tick' });
+    }
+    if (this.authority.expireLeases(this.now).length > 0) this.tell();
+    this.deliver();
+  }
+}
+
+class Nve {
+  readonly id: NveId;
+  readonly #world: World;
+  readonly machine: NnpClient;
+  session: NnpServerSession | null = null;
+  readonly #up: NnpFrame[] = [];
+  readonly #down: NnpFrame[] = [];
+  /** What the engine would have, from the changes alone. */
+  readonly engine = new Map<number, { info: string; members: Map<string, string>; hosts: Map<string, string> }>();
+  #call = 0;
+
+  constructor(id: NveId, world: World) {
+    this.id = id;
+    this.#world = world;
+    const endpoints = [{ priority: 0, name: 'nva' }];
+    const timing = { backoffMinMs: 10, backoffMaxMs: 100 };
+    this.machine = new NnpClient({ nveId: id, instance: 'i', tunnels: [], endpoints, random: () => 0.5, timing });
+  }
+
+  client(event: NnpClientEvent): void {
+    for (const effect of this.machine.handle(event, this.#world.now)) this.#client(effect);
+  }
+
+  server(event: NnpServerEvent): void {
+    const { session } = this;
+    if (session === null) return;
+    for (const effect of session.handle(event, this.#world.now)) {
+      if (effect.type === 'send') this.#down.push(unwrap(decodeNnp(encodeNnp(effect.frame))));
+      else if (effect.type === 'close') this.cut();
+      else if (effect.type === 'changed') this.#world.tell();
+      else if (effect.type === 'more') this.server({ type: 'writable' });
+    }
+  }
+
+  /** The connection breaks; what was under way is lost. */
+  cut(): void {
+    if (this.session === null) return;
+    if (this.session.nveId !== null) this.#world.authority.lost(this.id, this.#world.now);
+    this.session = null;
+    this.#up.length = 0;
+    this.#down.length = 0;
+    this.client({ type: 'closed', reason: 'cut' });
+  }
+
+  deliver(): boolean {
+    const up = this.#up.shift();
+    if (up !== undefined) this.server({ type: 'frame', frame: up });
+    const down = this.#down.shift();
+    if (down !== undefined) this.client({ type: 'frame', frame: down });
+    return up !== undefined || down !== undefined;
+  }
+
+  subscribe(vn: number): void {
+    this.#call += 1;
+    this.client({ type: 'subscribe', call: this.#call, vn: vnId(vn), deadlineMs: 1e6 });
+  }
+
+  /** As an NVE does: it subscribes to what it attaches to. */
+  report(change: 'attach' | 'detach', tsi: number, macs: number[], vn: number, port: number): void {
+    if (change === 'attach') this.subscribe(vn);
+    this.#call += 1;
+    const what = attachment(`t${tsi}`, macs, vn, `acc${port}`);
+    this.client({ type: 'report', call: this.#call, change, attachment: what, deadlineMs: 1e6 });
+  }
+
+  #client(effect: NnpClientEffect): void {
+    switch (effect.type) {
+      case 'dial':
+        this.session = new NnpServerSession(this.#world.authority);
+        this.server({ type: 'open' });
+        this.client({ type: 'open' });
+        break;
+      case 'send':
+        this.#up.push(unwrap(decodeNnp(encodeNnp(effect.frame))));
+        break;
+      case 'close':
+        expect.unreachable(`${this.id} gave its session up`);
+        break;
+      case 'mapping': {
+        const { change } = effect;
+        const vn = this.engine.get(change.vn) ?? { info: '', members: new Map(), hosts: new Map() };
+        this.engine.set(change.vn, vn);
+        if (change.info !== undefined) vn.info = JSON.stringify(change.info);
+        for (const member of change.members.set) vn.members.set(member.nveId, JSON.stringify(member));
+        for (const host of change.hosts.set) vn.hosts.set(host.mac, JSON.stringify(host));
+        for (const mac of change.hosts.removed) expect(vn.hosts.delete(mac)).toBe(true);
+        for (const member of change.members.removed) expect(vn.members.delete(member)).toBe(true);
+        break;
+      }
+      default:
+        break;
+    }
+  }
+}
+
+type Step =
+  | { do: 'attach' | 'detach'; nve: number; tsi: number; macs: number[]; vn: number; port: number }
+  | { do: 'subscribe' | 'unsubscribe'; nve: number; vn: number }
+  | { do: 'cut'; nve: number }
+  | { do: 'delete' | 'put'; vn: number }
+  | { do: 'pass'; ms: number }
+  | { do: 'deliver' | 'restart' };
+
+const nve = fc.nat(2);
+const vn = fc.constantFrom(7, 8);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom('attach' as const, 'detach' as const),
+      nve,
+      tsi: fc.nat(2),
+      macs: fc.uniqueArray(fc.nat(4), { minLength: 1, maxLength: 3 }),
+      vn,
+      port: fc.nat(1),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('subscribe' as const, 'unsubscribe' as const), nve, vn }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('cut' as const), nve }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('delete' as const, 'put' as const), vn }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 4000 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('deliver' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
+);
+
+function apply(world: World, step: Step): void {
+  const of = 'nve' in step ? world.nves[step.nve] : undefined;
+  switch (step.do) {
+    case 'attach':
+    case 'detach':
+      of?.report(step.do, step.tsi, step.macs, step.vn, step.port);
+      break;
+    case 'subscribe':
+      of?.subscribe(step.vn);
+      break;
+    case 'unsubscribe':
+      // Not while something is attached.
+      for (const tsi of [0, 1, 2]) for (const port of [0, 1]) of?.report('detach', tsi, [], step.vn, port);
+      of?.client({ type: 'unsubscribe', vn: vnId(step.vn) });
+      of?.engine.delete(step.vn);
+      break;
+    case 'cut':
+      of?.cut();
+      break;
+    case 'delete':
+      world.authority.deleteVn(vnInfo(step.vn === 7 ? 'blue' : 'red', step.vn).name);
+      world.tell();
+      break;
+    case 'put':
+      unwrap(world.authority.putVn(vnInfo(step.vn === 7 ? 'blue' : 'red', step.vn)));
+      world.tell();
+      break;
+    case 'pass':
+      world.pass(step.ms);
+      break;
+    case 'deliver':
+      world.deliver();
+      break;
+    case 'restart':
+      world.restart();
+      break;
+  }
+}
+
+it('when it is quiet, everybody knows the same', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+      const world = new World();
+      for (const one of steps) apply(world, one);
+      for (const [name, n] of [
+        ['blue', 7],
+        ['red', 8],
+      ] as const)
+        unwrap(world.authority.putVn(vnInfo(name, n)));
+      world.tell();
+      for (let i = 0; i < 12; i++) world.pass(2000);
+      const listing = world.authority.list();
+      for (const one of world.nves) {
+        expect(one.machine.status().state).toBe('connected');
+        for (const { info, members, hosts } of listing) {
+          const view = one.machine.view(info.vn);
+          if (view === null) continue;
+          expect(view.live).toBe(true);
+          expect(view.info).toEqual(info);
+          expect(new Set(view.hosts.values())).toEqual(new Set(hosts));
+          expect(new Set(view.members.keys())).toEqual(new Set(members.map((member) => member.nveId)));
+          // The changes alone lead to the same.
+          const engine = one.engine.get(info.vn);
+          expect(engine?.info).toBe(JSON.stringify(view.info));
+          expect(engine?.hosts).toEqual(
+            new Map(hosts.map((host) => [host.mac, JSON.stringify(view.hosts.get(host.mac))])),
+          );
+        }
+      }
+      // What NVEs hold for attached is what the authority knows.
+      const attached = world.nves.reduce((sum, { machine }) => sum + machine.status().attachments, 0);
+      expect(world.authority.attachments()).toBe(attached);
+    }),
+    { numRuns: 100 },
+  );
+}, 30_000);
