@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { registerDemo } from './commands/demo.js';
 import { registerInject } from './commands/inject.js';
 import { registerAgent, registerNva, registerTnve } from './commands/roles.js';
 import { registerShow } from './commands/show.js';
@@ -11,7 +12,8 @@ import { failureOf } from './errors.js';
 import { EXIT_CODES, examples } from './help.js';
 import type { Io } from './io.js';
 
-export function makeProgram(io: Io): Command {
+/** `setExitCode` is for a command that ends without an error and not well: a demo whose verdict is red. */
+export function makeProgram(io: Io, setExitCode: (code: number) => void = () => undefined): Command {
   const program = new Command('splitnve')
     .description(
       'A Network Virtualization Edge (RFC 8014): tags on the access link name virtual networks, VXLAN carries them between NVEs.',
@@ -29,19 +31,24 @@ export function makeProgram(io: Io): Command {
   registerTsi(program, io);
   registerVn(program, io);
   registerInject(program, io);
+  registerDemo(program, setExitCode);
   prepare(program, io);
   return program;
 }
 
 /** Runs a command line (without node and script); gives the exit code. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
+  let exitCode = 0;
+  const setExitCode = (code: number): void => {
+    exitCode = code;
+  };
   try {
-    await makeProgram(io).parseAsync([...args], { from: 'user' });
-    return 0;
-  } catch (caught) {
-    const { text, exitCode } = failureOf(caught);
-    io.err(text);
+    await makeProgram(io, setExitCode).parseAsync([...args], { from: 'user' });
     return exitCode;
+  } catch (caught) {
+    const failure = failureOf(caught);
+    io.err(failure.text);
+    return failure.exitCode;
   }
 }
 

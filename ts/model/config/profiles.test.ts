@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { parse as parseToml } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
 import { configJsonSchema } from './json-schema.js';
@@ -15,8 +16,11 @@ describe('firmware-config/schema', () => {
   it.each(ROLES)('%s.schema.json is what the schema in the code makes', (role) => {
     const file = new URL(`schema/${role}.schema.json`, root);
     const made = `${JSON.stringify(configJsonSchema(role), null, 2)}\n`;
-    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, made);
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(JSON.parse(made));
+    const isSame = () =>
+      existsSync(file) && isDeepStrictEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(made));
+    // How the file is laid out is the formatter's business.
+    if (process.env['UPDATE_DOCS'] === '1' && !isSame()) writeFileSync(file, made);
+    expect(isSame()).toBe(true);
   });
 });
 
