@@ -181,7 +181,8 @@ export type NnpFrame = On &
         readonly items: readonly NnpAttachment[];
       }
     | { readonly kind: 'reportAck'; readonly seq: bigint; readonly rejects: readonly NnpReject[] }
-    | { readonly kind: 'ping' | 'pong'; readonly nonce: number }
+    | { readonly kind: 'ping'; readonly nonce: number }
+    | { readonly kind: 'pong'; readonly nonce: number }
     | { readonly kind: 'error'; readonly code: string; readonly text: string }
     | { readonly kind: 'unsub'; readonly vn: VnId }
     /** A kind of a later version; `critical` tells whether the session can go on without it. */

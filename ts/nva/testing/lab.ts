@@ -169,6 +169,11 @@ export class RawPeer {
     this.send({ kind: 'hello', nveId: nveId(id), ...base, ...over });
   }
 
+  /** Sends nothing more. */
+  finish(): void {
+    this.#socket.end();
+  }
+
   /** Stops reading, as a process that hangs. */
   pause(): void {
     this.#socket.pause();
