@@ -23,6 +23,7 @@ use crate::model::{Changes, Model};
 use crate::neighbour::{Effect, Neighbour, Neighbours};
 use crate::poller::{Poller, Surroundings};
 use crate::region::{Pushed, Region, RingReader, RingWriter};
+use crate::request::{Answer, Doorbell, Reply, Request};
 use crate::schema::{self, Batch, Dump, Hugepages, Info, Inject, Options, SCHEMA};
 use crate::show::Show;
 
@@ -48,51 +49,6 @@ pub mod ring {
     /// Words of each.
     pub const WORDS: [usize; 4] = [1 << 16, 1 << 16, 1 << 15, 1 << 16];
 }
-
-/// A request to the control thread.
-pub enum Request {
-    /// `apply`.
-    Apply(Vec<u8>),
-    /// `dump`.
-    Dump(Vec<u8>),
-    /// `stats`.
-    Stats,
-    /// `inject`.
-    Inject(Vec<u8>),
-    /// `close`.
-    Close,
-}
-
-/// An answer: bytes of the command interface, or why there are none.
-pub type Answer = Result<Vec<u8>, EngineError>;
-
-/// Where the answer goes. A request that is dropped unanswered (the engine closed, or broke, meanwhile) is answered with
-/// [`EngineError::Closed`]: nobody waits for ever.
-pub struct Reply(Option<Box<dyn FnOnce(Answer) + Send>>);
-
-impl Reply {
-    /// A reply that calls `receive`, on the control thread or the caller's.
-    pub fn new(receive: impl FnOnce(Answer) + Send + 'static) -> Self {
-        Self(Some(Box::new(receive)))
-    }
-
-    fn send(mut self, answer: Answer) {
-        if let Some(receive) = self.0.take() {
-            receive(answer);
-        }
-    }
-}
-
-impl Drop for Reply {
-    fn drop(&mut self) {
-        if let Some(receive) = self.0.take() {
-            receive(Err(EngineError::Closed));
-        }
-    }
-}
-
-/// Called when a ring to the driver is no longer empty.
-pub type Doorbell = Box<dyn Fn() + Send>;
 
 /// Everything the control thread owns.
 pub struct Control {
@@ -260,8 +216,8 @@ impl Control {
 
     /// Opens the devices of a batch's new ports; if one fails, those opened before it are closed again.
     fn open_devices(&self, changes: &Changes) -> Result<Vec<(PortId, Port)>, (usize, EngineError)> {
-        let new = changes.ports.iter().filter(|(id, _)| !self.model.ports.contains_key(id));
-        new.filter_map(|(id, wish)| wish.to.as_ref().map(|spec| (*id, wish.at, spec)))
+        let new = changes.ports.sets().filter(|(id, _, _)| !self.model.ports.contains_key(id));
+        new.map(|(id, at, spec)| (*id, at, spec))
             .map(|(id, at, spec)| self.devices.open(spec).map(|port| (id, port)).map_err(|error| (at, error)))
             .collect()
     }
@@ -288,7 +244,7 @@ impl Control {
             self.devices.close(id, &self.poller);
             self.links.remove(&id);
         }
-        if effects.next_hops_changed || !changes.neighbours.is_empty() {
+        if effects.next_hops_changed || changes.neighbours.iter().next().is_some() {
             let wanted: BTreeSet<Neighbour> =
                 self.model.next_hops.values().map(|row| (row.port, row.spec.remote)).collect();
             let asked = self.neighbours.want(&wanted, now);
@@ -450,12 +406,5 @@ mod tests {
         let detail = "the table of 3 is full".to_owned();
         assert_eq!(guarded(|| panic!("the table of {} is full", 3)), Err::<(), _>(EngineError::Internal { detail }));
         assert_eq!(guarded(|| 5), Ok(5));
-    }
-
-    #[test]
-    fn a_reply_that_is_dropped_says_closed() {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        drop(Reply::new(move |answer| sender.send(answer).unwrap()));
-        assert_eq!(receiver.recv(), Ok(Err(EngineError::Closed)));
     }
 }

@@ -137,28 +137,28 @@ impl Forwarding {
     }
 
     fn add_objects(&mut self, model: &mut Model, changes: &Changes, world: &impl World, effects: &mut Effects) {
-        for (id, spec) in set(&changes.ports) {
+        for (id, _, spec) in changes.ports.sets() {
             model.ports.insert(*id, PortRow { spec: spec.clone(), mac: world.port_mac(*id) });
         }
-        for (id, spec) in set(&changes.underlays) {
+        for (id, _, spec) in changes.underlays.sets() {
             let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
             model.underlays.insert(*id, *spec);
             self.set_port(*id, PortEntry::Underlay(UnderlayPort { mac, ip: spec.ip }));
         }
-        for (id, spec) in set(&changes.vns) {
+        for (id, _, spec) in changes.vns.sets() {
             self.set_vn(model, *id, *spec);
         }
-        for (id, spec) in set(&changes.vaps) {
+        for (id, _, spec) in changes.vaps.sets() {
             self.set_vap(model, *id, *spec, effects);
         }
-        for (id, spec) in set(&changes.next_hops) {
+        for (id, _, spec) in changes.next_hops.sets() {
             self.set_next_hop(model, *id, *spec, world);
             effects.next_hops_changed = true;
         }
-        for (vn, list) in set(&changes.floods) {
+        for (vn, _, list) in changes.floods.sets() {
             self.set_flood(model, *vn, list.clone());
         }
-        model.neighbours.extend(set(&changes.neighbours).map(|(neighbour, mac)| (*neighbour, *mac)));
+        model.neighbours.extend(changes.neighbours.sets().map(|(neighbour, _, mac)| (*neighbour, *mac)));
     }
 
     fn set_vn(&mut self, model: &mut Model, id: VnId, spec: VnSpec) {
@@ -259,20 +259,20 @@ impl Forwarding {
 
     /// What is to be deleted is named by no list from the first snapshot on.
     fn leave_lists(&mut self, model: &mut Model, changes: &Changes) {
-        for id in deleted(&changes.vaps) {
+        for (id, _) in changes.vaps.dels() {
             let Some(vn_id) = model.vaps.get(id).map(|row| row.spec.vn) else { continue };
             if let Some(vn) = model.vns.get_mut(&vn_id) {
                 vn.vaps.remove(id);
             }
             self.list_vaps(model, vn_id);
         }
-        for id in deleted(&changes.vns) {
+        for (id, _) in changes.vns.dels() {
             self.set_flood(model, *id, Vec::new());
         }
     }
 
     fn remove_rows(&mut self, model: &mut Model, changes: &Changes) {
-        for id in deleted(&changes.vns) {
+        for (id, _) in changes.vns.dels() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             let (index, rows, sources) = (vn.index, core::mem::take(&mut vn.rows), core::mem::take(&mut vn.sources));
             if let Some(vni) = vn.spec.vni.take() {
@@ -289,7 +289,7 @@ impl Forwarding {
                 model.count_use(dest, -1);
             }
         }
-        for (id, spec) in set(&changes.vns) {
+        for (id, _, spec) in changes.vns.sets() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             if let Some(old) = vn.spec.vni.filter(|old| spec.vni != Some(*old)) {
                 self.contexts.remove(ContextKey(old));
@@ -297,7 +297,7 @@ impl Forwarding {
                 vn.spec.vni = None;
             }
         }
-        for (vn_id, mac) in deleted(&changes.rows) {
+        for ((vn_id, mac), _) in changes.rows.dels() {
             let Some(vn) = model.vns.get_mut(vn_id) else { continue };
             if let Some(dest) = vn.rows.remove(mac) {
                 self.fdb.remove(FdbKey { vn: vn.index, mac: *mac });
@@ -305,7 +305,7 @@ impl Forwarding {
                 model.count_use(dest, -1);
             }
         }
-        for (id, list) in set(&changes.sources) {
+        for (id, _, list) in changes.sources.sets() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             let gone: Vec<_> =
                 vn.sources.iter().filter(|source| list.binary_search(source).is_err()).copied().collect();
@@ -318,7 +318,7 @@ impl Forwarding {
     }
 
     fn add_rows(&mut self, model: &mut Model, changes: &Changes) {
-        for (id, list) in set(&changes.sources) {
+        for (id, _, list) in changes.sources.sets() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             for source in list {
                 if vn.sources.insert(*source) {
@@ -327,7 +327,7 @@ impl Forwarding {
                 }
             }
         }
-        for (id, spec) in set(&changes.vns) {
+        for (id, _, spec) in changes.vns.sets() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             vn.spec = *spec;
             if let Some(vni) = spec.vni {
@@ -335,7 +335,7 @@ impl Forwarding {
                 reserved(self.contexts.insert(ContextKey(vni), vn.index.into()));
             }
         }
-        for ((vn_id, mac), dest) in set(&changes.rows) {
+        for ((vn_id, mac), _, dest) in changes.rows.sets() {
             let destination = match dest {
                 Dest::Vap(id) => model.vaps.get(id).map(|row| Destination::Vap(row.index)),
                 Dest::NextHop(id) => model.next_hops.get(id).map(|row| Destination::NextHop(row.index)),
@@ -357,7 +357,7 @@ impl Forwarding {
     /// Closes and forgets what is to be deleted; whether there was anything.
     fn delete_objects(&mut self, model: &mut Model, changes: &Changes, effects: &mut Effects) -> bool {
         let mut retired: (Vec<Index>, Vec<Index>, Vec<Index>) = Default::default();
-        for id in deleted(&changes.vaps) {
+        for (id, _) in changes.vaps.dels() {
             let Some(row) = model.vaps.remove(id) else { continue };
             *slot(Arc::make_mut(&mut self.snapshot.vaps), row.index, VapEntry::CLOSED) = VapEntry::CLOSED;
             let selector = (row.spec.port, row.spec.vid);
@@ -371,29 +371,29 @@ impl Forwarding {
             }
             retired.0.push(row.index);
         }
-        for id in deleted(&changes.next_hops) {
+        for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
             *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) =
                 NextHopEntry::UNRESOLVED;
             effects.next_hops_changed = true;
             retired.1.push(row.index);
         }
-        for id in deleted(&changes.vns) {
+        for (id, _) in changes.vns.dels() {
             let Some(row) = model.vns.remove(id) else { continue };
             *slot(Arc::make_mut(&mut self.snapshot.vns), row.index, VnEntry::default()) = VnEntry::default();
             retired.2.push(row.index);
         }
         let mut any = !(retired.0.is_empty() && retired.1.is_empty() && retired.2.is_empty());
-        for id in deleted(&changes.underlays) {
+        for (id, _) in changes.underlays.dels() {
             if model.underlays.remove(id).is_some() {
                 self.set_port(*id, PortEntry::Unused);
                 any = true;
             }
         }
-        for neighbour in deleted(&changes.neighbours) {
+        for (neighbour, _) in changes.neighbours.dels() {
             model.neighbours.remove(neighbour);
         }
-        for id in deleted(&changes.ports) {
+        for (id, _) in changes.ports.dels() {
             if model.ports.remove(id).is_some() {
                 effects.closed_ports.push(*id);
             }
@@ -418,16 +418,6 @@ impl Forwarding {
         }
         self.publisher.publish(self.snapshot.clone());
     }
-}
-
-/// What the wishes want to be so.
-fn set<K, T>(wishes: &crate::model::Wishes<K, T>) -> impl Iterator<Item = (&K, &T)> {
-    wishes.iter().filter_map(|(key, wish)| wish.to.as_ref().map(|to| (key, to)))
-}
-
-/// What the wishes want to be gone.
-fn deleted<K, T>(wishes: &crate::model::Wishes<K, T>) -> impl Iterator<Item = &K> {
-    wishes.iter().filter(|(_, wish)| wish.to.is_none()).map(|(key, _)| key)
 }
 
 /// The entry of `index`, with entries made up to it.

@@ -5,9 +5,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::control::{Control, Doorbell, Reply, Request, region, ring};
+use crate::control::{Control, region, ring};
 use crate::error::EngineError;
 use crate::region::RingReader;
+use crate::request::{Doorbell, Reply, Request};
 use crate::schema::{self, Options};
 
 /// The most bytes that one drain of a ring returns; the rest stays for the next.

@@ -21,9 +21,10 @@ mod model;
 mod neighbour;
 mod poller;
 mod region;
+mod request;
 mod schema;
 mod show;
 
-pub use control::{Doorbell, Reply};
 pub use error::EngineError;
 pub use handle::Engine;
+pub use request::{Answer, Doorbell, Reply};

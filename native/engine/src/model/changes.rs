@@ -1,11 +1,10 @@
 //! A batch, sorted by object: numbers turned into types, each object at most once.
 
 use core::net::Ipv4Addr;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use types::{MacAddr, NextHopId, PortId, VapId, Vid, VnId, Vni};
 
+use super::wishes::{Wish, Wishes};
 use crate::error::{EngineError, Object};
 use crate::neighbour::Neighbour;
 use crate::schema::{Command, Dest, Kind, Selector};
@@ -75,18 +74,6 @@ impl UnderlaySpec {
         remote != self.ip && remote.to_bits() & mask == self.ip.to_bits() & mask
     }
 }
-
-/// What one command wants of one object: `Some` to be so, `None` to be gone. `at` is the command's index in the batch.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Wish<T> {
-    /// Index of the command.
-    pub at: usize,
-    /// The wish.
-    pub to: Option<T>,
-}
-
-/// Wishes by object.
-pub type Wishes<K, T> = BTreeMap<K, Wish<T>>;
 
 /// A batch, sorted by object.
 #[derive(Default, Debug)]
@@ -193,13 +180,7 @@ fn wish<K: Ord, T>(
     object: Object,
     to: Option<T>,
 ) -> Result<(), EngineError> {
-    match wishes.entry(key) {
-        Entry::Vacant(entry) => {
-            entry.insert(Wish { at, to });
-            Ok(())
-        }
-        Entry::Occupied(_) => Err(EngineError::Duplicate { object }),
-    }
+    if wishes.add(key, Wish { at, to }) { Ok(()) } else { Err(EngineError::Duplicate { object }) }
 }
 
 fn check(field: &'static str, got: impl ToString, expected: &'static str, holds: bool) -> Result<(), EngineError> {

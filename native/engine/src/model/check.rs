@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use types::{NextHopId, PortId, VapId, VnId};
 
-use super::changes::{Changes, PortSpec, UnderlaySpec, VapSpec, VnSpec, Wishes};
+use super::changes::{Changes, PortSpec, UnderlaySpec, VapSpec, VnSpec};
+use super::wishes::Wishes;
 use super::{Model, NextHopRow};
 use crate::error::{EngineError, Object};
 use crate::schema::{Command, Dest};
@@ -59,8 +60,8 @@ impl Changes {
     fn unnamed(&self, model: &Model) -> HashMap<Dest, usize> {
         let mut unnamed = HashMap::new();
         let mut count = |dest| *unnamed.entry(dest).or_insert(0) += 1;
-        let deleted = |vn: &VnId| matches!(self.vns.get(vn), Some(wish) if wish.to.is_none());
-        for ((vn, mac), wish) in &self.rows {
+        let deleted = |vn: &VnId| self.vns.deletes(vn);
+        for ((vn, mac), wish) in self.rows.iter() {
             match model.row(*vn, *mac) {
                 Some(old) if wish.to != Some(old) && !deleted(vn) => count(old),
                 _ => {}
@@ -69,7 +70,7 @@ impl Changes {
         for vn in self.floods.keys().filter(|vn| !deleted(vn)) {
             model.vns.get(vn).iter().flat_map(|row| &row.flood).for_each(|id| count(Dest::NextHop(*id)));
         }
-        for row in self.vns.iter().filter(|(_, wish)| wish.to.is_none()).filter_map(|(vn, _)| model.vns.get(vn)) {
+        for row in self.vns.dels().filter_map(|(vn, _)| model.vns.get(vn)) {
             row.rows.values().for_each(|dest| count(*dest));
             row.flood.iter().for_each(|id| count(Dest::NextHop(*id)));
         }
@@ -96,16 +97,6 @@ fn after<'a, K: Ord, T, R>(
     }
 }
 
-/// The wishes for something to be so.
-fn sets<K, T>(wishes: &Wishes<K, T>) -> impl Iterator<Item = (&K, usize, &T)> {
-    wishes.iter().filter_map(|(key, wish)| wish.to.as_ref().map(|to| (key, wish.at, to)))
-}
-
-/// The wishes for something to be gone.
-fn dels<K, T>(wishes: &Wishes<K, T>) -> impl Iterator<Item = (&K, usize)> {
-    wishes.iter().filter(|(_, wish)| wish.to.is_none()).map(|(key, wish)| (key, wish.at))
-}
-
 impl<'a> After<'a> {
     fn port(&self, id: PortId) -> Option<&'a PortSpec> {
         after(&self.changes.ports, &self.model.ports, &id, |row| &row.spec)
@@ -125,13 +116,9 @@ impl<'a> After<'a> {
 
     /// VAPs after the batch.
     fn vaps_after(&self) -> impl Iterator<Item = (VapId, &'a VapSpec)> {
-        let kept = self
-            .model
-            .vaps
-            .iter()
-            .filter(|(id, _)| !self.changes.vaps.contains_key(id))
-            .map(|(id, row)| (*id, &row.spec));
-        kept.chain(sets(&self.changes.vaps).map(|(id, _, spec)| (*id, spec)))
+        let kept =
+            self.model.vaps.iter().filter(|(id, _)| !self.changes.vaps.names(id)).map(|(id, row)| (*id, &row.spec));
+        kept.chain(self.changes.vaps.sets().map(|(id, _, spec)| (*id, spec)))
     }
 
     /// Underlay addresses after the batch.
@@ -140,13 +127,13 @@ impl<'a> After<'a> {
             .model
             .underlays
             .iter()
-            .filter(|(id, _)| !self.changes.underlays.contains_key(id))
+            .filter(|(id, _)| !self.changes.underlays.names(id))
             .map(|(id, spec)| (*id, spec));
-        kept.chain(sets(&self.changes.underlays).map(|(id, _, spec)| (*id, spec)))
+        kept.chain(self.changes.underlays.sets().map(|(id, _, spec)| (*id, spec)))
     }
 
     fn ports(&self, refused: &mut Refused) {
-        for (id, at, spec) in sets(&self.changes.ports) {
+        for (id, at, spec) in self.changes.ports.sets() {
             let object = Object::Port(*id);
             match self.model.ports.get(id) {
                 Some(row) if row.spec.kind != spec.kind => {
@@ -158,7 +145,7 @@ impl<'a> After<'a> {
                 _ => {}
             }
         }
-        for (id, at) in dels(&self.changes.ports) {
+        for (id, at) in self.changes.ports.dels() {
             let vap = self.vaps_after().find(|(_, spec)| spec.port == *id).map(|(vap, _)| Object::Vap(vap));
             let by = vap.or_else(|| self.underlay(*id).map(|_| Object::Underlay(*id)));
             if let Some(by) = by {
@@ -169,28 +156,22 @@ impl<'a> After<'a> {
 
     fn vns(&self, refused: &mut Refused) {
         let mut claimed = HashMap::new();
-        for (id, at, spec) in sets(&self.changes.vns) {
+        for (id, at, spec) in self.changes.vns.sets() {
             let Some(vni) = spec.vni else { continue };
             // Whoever has the VNI keeps it unless the batch says otherwise.
-            let held =
-                self.model.vni_holders.get(&vni).filter(|holder| !self.changes.vns.contains_key(holder)).copied();
+            let held = self.model.vni_holders.get(&vni).filter(|holder| !self.changes.vns.names(holder)).copied();
             if let Some(holder) = held.or_else(|| claimed.insert(vni, *id)).filter(|holder| holder != id) {
                 refused.push((at, EngineError::Taken { what: format!("vni {vni}"), holder: Object::Vn(holder) }));
             }
         }
-        for (id, at) in dels(&self.changes.vns) {
-            let kept = self
-                .model
-                .vns
-                .get(id)
-                .into_iter()
-                .flat_map(|row| &row.vaps)
-                .find(|vap| !self.changes.vaps.contains_key(vap));
+        for (id, at) in self.changes.vns.dels() {
+            let kept =
+                self.model.vns.get(id).into_iter().flat_map(|row| &row.vaps).find(|vap| !self.changes.vaps.names(vap));
             if let Some(vap) = kept {
                 refused.push((at, EngineError::InUse { object: Object::Vn(*id), by: Object::Vap(*vap) }));
             }
         }
-        for (id, at, spec) in sets(&self.changes.vns) {
+        for (id, at, spec) in self.changes.vns.sets() {
             for vap in self.model.vns.get(id).into_iter().flat_map(|row| &row.vaps) {
                 let port = self.vap(*vap).map(|vap| vap.port);
                 refused.extend(port.and_then(|port| self.fits(*vap, spec.mtu, port)).map(|error| (at, error)));
@@ -208,12 +189,11 @@ impl<'a> After<'a> {
     fn vaps(&self, refused: &mut Refused) {
         let mut claimed = HashMap::new();
         let mut uplinks: HashMap<VnId, VapId> = HashMap::new();
-        if sets(&self.changes.vaps).any(|(_, _, spec)| spec.uplink) {
-            let kept =
-                self.model.vaps.iter().filter(|(id, row)| row.spec.uplink && !self.changes.vaps.contains_key(id));
+        if self.changes.vaps.sets().any(|(_, _, spec)| spec.uplink) {
+            let kept = self.model.vaps.iter().filter(|(id, row)| row.spec.uplink && !self.changes.vaps.names(id));
             uplinks.extend(kept.map(|(id, row)| (row.spec.vn, *id)));
         }
-        for (id, at, spec) in sets(&self.changes.vaps) {
+        for (id, at, spec) in self.changes.vaps.sets() {
             let mut refuse = |error| refused.push((at, error));
             let object = Object::Vap(*id);
             if let Some(row) = self.model.vaps.get(id) {
@@ -234,12 +214,8 @@ impl<'a> After<'a> {
                 refuse(EngineError::Taken { what: format!("port {}", spec.port), holder });
             }
             let selector = (spec.port, spec.vid);
-            let held = self
-                .model
-                .selector_holders
-                .get(&selector)
-                .filter(|holder| !self.changes.vaps.contains_key(holder))
-                .copied();
+            let held =
+                self.model.selector_holders.get(&selector).filter(|holder| !self.changes.vaps.names(holder)).copied();
             if let Some(holder) = held.or_else(|| claimed.insert(selector, *id)).filter(|holder| holder != id) {
                 let frames = spec.vid.map_or("untagged frames".to_owned(), |vid| format!("C-TAG {vid}"));
                 let what = format!("{frames} of port {}", spec.port);
@@ -251,7 +227,7 @@ impl<'a> After<'a> {
                 refuse(EngineError::Taken { what, holder: Object::Vap(holder) });
             }
         }
-        for (id, at) in dels(&self.changes.vaps) {
+        for (id, at) in self.changes.vaps.dels() {
             let Some(row) = self.model.vaps.get(id) else { continue };
             let unnamed = self.unnamed.get(&Dest::Vap(*id)).copied().unwrap_or(0);
             if row.rows > unnamed {
@@ -264,15 +240,13 @@ impl<'a> After<'a> {
     /// A row of `vn` that names `dest` and that the batch does not change.
     fn row_naming(&self, vn: VnId, dest: Dest) -> Object {
         let rows = self.model.vns.get(&vn).into_iter().flat_map(|row| &row.rows);
-        let mac = rows
-            .filter(|(mac, to)| **to == dest && !self.changes.rows.contains_key(&(vn, **mac)))
-            .map(|(mac, _)| *mac)
-            .next();
+        let mac =
+            rows.filter(|(mac, to)| **to == dest && !self.changes.rows.names(&(vn, **mac))).map(|(mac, _)| *mac).next();
         mac.map_or(Object::Vn(vn), |mac| Object::Row(vn, mac))
     }
 
     fn underlays(&self, refused: &mut Refused) {
-        for (id, at, spec) in sets(&self.changes.underlays) {
+        for (id, at, spec) in self.changes.underlays.sets() {
             let object = Object::Underlay(*id);
             if self.model.underlays.get(id).is_some_and(|old| old != spec) {
                 refused.push((at, EngineError::Immutable { object, field: "address" }));
@@ -289,14 +263,14 @@ impl<'a> After<'a> {
                 refused.push((at, EngineError::Taken { what, holder: Object::Underlay(other) }));
             }
         }
-        for (id, at) in dels(&self.changes.underlays) {
+        for (id, at) in self.changes.underlays.dels() {
             let mut next_hops = self.model.next_hops.iter();
             let next_hop = next_hops
-                .find(|(nh, row)| row.port == *id && !self.changes.next_hops.contains_key(nh))
+                .find(|(nh, row)| row.port == *id && !self.changes.next_hops.names(nh))
                 .map(|(nh, _)| Object::NextHop(*nh));
             let mut neighbours = self.model.neighbours.keys();
             let neighbour = neighbours
-                .find(|key| key.0 == *id && !self.changes.neighbours.contains_key(key))
+                .find(|key| key.0 == *id && !self.changes.neighbours.names(key))
                 .map(|(port, ip)| Object::Neighbour(*port, *ip));
             if let Some(by) = next_hop.or(neighbour) {
                 refused.push((at, EngineError::InUse { object: Object::Underlay(*id), by }));
@@ -305,12 +279,12 @@ impl<'a> After<'a> {
     }
 
     fn next_hops(&self, refused: &mut Refused) {
-        for (_, at, spec) in sets(&self.changes.next_hops) {
+        for (_, at, spec) in self.changes.next_hops.sets() {
             if !self.underlays_after().any(|(_, underlay)| underlay.has_on_link(spec.remote)) {
                 refused.push((at, EngineError::OffLink { remote: spec.remote }));
             }
         }
-        for (id, at) in dels(&self.changes.next_hops) {
+        for (id, at) in self.changes.next_hops.dels() {
             let Some(row) = self.model.next_hops.get(id) else { continue };
             if row.users > self.unnamed.get(&Dest::NextHop(*id)).copied().unwrap_or(0) {
                 let by = self.user_of(*id);
@@ -320,7 +294,7 @@ impl<'a> After<'a> {
     }
 
     fn neighbours(&self, refused: &mut Refused) {
-        for ((port, ip), at, _) in sets(&self.changes.neighbours) {
+        for ((port, ip), at, _) in self.changes.neighbours.sets() {
             match self.underlay(*port) {
                 None => refused.push((at, EngineError::Absent { object: Object::Underlay(*port) })),
                 Some(underlay) if !underlay.has_on_link(*ip) => {
@@ -333,8 +307,8 @@ impl<'a> After<'a> {
 
     fn user_of(&self, id: NextHopId) -> Object {
         let dest = Dest::NextHop(id);
-        for (vn, row) in self.model.vns.iter().filter(|(vn, _)| !self.changes.vns.contains_key(vn)) {
-            if row.flood.contains(&id) && !self.changes.floods.contains_key(vn) {
+        for (vn, row) in self.model.vns.iter().filter(|(vn, _)| !self.changes.vns.names(vn)) {
+            if row.flood.contains(&id) && !self.changes.floods.names(vn) {
                 return Object::Flood(*vn);
             }
             if let Object::Row(vn, mac) = self.row_naming(*vn, dest) {
@@ -345,7 +319,7 @@ impl<'a> After<'a> {
     }
 
     fn rows(&self, refused: &mut Refused) {
-        for ((vn, _), at, dest) in sets(&self.changes.rows) {
+        for ((vn, _), at, dest) in self.changes.rows.sets() {
             if self.vn(*vn).is_none() {
                 refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
                 continue;
@@ -368,14 +342,14 @@ impl<'a> After<'a> {
     }
 
     fn lists(&self, refused: &mut Refused) {
-        for (vn, at, next_hops) in sets(&self.changes.floods) {
+        for (vn, at, next_hops) in self.changes.floods.sets() {
             if self.vn(*vn).is_none() {
                 refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
             } else if let Some(id) = next_hops.iter().find(|id| !self.has_next_hop(**id)) {
                 refused.push((at, EngineError::Absent { object: Object::NextHop(*id) }));
             }
         }
-        for (vn, at, _) in sets(&self.changes.sources) {
+        for (vn, at, _) in self.changes.sources.sets() {
             if self.vn(*vn).is_none() {
                 refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
             }
@@ -383,31 +357,29 @@ impl<'a> After<'a> {
     }
 
     fn room(&self, limits: &Limits, refused: &mut Refused) {
-        let swept = || dels(&self.changes.vns).filter_map(|(vn, _)| self.model.vns.get(vn));
-        let is_deleted = |vn: &VnId| matches!(self.changes.vns.get(vn), Some(wish) if wish.to.is_none());
+        let swept = || self.changes.vns.dels().filter_map(|(vn, _)| self.model.vns.get(vn));
+        let is_deleted = |vn: &VnId| self.changes.vns.deletes(vn);
         let deleted =
-            self.changes.rows.iter().filter(|((vn, mac), wish)| {
-                wish.to.is_none() && !is_deleted(vn) && self.model.row(*vn, *mac).is_some()
-            });
-        let added = sets(&self.changes.rows).filter(|((vn, mac), _, _)| self.model.row(*vn, *mac).is_none());
+            self.changes.rows.dels().filter(|((vn, mac), _)| !is_deleted(vn) && self.model.row(*vn, *mac).is_some());
+        let added = self.changes.rows.sets().filter(|((vn, mac), _, _)| self.model.row(*vn, *mac).is_none());
         let rows =
             self.model.row_count + added.count() - deleted.count() - swept().map(|row| row.rows.len()).sum::<usize>();
-        if let (true, Some((_, at, _))) = (rows > limits.rows, sets(&self.changes.rows).last()) {
+        if let (true, Some((_, at, _))) = (rows > limits.rows, self.changes.rows.sets().last()) {
             refused.push((at, EngineError::TableFull { table: "fdb", capacity: limits.rows }));
         }
         let replaced = self.changes.sources.keys().filter(|vn| !is_deleted(vn)).filter_map(|vn| self.model.vns.get(vn));
         let gone: usize = replaced.chain(swept()).map(|row| row.sources.len()).sum();
-        let come: usize = sets(&self.changes.sources).map(|(_, _, list)| list.len()).sum();
+        let come: usize = self.changes.sources.sets().map(|(_, _, list)| list.len()).sum();
         if let (true, Some((_, at, _))) =
-            (self.model.source_count - gone + come > limits.sources, sets(&self.changes.sources).last())
+            (self.model.source_count - gone + come > limits.sources, self.changes.sources.sets().last())
         {
             refused.push((at, EngineError::TableFull { table: "sources", capacity: limits.sources }));
         }
-        let new_vns = sets(&self.changes.vns).filter(|(id, _, _)| !self.model.vns.contains_key(id));
+        let new_vns = self.changes.vns.sets().filter(|(id, _, _)| !self.model.vns.contains_key(id));
         full(new_vns.map(|(_, at, _)| at), limits.new_vns, "vn", self.model.vns.len(), refused);
-        let new_vaps = sets(&self.changes.vaps).filter(|(id, _, _)| !self.model.vaps.contains_key(id));
+        let new_vaps = self.changes.vaps.sets().filter(|(id, _, _)| !self.model.vaps.contains_key(id));
         full(new_vaps.map(|(_, at, _)| at), limits.new_vaps, "vap", self.model.vaps.len(), refused);
-        let new_next_hops = sets(&self.changes.next_hops).filter(|(id, _, _)| !self.model.next_hops.contains_key(id));
+        let new_next_hops = self.changes.next_hops.sets().filter(|(id, _, _)| !self.model.next_hops.contains_key(id));
         full(new_next_hops.map(|(_, at, _)| at), limits.new_next_hops, "next hop", self.model.next_hops.len(), refused);
     }
 }

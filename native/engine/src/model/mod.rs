@@ -5,6 +5,7 @@
 
 mod changes;
 mod check;
+mod wishes;
 
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use types::{MacAddr, NextHopId, PortId, VapId, Vid, VnId, Vni};
 use crate::neighbour::Neighbour;
 use crate::schema::{Dest, Kind};
 
-pub use changes::{Changes, NextHopSpec, PortSpec, UnderlaySpec, VapSpec, VnSpec, Wishes};
+pub use changes::{Changes, NextHopSpec, PortSpec, UnderlaySpec, VapSpec, VnSpec};
 pub use check::Limits;
 #[cfg(test)]
 pub use check::Refused;
