@@ -48,8 +48,11 @@ export class NnpSocket {
   send(frame: NnpFrame): void {
     if (this.#done || this.#socket.destroyed) return;
     const bytes = encodeFrame(encodeNnp(frame));
-    // Our own machines keep their frames below the limit; if one does not, the peer must not see a torn stream.
-    if (!bytes.ok) throw bytes.error;
+    if (!bytes.ok) {
+      // Our own machines keep their frames below the limit; if one does not, this session ends, and no other.
+      this.#socket.destroy(bytes.error);
+      return;
+    }
     this.#socket.write(bytes.value);
     if (this.#socket.writableLength > HARD_LIMIT) this.#socket.destroy(new Error('it does not read'));
     else if (this.#socket.writableLength > HIGH_WATER) this.#socket.pause();

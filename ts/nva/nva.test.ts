@@ -1,7 +1,10 @@
 /** NVEs and the embedded NVA over real sockets. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type IpAddr, unwrap, type VnName } from '#model';
 import { attachment, CONFIG, Lab, mac, nveId, request, vnId, vnInfo } from './testing/lab.js';
+
+// They wait for events, however busy the machine is.
+vi.setConfig({ testTimeout: 60_000 });
 
 let lab: Lab;
 afterEach(() => lab.close());

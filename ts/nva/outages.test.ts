@@ -1,7 +1,10 @@
 /** NVEs and the embedded NVA over real sockets, when one of them is away for a while. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { unwrap } from '#model';
 import { CONFIG, Lab, mac, request, vnId } from './testing/lab.js';
+
+// They wait for events, however busy the machine is.
+vi.setConfig({ testTimeout: 60_000 });
 
 let lab: Lab;
 afterEach(() => lab.close());

@@ -325,7 +325,8 @@ export class NnpClient {
   #refuse({ channel }: NnpSubscription, revision: bigint, keys: readonly NnpKey[], error: NveError): void {
     if (!this.#session.isUp) return;
     const text = error.message.slice(0, NNP_LIMITS.text);
-    const items = keys.slice(0, NNP_LIMITS.rejects).map((key) => ({ key, code: error.code, text }));
+    // A sample is enough to know what is wrong.
+    const items = keys.slice(0, 64).map((key) => ({ key, code: error.code, text }));
     this.#send({ kind: 'nack', channel, revision, items });
   }
 }

@@ -68,7 +68,7 @@ export class NnpReports {
     for (const attachment of gone) this.#attached.delete(keyOf(attachment));
     if (!this.#open || gone.length === 0) return null;
     const items = gone
-      .slice(0, NNP_LIMITS.ops)
+      .slice(0, NNP_LIMITS.reports)
       .map((one) => ({ change: 'detach' as const, ...one, macs: [], ips: [] }));
     return this.#frame('delta', items, [], now);
   }
@@ -80,7 +80,7 @@ export class NnpReports {
     let bytes = 0;
     for (const attachment of this.#attached.values()) {
       const size = estimate(attachment);
-      if (bytes + size > FRAME_BYTES || (parts.at(-1)?.length ?? 0) >= NNP_LIMITS.ops) {
+      if (bytes + size > FRAME_BYTES || (parts.at(-1)?.length ?? 0) >= NNP_LIMITS.reports) {
         parts.push([]);
         bytes = 0;
       }

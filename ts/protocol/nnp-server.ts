@@ -64,6 +64,8 @@ export type NnpServerEffect =
 
 /** About as much is written before the transport is asked for room. */
 const WRITE_BYTES = 256 * 1024;
+/** As much room have the refusals of one report. */
+const REJECT_BYTES = 768 * 1024;
 export class NnpServerSession {
   readonly #authority: NnpAuthority;
   readonly #feed: NnpServerFeed;
@@ -206,7 +208,9 @@ export class NnpServerSession {
       }
       case 'report': {
         const before = this.#authority.revision;
-        const rejects = this.#authority.report(nveId, frame.mode, frame.items, now);
+        const refused = this.#authority.report(nveId, frame.mode, frame.items, now);
+        const room = Math.min(NNP_LIMITS.text, Math.floor(REJECT_BYTES / Math.max(1, refused.length)) - 32);
+        const rejects = refused.map((reject) => ({ ...reject, text: reject.text.slice(0, room) }));
         this.#send({ kind: 'reportAck', channel: 0, seq: frame.seq, rejects });
         if (this.#authority.revision !== before || frame.mode === 'full') this.#effects.push({ type: 'changed' });
         break;

@@ -130,7 +130,7 @@ function bodyOf(kind: NnpKind, r: ArrayReader): Body {
         kind,
         seq: r.u64('seq'),
         mode: REPORT_MODES[r.uint('mode', REPORT_MODES.length - 1)] ?? 'delta',
-        items: r.list('items', NNP_LIMITS.ops, attachmentOf),
+        items: r.list('items', NNP_LIMITS.reports, attachmentOf),
       };
     case 'reportAck':
       return { kind, seq: r.u64('seq'), rejects: r.list('rejects', NNP_LIMITS.rejects, rejectOf) };
@@ -184,7 +184,7 @@ function tokenOf(value: unknown, at: string, errors: FieldErrors): NnpToken {
 function rejectOf(value: unknown, at: string, errors: FieldErrors): NnpReject {
   const r = new ArrayReader(value, at, errors);
   return {
-    index: r.uint('index', NNP_LIMITS.ops - 1),
+    index: r.uint('index', NNP_LIMITS.reports - 1),
     code: r.text('code', NNP_LIMITS.id),
     text: r.textOrNil('text', NNP_LIMITS.text) ?? '',
   };

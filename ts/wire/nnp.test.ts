@@ -102,7 +102,7 @@ const bodies: Bodies = {
   }),
   reportAck: fc.record({
     seq: u64,
-    rejects: fc.array(fc.record({ index: fc.nat(16383), code: id, text }), { maxLength: 5 }),
+    rejects: fc.array(fc.record({ index: fc.nat(8191), code: id, text }), { maxLength: 5 }),
   }),
   ping: fc.record({ nonce: u32 }),
   pong: fc.record({ nonce: u32 }),
@@ -254,7 +254,7 @@ describe('nnp', () => {
     ['snap', [[[2, 4, [1, MAC], 1, null]]], 'snap.ops[0].op is 2, expected an integer from 0 to 1'],
     ['report', [1, 3, []], 'report.mode is 3, expected an integer from 0 to 2'],
     ['report', [1, 0, [[1, 1, 't', [], [], 'a b']]], 'report.items[0].port is "a b", expected 1 to 64 characters'],
-    ['reportAck', [1, [[-1, 'c', 't']]], 'reportAck.rejects[0].index is -1, expected an integer from 0 to 16383'],
+    ['reportAck', [1, [[-1, 'c', 't']]], 'reportAck.rejects[0].index is -1, expected an integer from 0 to 8191'],
     ['error', [5], 'error.code is 5, expected text of 1 to 128 characters'],
     ['ping', 'x', 'ping is "x", expected an array'],
     ['ping', [1.5], 'a floating point number where integers are expected'],

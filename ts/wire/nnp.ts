@@ -46,14 +46,16 @@ export type NnpKind = keyof typeof NNP_KINDS;
 
 /** Sizes beyond which a frame is refused, whoever sends it. */
 export const NNP_LIMITS = {
-  /** Objects in one SNAP or DELTA, attachments in one REPORT. */
+  /** Objects in one SNAP or DELTA. */
   ops: 16_384,
+  /** Attachments in one REPORT; so few that the refusal of all of them fits one REPORT_ACK. */
+  reports: 8_192,
   /** MACs, and IPs, of one TSI. */
   addresses: 64,
   /** Underlay addresses of one NVE. */
   tunnels: 16,
   /** Rejected items in one NACK or REPORT_ACK. */
-  rejects: 16_384,
+  rejects: 8_192,
   /** Free text. */
   text: 1024,
   /** Ids that are not names: instance, epoch, NVA id, error codes. */
