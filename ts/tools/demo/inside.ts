@@ -93,10 +93,8 @@ async function setUp(lab: Lab): Promise<void> {
 
   screen.section('Tenants: attached to their VNs by name');
   await checkNothingYet(lab);
-  for (const tenant of TENANTS) {
-    await must(attachLine(tenant));
-    await must(addressLine(tenant));
-  }
+  for (const tenant of TENANTS) await must(attachLine(tenant));
+  await must(addressLine(TENANTS));
   for (const { tsi, place, host } of TENANTS) {
     processes.start(`server-${tsi}`, `ip netns exec ${place} node ${SCRIPTS}/tenant-server.js ${tsi}`);
     if (host === 2) processes.start(`iperf3-${tsi}`, `ip netns exec ${place} iperf3 -s`);

@@ -25,10 +25,12 @@ export class Lab {
     this.processes = processes;
   }
 
-  async check(name: string, run: () => Promise<Outcome>): Promise<void> {
+  /** @param needs the name of a check without which this one would only wait for its deadline */
+  async check(name: string, run: () => Promise<Outcome>, needs?: string): Promise<void> {
     let outcome: Outcome;
     try {
-      outcome = await run();
+      const isHopeless = this.results.some((result) => result.name === needs && !result.isHeld);
+      outcome = isHopeless ? failed(`not tried: "${needs}" failed`) : await run();
     } catch (error) {
       outcome = { isHeld: false, detail: toNveError(error).message };
     }

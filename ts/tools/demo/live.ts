@@ -40,7 +40,8 @@ export async function live(lab: Lab, signal: AbortSignal): Promise<boolean> {
     if (now !== undefined && last !== undefined) {
       const lines = table(last, now);
       if (isTerminal && height > 0) process.stdout.write(`\u001b[${height}A\u001b[J`);
-      for (const line of lines) console.log(line);
+      // A line that wraps would be two to go back over.
+      for (const line of lines) console.log(isTerminal ? line.slice(0, (process.stdout.columns || 80) - 1) : line);
       height = lines.length;
     }
     last = now ?? last;
@@ -63,30 +64,46 @@ async function sample(clients: readonly { agent: string; client: HypervisorClien
 /** Rates between two samples, as lines. */
 export function table(last: Sample, now: Sample): string[] {
   const seconds = (now.at - last.at) / 1000;
-  const rows = [['AGENT', 'VAP', 'VN', 'PORT', 'TAG', 'IN/s', 'OUT/s', 'IN kbit/s', 'OUT kbit/s']];
-  for (const row of now.vaps) {
+  const rate = (value: number, before: number | undefined): string =>
+    ((value - (before ?? value)) / seconds).toFixed(0);
+  const vaps = now.vaps.map((row) => {
     const before = last.vaps.find(({ agent, vap }) => agent === row.agent && vap === row.vap);
-    const rate = (key: 'in_packets' | 'out_packets' | 'in_bytes' | 'out_bytes'): number =>
-      (row[key] - (before?.[key] ?? 0)) / seconds;
-    const kbits = (key: 'in_bytes' | 'out_bytes'): string => ((rate(key) * 8) / 1000).toFixed(1);
-    const { agent, vap, vn, port, tag } = row;
-    const cells = [agent, `${vap}`, vn ?? '-', port, tag === null ? '-' : `${tag.kind} ${tag.vid}`];
-    rows.push([
-      ...cells,
-      rate('in_packets').toFixed(0),
-      rate('out_packets').toFixed(0),
-      kbits('in_bytes'),
-      kbits('out_bytes'),
-    ]);
-  }
-  const drops = now.drops.filter(({ packets }) => packets > 0);
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  const lines = rows.map(
-    (row) =>
-      `  ${row.map((cell, n) => (n < 5 ? cell.padEnd(widths[n] ?? 0) : cell.padStart(widths[n] ?? 0))).join('  ')}`,
+    const kbits = (bytes: number, earlier: number | undefined): string => rate(bytes / 125, earlier && earlier / 125);
+    return [
+      ...[row.agent, `${row.vap}`, row.vn ?? '-', row.port, row.tag === null ? '-' : `${row.tag.kind} ${row.tag.vid}`],
+      ...[rate(row.in_packets, before?.in_packets), rate(row.out_packets, before?.out_packets)],
+      ...[kbits(row.in_bytes, before?.in_bytes), kbits(row.out_bytes, before?.out_bytes)],
+    ];
+  });
+  const drops = now.drops
+    .filter(({ packets }) => packets > 0)
+    .map((row) => {
+      const isSame = (other: typeof row): boolean =>
+        other.agent === row.agent && other.port === row.port && other.reason === row.reason;
+      return [
+        row.agent,
+        row.port,
+        row.reason,
+        `${row.packets}`,
+        rate(row.packets, last.drops.find(isSame)?.packets ?? 0),
+      ];
+    });
+  return [
+    ...aligned(['AGENT', 'VAP', 'VN', 'PORT', 'TAG', 'IN/s', 'OUT/s', 'IN-KBIT/s', 'OUT-KBIT/s'], vaps),
+    '',
+    ...aligned(['AGENT', 'PORT', 'DROPPED', 'PACKETS', 'PER-s'], drops),
+  ];
+}
+
+function aligned(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const all = [titles, ...rows];
+  const widths = titles.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const isNumber = titles.map(
+    (_, column) => column > 1 && rows.length > 0 && rows.every((row) => /^\d+$/.test(row[column] ?? '')),
   );
-  const texts = drops.map(({ agent, port, reason, packets }) => `${agent} ${port} ${reason} ${packets}`);
-  return [...lines, `  drops: ${texts.join(', ') || 'none'}`];
+  const cell = (text: string, column: number): string =>
+    isNumber[column] === true ? text.padStart(widths[column] ?? 0) : text.padEnd(widths[column] ?? 0);
+  return all.map((row) => `  ${row.map(cell).join('  ')}`.trimEnd());
 }
 
 function pause(ms: number, end: AbortSignal): Promise<void> {

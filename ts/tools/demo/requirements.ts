@@ -26,9 +26,9 @@ export function searchPath(): string {
 }
 
 /** Throws an `NveError` that says what is missing and how to get it. */
-export function checkRequirements(): void {
-  if (process.geteuid?.() !== 0) throw nveError('NVE-SYS-002', { what: 'the demo makes network namespaces, and' });
-  const folders = searchPath().split(delimiter);
+export function checkRequirements(uid = process.geteuid?.(), path = searchPath()): void {
+  if (uid !== 0) throw nveError('NVE-SYS-002', { what: 'the demo makes network namespaces, and that' });
+  const folders = path.split(delimiter);
   const missing = Object.entries(PROGRAMS).filter(([program]) => !folders.some((folder) => isProgram(folder, program)));
   if (missing.length === 0) return;
   throw nveError('NVE-SYS-010', {

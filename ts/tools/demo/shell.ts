@@ -60,9 +60,14 @@ export function run(line: string, { deadlineMs = DEADLINE_MS, quiet = false }: R
 export async function must(line: string, options?: RunOptions): Promise<string> {
   const { code, stdout, stderr } = await run(line, options);
   if (code === 0) return stdout;
-  const said = lastLine(stderr) || lastLine(stdout);
-  const reason = code === 124 ? 'no end within its deadline' : said || `exit code ${code}`;
+  const reason =
+    code === 124 ? 'no end within its deadline' : complaint(stderr) || lastLine(stdout) || `exit code ${code}`;
   throw nveError('NVE-SYS-004', { command: line, reason });
+}
+
+/** What a program says is wrong: our own after "error:", a JavaScript error by its name, others at the end. */
+export function complaint(stderr: string): string {
+  return /^(?:error: |(?=\w*Error\b))(.+)$/m.exec(stderr)?.[1] ?? lastLine(stderr);
 }
 
 export function lastLine(text: string): string {

@@ -56,7 +56,7 @@ export function detachLine({ tsi, host }: Tenant): string {
   return `splitnve tsi detach ${tsi} --socket ${socketOf(`tnve${host}`)}`;
 }
 
-/** What the tenant itself does with the interface that it got. */
-export function addressLine({ place, ip }: Tenant): string {
-  return `ip -n ${place} addr add ${ip}/24 dev ${place}`;
+/** What tenants themselves do with the interface that they got. */
+export function addressLine(tenants: readonly Tenant[]): string {
+  return tenants.map(({ place, ip }) => `ip -n ${place} addr add ${ip}/24 dev ${place}`).join(' && ');
 }

@@ -43,8 +43,9 @@ export const STEPS: readonly Step[] = [
 function accessLink(host: number): Step[] {
   const [hv, nve] = [`hv${host}`, `nve${host}`];
   return [
-    { line: `ip -n ${hv} link add uplink0 type veth peer name access0 netns ${nve}` },
-    { line: `ip -n ${hv} link set uplink0 up; ip -n ${nve} link set access0 up` },
+    {
+      line: `ip -n ${hv} link add uplink0 up type veth peer name access0 netns ${nve} && ip -n ${nve} link set access0 up`,
+    },
   ];
 }
 
@@ -54,8 +55,7 @@ function bridge(home: string, link: string, others: readonly string[], mtu: stri
   return [
     { line: `ip -n ${home} link add br0${mtu} up type bridge mcast_snooping 0` },
     {
-      line: `for ns in ${names}; do ip -n ${home} link add $ns${mtu} up master br0 type veth peer name ${link}${mtu} netns $ns; done`,
+      line: `for ns in ${names}; do ip -n ${home} link add $ns${mtu} up master br0 type veth peer name ${link}${mtu} netns $ns && ip -n $ns link set ${link} up; done`,
     },
-    { line: `for ns in ${names}; do ip -n $ns link set ${link} up; done` },
   ];
 }

@@ -5,7 +5,7 @@ import * as screen from './screen.js';
 
 /** Prints it; true if every check held and nobody has died. */
 export function verdict(lab: Lab, seconds: number): boolean {
-  const { results, processes } = lab;
+  const { results, processes, options } = lab;
   const failures = results.filter(({ isHeld }) => !isHeld);
   screen.section('Verdict');
   for (const { name, how, log } of processes.deaths) {
@@ -14,6 +14,7 @@ export function verdict(lab: Lab, seconds: number): boolean {
   }
   if (failures.length > 0) screen.text('failed:');
   for (const { name, detail } of failures) screen.text(`  ${name}: ${detail}`);
+  if (failures.length > 0 && options.keepLogs !== true) screen.text('more in the logs, with --keep-logs');
   const isGood = failures.length === 0 && processes.deaths.length === 0 && results.length > 0;
   const count = `${results.length} checks in ${seconds.toFixed(0)} s`;
   const words =

@@ -16,19 +16,19 @@ export async function checkDetach(lab: Lab): Promise<void> {
     );
   });
   await lab.check(`${far.tsi} detached: it does not answer`, async () => {
-    const result = await ping(near.place, far.ip, '-c 3 -i 0.2 -w 1');
+    const result = await ping(near.place, far.ip, '-c 3 -i 0.2 -W 1');
     return { isHeld: result.received === 0, detail: text(result) };
   });
   await lab.check(`${far.tsi} detached: red goes on`, async () => {
-    const result = await ping('red1', tenantOf('red', 2).ip, '-c 3 -i 0.1 -w 3');
+    const result = await ping('red1', tenantOf('red', 2).ip, '-c 3 -i 0.1 -W 2');
     return { isHeld: isWhole(result), detail: text(result) };
   });
   await lab.check(`${far.tsi} attached again: it answers`, async () => {
     await must(attachLine(far));
-    await must(addressLine(far));
+    await must(addressLine([far]));
     const known = await mappings(1, TENANTS);
     if (!known.isHeld) return failed(known.detail);
-    const result = await ping(near.place, far.ip, '-c 3 -i 0.2 -w 5');
+    const result = await ping(near.place, far.ip, '-c 3 -i 0.2 -W 2');
     return { isHeld: result.received > 0 && isWhole(result), detail: text(result) };
   });
 }

@@ -10,6 +10,7 @@ import { rows } from '../splitnve.js';
 import { BLUE_ONLY_MAC, nveAddress, TENANTS, tenantOf, VNS } from '../tenants.js';
 import { until } from '../wait.js';
 import { ping, text } from './ping.js';
+import { pingName } from './reach.js';
 
 const UNKNOWN_VNI = 9999;
 const NOBODY = '02:00:00:00:00:99';
@@ -26,7 +27,11 @@ interface Bad {
 export async function checkIsolation(lab: Lab): Promise<void> {
   const captures = await Captures.start(lab.processes);
   try {
-    await lab.check(`${PINGS} pings in blue: none is seen in red`, () => unicastGoesToOnePlace(captures));
+    await lab.check(
+      `${PINGS} pings in blue: none is seen in red`,
+      () => unicastGoesToOnePlace(captures),
+      pingName(tenantOf('blue', 1), tenantOf('blue', 2)),
+    );
     const vids = await vidsOfHost1();
     await lab.check('a good frame arrives in blue, and there only', () => arrives(captures, 'good-1', vids['blue']));
     const counters = new Counters();
@@ -41,7 +46,7 @@ async function unicastGoesToOnePlace(captures: Captures): Promise<Outcome> {
   const echoes = /ICMP echo (request|reply)/g;
   const before = TENANTS.map(({ place }) => captures.count(place, echoes));
   const [from, to] = [tenantOf('blue', 1), tenantOf('blue', 2)];
-  const result = await ping(from.place, to.ip, `-c ${PINGS} -i 0.01 -w 5`);
+  const result = await ping(from.place, to.ip, `-c ${PINGS} -i 0.01 -w 6`);
   const seen = Object.fromEntries(
     TENANTS.map(({ tsi, place }, n) => [tsi, captures.count(place, echoes) - (before[n] ?? 0)]),
   );

@@ -36,7 +36,13 @@ export async function mappings(host: 1 | 2, tenants: readonly Tenant[]): Promise
     const remote = expected.filter((line) => line.includes(' nve ')).length;
     return held(`${remote} remote MACs, ${expected.length - remote} of its own`);
   }
-  return failed([...missing.map((line) => `no ${line}`), ...surplus.map((line) => `unexpected ${line}`)].join('; '));
+  // One of each says what is wrong; all of them would only fill the screen.
+  const wrong = [
+    ...missing.slice(0, 1).map((line) => `no ${line}`),
+    ...surplus.slice(0, 1).map((line) => `but ${line}`),
+  ];
+  const more = missing.length + surplus.length - wrong.length;
+  return failed(`${wrong.join(', ')}${more > 0 ? `, and ${more} more` : ''}`);
 }
 
 function row(host: 1 | 2, tenant: Tenant, mac: string): string {

@@ -3,6 +3,7 @@
 import { failed, held, type Lab, type Outcome } from '../lab.js';
 import { must, run } from '../shell.js';
 import { tenantOf, VNS } from '../tenants.js';
+import { pingName } from './reach.js';
 
 const UDP_MBITS = 20;
 const LOSS_MAX_PERCENT = 1;
@@ -19,10 +20,9 @@ interface Report {
 
 export async function checkRates(lab: Lab): Promise<void> {
   for (const { vn } of VNS) {
-    await lab.check(`iperf3 TCP in ${vn}`, async () => tcp(await iperf(vn, '')));
-    await lab.check(`iperf3 UDP in ${vn}, ${UDP_MBITS} Mbit/s`, async () =>
-      udp(await iperf(vn, `-u -b ${UDP_MBITS}M -l 1400 `)),
-    );
+    const needs = pingName(tenantOf(vn, 1), tenantOf(vn, 2));
+    await lab.check(`iperf3 TCP in ${vn}`, async () => tcp(await iperf(vn, '')), needs);
+    await lab.check(`iperf3 UDP in ${vn}, ${UDP_MBITS} Mbit/s`, () => udp(vn), needs);
   }
 }
 
