@@ -1,5 +1,6 @@
 // Programs of the system: run to their end, or found missing.
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import type { Readable } from 'node:stream';
 
 export interface Output {
   readonly status: number;
@@ -29,6 +30,26 @@ export async function must(program: string, args: readonly string[], timeout?: n
   if (status !== 0)
     throw new Error(`${[program, ...args].join(' ')}: exit code ${status}; it said: ${stdout}${stderr}`);
   return stdout;
+}
+
+/** Waits up to 10 s until a program has said something on one of its outputs, which is read to its end afterwards too. */
+export function said(child: ChildProcess, output: Readable, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let all = '';
+    const fail = (how: string): void =>
+      reject(new Error(`${child.spawnargs.join(' ')}: ${how} before it said "${text}": ${all}`));
+    const timer = setTimeout(() => fail('10 s passed'), 10_000);
+    output.setEncoding('utf8').on('data', (part: string) => {
+      all += part;
+      if (!all.includes(text)) return;
+      clearTimeout(timer);
+      resolve();
+    });
+    child.on('exit', () => {
+      clearTimeout(timer);
+      fail('it ended');
+    });
+  });
 }
 
 /** Why tests that need root and these programs cannot run here; undefined if they can. */
