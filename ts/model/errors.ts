@@ -69,6 +69,11 @@ export const ERRORS = {
     hint: 'Send less at once.',
     exit: 1,
   },
+  'NVE-WIRE-006': {
+    message: '{at} is {got}, expected {expected}',
+    hint: 'The peer on the access link breaks IEEE 802.1Q or 802.1AB: look at its frames with tcpdump -e -X, and update its LLDP and VDP software.',
+    exit: 1,
+  },
 
   // CFG
   'NVE-CFG-001': {
@@ -193,6 +198,11 @@ export const ERRORS = {
     message: 'the VLAN pool {pool} of link {link} is not usable: {problem}',
     hint: 'Give ranges within 2 to 4094.',
     exit: 78,
+  },
+  'NVE-TAG-003': {
+    message: 'VID {vid} cannot name VN {vn} on link {link}: {reason}',
+    hint: 'Ask with VID 0: the NVE chooses the tag.',
+    exit: 1,
   },
 
   // NVA: also what NNP carries as `code`.

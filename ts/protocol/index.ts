@@ -2,6 +2,8 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 
+export * from './ecp-events.js';
+export * from './evb-events.js';
 export type * from './nnp-authority.js';
 export { NnpClient } from './nnp-client.js';
 export * from './nnp-client-events.js';

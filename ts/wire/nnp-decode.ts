@@ -89,7 +89,7 @@ function bodyOf(kind: NnpKind, r: ArrayReader): Body {
       return {
         kind,
         qid: r.uint('qid', U32),
-        vnName: r.parsed('vn_name', parseVnName),
+        vn: vnRefOf(r),
         tsi: r.parsed('tsi', parseTsiId),
         macs: r.list('macs', NNP_LIMITS.addresses, macOf),
         ips: r.list('ips', NNP_LIMITS.addresses, ipOf),

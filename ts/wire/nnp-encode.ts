@@ -35,7 +35,7 @@ function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
     case 'helloAck':
       return [frame.proto, frame.nvaId, frame.epoch, frame.term, frame.revision, frame.holdMs];
     case 'auth':
-      return [frame.qid, frame.vnName, frame.tsi, frame.macs.map(macToBytes), frame.ips.map(ipToBytes), frame.port];
+      return [frame.qid, frame.vn, frame.tsi, frame.macs.map(macToBytes), frame.ips.map(ipToBytes), frame.port];
     case 'authAck':
       return [frame.qid, frame.allow ? 1 : 0, frame.code, frame.text, frame.vn && vnFields(frame.vn), frame.ttlS];
     case 'sub':

@@ -14,7 +14,7 @@ import type {
   TunnelEnd,
   VnId,
   VnInfo,
-  VnName,
+  VnRef,
 } from '#model';
 
 export const NNP_VERSION = 1;
@@ -135,7 +135,8 @@ export type NnpFrame = On &
     | {
         readonly kind: 'auth';
         readonly qid: number;
-        readonly vnName: VnName;
+        /** The VN's name, or its default VNI. */
+        readonly vn: VnRef;
         readonly tsi: TsiId;
         readonly macs: readonly MacAddr[];
         readonly ips: readonly IpAddr[];
