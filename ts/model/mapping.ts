@@ -5,8 +5,9 @@
 import { z } from 'zod';
 import { type IpAddr, IpAddrSchema } from './ip.js';
 import { type MacAddr, UnicastMacSchema } from './mac.js';
-import { type NveId, NveIdSchema, type TsiId, TsiIdSchema, type VnName, VnNameSchema } from './names.js';
-import { type Mtu, MtuSchema, type VnId, VnIdSchema, type Vni, VniSchema } from './numbers.js';
+import { type NveId, NveIdSchema, parseVnName, type TsiId, TsiIdSchema, type VnName, VnNameSchema } from './names.js';
+import { type Mtu, MtuSchema, parseVni, type VnId, VnIdSchema, type Vni, VniSchema } from './numbers.js';
+import type { Result } from './result.js';
 
 /** Encapsulation types by their number on the wire. */
 export const ENCAP_VXLAN = 1;
@@ -26,6 +27,23 @@ export interface VnInfo {
   /** The tenant's IP MTU. */
   readonly mtu: Mtu;
   readonly gateway: IpAddr | null;
+}
+
+/** How somebody outside names a VN: by its name, or by its default VNI (VDP carries it as GroupID). */
+export type VnRef = VnName | Vni;
+
+/** Text is a name, a number is a VNI. */
+export function parseVnRef(value: unknown): Result<VnRef> {
+  return typeof value === 'number' ? parseVni(value) : parseVnName(value);
+}
+
+export function isVn(info: VnInfo, ref: VnRef): boolean {
+  return typeof ref === 'string' ? info.name === ref : info.vni === ref;
+}
+
+/** The reference where a name is expected; `vni:5001` as long as the name is not known. */
+export function vnRefText(ref: VnRef): VnName {
+  return typeof ref === 'string' ? ref : (`vni:${ref}` as VnName);
 }
 
 /** An NVE and where to tunnel to it, in order of preference. */

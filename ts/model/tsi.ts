@@ -44,6 +44,16 @@ export function tsiKeyText(key: TsiKey): string {
   return `${key.tsi} on ${key.link}`;
 }
 
+/** What a hypervisor says about the VM behind a TSI (RFC 8394 section 2; VDP's S and M bits). */
+export interface TsiHints {
+  /** The VM does not run: suspended, or about to move away. It keeps its association (RFC 8394 section 2.4). */
+  readonly suspended: boolean;
+  /** The VM is migrating to here. */
+  readonly migrating: boolean;
+}
+
+export const NO_HINTS: TsiHints = { suspended: false, migrating: false };
+
 export const TsiRowSchema = z.object({
   tsi: TsiIdSchema,
   /** The VN's name. */
@@ -55,6 +65,9 @@ export const TsiRowSchema = z.object({
   ips: z.array(IpAddrSchema),
   /** The tenant's IP MTU in bytes, once the NVA has told it. */
   mtu: MtuSchema.nullable(),
+  /** What the hypervisor last said of the VM; absent at a node that is not told. */
+  suspended: z.boolean().optional(),
+  migrating: z.boolean().optional(),
   /** Why the TSI is not where it was asked to be: an error's code and message, or null. */
   cause: z.string().nullable(),
 });

@@ -1,5 +1,5 @@
 /** AUTH: the questions that are out, and the verdicts that count while the NVA is away. */
-import { err, foreignError, type NveError, ok, type Result, type VnInfo } from '#model';
+import { err, foreignError, type NveError, ok, type Result, type VnInfo, vnRefText } from '#model';
 import type { NnpFrame } from '#wire';
 import type { CallId } from './nnp-client-events.js';
 import type { AuthorizeRequest } from './nnp-types.js';
@@ -41,8 +41,8 @@ export class NnpAuthorizations {
     const question = this.#asked.get(frame.qid);
     if (question === undefined) return null;
     this.#asked.delete(frame.qid);
-    const { vnName, tsi } = question.request;
-    const context = { vn: vnName, tsi };
+    const { vn, tsi } = question.request;
+    const context = { vn: vnRefText(vn), tsi };
     const result = frame.vn === null ? err(foreignError(frame.code, context, frame.text ?? undefined)) : ok(frame.vn);
     this.verdicts.put(question.request, result, frame.ttlS * 1000, now);
     return { call: question.call, result };

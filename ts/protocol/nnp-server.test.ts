@@ -122,7 +122,7 @@ describe('a session of the NVA', () => {
 
   it('answers AUTH and REPORT', () => {
     const rig = greeted();
-    const request = { vnName: vnInfo().name, tsi: 't1' as never, macs: [], ips: [], port: 'p' as never };
+    const request = { vn: vnInfo().name, tsi: 't1' as never, macs: [], ips: [], port: 'p' as never };
     expect(rig.frame({ kind: 'auth', channel: 0, qid: 1, ...request })).toEqual(['authAck']);
     expect(rig.frame({ kind: 'report', channel: 0, seq: 1n, mode: 'delta', items: [] })).toEqual(['reportAck']);
     expect(rig.frame({ kind: 'report', channel: 0, seq: 2n, mode: 'full', items: [] })).toEqual([

@@ -1,5 +1,5 @@
 /** What an NVE learns from its NVA and tells it, above the frames. */
-import type { HostInfo, IpAddr, LinkName, MacAddr, NveId, TsiId, TunnelEnd, VnId, VnInfo, Vni, VnName } from '#model';
+import type { HostInfo, IpAddr, LinkName, MacAddr, NveId, TsiId, TunnelEnd, VnId, VnInfo, Vni, VnRef } from '#model';
 
 /** An NVE of a VN, with the NVE object that its membership names. `tunnels` is empty while the NVA has not told them. */
 export interface MemberView {
@@ -39,7 +39,8 @@ export interface VnView {
 }
 
 export interface AuthorizeRequest {
-  readonly vnName: VnName;
+  /** The VN's name, or its default VNI. */
+  readonly vn: VnRef;
   readonly tsi: TsiId;
   readonly macs: readonly MacAddr[];
   readonly ips: readonly IpAddr[];

@@ -38,6 +38,6 @@ export class NnpVerdicts {
 }
 
 /** The port does not count: a TSI that may join may do so at any port. */
-function keyOf({ vnName, tsi, macs, ips }: AuthorizeRequest): string {
-  return JSON.stringify([vnName, tsi, [...macs].sort(), [...ips].sort()]);
+function keyOf({ vn, tsi, macs, ips }: AuthorizeRequest): string {
+  return JSON.stringify([vn, tsi, [...macs].sort(), [...ips].sort()]);
 }

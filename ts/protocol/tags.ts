@@ -79,16 +79,27 @@ export class TagAllocator {
     return [...this.#pools.keys()];
   }
 
-  /** The tag of the VN on the link: the one it has, or the free one that was used least recently. */
-  acquire(link: LinkName, vn: VnId, vnName: VnName, tsi: TsiId): Result<Tag> {
+  /**
+   * The tag of the VN on the link: the one it has; else `wish`, if it is free; without a wish the free one that was used
+   * least recently. A wish is what a hypervisor remembers (RFC 8394 section 3.1 leaves it open): after a restart of the NVE it brings the old tags
+   * back. NVE-TAG-003 if it cannot be.
+   */
+  acquire(link: LinkName, vn: VnId, vnName: VnName, tsi: TsiId, wish: Vid | null = null): Result<Tag> {
     const pool = this.#pools.get(link);
     if (pool === undefined) return err(nveError('NVE-TSI-004', { link, known: this.links() }));
     const held = pool.held.get(vn);
     if (held !== undefined) {
+      const { vid } = held.tag;
+      if (wish !== null && wish !== vid) return err(cannotName(wish, link, vnName, `its tag there is ${vid}`));
       held.holders.add(tsi);
       return ok(held.tag);
     }
-    const [vid] = pool.free;
+    if (wish !== null && !pool.free.has(wish)) {
+      const owner = [...pool.held.values()].find(({ tag }) => tag.vid === wish);
+      const reason = owner === undefined ? `it is not in the pool ${pool.text}` : `it names VN ${owner.vnName}`;
+      return err(cannotName(wish, link, vnName, reason));
+    }
+    const vid = wish ?? pool.free.values().next().value;
     if (vid === undefined) return err(exhausted(link, pool));
     pool.free.delete(vid);
     const tag: Tag = { kind: 'c-tag', vid };
@@ -110,6 +121,10 @@ export class TagAllocator {
       [...pool.held.values()].map(({ tag, vn, vnName, holders }) => ({ link, tag, vn, vnName, holders: [...holders] })),
     );
   }
+}
+
+function cannotName(vid: Vid, link: LinkName, vn: VnName, reason: string) {
+  return nveError('NVE-TAG-003', { vid, link, vn, reason });
 }
 
 function exhausted(link: LinkName, pool: Pool) {

@@ -9,12 +9,14 @@ import type {
   NveError,
   Result,
   Tag,
+  TsiHints,
   TsiId,
   TsiKey,
   TsiRow,
+  Vid,
   VnId,
   VnInfo,
-  VnName,
+  VnRef,
 } from '#model';
 
 /** Chosen by whoever asks (an RPC request, a VDP command); comes back in `answer`. Unique among the unanswered. */
@@ -29,13 +31,22 @@ export type TsiEvent =
       readonly type: 'associate';
       readonly request: RequestId;
       readonly key: TsiKey;
-      readonly vn: VnName;
+      readonly vn: VnRef;
       readonly macs: readonly MacAddr[];
       readonly ips: readonly IpAddr[];
+      /** Nobody says which MACs it has (VDP filter formats 1 and 3): no MAC is no mistake, they are to be learned. */
+      readonly learn?: boolean;
+      /** The VID that the hypervisor wants to use; absent or null: any. It gets that one or NVE-TAG-003. */
+      readonly vid?: Vid | null;
+      readonly hints?: TsiHints;
       readonly upTo: 'associated' | 'activated';
     }
-  | { readonly type: 'activate'; readonly request: RequestId; readonly key: TsiKey }
-  | { readonly type: 'deactivate'; readonly request: RequestId; readonly key: TsiKey }
+  | {
+      readonly type: 'activate' | 'deactivate';
+      readonly request: RequestId;
+      readonly key: TsiKey;
+      readonly hints?: TsiHints;
+    }
   /** Answered with `null`, also when there is no such TSI. */
   | { readonly type: 'deassociate'; readonly request: RequestId; readonly key: TsiKey }
   /** The whole list of addresses that the TSI now has; asks the NVA again. */
@@ -80,7 +91,7 @@ export type TsiEffect =
       readonly type: 'askAuth';
       readonly key: TsiKey;
       readonly ask: number;
-      readonly vnName: VnName;
+      readonly vn: VnRef;
       readonly macs: readonly MacAddr[];
       readonly ips: readonly IpAddr[];
     }
@@ -104,6 +115,8 @@ export type TsiEffect =
       readonly macs: readonly MacAddr[];
       readonly removed: readonly MacAddr[];
       readonly restore: readonly RestoredRow[];
+      /** Its MACs are not known: the engine has to learn them, and cannot guard the VAP. */
+      readonly learn: boolean;
       /** No other TSI of the VN on this link is programmed: the VAP is new. (Setting one that is there does no harm.) */
       readonly firstOnVap: boolean;
     }

@@ -27,6 +27,7 @@ import {
   levelOf,
   sameAddresses,
   type TsiRecord,
+  vnNameOf,
   type Waiter,
   wanted,
 } from './tsi-record.js';
@@ -36,6 +37,8 @@ import { fail, overtake, settle, settleInit } from './tsi-waiters.js';
 export interface TsiMachineHost {
   /** The record is in Init: drop it. */
   gone(record: TsiRecord): void;
+  /** Why the record cannot be in this VN, of which it is known only now that it is the one it asked for. */
+  conflict(record: TsiRecord, vn: VnInfo): NveError | null;
   /** Handle an event that had to wait. */
   again(event: TsiEvent): void;
 }
@@ -110,8 +113,10 @@ export class TsiMachine {
     switch (record.phase) {
       case 'authorizing': {
         record.pending = 0;
-        const begun = result.ok ? this.#steps.reserve(record, result.value) : result;
-        if (!begun.ok) this.#remove(record, begun.error);
+        const refusal = result.ok ? this.#host.conflict(record, result.value) : result.error;
+        const begun = result.ok && refusal === null ? this.#steps.reserve(record, result.value) : null;
+        const error = refusal ?? (begun?.ok === false ? begun.error : null);
+        if (error !== null) this.#remove(record, error);
         break;
       }
       case 'recheck-associated':
@@ -141,7 +146,7 @@ export class TsiMachine {
       this.#proceed(record);
     } else if (result.value.vn !== vn.vn) {
       // Deleted and made anew under the same name: what is programmed belongs to the old one.
-      this.end(record, `VN ${record.vnName} was created anew`);
+      this.end(record, `VN ${vnNameOf(record)} was created anew`);
     } else {
       record.vn = result.value;
       if (record.phase === 'activated') {

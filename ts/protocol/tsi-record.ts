@@ -2,7 +2,24 @@
  * One TSI on one link, as the life cycle keeps it: its phase, where it shall go, who waits for it. Only data and questions
  * about it; what happens is in `tsi.ts`.
  */
-import type { IpAddr, LinkName, MacAddr, NveError, Tag, TsiKey, TsiRow, TsiState, VnInfo, VnName } from '#model';
+import {
+  type IpAddr,
+  isVn,
+  type LinkName,
+  type MacAddr,
+  NO_HINTS,
+  type NveError,
+  type Tag,
+  type TsiHints,
+  type TsiKey,
+  type TsiRow,
+  type TsiState,
+  type Vid,
+  type VnInfo,
+  type VnName,
+  type VnRef,
+  vnRefText,
+} from '#model';
 import type { RequestId, TsiEvent } from './tsi-events.js';
 
 /**
@@ -54,7 +71,8 @@ export interface Versioned extends Addresses {
 
 export interface TsiRecord {
   readonly key: TsiKey;
-  readonly vnName: VnName;
+  /** How the VN was named; which one it is says `vn`, once the NVA has answered. */
+  readonly asked: VnRef;
   phase: Phase;
   /** Where it shall go. INIT: it is doomed, and no request revives it. */
   goal: Level;
@@ -70,6 +88,11 @@ export interface TsiRecord {
   gave: Given | null;
   vn: VnInfo | null;
   tag: Tag | null;
+  /** The VID that it is to have; null: any. */
+  wish: Vid | null;
+  /** It may have MACs that nobody names. */
+  learn: boolean;
+  hints: TsiHints;
   waiters: Waiter[];
   /** Associations that came while it was doomed: they begin anew when it is gone. */
   after: Extract<TsiEvent, { type: 'associate' }>[];
@@ -87,10 +110,10 @@ export interface Given {
   readonly lost: readonly MacAddr[];
 }
 
-export function newRecord(key: TsiKey, vnName: VnName, goal: Level, addresses: Versioned): TsiRecord {
+export function newRecord(key: TsiKey, asked: VnRef, goal: Level, addresses: Versioned): TsiRecord {
   return {
     key,
-    vnName,
+    asked,
     phase: 'authorizing',
     goal,
     addresses,
@@ -100,6 +123,9 @@ export function newRecord(key: TsiKey, vnName: VnName, goal: Level, addresses: V
     gave: null,
     vn: null,
     tag: null,
+    wish: null,
+    learn: false,
+    hints: NO_HINTS,
     waiters: [],
     after: [],
     reported: false,
@@ -139,18 +165,30 @@ export function levelOf(phase: Phase): Level {
 }
 
 export function rowOf(record: TsiRecord): TsiRow {
-  const { key, vnName, vn, tag, addresses, cause } = record;
+  const { key, vn, tag, addresses, hints, cause } = record;
   return {
     tsi: key.tsi,
-    vn: vnName,
+    vn: vnNameOf(record),
     link: key.link,
     state: stateOf(record.phase),
     tag,
     macs: [...addresses.macs],
     ips: [...addresses.ips],
     mtu: vn?.mtu ?? null,
+    suspended: hints.suspended,
+    migrating: hints.migrating,
     cause: cause === null ? null : `${cause.code}: ${cause.message}`,
   };
+}
+
+/** The VN's name, or what stands for it until the NVA has told it. */
+export function vnNameOf({ vn, asked }: TsiRecord): VnName {
+  return vn?.name ?? vnRefText(asked);
+}
+
+/** As far as is known: before the NVA has answered, a name and a VNI are not known to be the same VN. */
+export function isInVn({ vn, asked }: TsiRecord, ref: VnRef): boolean {
+  return vn === null ? asked === ref : isVn(vn, ref);
 }
 
 function stateOf(phase: Phase): TsiState {

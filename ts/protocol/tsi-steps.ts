@@ -19,14 +19,14 @@ export class TsiSteps {
   }
 
   askAuth(record: TsiRecord, { macs, ips }: Addresses): void {
-    const { key, vnName } = record;
-    this.#out.push({ type: 'askAuth', key, ask: this.#ask(record), vnName, macs, ips });
+    const { key, asked } = record;
+    this.#out.push({ type: 'askAuth', key, ask: this.#ask(record), vn: record.vn?.name ?? asked, macs, ips });
   }
 
   /** Init to `reserving`: the first moment at which anything is allocated. */
   reserve(record: TsiRecord, vn: VnInfo): Result<null> {
     const { key } = record;
-    const tag = this.#tags.acquire(key.link, vn.vn, vn.name, key.tsi);
+    const tag = this.#tags.acquire(key.link, vn.vn, vn.name, key.tsi, record.wish);
     if (!tag.ok) return tag;
     record.vn = vn;
     record.tag = tag.value;
@@ -51,13 +51,13 @@ export class TsiSteps {
 
   program(record: TsiRecord): void {
     const { vn, tag } = held(record);
-    const { key, addresses } = record;
+    const { key, addresses, learn } = record;
     const { macs } = addresses;
     record.phase = 'activating';
     const firstOnVap = this.#sharing.enterVap(vn.vn, record);
     this.#sharing.takeMacs(vn.vn, macs, record);
     const op = this.#ask(record);
-    this.#out.push({ type: 'program', key, op, vn, tag, macs, removed: [], restore: [], firstOnVap });
+    this.#out.push({ type: 'program', key, op, vn, tag, macs, removed: [], restore: [], learn, firstOnVap });
   }
 
   programRefused(record: TsiRecord): void {
@@ -69,7 +69,7 @@ export class TsiSteps {
 
   update(record: TsiRecord, updating: Versioned): void {
     const { vn, tag } = held(record);
-    const { key, addresses } = record;
+    const { key, addresses, learn } = record;
     record.phase = 'updating';
     record.updating = updating;
     const macs = without(updating.macs, addresses.macs);
@@ -78,7 +78,7 @@ export class TsiSteps {
     this.#sharing.takeMacs(vn.vn, macs, record);
     const op = this.#ask(record);
     const { gone: removed, restore } = gave;
-    this.#out.push({ type: 'program', key, op, vn, tag, macs, removed, restore, firstOnVap: false });
+    this.#out.push({ type: 'program', key, op, vn, tag, macs, removed, restore, learn, firstOnVap: false });
   }
 
   updateRefused(record: TsiRecord, updating: Versioned): void {

@@ -20,6 +20,8 @@ describe('attach and detach', () => {
         macs: ['02:00:00:00:00:01'],
         ips: ['10.0.0.1'],
         mtu: 1450,
+        suspended: false,
+        migrating: false,
         cause: null,
       },
     ]);

@@ -11,17 +11,33 @@ import {
   type NveError,
   nveError,
   ok,
+  type TsiHints,
+  type TsiId,
   type TsiKey,
   type TsiRow,
   tsiKeyText,
-  type VnName,
+  type Vid,
+  type VnInfo,
+  type VnRef,
+  vnRefText,
 } from '#model';
 import { NNP_LIMITS } from '#wire';
 import type { TagAllocator } from './tags.js';
 import type { RequestId, RevokeScope, TsiEffect, TsiEvent } from './tsi-events.js';
 import { TsiMachine } from './tsi-machine.js';
 import { TsiOut } from './tsi-out.js';
-import { ACTIVATED, type Addresses, ASSOCIATED, INIT, newRecord, rowOf, type TsiRecord, wanted } from './tsi-record.js';
+import {
+  ACTIVATED,
+  type Addresses,
+  ASSOCIATED,
+  INIT,
+  isInVn,
+  newRecord,
+  rowOf,
+  type TsiRecord,
+  vnNameOf,
+  wanted,
+} from './tsi-record.js';
 import { TsiSteps } from './tsi-steps.js';
 
 export interface TsiTableOptions {
@@ -40,6 +56,8 @@ export class TsiTable {
   readonly #tags: TagAllocator;
   readonly #maxPerLink: number;
   readonly #records = new Map<string, TsiRecord>();
+  readonly #ofLink = new Map<LinkName, Set<TsiRecord>>();
+  readonly #ofTsi = new Map<TsiId, Set<TsiRecord>>();
   readonly #down = new Set<LinkName>();
   readonly #out = new TsiOut();
   readonly #machine: TsiMachine;
@@ -48,7 +66,9 @@ export class TsiTable {
     this.#tags = options.tags;
     this.#maxPerLink = options.maxPerLink ?? 4096;
     this.#machine = new TsiMachine(new TsiSteps(options.tags, this.#out), this.#out, {
-      gone: (record) => this.#records.delete(tsiKeyText(record.key)),
+      gone: (record) => this.#forget(record),
+      conflict: (record, vn) =>
+        this.#otherVn(record.key, vn.name, vn) ?? this.#unfit(record.key, vn.name, record.addresses, true),
       again: (event) => this.#dispatch(event),
     });
   }
@@ -75,7 +95,7 @@ export class TsiTable {
         this.#associate(event);
         break;
       case 'activate':
-        this.#activate(event.request, event.key);
+        this.#activate(event);
         break;
       case 'addresses':
         this.#changeAddresses(event.request, event.key, event);
@@ -131,34 +151,43 @@ export class TsiTable {
     const goal = event.upTo === 'activated' ? ACTIVATED : ASSOCIATED;
     const refusal =
       this.#otherVn(key, vn) ??
-      this.#unfit(key, vn, addresses) ??
+      this.#otherTag(record, event.vid ?? null) ??
+      this.#unfit(key, vn, addresses, event.learn === true || record?.learn === true) ??
       (goal === ACTIVATED ? this.#linkIsDown(key.link) : null) ??
       (record === undefined ? this.#noPlace(key.link) : null);
     if (refusal !== null) {
       this.#out.answer(request, err(refusal));
     } else if (record !== undefined) {
+      record.wish ??= event.vid ?? null;
+      this.#remark(record, event);
       this.#machine.raise(record, request, 'associate', goal, addresses);
     } else {
       const created = newRecord(key, vn, goal, { ...addresses, version: this.#out.number() });
-      this.#records.set(tsiKeyText(key), created);
+      created.wish = event.vid ?? null;
+      this.#remark(created, event);
+      this.#remember(created);
       this.#machine.begin(created, request);
     }
   }
 
-  #activate(request: RequestId, key: TsiKey): void {
+  #activate(event: Extract<TsiEvent, { type: 'activate' | 'deactivate' }>): void {
+    const { request, key } = event;
     const record = this.#find(key);
     const refusal = this.#notThere(key, record) ?? this.#linkIsDown(key.link);
     if (record === undefined || refusal !== null) {
       if (refusal !== null) this.#out.answer(request, err(refusal));
       return;
     }
+    this.#remark(record, event);
     this.#machine.raise(record, request, 'activate', ACTIVATED, wanted(record));
   }
 
   #changeAddresses(request: RequestId, key: TsiKey, given: Addresses): void {
     const record = this.#find(key);
     const addresses = distinct(given);
-    const refusal = this.#notThere(key, record) ?? this.#unfit(key, record?.vnName, addresses);
+    const refusal =
+      this.#notThere(key, record) ??
+      (record === undefined ? null : this.#unfit(key, vnNameOf(record), addresses, record.learn));
     if (record === undefined || refusal !== null) {
       if (refusal !== null) this.#out.answer(request, err(refusal));
       return;
@@ -166,7 +195,8 @@ export class TsiTable {
     this.#machine.raise(record, request, 'addresses', ASSOCIATED, addresses);
   }
 
-  #lower({ type, request, key }: Extract<TsiEvent, { type: 'deactivate' | 'deassociate' }>): void {
+  #lower(event: Extract<TsiEvent, { type: 'activate' | 'deactivate' | 'deassociate' }>): void {
+    const { type, request, key } = event;
     const record = this.#find(key);
     if (type === 'deassociate') {
       // De-associating what is not there is already done.
@@ -175,8 +205,12 @@ export class TsiTable {
       return;
     }
     const refusal = this.#notThere(key, record);
-    if (refusal !== null) this.#out.answer(request, err(refusal));
-    else if (record !== undefined) this.#machine.lower(record, request, type, ASSOCIATED);
+    if (refusal !== null) {
+      this.#out.answer(request, err(refusal));
+    } else if (record !== undefined) {
+      this.#remark(record, event);
+      this.#machine.lower(record, request, 'deactivate', ASSOCIATED);
+    }
   }
 
   #expire(request: RequestId, error: NveError): void {
@@ -199,7 +233,29 @@ export class TsiTable {
   }
 
   #onLink(link: LinkName): TsiRecord[] {
-    return [...this.#records.values()].filter((record) => record.key.link === link);
+    return [...(this.#ofLink.get(link) ?? [])];
+  }
+
+  #remember(record: TsiRecord): void {
+    const { tsi, link } = record.key;
+    this.#records.set(tsiKeyText(record.key), record);
+    this.#ofLink.set(link, (this.#ofLink.get(link) ?? new Set()).add(record));
+    this.#ofTsi.set(tsi, (this.#ofTsi.get(tsi) ?? new Set()).add(record));
+  }
+
+  #forget(record: TsiRecord): void {
+    const { tsi, link } = record.key;
+    this.#records.delete(tsiKeyText(record.key));
+    this.#ofLink.get(link)?.delete(record);
+    const same = this.#ofTsi.get(tsi);
+    same?.delete(record);
+    if (same?.size === 0) this.#ofTsi.delete(tsi);
+  }
+
+  /** What an accepted request says besides where the TSI shall go. */
+  #remark(record: TsiRecord, { hints, learn }: { readonly hints?: TsiHints; readonly learn?: boolean }): void {
+    if (hints !== undefined) record.hints = hints;
+    if (learn !== undefined) record.learn = learn;
   }
 
   // Refusals
@@ -217,29 +273,44 @@ export class TsiTable {
     const links = this.#tags.links();
     if (!links.includes(link)) return nveError('NVE-TSI-004', { link, known: links });
     const limit = this.#maxPerLink;
-    return this.#onLink(link).length >= limit ? nveError('NVE-TSI-008', { link, limit }) : null;
+    return (this.#ofLink.get(link)?.size ?? 0) >= limit ? nveError('NVE-TSI-008', { link, limit }) : null;
   }
 
-  #otherVn({ tsi }: TsiKey, asked: VnName): NveError | null {
-    for (const { key, vnName } of this.#records.values()) {
-      if (key.tsi === tsi && vnName !== asked) {
-        return nveError('NVE-TSI-002', { tsi, vn: vnName, link: key.link, asked });
-      }
+  /** `vn` is what `asked` turned out to be, if that is known by now. */
+  #otherVn({ tsi }: TsiKey, asked: VnRef, vn?: VnInfo): NveError | null {
+    for (const other of this.#ofTsi.get(tsi) ?? []) {
+      // While the NVA has not said which VN the other is in, the first to know it may stay.
+      const differs = vn === undefined ? !isInVn(other, asked) : other.vn !== null && other.vn.vn !== vn.vn;
+      const unknown = other.vn === null && typeof other.asked !== typeof asked;
+      if (!differs || unknown) continue;
+      const { link } = other.key;
+      return nveError('NVE-TSI-002', { tsi, vn: vnNameOf(other), link, asked: vnRefText(asked) });
     }
     return null;
   }
 
+  /** A TSI has one tag, and so has its VN on the link: it cannot be asked for under another. */
+  #otherTag(record: TsiRecord | undefined, vid: Vid | null): NveError | null {
+    const has = record?.tag?.vid ?? record?.wish ?? null;
+    if (record === undefined || vid === null || has === null || has === vid) return null;
+    const { link } = record.key;
+    return nveError('NVE-TAG-003', { vid, link, vn: vnNameOf(record), reason: `its tag there is ${has}` });
+  }
+
   /** Addresses that the TSI cannot have: none, too many, or another TSI's. */
-  #unfit({ tsi }: TsiKey, vn: VnName | undefined, { macs, ips }: Addresses): NveError | null {
-    if (macs.length === 0) return nveError('NVE-TSI-009', { tsi });
+  #unfit({ tsi }: TsiKey, vn: VnRef, { macs, ips }: Addresses, learn: boolean): NveError | null {
+    if (macs.length === 0 && !learn) return nveError('NVE-TSI-009', { tsi });
     for (const [what, { length: count }] of [['MACs', macs] as const, ['IP addresses', ips] as const]) {
       if (count > MAX_ADDRESSES) return nveError('NVE-TSI-010', { tsi, count, what, limit: MAX_ADDRESSES });
     }
-    for (const { key, vnName, addresses, updating, next } of this.#records.values()) {
-      if (key.tsi === tsi || vnName !== vn) continue;
-      const theirs = [addresses, updating, next].flatMap((some) => some?.macs ?? []);
-      const mac = macs.find((mine) => theirs.includes(mine));
-      if (mac !== undefined) return nveError('NVE-TSI-003', { mac, vn, holder: key.tsi, link: key.link, tsi });
+    for (const other of this.#records.values()) {
+      const { key, addresses, updating, next } = other;
+      if (key.tsi === tsi || !isInVn(other, vn)) continue;
+      const mac = macs.find(
+        (mine) => addresses.macs.includes(mine) || updating?.macs.includes(mine) || next?.macs.includes(mine),
+      );
+      if (mac === undefined) continue;
+      return nveError('NVE-TSI-003', { mac, vn: vnNameOf(other), holder: key.tsi, link: key.link, tsi });
     }
     return null;
   }

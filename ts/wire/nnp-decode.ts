@@ -13,9 +13,11 @@ import {
   parseVnId,
   parseVni,
   parseVnName,
+  parseVnRef,
   type Result,
   type TunnelEnd,
   type VnInfo,
+  type VnRef,
 } from '#model';
 import { ArrayReader, FieldErrors as Errors, type FieldErrors, ipOf, macOf } from './fields.js';
 import { decodeMsgpack, type MsgpackLimits } from './msgpack.js';
@@ -142,6 +144,15 @@ function bodyOf(kind: NnpKind, r: ArrayReader): Body {
     case 'unsub':
       return { kind, vn: r.parsed('vn', parseVnId, 'number') };
   }
+}
+
+/** Text is a name, a number a VNI. */
+function vnRefOf(r: ArrayReader): VnRef {
+  const value = r.any();
+  const ref = parseVnRef(value);
+  if (ref.ok) return ref.value;
+  r.fail('vn', 'the name of a VN, or a VNI', value);
+  return undefined as unknown as VnRef;
 }
 
 function authAckOf(r: ArrayReader): Body {

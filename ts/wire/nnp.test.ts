@@ -62,7 +62,14 @@ const bodies: Bodies = {
     maxFrame: u32,
   }),
   helloAck: fc.record({ proto: fc.nat(255), nvaId: id, epoch: id, term: u64, revision: u64, holdMs: u32 }),
-  auth: fc.record({ qid: u32, vn: fc.oneof(name, fc.integer({ min: 1, max: 2 ** 24 - 1 })), tsi: name, macs, ips, port: name }),
+  auth: fc.record({
+    qid: u32,
+    vn: fc.oneof(name, fc.integer({ min: 1, max: 2 ** 24 - 1 })),
+    tsi: name,
+    macs,
+    ips,
+    port: name,
+  }),
   authAck: fc.oneof(
     fc.record({
       qid: u32,

@@ -7,6 +7,7 @@
  */
 import {
   err,
+  isVn,
   type MemberInfo,
   type NveId,
   type NveInfo,
@@ -17,6 +18,8 @@ import {
   type VnId,
   type VnInfo,
   type VnName,
+  type VnRef,
+  vnRefText,
 } from '#model';
 import type { AuthorizeRequest, NnpAuthority, NnpChanges } from '#protocol';
 import type { NnpAttachment, NnpOp, NnpReject } from '#wire';
@@ -213,11 +216,17 @@ export class Authority implements NnpAuthority {
   }
 
   authorize(nveId: NveId, request: AuthorizeRequest): { result: Result<VnInfo>; ttlS: number } {
-    const state = this.#vns.get(request.vnName);
+    const state = this.#vnOf(request.vn);
     const ttlS = this.#authTtlS;
-    if (state === undefined) return { result: err(nveError('NVE-NVA-001', { vn: request.vnName })), ttlS };
+    if (state === undefined) return { result: err(nveError('NVE-NVA-001', { vn: vnRefText(request.vn) })), ttlS };
     const allowed = this.#mayAttach(state, request, nveId);
     return { result: allowed.ok ? ok(state.info) : allowed, ttlS };
+  }
+
+  #vnOf(ref: VnRef): VnState | undefined {
+    if (typeof ref === 'string') return this.#vns.get(ref);
+    for (const state of this.#vns.values()) if (isVn(state.info, ref)) return state;
+    return undefined;
   }
 
   maySubscribe(nveId: NveId, vn: VnId): Result<null> {

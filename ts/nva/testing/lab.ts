@@ -44,7 +44,7 @@ export function vnInfo(name: string, vn: number, vni = 5000 + vn): VnInfo {
 
 export function request(tsi: string, macs = [1], vn = 'blue'): AuthorizeRequest {
   const addresses = { macs: macs.map(mac), ips: macs.map(ip) };
-  return { vnName: vn as VnName, tsi: tsi as TsiId, port: 'acc0' as LinkName, ...addresses };
+  return { vn: vn as VnName, tsi: tsi as TsiId, port: 'acc0' as LinkName, ...addresses };
 }
 
 export function attachment(tsi: string, macs = [1], vn = 7, port = 'acc0'): Attachment {

@@ -14,7 +14,7 @@ export function vnInfo(n = 7, name = 'blue'): VnInfo {
 }
 
 export function request(tsi = 't1'): AuthorizeRequest {
-  return { vnName: 'blue' as VnName, tsi: tsi as TsiId, macs: [mac(1)], ips: [], port: 'acc0' as LinkName };
+  return { vn: 'blue' as VnName, tsi: tsi as TsiId, macs: [mac(1)], ips: [], port: 'acc0' as LinkName };
 }
 
 export function attachment(tsi = 't1', n = 1): Attachment {

@@ -15,6 +15,7 @@ import {
   type VnInfo,
   type Vni,
   type VnName,
+  vnRefText,
 } from '#model';
 import { TagAllocator } from '../tags.js';
 import { TsiTable } from '../tsi.js';
@@ -127,7 +128,7 @@ export function line(effect: TsiEffect): string {
   const tail = (macs: readonly MacAddr[]) => `[${macs.map((one) => Number.parseInt(one.slice(-2), 16)).join(' ')}]`;
   switch (effect.type) {
     case 'askAuth':
-      return `askAuth${where} ${effect.vnName} ${tail(effect.macs)}`;
+      return `askAuth${where} ${vnRefText(effect.vn)} ${tail(effect.macs)}`;
     case 'connectVn':
     case 'disconnectVn':
       return `${effect.type} ${effect.vn.name}`;

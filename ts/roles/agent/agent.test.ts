@@ -7,6 +7,7 @@ import {
   type AgentConfig,
   err,
   type HostInfo,
+  isVn,
   nveError,
   ok,
   parseConfig,
@@ -76,9 +77,9 @@ async function startAgent(more: Partial<AgentParts> = {}): Promise<void> {
     log: made.log,
     makeNvaClient: (_, handlers) => {
       nva = new FakeNva(handlers);
-      nva.verdict = ({ vnName }) => {
-        const vn = [blue, red, green].find(({ name }) => name === vnName);
-        return vn === undefined ? err(nveError('NVE-NVA-001', { vn: vnName })) : ok(vn);
+      nva.verdict = ({ vn: asked }) => {
+        const vn = [blue, red, green].find((one) => isVn(one, asked));
+        return vn === undefined ? err(nveError('NVE-NVA-001', { vn: asked })) : ok(vn);
       };
       return nva;
     },

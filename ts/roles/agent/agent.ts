@@ -179,8 +179,7 @@ export class Agent {
 
   #tsiPorts(): TsiPorts {
     return {
-      authorize: ({ vnName, key, macs, ips }) =>
-        this.#nva.authorize({ vnName, tsi: key.tsi, macs, ips, port: key.link }),
+      authorize: ({ vn, key, macs, ips }) => this.#nva.authorize({ vn, tsi: key.tsi, macs, ips, port: key.link }),
       connectVn: (vn) => {
         this.#vns.connect(vn);
         void this.#subscribe(vn.vn);

@@ -37,8 +37,8 @@ export class FakeNva implements NvaClientApi {
   readonly calls: string[] = [];
   readonly reports: { change: 'attach' | 'detach'; attachment: Attachment }[] = [];
   readonly acked: { vn: VnId; revision: bigint; refused?: string }[] = [];
-  verdict: (request: AuthorizeRequest) => Result<VnInfo> | Promise<Result<VnInfo>> = ({ vnName }) =>
-    err(nveError('NVE-NVA-001', { vn: vnName }));
+  verdict: (request: AuthorizeRequest) => Result<VnInfo> | Promise<Result<VnInfo>> = ({ vn }) =>
+    err(nveError('NVE-NVA-001', { vn }));
   reportResult: Result<null> | Promise<Result<null>> = ok(null);
 
   constructor(handlers: NvaClientHandlers) {
