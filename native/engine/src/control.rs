@@ -183,13 +183,7 @@ impl Control {
     }
 
     fn show(&self) -> Show<'_> {
-        Show {
-            model: &self.model,
-            forwarding: &self.forwarding,
-            devices: &self.devices,
-            neighbours: &self.neighbours,
-            region: &self.region,
-        }
+        Show { model: &self.model, devices: &self.devices, neighbours: &self.neighbours, region: &self.region }
     }
 
     fn apply(&mut self, bytes: &[u8]) -> Answer {
@@ -320,9 +314,13 @@ impl Control {
             }
             return;
         }
+        let class = match tag >> 16 {
+            class if class == PuntClass::Lldp as u32 => "lldp",
+            class if class == PuntClass::Ecp as u32 => "ecp",
+            _ => "link_local",
+        };
         let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let record =
-            schema::event(&(port.0, None::<u32>, "link_local", since_epoch.as_nanos() as u64, Bytes::new(frame)));
+        let record = schema::event(&(port.0, None::<u32>, class, since_epoch.as_nanos() as u64, Bytes::new(frame)));
         if self.punts.push(0, &record) == Pushed::First {
             (self.doorbell)();
         }

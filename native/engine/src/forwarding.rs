@@ -14,7 +14,7 @@ use tables::{
     Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry, VnEntry,
     concurrent_map,
 };
-use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
 
 use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PortRow, VapRow, VapSpec, VnRow, VnSpec};
@@ -113,15 +113,6 @@ impl Forwarding {
         }
     }
 
-    /// The role of a port, for people.
-    pub fn role(&self, port: PortId) -> &'static str {
-        match self.snapshot.port(port) {
-            PortEntry::Unused => "unused",
-            PortEntry::Access(_) => "access",
-            PortEntry::Underlay(_) => "underlay",
-        }
-    }
-
     /// Applies a checked batch; `world` tells what it needs of ports and neighbours.
     pub fn apply(&mut self, model: &mut Model, changes: &Changes, world: &impl World) -> Effects {
         let mut effects = Effects::default();
@@ -138,7 +129,10 @@ impl Forwarding {
 
     fn add_objects(&mut self, model: &mut Model, changes: &Changes, world: &impl World, effects: &mut Effects) {
         for (id, _, spec) in changes.ports.sets() {
-            model.ports.insert(*id, PortRow { spec: spec.clone(), mac: world.port_mac(*id) });
+            let mac = world.port_mac(*id);
+            if model.ports.insert(*id, PortRow { spec: spec.clone(), mac }).is_none() {
+                self.set_port(*id, PortEntry::Access(Arc::new(AccessPort::new(mac))));
+            }
         }
         for (id, _, spec) in changes.underlays.sets() {
             let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
@@ -149,7 +143,7 @@ impl Forwarding {
             self.set_vn(model, *id, *spec);
         }
         for (id, _, spec) in changes.vaps.sets() {
-            self.set_vap(model, *id, *spec, effects);
+            self.set_vap(model, *id, spec.clone(), effects);
         }
         for (id, _, spec) in changes.next_hops.sets() {
             self.set_next_hop(model, *id, *spec, world);
@@ -177,38 +171,39 @@ impl Forwarding {
         let Some(vn) = model.vns.get_mut(&spec.vn) else { return };
         let index = match model.vaps.get_mut(&id) {
             Some(row) => {
-                row.spec = spec;
+                row.spec = spec.clone();
                 row.index
             }
             None => {
                 let index = self.vap_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE);
                 effects.new_vaps.push((id, index));
-                model.vaps.insert(id, VapRow { index, spec, rows: 0, counters_before: Default::default() });
+                model
+                    .vaps
+                    .insert(id, VapRow { index, spec: spec.clone(), rows: 0, counters_before: Default::default() });
                 index
             }
         };
-        model.selector_holders.insert((spec.port, spec.vid), id);
+        model.selector_holders.insert((spec.port, spec.selector), id);
         vn.vaps.insert(id);
-        let vid = spec.vid.map_or(0, |vid| vid.get());
-        let entry = VapEntry { port: spec.port.0, vid, vn: vn.index, guard: spec.guard };
+        let entry = VapEntry {
+            port: spec.port.0,
+            s_vid: spec.selector.s_vid(),
+            c_vid: spec.selector.c_vid(),
+            vn: vn.index,
+            guard: spec.guard,
+            reflect: spec.reflect,
+            tags: spec.tags,
+        };
         *slot(Arc::make_mut(&mut self.snapshot.vaps), index, VapEntry::CLOSED) = entry;
         self.list_vaps(model, spec.vn);
-        self.select(spec, index);
+        self.select(spec.port, spec.selector, index);
     }
 
-    /// Makes `index` the VAP of a port's frames; [`Snapshot::NONE`] makes it nobody's.
-    fn select(&mut self, spec: VapSpec, index: Index) {
-        let ports = Arc::make_mut(&mut self.snapshot.ports);
-        let Some(entry) = ports.get_mut(usize::from(spec.port.0)) else { return };
-        if !matches!(entry, PortEntry::Access(_)) {
-            *entry = PortEntry::Access(Arc::new(AccessPort::default()));
-        }
-        if let PortEntry::Access(port) = entry {
-            let port = Arc::make_mut(port);
-            match spec.vid {
-                None => port.untagged = index,
-                Some(vid) => port.c_tag[usize::from(vid.get())] = index,
-            }
+    /// Makes `index` the VAP of what `selector` selects; [`Snapshot::NONE`] makes it nobody's.
+    fn select(&mut self, port: PortId, selector: Selector, index: Index) {
+        let entry = Arc::make_mut(&mut self.snapshot.ports).get_mut(usize::from(port.0));
+        if let Some(PortEntry::Access(port)) = entry {
+            Arc::make_mut(port).select(selector, index);
         }
     }
 
@@ -360,14 +355,10 @@ impl Forwarding {
         for (id, _) in changes.vaps.dels() {
             let Some(row) = model.vaps.remove(id) else { continue };
             *slot(Arc::make_mut(&mut self.snapshot.vaps), row.index, VapEntry::CLOSED) = VapEntry::CLOSED;
-            let selector = (row.spec.port, row.spec.vid);
-            if model.selector_holders.get(&selector) == Some(id) {
-                model.selector_holders.remove(&selector);
-                self.select(row.spec, Snapshot::NONE);
-            }
-            let mut others = model.selector_holders.range((row.spec.port, None)..);
-            if others.next().is_none_or(|((port, _), _)| *port != row.spec.port) {
-                self.set_port(row.spec.port, PortEntry::Unused);
+            let (port, selector) = (row.spec.port, row.spec.selector);
+            if model.selector_holders.get(&(port, selector)) == Some(id) {
+                model.selector_holders.remove(&(port, selector));
+                self.select(port, selector, Snapshot::NONE);
             }
             retired.0.push(row.index);
         }
@@ -386,7 +377,8 @@ impl Forwarding {
         let mut any = !(retired.0.is_empty() && retired.1.is_empty() && retired.2.is_empty());
         for (id, _) in changes.underlays.dels() {
             if model.underlays.remove(id).is_some() {
-                self.set_port(*id, PortEntry::Unused);
+                let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
+                self.set_port(*id, PortEntry::Access(Arc::new(AccessPort::new(mac))));
                 any = true;
             }
         }
@@ -395,6 +387,8 @@ impl Forwarding {
         }
         for (id, _) in changes.ports.dels() {
             if model.ports.remove(id).is_some() {
+                self.set_port(*id, PortEntry::Unused);
+                any = true;
                 effects.closed_ports.push(*id);
             }
         }

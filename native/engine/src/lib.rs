@@ -19,6 +19,7 @@ mod frame;
 mod handle;
 mod model;
 mod neighbour;
+mod police;
 mod poller;
 mod region;
 mod request;

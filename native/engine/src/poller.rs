@@ -19,6 +19,7 @@ use types::{DropReason, PortId};
 
 use crate::forwarding::Readers;
 use crate::frame::Frame;
+use crate::police::Police;
 use crate::region::{PollerCounter, Pushed, Region, RingReader, RingWriter};
 use crate::schema::Poll;
 
@@ -143,6 +144,7 @@ struct Out<'a> {
     touched: u64,
     pool: &'a Mempool,
     punts: &'a RingWriter,
+    police: &'a mut Police,
     counters: Counters<'a>,
 }
 
@@ -161,8 +163,14 @@ impl Sink<Frame> for Out<'_> {
         self.pool.copy_of(packet.0.data()).map(Frame)
     }
 
-    fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> bool {
-        self.punts.push((class as u32) << 16 | u32::from(port.0), frame) != Pushed::Lost
+    fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason> {
+        if !self.police.admit(port, class, tsc()) {
+            return Err(DropReason::PuntPoliced);
+        }
+        match self.punts.push((class as u32) << 16 | u32::from(port.0), frame) {
+            Pushed::Lost => Err(DropReason::PuntFull),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -205,6 +213,7 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
     let mut burst = Burst::<Frame>::new();
     let mut injected = Vec::with_capacity(usize::from(u16::MAX));
     let mut idle = 0u32;
+    let mut police = Police::new(dpdk::clock::tsc_hz(&eal));
     let mut turn = tsc();
     readers.quiescence.online();
     while !mailbox.stop.load(Ordering::Acquire) {
@@ -216,8 +225,15 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
         let counters = region.counters();
         let pipeline =
             Pipeline { snapshot, fdb: &readers.fdb, contexts: &readers.contexts, sources: &readers.sources, counters };
-        let mut out =
-            Out { tx: &mut queues.tx, pending: &mut pending, touched: 0, pool: &pool, punts: &punts, counters };
+        let mut out = Out {
+            tx: &mut queues.tx,
+            pending: &mut pending,
+            touched: 0,
+            pool: &pool,
+            punts: &punts,
+            police: &mut police,
+            counters,
+        };
         let mut packets = 0;
         for (port, rx) in &mut queues.rx {
             let count = rx.burst(&mut received);

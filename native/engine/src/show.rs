@@ -5,11 +5,11 @@ use core::sync::atomic::Ordering;
 use dpdk::{Eal, clock};
 use serde::Serialize;
 use serde_bytes::Bytes;
-use types::{DropReason, MacAddr, NextHopId, PortId, VapId, VnId};
+use tables::TagPolicy;
+use types::{DropReason, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 
 use crate::devices::Devices;
 use crate::error::EngineError;
-use crate::forwarding::Forwarding;
 use crate::model::Model;
 use crate::neighbour::Neighbours;
 use crate::region::{PollerCounter, Region};
@@ -22,8 +22,6 @@ const PAGE: u32 = 10_000;
 pub struct Show<'a> {
     /// What the controller said.
     pub model: &'a Model,
-    /// The roles of ports.
-    pub forwarding: &'a Forwarding,
     /// The devices.
     pub devices: &'a Devices,
     /// The neighbours.
@@ -74,7 +72,7 @@ impl Show<'_> {
         self.model.ports.iter().map(|(id, row)| {
             let up = self.devices.get(*id).is_some_and(dpdk::Port::link_up);
             let spec = &row.spec;
-            let role = self.forwarding.role(*id);
+            let role = self.model.role(*id);
             ((id.0.into(), 0), (id.0, &spec.name, spec.driver(), mac(&row.mac), spec.mtu, up, role))
         })
     }
@@ -90,9 +88,10 @@ impl Show<'_> {
 
     fn vaps(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.vaps.range(VapId(start)..).map(|(id, row)| {
-            let spec = row.spec;
-            let flags = u8::from(spec.guard) | u8::from(spec.uplink) << 1;
-            ((id.0.into(), 0), (id.0, spec.vn.0, spec.port.0, SelectorRow(spec.vid.map(types::Vid::get)), flags))
+            let spec = &row.spec;
+            let flags = u8::from(spec.guard) | u8::from(spec.uplink) << 1 | u8::from(spec.reflect) << 2;
+            let (selector, tags) = (SelectorRow(spec.selector), TagsRow(&spec.tags));
+            ((id.0.into(), 0), (id.0, spec.vn.0, spec.port.0, selector, flags, tags))
         })
     }
 
@@ -170,14 +169,34 @@ impl Show<'_> {
     }
 }
 
-/// `["port"]` or `["c-tag", vid]`.
-struct SelectorRow(Option<u16>);
+/// A selector as a command has it.
+struct SelectorRow(Selector);
 
 impl Serialize for SelectorRow {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            None => ["port"].serialize(serializer),
-            Some(vid) => ("c-tag", vid).serialize(serializer),
+            Selector::Port => ["port"].serialize(serializer),
+            Selector::Untagged => ["untagged"].serialize(serializer),
+            Selector::CTag(vid) => ("c-tag", vid.get()).serialize(serializer),
+            Selector::STag(vid) => ("s-tag", vid.get()).serialize(serializer),
+            Selector::SAndCTag(s, c) => ("s-tag+c-tag", s.get(), c.get()).serialize(serializer),
+        }
+    }
+}
+
+/// A tag policy as a command has it.
+struct TagsRow<'a>(&'a TagPolicy);
+
+impl Serialize for TagsRow<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            TagPolicy::Refuse => ["refuse"].serialize(serializer),
+            TagPolicy::Pass => ["pass"].serialize(serializer),
+            TagPolicy::Strip => ["strip"].serialize(serializer),
+            TagPolicy::List(bits) => {
+                let listed = |vid: &u16| bits[usize::from(vid / 64)] & 1 << (vid % 64) != 0;
+                ("list", (1..4095).filter(listed).collect::<Vec<_>>()).serialize(serializer)
+            }
         }
     }
 }

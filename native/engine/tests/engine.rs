@@ -208,7 +208,7 @@ fn the_engine_on_real_ports() {
 
     // After its VN the tag is nobody's.
     inject(&engine, ACCESS, &tenant_frame(100, THERE, HERE)).unwrap();
-    eventually("the drop", || dropped(&engine, ACCESS, "port_unused") == 1);
+    eventually("the drop", || dropped(&engine, ACCESS, "unknown_tag") == 2);
 
     assert_eq!(call(|reply| engine.apply(vec![0xc1], reply)).unwrap_err().code(), "NVE-ENG-001");
     assert_eq!(call(|reply| engine.apply(pack((1, EPOCH + 1, 1, [(); 0])), reply)).unwrap_err().code(), "NVE-ENG-003");

@@ -8,7 +8,7 @@ use crate::counters::Counters;
 use crate::encap::{encapsulate, prefetch_next_hop};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Sink};
-use crate::tags::{push_tag, strip_tag};
+use crate::tags::{apply_policy, push_tags, strip_tag};
 use crate::{access, forward, underlay};
 
 /// The most packets of one burst.
@@ -67,8 +67,8 @@ impl Pipeline<'_> {
                 }
                 Verdict::Reply => sink.transmit(port.0, packet, port),
                 Verdict::Punt(class) => {
-                    if !sink.punt(class, port, packet.data()) {
-                        self.counters.dropped(port, DropReason::PuntFull, 1);
+                    if let Err(reason) = sink.punt(class, port, packet.data()) {
+                        self.counters.dropped(port, reason, 1);
                     }
                 }
                 // Every step before this one decided what it found pending.
@@ -98,18 +98,20 @@ impl Pipeline<'_> {
         if vap.vn != meta.vn {
             return Err(DropReason::UnknownUnicast);
         }
+        apply_policy(packet, &vap.tags)?;
         self.counters.vap_out(index, packet.data().len());
-        push_tag(packet, vap.vid)?;
+        push_tags(packet, vap.s_vid, vap.c_vid)?;
         Ok(vap.port)
     }
 
-    /// Sends a copy to everybody else in the VN: its other VAPs, and its other NVEs unless the frame came from one (split horizon).
+    /// Sends a copy to everybody else in the VN: its other VAPs, and its other NVEs unless the frame came from one (split horizon). A VAP that
+    /// reflects gets one, too: its station sorts out its own (802.1Q, 40.1).
     fn replicate<P: Packet, S: Sink<P>>(&self, packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
         let Some(vn) = self.snapshot.vn(meta.vn) else {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);
         };
         let remote: &[u16] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
-        let local = vn.vaps.iter().filter(|vap| **vap != meta.vap).map(|vap| Verdict::Vap(*vap));
+        let local = vn.vaps.iter().filter(|vap| **vap != meta.vap || meta.reflect).map(|vap| Verdict::Vap(*vap));
         let mut targets = local.chain(remote.iter().map(|next_hop| Verdict::NextHop(*next_hop)));
         let Some(mut target) = targets.next() else {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);

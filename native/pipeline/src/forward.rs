@@ -15,7 +15,7 @@ pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
 
 fn unicast(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
     match pipeline.fdb.get_hashed(meta.destination, meta.destination_hash).map(Destination::unpack) {
-        Some(Destination::Vap(vap)) if vap == meta.vap => Verdict::Drop(DropReason::SameVap),
+        Some(Destination::Vap(vap)) if vap == meta.vap && !meta.reflect => Verdict::Drop(DropReason::SameVap),
         Some(Destination::Vap(vap)) => Verdict::Vap(vap),
         Some(Destination::NextHop(_)) if meta.came_by_tunnel() => Verdict::Drop(DropReason::SplitHorizon),
         Some(Destination::NextHop(next_hop)) => Verdict::NextHop(next_hop),

@@ -34,10 +34,12 @@ pub struct Meta {
     pub vn: Index,
     /// Index of the VAP it came from; [`Snapshot::NONE`] if it came by tunnel.
     pub vap: Index,
-    /// Bytes of the tag that named the VAP, to be removed.
+    /// Bytes of tags to be removed: what selected the VAP, and what its policy strips.
     pub tag: u8,
     /// Whether the source MAC is to be checked.
     pub guard: bool,
+    /// Whether the frame may go back to its VAP.
+    pub reflect: bool,
     /// Raw VNI of a tunnelled packet.
     pub vni: u32,
     /// Outer source address of a tunnelled packet.
@@ -62,6 +64,7 @@ impl Meta {
         vap: Snapshot::NONE,
         tag: 0,
         guard: false,
+        reflect: false,
         vni: 0,
         outer_source: 0,
         destination: Self::NOBODY,

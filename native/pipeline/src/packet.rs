@@ -1,6 +1,6 @@
 //! What the pipeline needs of a packet buffer and of the world that packets leave to.
 
-use types::PortId;
+use types::{DropReason, PortId};
 
 /// A frame in one contiguous buffer, with room before and after it.
 pub trait Packet: Sized {
@@ -24,10 +24,19 @@ pub trait Packet: Sized {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum PuntClass {
-    /// A group address that bridges do not forward: LLDP, ECP and their kind.
+    /// A group address that bridges do not forward (802.1Q, 8.6.3), and neither of the next two.
     LinkLocal = 0,
     /// ARP of the underlay that may change what we know of a neighbour.
     Arp = 1,
+    /// LLDP.
+    Lldp = 2,
+    /// ECP, which carries VDP.
+    Ecp = 3,
+}
+
+impl PuntClass {
+    /// How many classes there are.
+    pub const COUNT: usize = 4;
 }
 
 /// Where packets go.
@@ -36,6 +45,6 @@ pub trait Sink<P> {
     fn transmit(&mut self, port: u16, packet: P, origin: PortId);
     /// A copy of `packet` with the same room before it; `None` if there is no buffer.
     fn copy(&mut self, packet: &P) -> Option<P>;
-    /// Hands a copy of `frame` to the control plane; false if there is no room.
-    fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> bool;
+    /// Hands a copy of `frame` to the control plane, or says why not.
+    fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason>;
 }

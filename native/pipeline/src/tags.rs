@@ -1,13 +1,46 @@
-//! Removing and adding the tag that names a VN on an access link.
+//! Tags on their way out and in: those that name a VN on an access link, and the tenant's own.
 
+use tables::TagPolicy;
 use types::DropReason;
-use wire::{EtherType, VLAN_TAG};
+use wire::{EtherType, TagStack, VLAN_TAG};
 
 use crate::packet::Packet;
 
 const MACS: usize = 12;
 
-/// Removes the first `length` bytes after the MACs: 0, or one tag.
+/// Whether a tenant's frame with these tags may pass, and how many bytes of tags are to be removed from it (RFC 8014, 3.1.1).
+#[inline]
+pub fn policy(policy: &TagPolicy, tags: &TagStack) -> Result<u8, DropReason> {
+    if tags.is_empty() {
+        return Ok(0);
+    }
+    match policy {
+        TagPolicy::Refuse => Err(DropReason::TenantTag),
+        TagPolicy::Pass => Ok(0),
+        TagPolicy::Strip => Ok(tags.length),
+        TagPolicy::List(bits) => {
+            let listed = bits[usize::from(tags.vid / 64)] & 1 << (tags.vid % 64) != 0;
+            if tags.tpid == EtherType::C_TAG && listed { Ok(0) } else { Err(DropReason::TenantTag) }
+        }
+    }
+}
+
+/// Applies a VAP's policy to a tenant's frame on its way to it.
+#[inline]
+pub fn apply_policy<P: Packet>(packet: &mut P, tags: &TagPolicy) -> Result<(), DropReason> {
+    let Some((ether_type, rest)) = packet.data().get(MACS..).and_then(<[u8]>::split_first_chunk::<2>) else {
+        return Err(DropReason::Truncated);
+    };
+    let ether_type = u16::from_be_bytes(*ether_type);
+    if EtherType::is_tag(ether_type) {
+        let stack = TagStack::parse(ether_type, rest).ok_or(DropReason::Truncated)?;
+        let length = policy(tags, &stack)?;
+        strip_tag(packet, length);
+    }
+    Ok(())
+}
+
+/// Removes the first `length` bytes after the MACs: whole tags.
 #[inline]
 pub fn strip_tag<P: Packet>(packet: &mut P, length: u8) {
     let length = usize::from(length);
@@ -17,16 +50,24 @@ pub fn strip_tag<P: Packet>(packet: &mut P, length: u8) {
     }
 }
 
-/// Adds a C-TAG of `vid` and priority 0 after the MACs; nothing for `vid` 0.
+/// Adds a C-TAG of `c_vid` and before it an S-TAG of `s_vid`, of priority 0; none where the VID is 0.
 #[inline]
-pub fn push_tag<P: Packet>(packet: &mut P, vid: u16) -> Result<(), DropReason> {
-    if vid == 0 {
-        return Ok(());
+pub fn push_tags<P: Packet>(packet: &mut P, s_vid: u16, c_vid: u16) -> Result<(), DropReason> {
+    if c_vid != 0 {
+        push(packet, EtherType::C_TAG, c_vid)?;
     }
+    if s_vid != 0 {
+        push(packet, EtherType::S_TAG, s_vid)?;
+    }
+    Ok(())
+}
+
+#[inline]
+fn push<P: Packet>(packet: &mut P, tpid: u16, vid: u16) -> Result<(), DropReason> {
     packet.prepend::<VLAN_TAG>().ok_or(DropReason::NoHeadroom)?;
     let data = packet.data_mut();
     data.copy_within(VLAN_TAG..VLAN_TAG + MACS, 0);
-    data[MACS..MACS + 2].copy_from_slice(&EtherType::C_TAG.to_be_bytes());
+    data[MACS..MACS + 2].copy_from_slice(&tpid.to_be_bytes());
     data[MACS + 2..MACS + 4].copy_from_slice(&vid.to_be_bytes());
     Ok(())
 }

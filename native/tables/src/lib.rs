@@ -22,6 +22,6 @@ pub use map::{Full, Key, MapReader, MapWriter, concurrent_map};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
-    AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, Snapshot, SnapshotReader, UnderlayPort,
-    VapEntry, VnEntry,
+    AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot, SnapshotReader,
+    TagPolicy, UnderlayPort, VapEntry, VnEntry,
 };

@@ -8,7 +8,7 @@ use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
-use types::{MacAddr, PortId};
+use types::{MacAddr, PortId, Selector, Vid};
 
 /// A dense index into one of the tables; [`Snapshot::NONE`] is none.
 pub type Index = u16;
@@ -19,27 +19,66 @@ pub const OUTER_HEADER_ROOM: usize = 56;
 /// What a port is for.
 #[derive(Clone, Debug, Default)]
 pub enum PortEntry {
-    /// Neither VAPs nor an underlay address: everything is dropped.
+    /// No such port: everything is dropped.
     #[default]
     Unused,
-    /// Tenants are behind it.
+    /// Tenants are behind it, or nobody yet.
     Access(Arc<AccessPort>),
     /// Other NVEs are behind it.
     Underlay(UnderlayPort),
 }
 
-/// The VAPs of an access port, by the tag that selects them.
+/// The VAPs of an access port, by what selects them.
 #[derive(Clone, Debug)]
 pub struct AccessPort {
+    /// The port's own MAC: control frames to it are ours.
+    pub mac: MacAddr,
+    /// The VAP of all frames that no other selects.
+    pub whole: Index,
     /// The VAP of untagged frames.
     pub untagged: Index,
     /// The VAP of each C-TAG, by VID.
-    pub c_tag: Box<[Index; 4096]>,
+    pub c_tag: Box<[Index; VIDS]>,
+    /// The VAPs of S-TAGs; `None` while no VAP of the port wants one.
+    pub s_tag: Option<Box<STags>>,
 }
 
-impl Default for AccessPort {
-    fn default() -> Self {
-        Self { untagged: Snapshot::NONE, c_tag: Box::new([Snapshot::NONE; 4096]) }
+/// The VAPs of S-TAGs.
+#[derive(Clone, Debug)]
+pub struct STags {
+    /// The VAP of each S-TAG alone, by VID.
+    pub alone: [Index; VIDS],
+    /// For each S-TAG, the VAPs of the C-TAGs behind it.
+    pub with_c: [Option<Arc<[Index; VIDS]>>; VIDS],
+}
+
+const VIDS: usize = 4096;
+
+impl AccessPort {
+    /// A port without VAPs.
+    pub fn new(mac: MacAddr) -> Self {
+        let none = [Snapshot::NONE; VIDS];
+        Self { mac, whole: Snapshot::NONE, untagged: Snapshot::NONE, c_tag: Box::new(none), s_tag: None }
+    }
+
+    /// Makes `index` the VAP of what `selector` selects; [`Snapshot::NONE`] makes it nobody's.
+    pub fn select(&mut self, selector: Selector, index: Index) {
+        let at = |vid: Vid| usize::from(vid.get());
+        match selector {
+            Selector::Port => self.whole = index,
+            Selector::Untagged => self.untagged = index,
+            Selector::CTag(vid) => self.c_tag[at(vid)] = index,
+            Selector::STag(vid) => self.s_tags().alone[at(vid)] = index,
+            Selector::SAndCTag(s, c) => {
+                let behind = self.s_tags().with_c[at(s)].get_or_insert_with(|| Arc::new([Snapshot::NONE; VIDS]));
+                Arc::make_mut(behind)[at(c)] = index;
+            }
+        }
+    }
+
+    fn s_tags(&mut self) -> &mut STags {
+        let empty = || STags { alone: [Snapshot::NONE; VIDS], with_c: [const { None }; VIDS] };
+        self.s_tag.get_or_insert_with(|| Box::new(empty()))
     }
 }
 
@@ -52,22 +91,53 @@ pub struct UnderlayPort {
     pub ip: Ipv4Addr,
 }
 
+/// What a VAP does with its tenant's own tags (RFC 8014, 3.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagPolicy {
+    /// A tagged frame is dropped.
+    Refuse,
+    /// Tags are carried as they are.
+    Pass,
+    /// Tags are removed.
+    Strip,
+    /// A frame's outermost tag must be a C-TAG of this list, one bit a VID; an untagged frame passes.
+    List(Arc<[u64; VIDS / 64]>),
+}
+
+impl TagPolicy {
+    /// A list of `vids`.
+    pub fn list(vids: impl IntoIterator<Item = Vid>) -> Self {
+        let mut bits = [0; VIDS / 64];
+        for vid in vids {
+            bits[usize::from(vid.get()) / 64] |= 1 << (vid.get() % 64);
+        }
+        Self::List(Arc::new(bits))
+    }
+}
+
 /// A VAP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VapEntry {
     /// The port to leave by.
     pub port: u16,
+    /// The S-TAG to push, 0 for none.
+    pub s_vid: u16,
     /// The C-TAG to push, 0 for none.
-    pub vid: u16,
+    pub c_vid: u16,
     /// The VN; [`Snapshot::NONE`] while the VAP is closed.
     pub vn: Index,
     /// Whether source MACs are checked.
     pub guard: bool,
+    /// Whether a frame may go back to where it came from (reflective relay, 802.1Q, 5.11.1.1).
+    pub reflect: bool,
+    /// The tenant's own tags.
+    pub tags: TagPolicy,
 }
 
 impl VapEntry {
     /// A VAP that is not there.
-    pub const CLOSED: Self = Self { port: 0, vid: 0, vn: Snapshot::NONE, guard: true };
+    pub const CLOSED: Self =
+        Self { port: 0, s_vid: 0, c_vid: 0, vn: Snapshot::NONE, guard: true, reflect: false, tags: TagPolicy::Refuse };
 }
 
 /// A VN.
@@ -133,8 +203,8 @@ impl Snapshot {
 
     /// A VAP; closed if there is none of that index.
     #[inline(always)]
-    pub fn vap(&self, index: Index) -> VapEntry {
-        self.vaps.get(usize::from(index)).copied().unwrap_or(VapEntry::CLOSED)
+    pub fn vap(&self, index: Index) -> &VapEntry {
+        self.vaps.get(usize::from(index)).unwrap_or(&VapEntry::CLOSED)
     }
 
     /// A VN, if there is one of that index.
@@ -190,10 +260,10 @@ mod tests {
     fn readers_see_what_was_published_last_and_absent_objects_are_closed() {
         let publisher = Publisher::default();
         let mut reader = publisher.reader();
-        assert_eq!(reader.load().vap(3), VapEntry::CLOSED);
-        let open = VapEntry { port: 1, vid: 7, vn: 0, guard: true };
-        publisher.publish(Snapshot { vaps: Arc::new(vec![open]), ..Snapshot::default() });
-        assert_eq!(reader.load().vap(0), open);
+        assert_eq!(*reader.load().vap(3), VapEntry::CLOSED);
+        let open = VapEntry { port: 1, c_vid: 7, vn: 0, ..VapEntry::CLOSED };
+        publisher.publish(Snapshot { vaps: Arc::new(vec![open.clone()]), ..Snapshot::default() });
+        assert_eq!(*reader.load().vap(0), open);
         assert!(matches!(reader.load().port(PortId(5)), PortEntry::Unused));
     }
 }

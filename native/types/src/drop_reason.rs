@@ -37,9 +37,9 @@ reasons! {
     Untagged = "untagged",
     /// Access: a C-TAG that was never negotiated on this port.
     UnknownTag = "unknown_tag",
-    /// Access: an S-TAG (0x88A8), and the port has no VAP that takes one.
+    /// Access: an S-TAG (0x88A8), and the port has no VAP that takes any.
     UnexpectedStag = "unexpected_stag",
-    /// The tenant's own frame carries a tag where its VAP takes none (RFC 8014, 3.1.1).
+    /// The tenant's own frame carries a tag that its VAP does not take (RFC 8014, 3.1.1).
     TenantTag = "tenant_tag",
     /// The source MAC is a group address or zero.
     SourceInvalid = "source_invalid",
@@ -47,7 +47,7 @@ reasons! {
     SourceGuard = "source_guard",
     /// A group address that bridges do not forward (802.1Q, 8.6.3), and nobody here takes it.
     LinkLocal = "link_local",
-    /// The destination is at the VAP that the frame came from.
+    /// The destination is at the VAP that the frame came from, and the VAP does not reflect.
     SameVap = "same_vap",
     /// No row for the destination MAC, and the VN has no VAP for unknown unicast.
     UnknownUnicast = "unknown_unicast",
@@ -91,6 +91,8 @@ reasons! {
     SourceNve = "source_nve",
     /// Underlay: ARP that is malformed, not for us, or claims our address.
     ArpInvalid = "arp_invalid",
+    /// Punt: more of its class than the port may hand to the control plane.
+    PuntPoliced = "punt_policed",
     /// Punt: the ring to the control plane was full.
     PuntFull = "punt_full",
 }

@@ -7,11 +7,13 @@
 mod drop_reason;
 mod ids;
 mod mac;
+mod selector;
 mod vid;
 mod vni;
 
 pub use drop_reason::DropReason;
 pub use ids::{NextHopId, PortId, VapId, VnId};
 pub use mac::MacAddr;
+pub use selector::Selector;
 pub use vid::{Vid, VidError};
 pub use vni::{Vni, VniError};

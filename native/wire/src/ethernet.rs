@@ -26,6 +26,10 @@ impl EtherType {
     pub const C_TAG: u16 = 0x8100;
     /// S-TAG.
     pub const S_TAG: u16 = 0x88a8;
+    /// LLDP (802.1AB).
+    pub const LLDP: u16 = 0x88cc;
+    /// ECP (802.1Q, clause 43).
+    pub const ECP: u16 = 0x8940;
 
     /// Whether this EtherType is the TPID of a VLAN tag.
     #[inline]
@@ -54,6 +58,42 @@ pub struct VlanTag {
     pub tci: U16,
     /// EtherType of what the tag precedes.
     pub ether_type: U16,
+}
+
+/// The VLAN tags at the front of a frame, two at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagStack {
+    /// TPID of the outermost tag; meaningless if there is none.
+    pub tpid: u16,
+    /// VID of the outermost tag.
+    pub vid: u16,
+    /// Bytes of all of them.
+    pub length: u8,
+    /// What follows them.
+    pub ether_type: u16,
+}
+
+impl TagStack {
+    /// Reads the tags from an EtherType and what is behind it; `None` if the frame ends within a tag.
+    #[inline]
+    pub fn parse(ether_type: u16, rest: &[u8]) -> Option<Self> {
+        let mut stack = Self { tpid: ether_type, vid: 0, length: 0, ether_type };
+        if EtherType::is_tag(ether_type) {
+            let (outer, rest) = VlanTag::ref_from_prefix(rest).ok()?;
+            (stack.vid, stack.length, stack.ether_type) = (outer.vid(), VLAN_TAG as u8, outer.ether_type.get());
+            if EtherType::is_tag(stack.ether_type) {
+                let (inner, _) = VlanTag::ref_from_prefix(rest).ok()?;
+                (stack.length, stack.ether_type) = (2 * VLAN_TAG as u8, inner.ether_type.get());
+            }
+        }
+        Some(stack)
+    }
+
+    /// Whether there is no tag.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
 }
 
 impl VlanTag {

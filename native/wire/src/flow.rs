@@ -1,6 +1,6 @@
 //! The flow hash of a tenant's frame: entropy for the outer source port and for choices among equals.
 
-use crate::ethernet::{ETHERNET_HEADER, EtherType};
+use crate::ethernet::{EtherType, TagStack};
 use crate::ipv4::Protocol;
 
 /// A 32-bit hash that is equal for all frames of one flow: MACs, and for IP the addresses, and for unfragmented TCP and UDP the ports.
@@ -10,9 +10,11 @@ pub fn flow_hash(frame: &[u8]) -> u32 {
     let Some((macs, rest)) = frame.split_first_chunk::<12>() else { return 0 };
     let mut hash = mix(read64(&macs[..8]), 0x9e37_79b9_7f4a_7c15);
     hash = mix(hash ^ u64::from(read32(&macs[8..])), 0xa076_1d64_78bd_642f);
-    if let Some(ether_type) = rest.first_chunk::<2>() {
-        let payload = &frame[ETHERNET_HEADER..];
-        match u16::from_be_bytes(*ether_type) {
+    if let Some((ether_type, rest)) = rest.split_first_chunk::<2>()
+        && let Some(tags) = TagStack::parse(u16::from_be_bytes(*ether_type), rest)
+    {
+        let payload = &rest[usize::from(tags.length)..];
+        match tags.ether_type {
             EtherType::IPV4 => hash = ipv4(payload, hash),
             EtherType::IPV6 => hash = ipv6(payload, hash),
             _ => {}
@@ -89,6 +91,13 @@ mod tests {
         let ports: HashSet<u32> = (0..4096).map(|port| flow_hash(&udp(port, 0)) >> 18).collect();
         // 4,096 balls into 16,384 bins fill about 3,630 of them.
         assert!(ports.len() > 3400, "{} distinct", ports.len());
+    }
+
+    #[test]
+    fn a_tenants_tags_do_not_hide_the_flow() {
+        let tagged = |port| [&udp(port, 0)[..12], &[0x88, 0xa8, 0, 9, 0x81, 0, 0, 7], &udp(port, 0)[12..]].concat();
+        assert_eq!(flow_hash(&tagged(1)), flow_hash(&udp(1, 0)));
+        assert_ne!(flow_hash(&tagged(1)), flow_hash(&tagged(2)));
     }
 
     #[test]

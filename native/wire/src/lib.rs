@@ -16,7 +16,7 @@ mod vxlan;
 
 pub use arp::{ArpOperation, ArpPacket};
 pub use checksum::{fold, sum, verify_ones};
-pub use ethernet::{ETHERNET_HEADER, EtherType, EthernetHeader, VLAN_TAG, VlanTag};
+pub use ethernet::{ETHERNET_HEADER, EtherType, EthernetHeader, TagStack, VLAN_TAG, VlanTag};
 pub use flow::flow_hash;
 pub use icmp::{IcmpEcho, echo_to_reply};
 pub use ipv4::{IPV4_HEADER, Ipv4Header, Protocol, claimed_ip_length};

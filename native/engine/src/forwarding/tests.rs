@@ -97,7 +97,7 @@ impl Bench {
         for (id, row) in &model.vaps {
             assert_eq!(snapshot.vap(row.index).vn, model.vns[&row.spec.vn].index);
             let PortEntry::Access(port) = snapshot.port(row.spec.port) else { panic!("vap {id} on no access port") };
-            assert_eq!(port.c_tag[usize::from(row.spec.vid.unwrap().get())], row.index);
+            assert_eq!(port.c_tag[usize::from(row.spec.selector.c_vid())], row.index);
             let named =
                 model.vns.values().flat_map(|vn| vn.rows.values()).filter(|dest| **dest == Dest::Vap(*id)).count();
             assert_eq!(row.rows, named, "uses of vap {id}");
@@ -110,10 +110,10 @@ impl Bench {
             match entry {
                 PortEntry::Access(access) => {
                     assert_eq!(access.c_tag.iter().filter(|vap| **vap != Snapshot::NONE).count(), selected);
-                    assert!(selected > 0);
+                    assert!(model.ports.contains_key(&port) && !model.underlays.contains_key(&port));
                 }
                 PortEntry::Underlay(_) => assert!(model.underlays.contains_key(&port)),
-                PortEntry::Unused => assert!(selected == 0 && !model.underlays.contains_key(&port)),
+                PortEntry::Unused => assert!(!model.ports.contains_key(&port)),
             }
         }
         for (id, row) in &model.next_hops {

@@ -2,12 +2,13 @@
 
 use core::net::Ipv4Addr;
 
-use types::{MacAddr, NextHopId, PortId, VapId, Vid, VnId, Vni};
+use tables::TagPolicy;
+use types::{MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
 
 use super::wishes::{Wish, Wishes};
 use crate::error::{EngineError, Object};
 use crate::neighbour::Neighbour;
-use crate::schema::{Command, Dest, Kind, Selector};
+use crate::schema::{self, Command, Dest, Kind};
 
 /// The smallest MTU that IPv4 allows (RFC 791, 3.2), and the largest that a 16-bit length with all our headers does.
 const MTU: core::ops::RangeInclusive<u16> = 68..=9600;
@@ -35,18 +36,22 @@ pub struct VnSpec {
 }
 
 /// A VAP to be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VapSpec {
     /// Its VN.
     pub vn: VnId,
     /// Its port.
     pub port: PortId,
-    /// Its C-TAG; `None`: untagged frames.
-    pub vid: Option<Vid>,
+    /// Its frames.
+    pub selector: Selector,
     /// Whether source MACs are checked.
     pub guard: bool,
     /// Whether unknown unicast goes here.
     pub uplink: bool,
+    /// Whether a frame may go back to where it came from.
+    pub reflect: bool,
+    /// What is done with the tenant's own tags.
+    pub tags: TagPolicy,
 }
 
 /// An underlay address to be.
@@ -118,13 +123,12 @@ impl Changes {
                 wish(&mut self.vns, at, vn, Object::Vn(vn), Some(spec))
             }
             Command::VnDel { vn } => wish(&mut self.vns, at, vn, Object::Vn(vn), None),
-            Command::VapSet { vap, vn, port, selector, flags } => {
-                let vid = match selector {
-                    Selector::Port => None,
-                    Selector::CTag(vid) => Some(vid_of(vid)?),
-                };
-                check("flags", flags, "bits 0 and 1", flags & !3 == 0)?;
-                let spec = VapSpec { vn, port, vid, guard: flags & 1 != 0, uplink: flags & 2 != 0 };
+            Command::VapSet { vap, vn, port, selector, flags, tags } => {
+                check("flags", flags, "bits 0 to 2", flags & !7 == 0)?;
+                let flag = |bit: u8| flags & 1 << bit != 0;
+                let selector = selector_of(selector)?;
+                let (guard, uplink, reflect) = (flag(0), flag(1), flag(2));
+                let spec = VapSpec { vn, port, selector, guard, uplink, reflect, tags: policy_of(tags)? };
                 wish(&mut self.vaps, at, vap, Object::Vap(vap), Some(spec))
             }
             Command::VapDel { vap } => wish(&mut self.vaps, at, vap, Object::Vap(vap), None),
@@ -204,6 +208,28 @@ fn vid_of(vid: u16) -> Result<Vid, EngineError> {
         field: "vid",
         got: vid.to_string(),
         expected: "1 to 4094",
+    })
+}
+
+fn selector_of(selector: schema::Selector) -> Result<Selector, EngineError> {
+    Ok(match selector {
+        schema::Selector::Port => Selector::Port,
+        schema::Selector::Untagged => Selector::Untagged,
+        schema::Selector::CTag(vid) => Selector::CTag(vid_of(vid)?),
+        schema::Selector::STag(vid) => Selector::STag(vid_of(vid)?),
+        schema::Selector::SAndCTag(s, c) => Selector::SAndCTag(vid_of(s)?, vid_of(c)?),
+    })
+}
+
+fn policy_of(tags: schema::Tags) -> Result<TagPolicy, EngineError> {
+    Ok(match tags {
+        schema::Tags::Refuse => TagPolicy::Refuse,
+        schema::Tags::Pass => TagPolicy::Pass,
+        schema::Tags::Strip => TagPolicy::Strip,
+        schema::Tags::List(vids) => {
+            let vids = vids.into_iter().map(vid_of).collect::<Result<Vec<_>, _>>()?;
+            TagPolicy::list(vids)
+        }
     })
 }
 

@@ -197,8 +197,8 @@ impl<'a> After<'a> {
             let mut refuse = |error| refused.push((at, error));
             let object = Object::Vap(*id);
             if let Some(row) = self.model.vaps.get(id) {
-                let same = VapSpec { guard: spec.guard, uplink: spec.uplink, ..row.spec };
-                if same != *spec {
+                let place = |spec: &VapSpec| (spec.vn, spec.port, spec.selector);
+                if place(&row.spec) != place(spec) {
                     refuse(EngineError::Immutable { object, field: "vn, port or selector" });
                     continue;
                 }
@@ -213,12 +213,11 @@ impl<'a> After<'a> {
                 let holder = Object::Underlay(spec.port);
                 refuse(EngineError::Taken { what: format!("port {}", spec.port), holder });
             }
-            let selector = (spec.port, spec.vid);
+            let selector = (spec.port, spec.selector);
             let held =
                 self.model.selector_holders.get(&selector).filter(|holder| !self.changes.vaps.names(holder)).copied();
             if let Some(holder) = held.or_else(|| claimed.insert(selector, *id)).filter(|holder| holder != id) {
-                let frames = spec.vid.map_or("untagged frames".to_owned(), |vid| format!("C-TAG {vid}"));
-                let what = format!("{frames} of port {}", spec.port);
+                let what = format!("{} of port {}", spec.selector, spec.port);
                 refuse(EngineError::Taken { what, holder: Object::Vap(holder) });
             }
             let holder = if spec.uplink { uplinks.insert(spec.vn, *id) } else { None };

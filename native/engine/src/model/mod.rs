@@ -11,7 +11,7 @@ use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tables::Index;
-use types::{MacAddr, NextHopId, PortId, VapId, Vid, VnId, Vni};
+use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
 
 use crate::neighbour::Neighbour;
 use crate::schema::{Dest, Kind};
@@ -90,8 +90,8 @@ pub struct Model {
     pub neighbours: BTreeMap<Neighbour, MacAddr>,
     /// Who receives under which VNI.
     pub vni_holders: BTreeMap<Vni, VnId>,
-    /// Who has which frames of which port; `None` is the untagged ones.
-    pub selector_holders: BTreeMap<(PortId, Option<Vid>), VapId>,
+    /// Who has which frames of which port.
+    pub selector_holders: BTreeMap<(PortId, Selector), VapId>,
     /// FDB rows of all VNs.
     pub row_count: usize,
     /// Permitted sources of all VNs.
@@ -99,6 +99,16 @@ pub struct Model {
 }
 
 impl Model {
+    /// What a port is for.
+    pub fn role(&self, id: PortId) -> &'static str {
+        let mut vaps = self.selector_holders.range((id, Selector::Port)..);
+        match vaps.next() {
+            Some(((port, _), _)) if *port == id => "access",
+            _ if self.underlays.contains_key(&id) => "underlay",
+            _ => "unused",
+        }
+    }
+
     /// The underlay port on whose link `remote` is.
     pub fn link_of(&self, remote: Ipv4Addr) -> Option<PortId> {
         self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote)).map(|(port, _)| *port)

@@ -8,7 +8,7 @@ use types::{MacAddr, NextHopId, PortId, VapId, VnId};
 use super::*;
 use crate::error::{EngineError, Object};
 use crate::forwarding::tests::Bench;
-use crate::schema::{Command, Selector};
+use crate::schema::{Command, Selector, Tags};
 
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 
@@ -19,7 +19,14 @@ pub fn vn(vn: u32, vni: u32) -> Command {
     Command::VnSet { vn: VnId(vn), vni: Some(vni), mtu: 1500 }
 }
 pub fn vap(vap: u32, vn: u32, port: u16, vid: u16) -> Command {
-    Command::VapSet { vap: VapId(vap), vn: VnId(vn), port: PortId(port), selector: Selector::CTag(vid), flags: 1 }
+    Command::VapSet {
+        vap: VapId(vap),
+        vn: VnId(vn),
+        port: PortId(port),
+        selector: Selector::CTag(vid),
+        flags: 1,
+        tags: Tags::Refuse,
+    }
 }
 pub fn underlay(port: u16) -> Command {
     Command::UnderlaySet { port: PortId(port), ip: Ipv4Addr::new(192, 0, 2, 1), prefix: 24 }

@@ -22,7 +22,7 @@ pub enum Command {
     /// Op 4.
     VnDel { vn: VnId },
     /// Op 5.
-    VapSet { vap: VapId, vn: VnId, port: PortId, selector: Selector, flags: u8 },
+    VapSet { vap: VapId, vn: VnId, port: PortId, selector: Selector, flags: u8, tags: Tags },
     /// Op 6.
     VapDel { vap: VapId },
     /// Op 7.
@@ -66,13 +66,32 @@ pub enum Kind {
     Devargs(String),
 }
 
-/// Which frames of a port belong to a VAP.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+/// Which frames of a port belong to a VAP; not yet known to be VIDs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Selector {
-    /// Every untagged frame.
+    /// All frames.
     Port,
-    /// Frames with this C-TAG; not yet known to be a VID.
+    /// Untagged frames.
+    Untagged,
+    /// Frames with this C-TAG.
     CTag(u16),
+    /// Frames with this S-TAG.
+    STag(u16),
+    /// Frames with this S-TAG and this C-TAG behind it.
+    SAndCTag(u16, u16),
+}
+
+/// What is done with the tenant's own tags.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Tags {
+    /// A tagged frame is dropped.
+    Refuse,
+    /// They are carried.
+    Pass,
+    /// They are removed.
+    Strip,
+    /// Only these C-TAGs are carried.
+    List(Vec<u16>),
 }
 
 /// Where an FDB row points.
@@ -108,6 +127,10 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     }
     fn ip(&mut self, name: &'static str) -> Result<Ipv4Addr, A::Error> {
         self.next::<Bytes<4>>(name).map(|bytes| bytes.0.into())
+    }
+    /// An element that an older controller does not send.
+    fn optional<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, A::Error> {
+        self.0.next_element()
     }
     fn skip_rest(&mut self) -> Result<(), A::Error> {
         while self.0.next_element::<IgnoredAny>()?.is_some() {}
@@ -151,7 +174,8 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
         vn: f.vn()?,
         port: f.port()?,
         selector: f.next("selector")?,
-        flags: f.next("flags")?
+        flags: f.next("flags")?,
+        tags: f.optional()?.unwrap_or(Tags::Refuse)
     },
     6 => Command::VapDel { vap: f.vap()? },
     7 => Command::UnderlaySet { port: f.port()?, ip: f.ip("ip")?, prefix: f.next("prefix_len")? },
@@ -188,8 +212,19 @@ positional!(Kind, "a kind of port", |f| match f.next::<String>("driver")?.as_str
 
 positional!(Selector, "a selector", |f| match f.next::<String>("selector")?.as_str() {
     "port" => Selector::Port,
+    "untagged" => Selector::Untagged,
     "c-tag" => Selector::CTag(f.next("vid")?),
+    "s-tag" => Selector::STag(f.next("vid")?),
+    "s-tag+c-tag" => Selector::SAndCTag(f.next("s_vid")?, f.next("c_vid")?),
     other => return Err(A::Error::custom(format_args!("unknown selector `{other}`"))),
+});
+
+positional!(Tags, "a tag policy", |f| match f.next::<String>("tags")?.as_str() {
+    "refuse" => Tags::Refuse,
+    "pass" => Tags::Pass,
+    "strip" => Tags::Strip,
+    "list" => Tags::List(f.next("vids")?),
+    other => return Err(A::Error::custom(format_args!("unknown tag policy `{other}`"))),
 });
 
 positional!(Dest, "a destination", |f| match f.next::<u8>("dest")? {

@@ -31,7 +31,20 @@ fn every_command_of_the_page_is_understood() {
     assert_eq!(command((3, 7, None::<u32>, 1500)), Ok(Command::VnSet { vn: VnId(7), vni: None, mtu: 1500 }));
     assert_eq!(
         command((5, 1, 7, 3, ("c-tag", 100), 1)),
-        Ok(Command::VapSet { vap: VapId(1), vn: VnId(7), port, selector: Selector::CTag(100), flags: 1 })
+        Ok(Command::VapSet {
+            vap: VapId(1),
+            vn: VnId(7),
+            port,
+            selector: Selector::CTag(100),
+            flags: 1,
+            tags: Tags::Refuse
+        })
+    );
+    let with = |selector, tags| Command::VapSet { vap: VapId(1), vn: VnId(7), port, selector, flags: 1, tags };
+    assert_eq!(command((5, 1, 7, 3, ("untagged",), 1, ("pass",))), Ok(with(Selector::Untagged, Tags::Pass)));
+    assert_eq!(
+        command((5, 1, 7, 3, ("s-tag+c-tag", 300, 55), 1, ("list", [1, 2]))),
+        Ok(with(Selector::SAndCTag(300, 55), Tags::List(vec![1, 2])))
     );
     assert_eq!(
         command((11, 7, Bytes::new(MAC), (1, 9))),
@@ -64,7 +77,8 @@ fn wrong_shapes_name_what_is_wrong() {
     assert!(detail(command((4,))).contains("`vn` is missing"));
     assert!(detail(command((11, 7, Bytes::new(&MAC[..5]), (0, 1)))).contains("bin of 6 bytes"));
     assert!(detail(command((7, 0, Bytes::new(&[0; 16]), 64))).contains("bin of 4 bytes"), "IPv6 is not in schema 1");
-    assert!(detail(command((5, 1, 7, 3, ("s-tag", 100), 0))).contains("s-tag"));
+    assert!(detail(command((5, 1, 7, 3, ("t-tag", 100), 0))).contains("t-tag"));
+    assert!(detail(command((5, 1, 7, 3, ("s-tag",), 0))).contains("`vid` is missing"));
     assert!(detail(command((2, 70_000))).contains("70000"));
     let mut trailing = pack((2, 3));
     trailing.push(0);

@@ -1,12 +1,13 @@
 //! Port and tag give the VAP, and the VAP gives the VN (RFC 8014, 3.2 and 4.2).
 
-use tables::{AccessPort, FdbKey, Index, Snapshot};
+use tables::{AccessPort, FdbKey, Index, STags, Snapshot};
 use types::{DropReason, MacAddr};
-use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, VLAN_TAG, VlanTag, claimed_ip_length};
+use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, TagStack, VLAN_TAG, VlanTag, claimed_ip_length};
 
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, PuntClass};
+use crate::tags::policy;
 
 /// Finds VAP and VN of every packet, checks the frame's shape, and prefetches its FDB rows.
 pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>, metas: &mut [Meta]) {
@@ -31,63 +32,102 @@ pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &B
 
 #[inline]
 fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
-    let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
+    let drop = |reason| Verdict::Drop(reason);
+    let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
-    // Before the tag: LLDP and its kind are about the link, and untagged on it.
-    if destination.is_link_local() {
-        return Err(Verdict::Punt(PuntClass::LinkLocal));
+    let outermost = ethernet.ether_type.get();
+    if let Some(class) = control(port, destination, outermost, rest) {
+        return Err(Verdict::Punt(class));
     }
-    let (index, tag, ether_type) = select(port, ethernet.ether_type.get(), rest)?;
+    let Selected { vap: index, length } = select(port, outermost, rest)?;
     let vap = pipeline.snapshot.vap(index);
-    let vn = pipeline.snapshot.vn(vap.vn).ok_or(Verdict::Drop(DropReason::UnknownTag))?;
+    let vn = pipeline.snapshot.vn(vap.vn).ok_or(drop(DropReason::UnknownTag))?;
     pipeline.counters.vap_in(index, frame.len());
 
-    let payload = &frame[ETHERNET_HEADER + usize::from(tag)..];
-    check_shape(ether_type, payload, vn.max_frame)?;
+    // What follows the selecting tags is the tenant's frame, with the tenant's own tags at its front.
+    let tenant = &frame[ETHERNET_HEADER - 2 + usize::from(length)..];
+    let (ether_type, rest) = tenant.split_first_chunk::<2>().ok_or(drop(DropReason::Truncated))?;
+    let tags = TagStack::parse(u16::from_be_bytes(*ether_type), rest).ok_or(drop(DropReason::Truncated))?;
+    let strip = policy(&vap.tags, &tags).map_err(drop)?;
+    check_shape(tags.ether_type, &rest[usize::from(tags.length)..], vn.max_frame)?;
     let source = MacAddr(ethernet.source);
     if !source.is_station() {
-        return Err(Verdict::Drop(DropReason::SourceInvalid));
+        return Err(drop(DropReason::SourceInvalid));
     }
     meta.vap = index;
     meta.vn = vap.vn;
-    meta.tag = tag;
+    meta.tag = length + strip;
     meta.guard = vap.guard;
+    meta.reflect = vap.reflect;
     meta.source = FdbKey { vn: vap.vn, mac: source };
     meta.destination = FdbKey { vn: vap.vn, mac: destination };
     Ok(())
 }
 
-/// The VAP of a frame, the bytes of the tag that named it, and the EtherType behind that tag.
+/// The class of a frame that is about the link and not from a tenant: what bridges do not forward, and LLDP and ECP to this port or to a
+/// group, untagged or within an S-channel (802.1Q, 42 and 43). Everything else is the tenants'.
 #[inline]
-fn select(port: &AccessPort, ether_type: u16, rest: &[u8]) -> Result<(Index, u8, u16), Verdict> {
-    match ether_type {
-        EtherType::C_TAG => {
-            let (tag, _) = VlanTag::ref_from_prefix(rest).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
-            let vid = tag.vid();
-            // VID 0 is a priority tag: the frame counts as untagged (802.1Q, 6.9.1).
-            let (index, reason) = match vid {
-                0 => (port.untagged, DropReason::Untagged),
-                _ => (port.c_tag[usize::from(vid)], DropReason::UnknownTag),
-            };
-            some(index, reason).map(|index| (index, VLAN_TAG as u8, tag.ether_type.get()))
-        }
-        EtherType::S_TAG => Err(Verdict::Drop(DropReason::UnexpectedStag)),
-        _ => some(port.untagged, DropReason::Untagged).map(|index| (index, 0, ether_type)),
+fn control(port: &AccessPort, destination: MacAddr, outermost: u16, rest: &[u8]) -> Option<PuntClass> {
+    let ether_type = match outermost {
+        EtherType::S_TAG => VlanTag::ref_from_prefix(rest).ok()?.0.ether_type.get(),
+        _ => outermost,
+    };
+    let class = match ether_type {
+        EtherType::LLDP => PuntClass::Lldp,
+        EtherType::ECP => PuntClass::Ecp,
+        _ => return destination.is_link_local().then_some(PuntClass::LinkLocal),
+    };
+    (destination.is_group() || destination == port.mac).then_some(class)
+}
+
+/// A VAP, and the bytes of the tags that selected it.
+struct Selected {
+    vap: Index,
+    length: u8,
+}
+
+/// The VAP of a frame: the most specific selector of the port that fits.
+#[inline]
+fn select(port: &AccessPort, outermost: u16, rest: &[u8]) -> Result<Selected, Verdict> {
+    const TAG: u8 = VLAN_TAG as u8;
+    let tag = |rest| VlanTag::ref_from_prefix(rest).map_err(|_| Verdict::Drop(DropReason::Truncated));
+    let (named, reason) = match outermost {
+        EtherType::C_TAG => match tag(rest)?.0.vid() {
+            0 => (Selected { vap: port.untagged, length: TAG }, DropReason::Untagged),
+            vid => (Selected { vap: port.c_tag[usize::from(vid)], length: TAG }, DropReason::UnknownTag),
+        },
+        EtherType::S_TAG => match &port.s_tag {
+            None => (Selected { vap: Snapshot::NONE, length: 0 }, DropReason::UnexpectedStag),
+            Some(s_tags) => (select_s_tag(s_tags, rest)?, DropReason::UnknownTag),
+        },
+        _ => (Selected { vap: port.untagged, length: 0 }, DropReason::Untagged),
+    };
+    match (named.vap, port.whole) {
+        (Snapshot::NONE, Snapshot::NONE) => Err(Verdict::Drop(reason)),
+        (Snapshot::NONE, whole) => Ok(Selected { vap: whole, length: 0 }),
+        _ => Ok(named),
     }
 }
 
-#[inline]
-fn some(index: Index, reason: DropReason) -> Result<Index, Verdict> {
-    if index == Snapshot::NONE { Err(Verdict::Drop(reason)) } else { Ok(index) }
+fn select_s_tag(s_tags: &STags, rest: &[u8]) -> Result<Selected, Verdict> {
+    const TAG: u8 = VLAN_TAG as u8;
+    let truncated = Verdict::Drop(DropReason::Truncated);
+    let (outer, rest) = VlanTag::ref_from_prefix(rest).map_err(|_| truncated)?;
+    let s_vid = usize::from(outer.vid());
+    if let (EtherType::C_TAG, Some(behind)) = (outer.ether_type.get(), &s_tags.with_c[s_vid]) {
+        let (inner, _) = VlanTag::ref_from_prefix(rest).map_err(|_| truncated)?;
+        let vap = behind[usize::from(inner.vid())];
+        if vap != Snapshot::NONE {
+            return Ok(Selected { vap, length: 2 * TAG });
+        }
+    }
+    Ok(Selected { vap: s_tags.alone[s_vid], length: TAG })
 }
 
-/// What holds for a tenant's frame on either side of the tunnel: no tag of its own (RFC 7348, 6.1: a tag is neither put into a
-/// tunnel nor accepted from one unless configured), as long as its IP header says, and not longer than the VN allows.
+/// What holds for a tenant's frame on either side of the tunnel: it is as long as its IP header says, and its payload not longer than the
+/// VN allows. `ether_type` and `payload` are those behind all tags.
 #[inline]
 pub fn check_shape(ether_type: u16, payload: &[u8], max_frame: u16) -> Result<(), Verdict> {
-    if EtherType::is_tag(ether_type) {
-        return Err(Verdict::Drop(DropReason::TenantTag));
-    }
     if claimed_ip_length(ether_type, payload).is_some_and(|claimed| claimed > payload.len()) {
         return Err(Verdict::Drop(DropReason::Truncated));
     }

@@ -4,7 +4,6 @@ use tables::{Destination, VapEntry};
 use types::DropReason::*;
 
 use super::lab::*;
-use crate::packet::PuntClass;
 
 const BLUE_1: u16 = 0;
 const RED_1: u16 = 1;
@@ -151,18 +150,6 @@ fn a_next_hop_without_a_mac_or_with_a_small_mtu_is_a_counted_drop() {
     assert_eq!(lab.run(LINK_1, &bytes).dropped, [(UnderlayMtu, 1)]);
     std::sync::Arc::make_mut(&mut lab.snapshot.next_hops)[0].header_length = 0;
     assert_eq!(lab.run(LINK_1, &bytes).dropped, [(NeighbourUnresolved, 1)]);
-}
-
-#[test]
-fn link_local_frames_are_punted_tagged_or_not_and_counted_when_nobody_has_room() {
-    let mut lab = Lab::new();
-    let lldp = frame([1, 0x80, 0xc2, 0, 0, 0x0e], HERE, &[0x88, 0xcc, 0, 0]);
-    for bytes in [lldp.clone(), tagged(0x8100, BLUE_TAG, &lldp)] {
-        let expected = Effects { punted: vec![(PuntClass::LinkLocal, bytes.clone())], ..Effects::default() };
-        assert_eq!(lab.run(LINK_1, &bytes), expected);
-    }
-    lab.punt_room = false;
-    assert_eq!(lab.run(LINK_1, &lldp), Effects::drop(PuntFull));
 }
 
 #[test]

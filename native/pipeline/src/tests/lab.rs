@@ -8,7 +8,7 @@ use tables::{
     AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey, UnderlayPort,
     VapEntry, VnEntry, concurrent_map,
 };
-use types::{DropReason, MacAddr, PortId, Vni};
+use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
 use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
 
 use crate::packet::{Packet, PuntClass, Sink};
@@ -27,6 +27,8 @@ pub const RED_VNI: u32 = 5002;
 pub const US: ([u8; 6], Ipv4Addr) = ([2, 0xff, 0, 0, 0, 1], Ipv4Addr::new(192, 0, 2, 1));
 pub const NVE_2: ([u8; 6], Ipv4Addr) = ([2, 0xff, 0, 0, 0, 2], Ipv4Addr::new(192, 0, 2, 2));
 pub const NVE_3: ([u8; 6], Ipv4Addr) = ([2, 0xff, 0, 0, 0, 3], Ipv4Addr::new(192, 0, 2, 3));
+pub const LINK_1_MAC: [u8; 6] = [2, 0xcc, 0, 0, 0, 1];
+const LINK_2_MAC: [u8; 6] = [2, 0xcc, 0, 0, 0, 2];
 /// In both VNs, at link 1.
 pub const HERE: [u8; 6] = [2, 0, 0, 0, 0, 1];
 /// In blue only, at link 1.
@@ -121,11 +123,12 @@ impl Sink<TestPacket> for Recorder<'_> {
         self.effects.copies += 1;
         Some(packet.clone())
     }
-    fn punt(&mut self, class: PuntClass, _port: PortId, frame: &[u8]) -> bool {
-        if self.punt_room {
-            self.effects.punted.push((class, frame.to_vec()));
+    fn punt(&mut self, class: PuntClass, _port: PortId, frame: &[u8]) -> Result<(), DropReason> {
+        if !self.punt_room {
+            return Err(DropReason::PuntFull);
         }
-        self.punt_room
+        self.effects.punted.push((class, frame.to_vec()));
+        Ok(())
     }
 }
 
@@ -140,11 +143,13 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Self {
-        let mut link_1 = AccessPort::default();
-        link_1.c_tag[usize::from(BLUE_TAG)] = BLUE_1;
-        link_1.c_tag[usize::from(RED_TAG)] = RED_1;
-        let link_2 = AccessPort { untagged: BLUE_2, ..AccessPort::default() };
-        let vap = |port: PortId, vid, vn| VapEntry { port: port.0, vid, vn, guard: true };
+        let tag = |vid: u16| Vid::try_from(vid).unwrap();
+        let mut link_1 = AccessPort::new(MacAddr(LINK_1_MAC));
+        link_1.select(Selector::CTag(tag(BLUE_TAG)), BLUE_1);
+        link_1.select(Selector::CTag(tag(RED_TAG)), RED_1);
+        let mut link_2 = AccessPort::new(MacAddr(LINK_2_MAC));
+        link_2.select(Selector::Untagged, BLUE_2);
+        let vap = |port: PortId, c_vid, vn| VapEntry { port: port.0, c_vid, vn, ..VapEntry::CLOSED };
         let vn = |vaps: &[u16], flood: &[u16]| VnEntry {
             max_frame: 1514,
             vaps: vaps.into(),
@@ -186,6 +191,19 @@ impl Lab {
 
     pub fn row(&mut self, vn: u16, mac: [u8; 6], destination: Destination) {
         self.fdb.insert(FdbKey { vn, mac: MacAddr(mac) }, destination.pack()).unwrap();
+    }
+
+    pub fn change_vap(&mut self, vap: u16, change: impl FnOnce(&mut VapEntry)) {
+        change(&mut Arc::make_mut(&mut self.snapshot.vaps)[usize::from(vap)]);
+    }
+
+    /// Gives a VAP another selector on link 1.
+    pub fn select(&mut self, vap: u16, selector: Selector) {
+        self.change_vap(vap, |entry| (entry.s_vid, entry.c_vid) = (selector.s_vid(), selector.c_vid()));
+        let PortEntry::Access(port) = &mut Arc::make_mut(&mut self.snapshot.ports)[0] else { panic!() };
+        let port = Arc::make_mut(port);
+        *port = AccessPort::new(port.mac);
+        port.select(selector, vap);
     }
 
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {

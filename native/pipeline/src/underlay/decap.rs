@@ -2,7 +2,7 @@
 
 use tables::FdbKey;
 use types::{DropReason, MacAddr};
-use wire::{ETHERNET_HEADER, EthernetHeader, FromBytes, VXLAN_OVERHEAD};
+use wire::{EthernetHeader, FromBytes, TagStack, VXLAN_OVERHEAD};
 
 use crate::access::check_shape;
 use crate::burst::{Burst, Pipeline};
@@ -33,8 +33,9 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<(), V
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
     let vn = pipeline.snapshot.vn(meta.vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?;
-    check_shape(ethernet.ether_type.get(), payload, vn.max_frame)?;
-    debug_assert_eq!(frame.len(), payload.len() + ETHERNET_HEADER);
+    // Whether a tag inside is welcome is for the VAP to say that it goes to (RFC 7348, 6.1: not unless configured).
+    let tags = TagStack::parse(ethernet.ether_type.get(), payload).ok_or(Verdict::Drop(DropReason::Truncated))?;
+    check_shape(tags.ether_type, &payload[usize::from(tags.length)..], vn.max_frame)?;
     meta.destination = FdbKey { vn: meta.vn, mac: destination };
     Ok(())
 }
