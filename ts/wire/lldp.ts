@@ -61,6 +61,8 @@ export function msapOf({ chassisId, portId }: Pick<Lldpdu, 'chassisId' | 'portId
 }
 
 export function decodeLldp(octets: Uint8Array): Result<Lldpdu> {
+  if (octets.length > LLDPDU_MAX)
+    return err(octetError('lldp', `at most ${LLDPDU_MAX} octets`, `${octets.length} octets`));
   const raw = splitTlvs(octets, 'lldp');
   if (!raw.ok) return raw;
   const { tlvs } = raw.value;
@@ -101,7 +103,7 @@ function readTlv({ type, value }: RawTlv): LldpTlv {
   };
 }
 
-/** With the End TLV. */
+/** With the End TLV, if there is room: the end of the frame ends it as well. */
 export function encodeLldp(pdu: Lldpdu): Result<Uint8Array> {
   const writer = new OctetWriter('lldp', LLDPDU_MAX);
   const id = (type: number, name: string, { subtype, octets }: LldpId) =>
@@ -131,7 +133,7 @@ export function encodeLldp(pdu: Lldpdu): Result<Uint8Array> {
         break;
     }
   }
-  writer.u16('end', TYPES.end);
+  if (writer.length + 2 <= LLDPDU_MAX) writer.u16('end', TYPES.end);
   return writer.error === null ? ok(writer.octets()) : err(writer.error);
 }
 

@@ -127,14 +127,14 @@ function readTlv({ type, value }: RawTlv, formats: FilterFormats): VdpTlv {
 }
 
 /**
- * The PDU with two octets of zero at its end: they end the TLVs for every receiver, and lldpad else reads on in what its
+ * The PDU with two octets of zero at its end, if there is room: they end the TLVs for every receiver, and lldpad else reads on in what its
  * buffer held before.
  */
 export function encodeVdp(pdu: VdpPdu, formats: FilterFormats = STANDARD_FILTER_FORMATS): Result<Uint8Array> {
   const writer = new OctetWriter('vdp', ECP_PAYLOAD_MAX);
   writeTlv(writer, 'vdp', MANAGER_ID, (value) => value.hex('managerId', pdu.managerId, MANAGER_ID_OCTETS));
   for (const [i, tlv] of pdu.tlvs.entries()) writeVdpTlv(writer, `vdp.tlvs[${i}]`, tlv, formats);
-  writer.u16('end', 0);
+  if (writer.length + 2 <= ECP_PAYLOAD_MAX) writer.u16('end', 0);
   return writer.error === null ? ok(writer.octets()) : err(writer.error);
 }
 
