@@ -52,13 +52,15 @@ export async function runRole(
   engine?: Engine,
 ): Promise<void> {
   // What ends the process without `close` (an uncaught error, process.exit) must still stop the engine's threads.
-  if (engine !== undefined) process.once('exit', () => engine.shutdownNow());
+  const onExit = (): void => engine?.shutdownNow();
+  process.once('exit', onExit);
   let stop: (reason: string | NveError) => void = () => undefined;
   const stopped = new Promise<string | NveError>((resolve) => {
     stop = resolve;
   });
+  const leaveNow = (): void => process.exit(1);
   const onSignal = (signal: NodeJS.Signals): void => {
-    process.once(signal, () => process.exit(1));
+    process.once(signal, leaveNow);
     stop(signal);
   };
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
@@ -84,6 +86,7 @@ export async function runRole(
         log.error({ component: 'process', cause: toNveError(error).code }, toNveError(error).message),
       );
     clearTimeout(timer);
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, onSignal).off(signal, leaveNow);
+    process.off('exit', onExit);
   }
 }

@@ -46,7 +46,7 @@ const engines: FakeEngine[] = [];
 const hosts: { agent: Agent; tnve: Tnve; agentClient: HypervisorClient; tnveClient: HypervisorClient }[] = [];
 
 const fill = (text: string, n: number | string = ''): string =>
-  text.replaceAll('DIR', directory).replace(/N(?=[".0/]|00|09)/g, `${n}`);
+  text.replace(/N(?=[".0/]|00|09)/g, `${n}`).replaceAll('DIR', directory);
 
 function startNva(): Promise<Nva> {
   const config = unwrap(parseConfig('nva', fill(NVA), 'nva.toml'));

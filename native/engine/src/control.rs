@@ -233,7 +233,7 @@ impl Control {
             }
         }
         // Only now, so that a frame that already waits meets all of the batch.
-        new.into_iter().for_each(|id| self.devices.attach(id, &self.poller));
+        self.devices.attach(&new, &self.poller);
         for id in effects.closed_ports {
             self.devices.close(id, &self.poller);
             self.links.remove(&id);

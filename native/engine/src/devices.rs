@@ -49,19 +49,21 @@ impl Devices {
         self.open.insert(id, port);
     }
 
-    /// Hands a device to the poller.
-    pub fn attach(&mut self, id: PortId, poller: &Poller) {
-        let queues = self.open.get_mut(&id).map(Port::take_queues);
-        for (rx, tx) in queues.into_iter().flatten() {
-            poller.task(Task::Attach(id, rx, tx));
+    /// Hands devices to the poller, all at once: what comes in by one may leave by another.
+    pub fn attach(&mut self, ids: &[PortId], poller: &Poller) {
+        let mut tasks = Vec::new();
+        for id in ids {
+            let queues = self.open.get_mut(id).map(Port::take_queues).into_iter().flatten();
+            tasks.extend(queues.map(|(rx, tx)| Task::Attach(*id, rx, tx)));
         }
+        poller.tasks(tasks);
     }
 
     /// Takes a device back from the poller and closes it.
     pub fn close(&mut self, id: PortId, poller: &Poller) {
         let Some(port) = self.open.remove(&id) else { return };
         let (done, wait) = channel();
-        poller.task(Task::Detach(id, done));
+        poller.tasks(vec![Task::Detach(id, done)]);
         // A poller that has failed dropped its queues; then nobody answers, and nobody needs to. Dropping the port closes it.
         let _ = wait.recv_timeout(PATIENCE);
         drop(port);

@@ -94,9 +94,9 @@ impl Poller {
         Ok(Self { mailbox, waker, thread: Some(thread) })
     }
 
-    /// Gives it a task.
-    pub fn task(&self, task: Task) {
-        self.mailbox.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    /// Gives it tasks, which it does together between two bursts.
+    pub fn tasks(&self, tasks: Vec<Task>) {
+        self.mailbox.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
         self.mailbox.waiting.store(true, Ordering::Release);
         self.waker.wake();
     }

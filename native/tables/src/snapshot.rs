@@ -143,7 +143,7 @@ impl VapEntry {
 /// A VN.
 #[derive(Clone, Debug)]
 pub struct VnEntry {
-    /// The longest untagged frame of a tenant, bytes: the VN's MTU and an Ethernet header.
+    /// The longest untagged frame of a tenant, bytes: the VN's MTU and an Ethernet header; 0 while the VN is closed.
     pub max_frame: u16,
     /// The VAP that takes unknown unicast.
     pub uplink: Index,
@@ -210,7 +210,7 @@ impl Snapshot {
     /// A VN, if there is one of that index.
     #[inline(always)]
     pub fn vn(&self, index: Index) -> Option<&VnEntry> {
-        self.vns.get(usize::from(index))
+        self.vns.get(usize::from(index)).filter(|vn| vn.max_frame != 0)
     }
 
     /// A next hop, if there is one of that index.
@@ -264,6 +264,9 @@ mod tests {
         let open = VapEntry { port: 1, c_vid: 7, vn: 0, ..VapEntry::CLOSED };
         publisher.publish(Snapshot { vaps: Arc::new(vec![open.clone()]), ..Snapshot::default() });
         assert_eq!(*reader.load().vap(0), open);
+        let vn = VnEntry { max_frame: 1514, ..VnEntry::default() };
+        publisher.publish(Snapshot { vns: Arc::new(vec![VnEntry::default(), vn]), ..Snapshot::default() });
+        assert_eq!([0, 1, 2].map(|index| reader.load().vn(index).is_some()), [false, true, false]);
         assert!(matches!(reader.load().port(PortId(5)), PortEntry::Unused));
     }
 }

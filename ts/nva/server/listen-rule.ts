@@ -2,18 +2,28 @@
  * Where an NVA without TLS may listen: NNP tells everybody's addresses and believes what NVEs report, so in plain text it
  * stays where only this machine, or a network that was set apart for it, can reach it.
  */
-import { readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { err, nveError, ok, type Result } from '#model';
 import { formatNvaAddress } from '../address.js';
 import type { NvaAddress } from '../types.js';
 
+/** How to tell namespaces apart; tests give their own. */
+export interface Namespaces {
+  /** The network namespace of a process: `net:[inode]`. Throws if it may not be read. */
+  of(pid: string): string;
+  /** Those that `ip netns` made, in the same form. */
+  named(): readonly string[];
+}
+
 /** Loopback, a Unix socket, or anything in a network namespace that is not the machine's own; else NVE-NVA-008. */
-export function mayListen(address: NvaAddress, namespaceOf: (pid: string) => string = readNamespace): Result<null> {
+export function mayListen(address: NvaAddress, namespaces: Namespaces = SYSTEM): Result<null> {
   if (address.kind === 'unix' || isLoopback(address.host)) return ok(null);
   let reason: string;
   try {
-    if (namespaceOf('self') !== namespaceOf('1')) return ok(null);
+    const own = namespaces.of('self');
+    // Some systems let nobody look at process 1; a namespace that `ip netns` made is not the machine's own either way.
+    if (namespaces.named().includes(own) || own !== namespaces.of('1')) return ok(null);
     reason = 'it is an address of the network namespace of the machine itself';
   } catch (caught) {
     const why = caught instanceof Error ? caught.message : String(caught);
@@ -28,6 +38,15 @@ function isLoopback(host: string): boolean {
   return isIP(host) === 6 && /^(::1|::ffff:127\.\d+\.\d+\.\d+)$/i.test(host);
 }
 
-function readNamespace(pid: string): string {
-  return readlinkSync(`/proc/${pid}/ns/net`);
-}
+const NETNS = '/run/netns';
+
+const SYSTEM: Namespaces = {
+  of: (pid) => readlinkSync(`/proc/${pid}/ns/net`),
+  named: () => {
+    try {
+      return readdirSync(NETNS).map((name) => `net:[${statSync(`${NETNS}/${name}`).ino}]`);
+    } catch {
+      return []; // nobody has made any
+    }
+  },
+};

@@ -6,17 +6,20 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { unwrap } from '#model';
 import type { NvaAddress } from '../types.js';
 import { listenOn } from './listen.js';
-import { mayListen } from './listen-rule.js';
+import { mayListen, type Namespaces } from './listen-rule.js';
 
 const tcp = (host: string): NvaAddress => ({ kind: 'tcp', host, port: 0 });
-const same = () => 'net:[1]';
-const apart = (pid: string) => (pid === 'self' ? 'net:[2]' : 'net:[1]');
-const unreadable = (pid: string) => {
-  if (pid === '1') throw new Error('EACCES: permission denied');
-  return 'net:[1]';
+const same: Namespaces = { of: () => 'net:[1]', named: () => ['net:[2]'] };
+const apart: Namespaces = { of: (pid) => (pid === 'self' ? 'net:[2]' : 'net:[1]'), named: () => [] };
+const unreadable: Namespaces = {
+  of: (pid) => {
+    if (pid === '1') throw new Error('EACCES: permission denied');
+    return 'net:[3]';
+  },
+  named: () => ['net:[2]'],
 };
-const verdict = (address: NvaAddress, namespaceOf: (pid: string) => string) => {
-  const result = mayListen(address, namespaceOf);
+const verdict = (address: NvaAddress, namespaces: Namespaces) => {
+  const result = mayListen(address, namespaces);
   return result.ok ? 'ok' : `${result.error.message} ${result.error.hint}`;
 };
 
@@ -40,6 +43,10 @@ describe('mayListen', () => {
       expect(verdict(tcp(host), same)).toContain('ip netns exec');
     },
   );
+
+  it('a namespace that ip netns made is known as such where process 1 may not be looked at', () => {
+    expect(verdict(tcp('192.0.2.1'), { ...unreadable, named: () => ['net:[2]', 'net:[3]'] })).toBe('ok');
+  });
 
   it('says so when the namespace of the machine cannot be read', () => {
     expect(verdict(tcp('192.0.2.1'), unreadable)).toContain('cannot be told (EACCES: permission denied)');

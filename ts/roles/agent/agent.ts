@@ -247,7 +247,7 @@ export class Agent {
     };
   }
 
-  async #mappingChanged({ vn, info, revision }: MappingChange): Promise<void> {
+  async #mappingChanged({ vn, info, hosts, revision }: MappingChange): Promise<void> {
     const local = this.#vns.get(vn);
     if (local === undefined) return;
     if (info === null) {
@@ -261,7 +261,7 @@ export class Agent {
     }
     for (const { key, to } of this.#vns.moved(vn))
       this.#revoke({ key }, { text: `it moved to NVE ${to}`, final: true });
-    const refused = await this.#vns.refresh(vn);
+    const refused = await this.#vns.refresh(vn, [...hosts.set.map(({ mac }) => mac), ...hosts.removed]);
     if (refused === undefined) this.#nva.applied(vn, revision);
     else this.#nva.refused(vn, revision, refused);
   }

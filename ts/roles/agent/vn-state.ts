@@ -1,7 +1,7 @@
 // One VN as this NVE serves it: what is attached here (from the TSI life cycle) and what the NVA says, and from both, by a pure
 // function, what the engine shall hold.
 
-import type { Dest, PortId } from '#dataplane';
+import type { NextHopId, PortId } from '#dataplane';
 import {
   ENCAP_VXLAN,
   type HostInfo,
@@ -89,27 +89,27 @@ export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: Nve
   return host !== undefined && host.nveId !== self && host.mobilitySeq > row.since;
 }
 
-/** All that the engine shall hold of the VN. Same input, same state: only new numbers are taken from `ids`. */
-export function vnState(input: VnInput): EngineState {
+/** The VN without its rows, and by which next hop each other NVE of it is reached. Only new numbers are taken from `ids`. */
+export function vnStructure(input: VnInput): { state: EngineState; nextHops: ReadonlyMap<NveId, NextHopId> } {
   const { local, view, self, ids, portOf } = input;
   const { vn, mtu } = local.info;
   // Each NVE receives a VN under a Context ID of its own; the NVA may name another one than the VN's default.
   const vni = view?.members.get(self)?.contextId ?? local.info.vni;
   const objects: EngineObject[] = [{ op: 'VnSet', vn, vni, mtu }];
   for (const { link, vid } of local.vaps.values()) {
-    const selector = { kind: 'c-tag', vid } as const;
+    const vap = ids.vap(vn, link, vid);
     objects.push({
       op: 'VapSet',
-      vap: ids.vap(vn, link, vid),
+      vap,
       vn,
       port: portOf(link),
-      selector,
+      selector: { kind: 'c-tag', vid },
       guard: true,
       uplink: false,
     });
   }
 
-  const nextHops = new Map<NveId, number>();
+  const nextHops = new Map<NveId, NextHopId>();
   const sources = new Set<IpAddr>();
   for (const member of view?.members.values() ?? []) {
     const remote = tunnelOf(member);
@@ -120,20 +120,21 @@ export function vnState(input: VnInput): EngineState {
     objects.push({ op: 'NextHopSet', nh, remote, encap: ENCAP_VXLAN, contextId });
     for (const { encap, ip } of member.tunnels) if (encap === ENCAP_VXLAN && ipFamily(ip) === 4) sources.add(ip);
   }
-
-  for (const [mac, row] of local.rows) {
-    if (isMovedAway(row, view?.hosts.get(mac), self)) continue;
-    const dest: Dest = { kind: 'vap', vap: ids.vap(vn, row.link, row.vid) };
-    objects.push({ op: 'FdbSet', vn, mac, dest });
-  }
-  for (const host of view?.hosts.values() ?? []) {
-    const nh = nextHops.get(host.nveId);
-    const row = local.rows.get(host.mac);
-    const isLocal = row !== undefined && !isMovedAway(row, host, self);
-    if (nh !== undefined && !isLocal) objects.push({ op: 'FdbSet', vn, mac: host.mac, dest: { kind: 'nh', nh } });
-  }
   if (nextHops.size > 0)
     objects.push({ op: 'FloodSet', vn, nhs: [...new Set(nextHops.values())].sort((a, b) => a - b) });
   if (sources.size > 0) objects.push({ op: 'SourcesSet', vn, ips: [...sources].sort() });
-  return stateOf(objects);
+  return { state: stateOf(objects), nextHops };
+}
+
+/** The row of a MAC: to its VAP if it is attached here, to its NVE if the NVA names one that is known, else none. */
+export function vnRow(input: VnInput, nextHops: ReadonlyMap<NveId, NextHopId>, mac: MacAddr): EngineObject | null {
+  const { local, view, self, ids } = input;
+  const { vn } = local.info;
+  const row = local.rows.get(mac);
+  const host = view?.hosts.get(mac);
+  if (row !== undefined && !isMovedAway(row, host, self)) {
+    return { op: 'FdbSet', vn, mac, dest: { kind: 'vap', vap: ids.vap(vn, row.link, row.vid) } };
+  }
+  const nh = host === undefined ? undefined : nextHops.get(host.nveId);
+  return nh === undefined ? null : { op: 'FdbSet', vn, mac, dest: { kind: 'nh', nh } };
 }

@@ -1,7 +1,8 @@
 // The VNs of this NVE and their way into the engine: the TSI life cycle's effects and the NVA's mappings change them, the reconciler
 // programs them. Everything here answers with results; nothing throws unless the engine itself failed.
 
-import type { PortId } from '#dataplane';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { NextHopId, PortId } from '#dataplane';
 import {
   err,
   type LinkName,
@@ -18,10 +19,10 @@ import {
 } from '#model';
 import type { VnView } from '#nva';
 import type { TsiEffect } from '#protocol';
-import { fdbKey, type ObjectKey, vapKey, vnKey } from '../engine/objects.js';
+import { fdbKey, macOfKey, type ObjectKey, vapKey, vnKey } from '../engine/objects.js';
 import type { Reconciler, Scope } from '../engine/reconciler.js';
 import { Ids } from './ids.js';
-import { type Fault, isMovedAway, LocalVn, vnState } from './vn-state.js';
+import { type Fault, isMovedAway, LocalVn, type VnInput, vnRow, vnStructure } from './vn-state.js';
 
 export interface VnsOptions {
   readonly reconciler: Reconciler;
@@ -34,84 +35,161 @@ export interface VnsOptions {
 type Program = Extract<TsiEffect, { type: 'program' }>;
 type Unprogram = Extract<TsiEffect, { type: 'unprogram' }>;
 
+/** A VN's rows have a scope of their own: they are many, and change one by one. */
 const scopeOf = (vn: VnId): Scope => `vn ${vn}`;
+const rowsOf = (vn: VnId): Scope => `rows ${vn}`;
+
+/** Rows that are made in one turn of the event loop. */
+const ROWS_AT_ONCE = 500;
+
+interface Entry {
+  readonly local: LocalVn;
+  /** Those that the rows were last made with. */
+  nextHops: ReadonlyMap<NveId, NextHopId>;
+  /** Under way: all rows are being made. */
+  loading: Promise<void> | null;
+  /** They have to be made once more. */
+  reload: boolean;
+}
 
 export class Vns {
   readonly #options: VnsOptions;
   readonly #ids = new Ids();
-  readonly #vns = new Map<VnId, LocalVn>();
+  readonly #vns = new Map<VnId, Entry>();
 
   constructor(options: VnsOptions) {
     this.#options = options;
   }
 
   get(vn: VnId): LocalVn | undefined {
-    return this.#vns.get(vn);
-  }
-
-  all(): Iterable<LocalVn> {
-    return this.#vns.values();
+    return this.#vns.get(vn)?.local;
   }
 
   connect(info: VnInfo): void {
-    if (!this.#vns.has(info.vn)) this.#vns.set(info.vn, new LocalVn(info));
+    if (!this.#vns.has(info.vn))
+      this.#vns.set(info.vn, { local: new LocalVn(info), nextHops: new Map(), loading: null, reload: false });
   }
 
   /** The VN's last TSI is gone: everything of it goes. */
   async disconnect(vn: VnId): Promise<void> {
     this.#vns.delete(vn);
     this.#ids.forget(vn);
-    await this.#options.reconciler.set(scopeOf(vn), new Map());
+    const { reconciler } = this.#options;
+    await Promise.all([scopeOf(vn), rowsOf(vn)].map((scope) => reconciler.set(scope, new Map())));
   }
 
   /** Sets aside what the TSI will need: the VN is in the engine, nothing is forwarded for the TSI. */
   async reserve(vn: VnId): Promise<Result<null>> {
-    await this.refresh(vn);
+    await this.refresh(vn, []);
     return this.#outcome([vnKey(vn)]);
   }
 
   /** Forwards for the TSI, or changes nothing. */
   async program({ key, vn, tag, macs, removed, restore }: Program): Promise<Result<null>> {
-    const local = this.#vns.get(vn.vn);
+    const local = this.get(vn.vn);
     if (local === undefined) return ok(null);
-    const putBack = remember(local, [...macs, ...removed, ...restore.map(({ mac }) => mac)]);
+    const changed = [...macs, ...removed, ...restore.map(({ mac }) => mac)];
+    const putBack = remember(local, changed);
     const isNew = local.enter(key.link, tag.vid, key.tsi);
     this.#change(local, key.tsi, removed, restore);
     for (const mac of macs) this.#addRow(local, mac, key, tag.vid);
-    await this.refresh(vn.vn);
+    await this.refresh(vn.vn, changed);
     const vap = vapKey(this.#ids.vap(vn.vn, key.link, tag.vid));
     const outcome = this.#outcome([vnKey(vn.vn), vap, ...macs.map((mac) => fdbKey(vn.vn, mac))]);
     if (outcome.ok) return outcome;
     putBack();
     if (isNew) local.leave(key.link, tag.vid, key.tsi);
-    await this.refresh(vn.vn);
+    await this.refresh(vn.vn, changed);
     return outcome;
   }
 
   /** Stops forwarding for the TSI, or changes nothing. */
   async unprogram({ key, vn, tag, macs, restore }: Unprogram): Promise<Result<null>> {
-    const local = this.#vns.get(vn.vn);
+    const local = this.get(vn.vn);
     if (local === undefined) return ok(null);
-    const putBack = remember(local, [...macs, ...restore.map(({ mac }) => mac)]);
+    const changed = [...macs, ...restore.map(({ mac }) => mac)];
+    const putBack = remember(local, changed);
     this.#change(local, key.tsi, macs, restore);
     local.leave(key.link, tag.vid, key.tsi);
-    await this.refresh(vn.vn);
+    await this.refresh(vn.vn, changed);
     const outcome = this.#outcome(macs.map((mac) => fdbKey(vn.vn, mac)));
     if (outcome.ok) return outcome;
     putBack();
     local.enter(key.link, tag.vid, key.tsi);
-    await this.refresh(vn.vn);
+    await this.refresh(vn.vn, changed);
     return outcome;
   }
 
-  /** Brings the engine to what is attached and what the NVA says now. */
-  async refresh(vn: VnId): Promise<NveError | undefined> {
-    const local = this.#vns.get(vn);
-    if (local === undefined) return undefined;
-    const { reconciler, viewOf, self, portOf, fault } = this.#options;
-    const state = vnState({ local, view: viewOf(vn), self, portOf, ids: this.#ids, fault });
-    await reconciler.set(scopeOf(vn), state);
-    return reconciler.firstCondition(state.keys());
+  /**
+   * Brings the engine to what is attached and what the NVA says now; of the rows only those of `macs`, if they are named. Gives a
+   * condition of the VN, if it has one.
+   */
+  async refresh(vn: VnId, macs?: readonly MacAddr[]): Promise<NveError | undefined> {
+    const entry = this.#vns.get(vn);
+    if (entry === undefined) return undefined;
+    const { reconciler } = this.#options;
+    const { state, nextHops } = vnStructure(this.#inputOf(entry));
+    // Rows name next hops: when these changed, all rows may have.
+    const isFew = macs !== undefined && sameMap(nextHops, entry.nextHops);
+    entry.nextHops = nextHops;
+    const changed = isFew ? macs : this.#allMacs(entry);
+    if (entry.loading === null && changed.length > ROWS_AT_ONCE) {
+      entry.loading = this.#load(entry).finally(() => {
+        entry.loading = null;
+      });
+    } else if (entry.loading !== null) {
+      // It takes nothing away before all rows are made, and begins again if they all may be others.
+      entry.reload ||= !isFew;
+      if (isFew) void this.#patchRows(entry, changed);
+      void reconciler.patch(scopeOf(vn), state);
+    } else {
+      void this.#patchRows(entry, changed);
+      await reconciler.set(scopeOf(vn), state);
+    }
+    await entry.loading;
+    return reconciler.scopeCondition(scopeOf(vn)) ?? reconciler.scopeCondition(rowsOf(vn));
+  }
+
+  /**
+   * Many rows come in slices, between which the event loop is free. What is new of the VN is there before them; what goes is named by
+   * rows until the last slice.
+   */
+  async #load(entry: Entry): Promise<void> {
+    const { reconciler } = this.#options;
+    const { vn } = entry.local.info;
+    const isCurrent = (): boolean => this.#vns.get(vn) === entry;
+    do {
+      entry.reload = false;
+      void reconciler.patch(scopeOf(vn), vnStructure(this.#inputOf(entry)).state);
+      const macs = this.#allMacs(entry);
+      for (let i = 0; i < macs.length && isCurrent() && !entry.reload; i += ROWS_AT_ONCE) {
+        void this.#patchRows(entry, macs.slice(i, i + ROWS_AT_ONCE));
+        await nextTurn();
+      }
+    } while (entry.reload && isCurrent());
+    if (isCurrent()) await reconciler.set(scopeOf(vn), vnStructure(this.#inputOf(entry)).state);
+  }
+
+  #patchRows(entry: Entry, macs: readonly MacAddr[]): Promise<void> {
+    const { vn } = entry.local.info;
+    const input = this.#inputOf(entry);
+    const changes = new Map(macs.map((mac) => [fdbKey(vn, mac), vnRow(input, entry.nextHops, mac)]));
+    return this.#options.reconciler.patch(rowsOf(vn), changes);
+  }
+
+  /** Attached here, named by the NVA, or in the engine. */
+  #allMacs({ local }: Entry): MacAddr[] {
+    const { vn } = local.info;
+    const { reconciler, viewOf } = this.#options;
+    const macs = new Set(local.rows.keys());
+    for (const mac of viewOf(vn)?.hosts.keys() ?? []) macs.add(mac);
+    for (const key of reconciler.keysOf(rowsOf(vn))) macs.add(macOfKey(key));
+    return [...macs];
+  }
+
+  #inputOf({ local }: Entry): VnInput {
+    const { viewOf, self, portOf, fault } = this.#options;
+    return { local, view: viewOf(local.info.vn), self, portOf, ids: this.#ids, fault };
   }
 
   /**
@@ -119,7 +197,7 @@ export class Vns {
    * gives the TSIs of which it says that they are at another NVE by now.
    */
   moved(vn: VnId): { key: TsiKey; to: NveId }[] {
-    const local = this.#vns.get(vn);
+    const local = this.get(vn);
     const view = this.#options.viewOf(vn);
     const gone = new Map<string, { key: TsiKey; to: NveId }>();
     for (const [mac, row] of local?.rows ?? []) {
@@ -136,8 +214,8 @@ export class Vns {
 
   /** The NVA counts anew (another epoch): old sequences say nothing any more. */
   forgetSequences(): void {
-    for (const { rows } of this.#vns.values()) {
-      for (const row of rows.values()) {
+    for (const { local } of this.#vns.values()) {
+      for (const row of local.rows.values()) {
         row.since = -1;
         row.confirmed = false;
       }
@@ -169,4 +247,8 @@ function remember(local: LocalVn, macs: readonly MacAddr[]): () => void {
       else local.rows.set(mac, row);
     }
   };
+}
+
+function sameMap<K, V>(a: ReadonlyMap<K, V>, b: ReadonlyMap<K, V>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
 }

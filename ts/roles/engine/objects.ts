@@ -2,7 +2,7 @@
 // (its dependencies) and what must be unique among all objects follow from docs/engine.md.
 
 import type { Command } from '#dataplane';
-import type { VnId } from '#model';
+import type { MacAddr, VnId } from '#model';
 
 type SetOp =
   | 'PortAdd'
@@ -34,7 +34,10 @@ export const portKey = (port: number): ObjectKey => `port ${port}`;
 export const vnKey = (vn: VnId): ObjectKey => `vn ${vn}`;
 export const vapKey = (vap: number): ObjectKey => `vap ${vap}`;
 export const nhKey = (nh: number): ObjectKey => `nexthop ${nh}`;
-export const fdbKey = (vn: VnId, mac: string): ObjectKey => `fdb ${vn} ${mac}`;
+export const fdbKey = (vn: VnId, mac: MacAddr): ObjectKey => `fdb ${vn} ${mac}`;
+
+/** The MAC in a row's key. */
+export const macOfKey = (key: ObjectKey): MacAddr => key.slice(key.lastIndexOf(' ') + 1) as MacAddr;
 
 /** The key of the object that a command, setting or deleting, is about. */
 export function keyOf(command: Command): ObjectKey {

@@ -1,6 +1,7 @@
-// From what the engine has to what it shall have: the next batch. A pure function. It never orders what the engine would have to
-// refuse: an object waits for what it names, and for a VNI or a tag that another object still holds. What cannot get its new form
-// and names in its old form something that goes is taken away first: rather no forwarding than forwarding to where nobody wants it.
+// From what the engine has to what it shall have: the next batch for some of the objects. A pure function. It never orders what the
+// engine would have to refuse: an object waits for what it names, and for a VNI or a tag that another object still holds. What cannot
+// get its new form and names in its old form something that goes is taken away first: rather no forwarding than forwarding to where
+// nobody wants it.
 
 import type { Command } from '#dataplane';
 import {
@@ -21,10 +22,10 @@ export interface PlanInput {
   readonly actual: EngineState;
   /** Who has what is unique, among `actual`. */
   readonly holders: ReadonlyMap<string, ObjectKey>;
-  /** Wanted, of the scopes that are looked at. */
+  /** All that is wanted. What the engine has besides goes; what names it is never wanted. */
   readonly wanted: EngineState;
-  /** Not wanted any more, of the same scopes. */
-  readonly unwanted: Iterable<ObjectKey>;
+  /** The objects to look at now. */
+  readonly keys: Iterable<ObjectKey>;
   /** Refused already: not to be set now. */
   readonly refused: ReadonlySet<ObjectKey>;
   /** Refused already: not to be deleted now. */
@@ -41,40 +42,53 @@ export interface Plan {
 const LAST: ReadonlySet<Command['op']> = new Set(['VnDel', 'UnderlayDel', 'PortDel']);
 
 export function planBatch(input: PlanInput): Plan {
-  const { actual, stuck } = input;
-  const going = new Set<ObjectKey>();
-  for (const key of input.unwanted) if (actual.has(key) && !stuck.has(key)) going.add(key);
-  keepNamed(going, [...stuck], actual);
+  const { actual, wanted, keys } = input;
+  const kept = keptByStuck(input);
+  // Objects that are deleted now although they are wanted, to be set anew afterwards.
+  const stale = new Set<ObjectKey>();
+  const isGoing = (key: ObjectKey): boolean =>
+    stale.has(key) || (actual.has(key) && !wanted.has(key) && !kept.has(key));
 
-  let { setting, waiting } = arrange(input, going);
-  for (;;) {
-    const stale = [...waiting.keys()].filter((key) => isStale(key, going, input));
-    if (stale.length === 0) break;
-    for (const key of stale) going.add(key);
-    ({ setting, waiting } = arrange(input, going));
+  const toSet: EngineObject[] = [];
+  const deletions: Command[] = [];
+  for (const key of keys) {
+    const object = wanted.get(key);
+    if (object !== undefined) toSet.push(object);
+    else if (isGoing(key)) deletions.push(deletionOf(actual.get(key) as EngineObject));
   }
+  inOrder(toSet);
 
-  const deletions = [...going].flatMap((key) => {
-    const object = actual.get(key);
-    return object === undefined ? [] : [deletionOf(object)];
-  });
+  let arranged = arrange(input, toSet, isGoing);
+  for (;;) {
+    const more = [...arranged.waiting.keys()].filter((key) => holdsOn(actual.get(key), key, isGoing));
+    if (more.length === 0) break;
+    for (const key of more) {
+      stale.add(key);
+      deletions.push(deletionOf(actual.get(key) as EngineObject));
+    }
+    arranged = arrange(input, toSet, isGoing);
+  }
+  const { setting, waiting } = arranged;
   const first = [...setting, ...deletions.filter(({ op }) => !LAST.has(op))];
   return { commands: first.length > 0 ? first : deletions, waiting };
 }
 
-/** What can be set now, and what has to wait, if `going` goes. */
-function arrange(
-  input: PlanInput,
-  going: ReadonlySet<ObjectKey>,
-): { setting: EngineObject[]; waiting: Map<ObjectKey, ObjectKey> } {
-  const { actual, wanted, refused } = input;
+interface Arranged {
+  readonly setting: EngineObject[];
+  readonly waiting: Map<ObjectKey, ObjectKey>;
+}
+
+/** What can be set now, and what has to wait. */
+function arrange(input: PlanInput, toSet: readonly EngineObject[], isGoing: (key: ObjectKey) => boolean): Arranged {
+  const { actual, refused } = input;
   const setting = new Map<ObjectKey, EngineObject>();
   const waiting = new Map<ObjectKey, ObjectKey>();
   const claimed = new Map<string, ObjectKey>();
-  const available = (key: ObjectKey): boolean => setting.has(key) || (actual.has(key) && !going.has(key));
+  const available = (key: ObjectKey): boolean => setting.has(key) || (actual.has(key) && !isGoing(key));
 
-  for (const object of inOrder([...wanted.values()])) {
+  for (const object of toSet) {
     const key = keyOf(object);
+    const has = actual.get(key);
     const missing = object.op === 'FloodSet' ? object.nhs.find((nh) => !available(nhKey(nh))) : undefined;
     if (missing !== undefined) waiting.set(key, nhKey(missing));
     let possible = missing === undefined ? object : reachableOf(object, available);
@@ -84,11 +98,10 @@ function arrange(
       possible = object.op === 'VnSet' ? { ...object, vni: null } : undefined;
     }
     if (possible === undefined) continue;
-    const has = actual.get(key);
-    if (has !== undefined && !going.has(key) && sameObject(has, possible)) continue;
+    if (has !== undefined && !isGoing(key) && sameObject(has, possible)) continue;
     // A port does not change its place: the old one has to go first, and it does not go while it is wanted.
-    const fixed = possible.op === 'PortAdd' && has !== undefined;
-    const blocked = refused.has(key) || going.has(key) || fixed;
+    const isFixed = possible.op === 'PortAdd' && has !== undefined;
+    const blocked = refused.has(key) || isGoing(key) || isFixed;
     const blocker = blocked ? key : dependenciesOf(possible).find((dependency) => !available(dependency));
     if (blocker !== undefined) {
       waiting.set(key, blocker);
@@ -102,10 +115,8 @@ function arrange(
 }
 
 /** Whether what waits holds on, in the form that the engine has, to something that goes. */
-function isStale(key: ObjectKey, going: ReadonlySet<ObjectKey>, { actual, stuck }: PlanInput): boolean {
-  const has = actual.get(key);
-  if (has === undefined || going.has(key) || stuck.has(key)) return false;
-  return dependenciesOf(has).some((dependency) => going.has(dependency));
+function holdsOn(has: EngineObject | undefined, key: ObjectKey, isGoing: (key: ObjectKey) => boolean): boolean {
+  return has !== undefined && !isGoing(key) && dependenciesOf(has).some(isGoing);
 }
 
 /**
@@ -129,11 +140,15 @@ function reachableOf(object: EngineObject, available: (key: ObjectKey) => boolea
   return nhs.length === 0 ? undefined : { ...object, nhs };
 }
 
-/** What could not be deleted keeps what it names, and so on. */
-function keepNamed(going: Set<ObjectKey>, kept: ObjectKey[], actual: EngineState): void {
-  for (let key = kept.pop(); key !== undefined; key = kept.pop()) {
+/** What could not be deleted stays, with what it names, and so on. */
+function keptByStuck({ stuck, actual }: PlanInput): ReadonlySet<ObjectKey> {
+  const kept = new Set<ObjectKey>();
+  const left = [...stuck];
+  for (let key = left.pop(); key !== undefined; key = left.pop()) {
     const object = actual.get(key);
-    if (object === undefined || going.has(key)) continue;
-    for (const dependency of dependenciesOf(object)) if (going.delete(dependency)) kept.push(dependency);
+    if (object === undefined || kept.has(key)) continue;
+    kept.add(key);
+    left.push(...dependenciesOf(object));
   }
+  return kept;
 }

@@ -1,24 +1,35 @@
-// Keeps the engine as its owner wants it. The wanted state comes in scopes (the ports; each VN), each replaced as a whole; the
-// reconciler sends the difference, one batch at a time. A refused command never leaves a half state: its object waits, with a
-// condition that says why, what names it waits too, and both are tried again when anything changes. It decides nothing.
+// Keeps the engine as its owner wants it. What is wanted comes in scopes (the ports; a VN; its rows), set as a whole or patched; the
+// reconciler sends the difference, one batch at a time, in pieces that leave the event loop free. A refused command never leaves a
+// half state: its object waits, with a condition that says why, what names it waits too, and both are tried again when anything
+// changes. It decides nothing.
 
 import type { Logger } from 'pino';
 import type { Command, Engine } from '#dataplane';
 import { foreignError, type NveError, nveError, toNveError } from '#model';
-import { type EngineObject, type EngineState, keyOf, type ObjectKey, uniqueOf } from './objects.js';
+import { type EngineObject, type EngineState, keyOf, type ObjectKey, sameObject, uniqueOf } from './objects.js';
 import { planBatch } from './plan.js';
 
 export type Scope = string;
 
-const EMPTY: EngineState = new Map();
+/** What changes in a scope: the object under a key, or null: it is wanted no more. */
+export type Changes = ReadonlyMap<ObjectKey, EngineObject | null>;
 
+/** Objects that are planned at a time: a millisecond or two. */
+const PIECE = 1_000;
 /** Batches of one pass: each applies something or learns of a refusal, so this many mean that the two sides do not agree. */
-const ROUNDS_MAX = 10_000;
+const ROUNDS_MAX = 100_000;
 
 interface Pass {
   readonly done: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: NveError) => void;
+}
+
+interface Refused {
+  /** Not to be set now. */
+  readonly refused: Set<ObjectKey>;
+  /** Not to be deleted now. */
+  readonly stuck: Set<ObjectKey>;
 }
 
 export class Reconciler {
@@ -28,11 +39,10 @@ export class Reconciler {
 
   readonly #actual = new Map<ObjectKey, EngineObject>();
   readonly #holders = new Map<string, ObjectKey>();
-  /** The keys of `#actual` by the scope that wanted them. */
-  readonly #owned = new Map<Scope, Set<ObjectKey>>();
-  readonly #scopeOf = new Map<ObjectKey, Scope>();
-  readonly #wanted = new Map<Scope, EngineState>();
-  readonly #dirty = new Set<Scope>();
+  readonly #wanted = new Map<ObjectKey, EngineObject>();
+  readonly #scopes = new Map<Scope, Set<ObjectKey>>();
+  /** Keys of which the wanted object changed since they were last looked at. */
+  #dirty = new Set<ObjectKey>();
   readonly #conditions = new Map<ObjectKey, NveError>();
   #next: Pass | undefined;
   #running = false;
@@ -49,12 +59,31 @@ export class Reconciler {
 
   /**
    * From now on the scope shall hold these objects, and no others. Resolves when the engine has them, as far as it takes them:
-   * `condition` tells about each that it does not have. Rejects if the engine failed.
+   * `condition` tells about each that it does not have. Rejects if the engine failed. No two scopes hold the same key.
    */
   set(scope: Scope, wanted: EngineState): Promise<void> {
-    if (wanted.size === 0) this.#wanted.delete(scope);
-    else this.#wanted.set(scope, wanted);
-    this.#dirty.add(scope);
+    const changes = new Map<ObjectKey, EngineObject | null>(wanted);
+    for (const key of this.#scopes.get(scope) ?? []) if (!wanted.has(key)) changes.set(key, null);
+    return this.patch(scope, changes);
+  }
+
+  /** The same for some of the scope's objects; the others stay as they are. */
+  patch(scope: Scope, changes: Changes): Promise<void> {
+    const keys = this.#scopes.get(scope) ?? new Set<ObjectKey>();
+    for (const [key, object] of changes) {
+      const before = this.#wanted.get(key);
+      if (object === null) {
+        if (before === undefined || !keys.delete(key)) continue;
+        this.#wanted.delete(key);
+      } else {
+        if (before !== undefined && sameObject(before, object)) continue;
+        this.#wanted.set(key, object);
+        keys.add(key);
+      }
+      this.#dirty.add(key);
+    }
+    if (keys.size === 0) this.#scopes.delete(scope);
+    else this.#scopes.set(scope, keys);
     return this.#request();
   }
 
@@ -72,15 +101,27 @@ export class Reconciler {
     return undefined;
   }
 
+  /** A condition of an object of the scope. */
+  scopeCondition(scope: Scope): NveError | undefined {
+    const keys = this.#scopes.get(scope);
+    for (const [key, condition] of this.#conditions) if (keys?.has(key)) return condition;
+    return undefined;
+  }
+
+  /** What is wanted in a scope. */
+  keysOf(scope: Scope): Iterable<ObjectKey> {
+    return this.#scopes.get(scope) ?? [];
+  }
+
+  get actual(): EngineState {
+    return this.#actual;
+  }
+
   /** Lets the batch in flight end and sends no other: the engine is about to be closed. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#takeNext()?.resolve();
     await this.#idle;
-  }
-
-  get actual(): EngineState {
-    return this.#actual;
   }
 
   #request(): Promise<void> {
@@ -123,82 +164,88 @@ export class Reconciler {
 
   /** First all that the engine has not refused before, so that an old refusal holds nothing up; then the refused ones again. */
   async #pass(): Promise<void> {
-    const scopes = new Set(this.#dirty);
-    this.#dirty.clear();
-    const refused = new Set(this.#conditions.keys());
-    for (const scope of this.#scopesOf(refused)) scopes.add(scope);
-    await this.#converge(scopes, refused, new Set(refused));
-    if (refused.size > 0) await this.#converge(scopes, new Set(), new Set());
+    const keys = this.#dirty;
+    this.#dirty = new Set();
+    const old = [...this.#conditions.keys()];
+    for (const key of old) keys.add(key);
+    await this.#converge(keys, { refused: new Set(old), stuck: new Set(old) });
+    if (old.length > 0) await this.#converge(keys, { refused: new Set(), stuck: new Set() });
   }
 
-  #scopesOf(keys: Iterable<ObjectKey>): Set<Scope> {
-    const scopes = new Set<Scope>();
-    for (const [scope, state] of this.#wanted) for (const key of keys) if (state.has(key)) scopes.add(scope);
-    for (const key of keys) {
-      const scope = this.#scopeOf.get(key);
-      if (scope !== undefined) scopes.add(scope);
-    }
-    return scopes;
-  }
-
-  async #converge(scopes: ReadonlySet<Scope>, refused: Set<ObjectKey>, stuck: Set<ObjectKey>): Promise<void> {
+  async #converge(keys: ReadonlySet<ObjectKey>, refusals: Refused): Promise<void> {
+    // What waits for something that a later piece takes away comes in another round.
     for (let round = 0; round < ROUNDS_MAX; round++) {
+      const waiting = new Map<ObjectKey, ObjectKey>();
+      let progress = false;
+      for (const piece of this.#piecesOf(keys)) progress = (await this.#settle(piece, refusals, waiting)) || progress;
       if (this.#stopped) return;
-      const wanted = this.#wantedOf(scopes);
-      const unwanted = [...scopes].flatMap((scope) =>
-        [...(this.#owned.get(scope) ?? [])].filter((key) => !wanted.has(key)),
-      );
-      const plan = planBatch({ actual: this.#actual, holders: this.#holders, wanted, unwanted, refused, stuck });
+      if (waiting.size > 0 && progress) continue;
+      this.#settleConditions(keys, waiting);
+      return;
+    }
+    throw nveError('NVE-ENG-000', { reason: `it did not come to the wanted state in ${ROUNDS_MAX} rounds` });
+  }
+
+  /** What rows name is set before them and deleted after; a small change is one piece, and so one batch. */
+  #piecesOf(keys: ReadonlySet<ObjectKey>): Iterable<ObjectKey>[] {
+    if (keys.size <= PIECE) return [keys];
+    const isRow = (key: ObjectKey): boolean => key.startsWith('fdb ');
+    const all = [...keys];
+    const rows = all.filter(isRow);
+    const others = all.filter((key) => !isRow(key));
+    const pieces = [others.filter((key) => this.#wanted.has(key))];
+    for (let i = 0; i < rows.length; i += PIECE) pieces.push(rows.slice(i, i + PIECE));
+    pieces.push(others.filter((key) => !this.#wanted.has(key)));
+    return pieces;
+  }
+
+  /** Applies batches until nothing is left to do for these keys; true if one was applied. */
+  async #settle(keys: Iterable<ObjectKey>, refusals: Refused, waiting: Map<ObjectKey, ObjectKey>): Promise<boolean> {
+    let progress = false;
+    for (let round = 0; round < ROUNDS_MAX && !this.#stopped; round++) {
+      const { refused, stuck } = refusals;
+      const plan = planBatch({
+        actual: this.#actual,
+        holders: this.#holders,
+        wanted: this.#wanted,
+        keys,
+        refused,
+        stuck,
+      });
       if (plan.commands.length === 0) {
-        this.#settleConditions(wanted, unwanted, plan.waiting);
-        return;
+        for (const [key, blocker] of plan.waiting) waiting.set(key, blocker);
+        return progress;
       }
       const result = await this.#engine.apply(plan.commands);
-      for (const command of result.applied) this.#applied(command, scopes);
+      if (result.applied.length > 0) progress = true;
+      else if (result.refused.length === 0)
+        throw nveError('NVE-ENG-000', { reason: 'it neither applied nor refused a batch' });
+      for (const command of result.applied) this.#applied(command);
       for (const { command, code, context } of result.refused) {
         const key = keyOf(command);
-        if (objectOf(command) === undefined) stuck.add(key);
-        else refused.add(key);
+        (objectOf(command) === undefined ? stuck : refused).add(key);
         this.#refuse(key, foreignError(code, context));
       }
-      if (result.applied.length === 0 && result.refused.length === 0) {
-        throw nveError('NVE-ENG-000', { reason: 'it neither applied nor refused a batch' });
-      }
     }
-    throw nveError('NVE-ENG-000', { reason: `it did not come to the wanted state in ${ROUNDS_MAX} batches` });
+    return progress;
   }
 
-  #wantedOf(scopes: ReadonlySet<Scope>): EngineState {
-    const wanted = new Map<ObjectKey, EngineObject>();
-    for (const scope of scopes) {
-      for (const [key, object] of this.#wanted.get(scope) ?? EMPTY) {
-        wanted.set(key, object);
-        this.#scopeOf.set(key, scope);
-      }
-    }
-    return wanted;
-  }
-
-  #applied(command: Command, scopes: ReadonlySet<Scope>): void {
+  #applied(command: Command): void {
     const key = keyOf(command);
     const before = this.#actual.get(key);
     const unique = before === undefined ? undefined : uniqueOf(before);
     if (unique !== undefined && this.#holders.get(unique) === key) this.#holders.delete(unique);
-    this.#conditions.delete(key);
     const object = objectOf(command);
-    const scope = this.#scopeOf.get(key);
     if (object === undefined) {
       this.#actual.delete(key);
-      for (const owner of scopes) this.#owned.get(owner)?.delete(key);
+      // One that is wanted, and taken away because its new form was refused, keeps its condition.
+      if (!this.#wanted.has(key)) this.#conditions.delete(key);
       return;
     }
+    this.#conditions.delete(key);
     this.#actual.set(key, object);
     const claim = uniqueOf(object);
     if (claim !== undefined) this.#holders.set(claim, key);
-    if (scope === undefined) return;
-    const owned = this.#owned.get(scope) ?? new Set();
-    owned.add(key);
-    this.#owned.set(scope, owned);
   }
 
   #refuse(key: ObjectKey, error: NveError): void {
@@ -211,24 +258,25 @@ export class Reconciler {
     );
   }
 
-  /** At the end of a pass: what waits says for what; what is as wanted, or wanted no more, has no condition. */
-  #settleConditions(
-    wanted: EngineState,
-    unwanted: readonly ObjectKey[],
-    waiting: ReadonlyMap<ObjectKey, ObjectKey>,
-  ): void {
-    for (const [key, blocker] of waiting) {
-      if (blocker !== key)
-        this.#refuse(
-          key,
-          this.#conditions.get(blocker) ?? nveError('NVE-ENG-000', { reason: `${key} waits for ${blocker}` }),
-        );
+  /** At the end of a pass: what waits says for what; what is as wanted has no condition. */
+  #settleConditions(keys: ReadonlySet<ObjectKey>, waiting: ReadonlyMap<ObjectKey, ObjectKey>): void {
+    for (const [key, blocker] of waiting)
+      if (blocker !== key) this.#refuse(key, this.#conditions.get(blocker) ?? this.#waitsFor(key, blocker));
+    for (const key of keys) {
+      const isWanted = this.#wanted.has(key);
+      if (isWanted ? !waiting.has(key) : !this.#actual.has(key)) this.#conditions.delete(key);
+      // What should go and is still there: something names it that could not be deleted. It is looked at again.
+      if (!isWanted && this.#actual.has(key)) this.#dirty.add(key);
     }
-    const left = new Set(unwanted);
-    for (const key of this.#conditions.keys()) {
-      const settled = wanted.has(key) ? !waiting.has(key) : !left.has(key) && !this.#actual.has(key);
-      if (settled) this.#conditions.delete(key);
-    }
+  }
+
+  /** In the engine's own words: another object has the place, or what is named is not there. */
+  #waitsFor(key: ObjectKey, blocker: ObjectKey): NveError {
+    const wanted = this.#wanted.get(key);
+    const unique = wanted === undefined ? undefined : uniqueOf(wanted);
+    if (unique !== undefined && this.#holders.get(unique) === blocker)
+      return foreignError('NVE-ENG-009', { what: unique, holder: blocker });
+    return foreignError('NVE-ENG-005', { object: blocker });
   }
 }
 

@@ -26,6 +26,8 @@ export class FakeEngine implements Engine {
   /** Every batch that came, refused or not. */
   readonly batches: (readonly Command[])[] = [];
   readonly injected: { port: number; frame: Uint8Array }[] = [];
+  /** Commands that broke the page's rules, all batches together: what a caller should never send. */
+  readonly violations: Refusal[] = [];
   closed = false;
   /** Gives the error code for a command that shall be refused, as a failing device would. */
   refuse: Refuse = () => undefined;
@@ -43,6 +45,7 @@ export class FakeEngine implements Engine {
     this.batches.push(commands);
     const after = new Map(this.objects);
     const refused: Refusal[] = [];
+    const failed: Refusal[] = [];
     const no = (command: Command, code: string, context: Record<string, unknown> = {}): void =>
       void refused.push({ command, code, context });
     const seen = new Set<ObjectKey>();
@@ -51,7 +54,7 @@ export class FakeEngine implements Engine {
       if (seen.has(key)) no(command, 'NVE-ENG-002', { key });
       seen.add(key);
       const code = this.refuse(command);
-      if (code !== undefined) no(command, code, { key });
+      if (code !== undefined) failed.push({ command, code, context: { key } });
       const object = held(command);
       const before = this.objects.get(key);
       if (command.op === 'PortAdd' && before !== undefined && JSON.stringify(before) !== JSON.stringify(command))
@@ -60,7 +63,8 @@ export class FakeEngine implements Engine {
       else after.set(key, object);
     }
     for (const command of commands) this.#check(command, after, no);
-    if (refused.length > 0) return { applied: [], refused };
+    this.violations.push(...refused);
+    if (refused.length + failed.length > 0) return { applied: [], refused: [...refused, ...failed] };
     this.objects.clear();
     for (const [key, object] of after) this.objects.set(key, object);
     for (const command of commands) if (command.op === 'VnDel') this.#sweep(command.vn);

@@ -25,7 +25,7 @@ export const debianPackages = [
     reason: 'a second opinion on every encapsulated frame',
     preseed: 'wireshark-common wireshark-common/install-setuid boolean false',
   },
-  { name: 'dpdk', set: 'bench', reason: 'dpdk-testpmd, the floor that the engine is measured against' },
+  { name: 'dpdk-dev', set: 'bench', reason: 'dpdk-testpmd, the floor that the engine is measured against' },
 ];
 
 /**

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 pub(super) struct StartLock(#[allow(dead_code)] Option<File>);
 
 impl StartLock {
-    /// Waits for its turn, five seconds at most: whoever holds it longer is stuck, and no reason to be stuck too.
+    /// Waits for its turn, twenty seconds at most: ten processes that start on a busy machine take as long, and whoever holds it
+    /// longer is stuck, and no reason to be stuck too.
     pub(super) fn take() -> Self {
         StartLock(Self::try_take())
     }
@@ -29,7 +30,7 @@ impl StartLock {
             CStr::from_ptr(info.dli_fname)
         };
         let file = File::open(OsStr::from_bytes(path.to_bytes())).ok()?;
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(20);
         // SAFETY: only locks a file of ours.
         while unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
             if Instant::now() >= deadline {

@@ -278,7 +278,13 @@ impl<'a> After<'a> {
     }
 
     fn next_hops(&self, refused: &mut Refused) {
-        for (_, at, spec) in self.changes.next_hops.sets() {
+        for (id, at, spec) in self.changes.next_hops.sets() {
+            // A poller reads rows and next hops at different moments. If one could change, a row of a VN might name it before it means
+            // what the row needs, or after it ceased to: the frame would leave under another VN's Context ID.
+            if self.model.next_hops.get(id).is_some_and(|row| row.spec != *spec) {
+                let field = "remote or context_id";
+                refused.push((at, EngineError::Immutable { object: Object::NextHop(*id), field }));
+            }
             if !self.underlays_after().any(|(_, underlay)| underlay.has_on_link(spec.remote)) {
                 refused.push((at, EngineError::OffLink { remote: spec.remote }));
             }

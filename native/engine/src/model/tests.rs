@@ -111,6 +111,8 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         (Command::UnderlayDel { port: PortId(1) }, in_use(Object::Underlay(PortId(1)), nh)),
         (next_hop(3, 1, 5001), EngineError::OffLink { remote: Ipv4Addr::new(192, 0, 2, 1) }),
         (next_hop(3, 2, 0), range("vni", "0", "1 to 16777215")),
+        (next_hop(1, 3, 5001), EngineError::Immutable { object: nh, field: "remote or context_id" }),
+        (next_hop(1, 2, 5002), EngineError::Immutable { object: nh, field: "remote or context_id" }),
         (Command::NextHopDel { next_hop: NextHopId(1) }, in_use(nh, Object::Flood(VnId(1)))),
         (row(9, 1, Dest::Vap(VapId(1))), absent(Object::Vn(VnId(9)))),
         (row(1, 5, Dest::Vap(VapId(9))), absent(Object::Vap(VapId(9)))),

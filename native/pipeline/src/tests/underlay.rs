@@ -131,6 +131,15 @@ fn equal_addresses_in_two_vns_never_meet() {
 }
 
 #[test]
+fn a_vn_that_the_snapshot_does_not_have_yet_is_unknown() {
+    // The map of VNIs may be a batch ahead of a poller's snapshot.
+    let mut lab = Lab::new();
+    lab.change_vn(BLUE, |vn| *vn = tables::VnEntry::default());
+    let effects = lab.run(UNDERLAY, &tunnelled(NVE_2, BLUE_VNI, &frame(HERE, THERE, &ipv4(46))));
+    assert_eq!(effects, Effects::drop(UnknownVni));
+}
+
+#[test]
 fn an_arp_request_for_our_address_is_answered_in_place() {
     let lab = Lab::new();
     let request = ArpPacket::new(ArpOperation::Request, (NVE_2.0, NVE_2.1), ([0; 6], US.1));
