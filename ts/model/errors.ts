@@ -24,6 +24,8 @@ export const AREAS = {
   RPC: 'the local API',
   TSI: 'the life cycle of Tenant System Interfaces',
   TAG: 'tags of the access links',
+  ECP: 'the Edge Control Protocol on the access links, under VDP',
+  VDP: 'the negotiation between stations and the NVE (IEEE 802.1Q VDP)',
   NVA: 'the Network Virtualization Authority: what it refuses',
   NNP: 'the session with the Network Virtualization Authority',
   ENG: 'the engine refuses a command',
@@ -205,6 +207,57 @@ export const ERRORS = {
     exit: 1,
   },
 
+  // VDP
+  'NVE-VDP-001': {
+    message: 'VSI {vsi}: {problem}',
+    hint: 'Let the station use the filter formats 1 to 4, or add the format to the configuration.',
+    exit: 1,
+  },
+  'NVE-VDP-002': {
+    message: 'VSI {vsi}: {problem}',
+    hint: 'Correct GroupID, VID or MAC at the station; a VID of 0 lets the NVE choose it.',
+    exit: 1,
+  },
+  'NVE-VDP-003': {
+    message: '{holder} already has {limit} VSIs',
+    hint: 'De-associate VSIs that are no longer used, or raise the limit in the configuration.',
+    exit: 1,
+    retryable: true,
+  },
+  'NVE-VDP-004': {
+    message: 'VSI {vsi}: its station {station} has been silent for {ms} ms',
+    hint: 'Check the station and the link: it sends a keep-alive for each association.',
+    exit: 69,
+    retryable: true,
+  },
+  'NVE-VDP-005': {
+    message: 'VSI {vsi} was de-associated by the NVE: {reason}',
+    hint: 'Associate it again when the reason is gone.',
+    exit: 1,
+  },
+  'NVE-VDP-006': {
+    message: 'VSI {vsi}: the NVE refused {command} with error {code} ({meaning})',
+    hint: "See the NVE's log for the reason.",
+    exit: 1,
+  },
+  'NVE-VDP-007': {
+    message: 'VSI {vsi}: the NVE did not answer {command} within {ms} ms',
+    hint: 'Check the link and the NVE; ask again.',
+    exit: 75,
+    retryable: true,
+  },
+  'NVE-VDP-008': {
+    message: 'VSI {vsi}: the NVE answered with another {field}',
+    hint: 'The NVE breaks IEEE 802.1Q clause 41: look at its frames.',
+    exit: 1,
+  },
+  'NVE-VDP-009': {
+    message: 'VSI {vsi}: {command} was overtaken by {by}',
+    hint: 'Ask again if it is still wanted.',
+    exit: 1,
+    retryable: true,
+  },
+
   // NVA: also what NNP carries as `code`.
   'NVE-NVA-001': { message: 'no VN {vn} at the NVA', hint: 'Create the VN at the NVA, or check the name.', exit: 3 },
   'NVE-NVA-002': {
@@ -242,6 +295,32 @@ export const ERRORS = {
     message: 'the {what} {value} is already used by VN {other}',
     hint: 'Every VN has a name, a VN id and a VNI of its own.',
     exit: 1,
+  },
+
+  // ECP
+  'NVE-ECP-001': {
+    message: '{peer} did not acknowledge ECP PDU {sequence}, sent {times} times',
+    hint: 'See whether the peer runs (lldpad, splitnve tnve), and whether a bridge between drops ethertype 0x8940.',
+    exit: 75,
+    retryable: true,
+  },
+  'NVE-ECP-002': {
+    message: 'ECP towards {peer} was reset ({reason}) before the PDU was acknowledged',
+    hint: 'Nothing to do: the association is made again when the link is back.',
+    exit: 75,
+    retryable: true,
+  },
+  'NVE-ECP-003': {
+    message: 'ECP towards {peer} has {limit} PDUs waiting, the limit',
+    hint: 'The peer acknowledges too slowly: let both sides use a smaller RTE, or wait.',
+    exit: 75,
+    retryable: true,
+  },
+  'NVE-ECP-004': {
+    message: 'no room for ECP peer {peer}: {limit} peers are busy',
+    hint: 'Raise the limit of peers of the access port, or look for who sends with so many MACs.',
+    exit: 1,
+    retryable: true,
   },
 
   // NNP

@@ -2,6 +2,7 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 
+export * from './ecp.js';
 export * from './ecp-events.js';
 export * from './evb-events.js';
 export type * from './nnp-authority.js';
