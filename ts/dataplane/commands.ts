@@ -10,11 +10,13 @@ import {
   type PortKind,
   type Refusal,
   type Selector,
+  type TagPolicy,
   type VapFlags,
 } from './types.js';
 
 const GUARD = 1;
 const UPLINK = 2;
+const REFLECT = 4;
 
 export function encodeCommand(command: Command): unknown[] {
   switch (command.op) {
@@ -27,7 +29,15 @@ export function encodeCommand(command: Command): unknown[] {
     case 'VnDel':
       return [4, command.vn];
     case 'VapSet':
-      return [5, command.vap, command.vn, command.port, encodeSelector(command.selector), encodeFlags(command)];
+      return [
+        5,
+        command.vap,
+        command.vn,
+        command.port,
+        encodeSelector(command.selector),
+        encodeFlags(command),
+        encodeTags(command.tags ?? { kind: 'refuse' }),
+      ];
     case 'VapDel':
       return [6, command.vap];
     case 'UnderlaySet':
@@ -71,11 +81,24 @@ function encodeKind(kind: PortKind): unknown[] {
 }
 
 function encodeSelector(selector: Selector): unknown[] {
-  return selector.kind === 'port' ? ['port'] : ['c-tag', selector.vid];
+  switch (selector.kind) {
+    case 'port':
+    case 'untagged':
+      return [selector.kind];
+    case 'c-tag':
+    case 's-tag':
+      return [selector.kind, selector.vid];
+    case 's-tag+c-tag':
+      return [selector.kind, selector.sVid, selector.cVid];
+  }
+}
+
+function encodeTags(tags: TagPolicy): unknown[] {
+  return tags.kind === 'list' ? [tags.kind, [...tags.vids]] : [tags.kind];
 }
 
 function encodeFlags(flags: VapFlags): number {
-  return (flags.guard ? GUARD : 0) | (flags.uplink ? UPLINK : 0);
+  return (flags.guard ? GUARD : 0) | (flags.uplink ? UPLINK : 0) | (flags.reflect ? REFLECT : 0);
 }
 
 function encodeDest(dest: Dest): unknown[] {
@@ -83,7 +106,7 @@ function encodeDest(dest: Dest): unknown[] {
 }
 
 export function decodeFlags(bits: number): VapFlags {
-  return { guard: (bits & GUARD) !== 0, uplink: (bits & UPLINK) !== 0 };
+  return { guard: (bits & GUARD) !== 0, uplink: (bits & UPLINK) !== 0, reflect: (bits & REFLECT) !== 0 };
 }
 
 /** Objects rank before what names them; deletions come after all else, in reverse. */

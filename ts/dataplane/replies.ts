@@ -13,6 +13,7 @@ import type {
   NeighbourState,
   Punt,
   Selector,
+  TagPolicy,
 } from './types.js';
 
 const U8 = 0xff;
@@ -47,10 +48,26 @@ export function decodeInfo(value: unknown): EngineInfo {
 
 function decodeSelector(value: unknown, at: string): Selector {
   const reader = new Reader(value, at);
-  const kind = reader.oneOf('kind', ['port', 'c-tag']);
-  if (kind === 'port') return { kind };
-  const vid = noun(parseVid, reader.uint('vid', U16), `${at}.vid`);
-  return { kind, vid };
+  const kind = reader.oneOf('kind', ['port', 'untagged', 'c-tag', 's-tag', 's-tag+c-tag']);
+  const vid = (name: string) => noun(parseVid, reader.uint(name, U16), `${at}.${name}`);
+  switch (kind) {
+    case 'port':
+    case 'untagged':
+      return { kind };
+    case 'c-tag':
+    case 's-tag':
+      return { kind, vid: vid('vid') };
+    case 's-tag+c-tag':
+      return { kind, sVid: vid('s_vid'), cVid: vid('c_vid') };
+  }
+}
+
+function decodeTags(value: unknown, at: string): TagPolicy {
+  const reader = new Reader(value, at);
+  const kind = reader.oneOf('kind', ['refuse', 'pass', 'strip', 'list']);
+  if (kind !== 'list') return { kind };
+  const vids = reader.list('vids', (item) => noun(parseVid, new Reader([item], at).uint('vid', U16), `${at}.vids`));
+  return { kind, vids };
 }
 
 function decodeDest(value: unknown, at: string): Dest {
@@ -94,6 +111,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     port: r.uint('port', U16),
     selector: decodeSelector(r.any('selector'), 'vaps.selector'),
     ...decodeFlags(r.uint('flags', U32)),
+    tags: decodeTags(r.any('tags'), 'vaps.tags'),
   }),
   underlays: (r) => ({
     port: r.uint('port', U16),

@@ -32,14 +32,28 @@ export type PortKind =
   | { readonly driver: 'net_ring' }
   | { readonly driver: 'devargs'; readonly devargs: string };
 
-/** Which frames of a port belong to a VAP: every untagged one, or those with a C-TAG of this VID. */
-export type Selector = { readonly kind: 'port' } | { readonly kind: 'c-tag'; readonly vid: Vid };
+/** Which frames of a port belong to a VAP: all, the untagged ones, or those with these tags. The most specific one wins. */
+export type Selector =
+  | { readonly kind: 'port' }
+  | { readonly kind: 'untagged' }
+  | { readonly kind: 'c-tag'; readonly vid: Vid }
+  | { readonly kind: 's-tag'; readonly vid: Vid }
+  | { readonly kind: 's-tag+c-tag'; readonly sVid: Vid; readonly cVid: Vid };
+
+/** What a VAP does with its tenant's own tags, in both directions (RFC 8014, 3.1.1). */
+export type TagPolicy =
+  | { readonly kind: 'refuse' }
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'strip' }
+  | { readonly kind: 'list'; readonly vids: readonly Vid[] };
 
 export interface VapFlags {
   /** A frame's source MAC must be a row of the VN that names this VAP. */
   readonly guard: boolean;
   /** Unknown unicast of the VN goes out here; at most one per VN. */
   readonly uplink: boolean;
+  /** A frame may go back to the VAP it came from: reflective relay. No, if absent. */
+  readonly reflect?: boolean;
 }
 
 /** Where an FDB row points: a local VAP, or a next hop. */
@@ -62,6 +76,8 @@ export type Command =
       readonly vn: VnId;
       readonly port: PortId;
       readonly selector: Selector;
+      /** Refuse, if absent. */
+      readonly tags?: TagPolicy;
     } & VapFlags)
   | { readonly op: 'VapDel'; readonly vap: VapId }
   | { readonly op: 'UnderlaySet'; readonly port: PortId; readonly ip: IpAddr; readonly prefixLen: number }
@@ -147,6 +163,7 @@ export interface VapRow extends VapFlags {
   readonly vn: VnId;
   readonly port: PortId;
   readonly selector: Selector;
+  readonly tags: TagPolicy;
 }
 
 export interface UnderlayRow {

@@ -98,7 +98,7 @@ export function uniqueOf(object: EngineObject): string | undefined {
     case 'VnSet':
       return object.vni === null ? undefined : `vni ${object.vni}`;
     case 'VapSet':
-      return `port ${object.port} ${object.selector.kind === 'port' ? 'untagged' : `c-tag ${object.selector.vid}`}`;
+      return `port ${object.port} ${Object.values(object.selector).join(' ')}`;
     default:
       return undefined;
   }

@@ -148,7 +148,7 @@ function toNve(vn: VnId, row: NextHopRow | undefined, names: ShowNames) {
 }
 
 function tagOf({ selector }: VapRow): Tag | null {
-  return selector.kind === 'port' ? null : { kind: 'c-tag', vid: selector.vid };
+  return selector.kind === 'c-tag' ? { kind: 'c-tag', vid: selector.vid } : null;
 }
 
 async function inject(
