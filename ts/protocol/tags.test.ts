@@ -117,4 +117,30 @@ describe('TagAllocator', () => {
       }),
     );
   });
+
+  describe('a wish for a VID', () => {
+    const wish = (allocator: TagAllocator, vn: number, vid: number, tsi = 't') => {
+      const tag = allocator.acquire(link, vn as VnId, `vn${vn}` as VnName, tsi as TsiId, vid as Vid);
+      return tag.ok ? tag.value.vid : `${tag.error.code} ${tag.error.message}`;
+    };
+
+    it('is granted if the VID is free, or the VN has it already', () => {
+      const allocator = make(range(100, 110));
+      expect(wish(allocator, 1, 105, 'a')).toBe(105);
+      expect(wish(allocator, 1, 105, 'b')).toBe(105);
+      expect(acquire(allocator, 1, 'c')).toBe(105);
+      expect(acquire(allocator, 2)).toBe(100);
+    });
+
+    it('is refused if the VID names another VN, or the VN has another one, or it is not in the pool', () => {
+      const allocator = make(range(100, 110));
+      expect(wish(allocator, 1, 105)).toBe(105);
+      expect(wish(allocator, 2, 105)).toBe('NVE-TAG-003 VID 105 cannot name VN vn2 on link acc0: it names VN vn1');
+      expect(wish(allocator, 1, 106)).toBe('NVE-TAG-003 VID 106 cannot name VN vn1 on link acc0: its tag there is 105');
+      expect(wish(allocator, 2, 1)).toBe(
+        'NVE-TAG-003 VID 1 cannot name VN vn2 on link acc0: it is not in the pool 100-110',
+      );
+      expect(allocator.list().map((holding) => holding.vn)).toEqual([1]);
+    });
+  });
 });

@@ -1,7 +1,7 @@
 /** Scenarios of the TSI life cycle. The single steps are in tsi-table.test.ts. */
 import { describe, expect, it } from 'vitest';
 import type { TsiEvent } from './index.js';
-import { key, TsiRig, vnInfo } from './testing/tsi-rig.js';
+import { key, mac, TsiRig, vnInfo } from './testing/tsi-rig.js';
 
 describe('attach and detach', () => {
   it('asks the NVA, reserves, programs, reports, and takes all back', () => {
@@ -371,5 +371,89 @@ describe('revoke', () => {
       'ended t4@acc0 NVE-TSI-007',
       'release t4@acc0 100',
     ]);
+  });
+});
+
+describe('what VDP asks beyond the RPC', () => {
+  const blue = vnInfo('blue', 7);
+  const byVni = blue.vni as unknown as string;
+
+  it('a VN by its VNI is the VN of that name as soon as the NVA says so', () => {
+    const rig = new TsiRig();
+    expect(rig.associate([1], key('t1'), 'associated', byVni)).toEqual(['askAuth t1@acc0 vni:5007 [1]']);
+    expect(rig.table.row(key('t1'))).toMatchObject({ vn: 'vni:5007', state: 'authorizing' });
+    rig.allow(key('t1'), blue);
+    rig.applied(key('t1'));
+    expect(rig.table.row(key('t1'))).toMatchObject({ vn: 'blue', tag: { vid: 100 } });
+    // By either name from now on.
+    expect(rig.associate([1], key('t1'))).toEqual(['answer 2 associated']);
+    expect(rig.associate([1], key('t1'), 'associated', 'red')).toEqual(['answer 3 NVE-TSI-002']);
+    expect(rig.associate([1], key('t2'), 'associated', byVni)).toEqual(['answer 4 NVE-TSI-003']);
+  });
+
+  it('of two that turn out to be in one VN with one MAC one is refused', () => {
+    const named = new TsiRig();
+    named.associate([1], key('t1'), 'associated', 'blue');
+    named.associate([1], key('t2'), 'associated', byVni);
+    expect(named.allow(key('t2'), blue)).toEqual(['answer 2 NVE-TSI-003']);
+    expect(named.state(key('t2'))).toBe('init');
+    const numbered = new TsiRig();
+    numbered.associate([1], key('t1'), 'associated', byVni);
+    numbered.associate([1], key('t2'), 'associated', 'blue');
+    numbered.allow(key('t2'), blue);
+    expect(numbered.allow(key('t1'), blue)).toEqual(['answer 1 NVE-TSI-003']);
+    expect(numbered.state(key('t1'))).toBe('init');
+  });
+
+  it('one TSI on two links that turn out to be two VNs: the later one is refused', () => {
+    const rig = new TsiRig();
+    rig.associate([1], key('t1', 'acc0'), 'associated', 'red');
+    rig.associate([1], key('t1', 'acc1'), 'associated', byVni);
+    rig.allow(key('t1', 'acc1'), blue);
+    expect(rig.allow(key('t1', 'acc0'), vnInfo('red', 8))).toEqual(['answer 1 NVE-TSI-002']);
+  });
+
+  const ask = (rig: TsiRig, request: number, more: object, macs: number[] = [1], of = key()) =>
+    rig.do({
+      type: 'associate',
+      request,
+      key: of,
+      vn: blue.name,
+      macs: macs.map(mac),
+      ips: [],
+      upTo: 'associated',
+      ...more,
+    });
+
+  it('a wish for a tag: that one, or NVE-TAG-003', () => {
+    const rig = new TsiRig();
+    ask(rig, 1, { vid: 150 });
+    expect(rig.allow()).toEqual(['connectVn blue', 'reserve t1@acc0 150']);
+    rig.applied();
+    expect(ask(rig, 2, { vid: 150 })).toEqual(['answer 2 associated']);
+    expect(ask(rig, 3, { vid: 151 })).toEqual(['answer 3 NVE-TAG-003']);
+    ask(rig, 4, { vid: 151 }, [2], key('t2'));
+    expect(rig.allow(key('t2'))).toEqual(['answer 4 NVE-TAG-003']);
+  });
+
+  it('no MACs where they are to be learned, and nowhere else', () => {
+    const rig = new TsiRig();
+    expect(ask(rig, 1, {}, [])).toEqual(['answer 1 NVE-TSI-009']);
+    expect(ask(rig, 2, { learn: true, upTo: 'activated' }, [])).toEqual(['askAuth t1@acc0 blue []']);
+    rig.allow();
+    expect(rig.applied()).toEqual(['program t1@acc0 100 [] first']);
+    expect(rig.applied()).toEqual(['report attach t1@acc0 []', 'answer 2 activated']);
+  });
+
+  it('hints are shown and change nothing else', () => {
+    const rig = new TsiRig();
+    rig.settle('associated');
+    expect(rig.table.row(key())).toMatchObject({ suspended: false, migrating: false });
+    const hints = { suspended: true, migrating: false };
+    expect(rig.do({ type: 'deactivate', request: 9, key: key(), hints })).toEqual(['answer 9 associated']);
+    expect(rig.table.row(key())).toMatchObject({ state: 'associated', suspended: true });
+    rig.ask('activate');
+    rig.applied();
+    expect(rig.table.row(key())).toMatchObject({ state: 'activated', suspended: true });
   });
 });

@@ -64,7 +64,10 @@ const bodies: Bodies = {
   helloAck: fc.record({ proto: fc.nat(255), nvaId: id, epoch: id, term: u64, revision: u64, holdMs: u32 }),
   auth: fc.record({
     qid: u32,
-    vn: fc.oneof(name, fc.integer({ min: 1, max: 2 ** 24 - 1 })),
+    vn: fc.oneof(
+      name,
+      fc.integer({ min: 1, max: 2 ** 24 - 1 }).map((vni) => vni as never),
+    ),
     tsi: name,
     macs,
     ips,

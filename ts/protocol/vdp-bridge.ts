@@ -1,0 +1,320 @@
+/**
+ * VDP's bridge side for all ports of an NVE: finds the VSI that an event is about, keeps limits and timers, and makes PDUs of
+ * the answers. What a VSI does is in `vdp-bridge-machine.ts`. Sans-IO: an event and the time go in, effects come out.
+ *
+ * A VSI is known by port, S-channel, station and VSIID; never by Manager ID or type, whose change is a change of the VSI.
+ * So the same VSIID may be at two stations or two ports, as in a migration.
+ */
+import { err, type LinkName, type NveError, nveError, type Result } from '#model';
+import {
+  associationsOf,
+  type FilterFormats,
+  isVdpResponse,
+  type QualifiedAssociation,
+  readResponseStatus,
+  STANDARD_FILTER_FORMATS,
+  type VdpAssociation,
+  type VdpPdu,
+} from '#wire';
+import { Deadlines } from './deadlines.js';
+import type { EvbParameters } from './evb-events.js';
+import type { RequestId } from './tsi-events.js';
+import { lateError, VdpBridgeMachine } from './vdp-bridge-machine.js';
+import { newVsiRecord, type VsiRecord } from './vdp-bridge-record.js';
+import {
+  channelText,
+  peerText,
+  type VdpBridgeEffect,
+  type VdpBridgeEvent,
+  type VdpPeer,
+  type VdpRevokeScope,
+  type VdpVsiRow,
+  vsiKey,
+} from './vdp-events.js';
+import { type TsiWant, type VdpMappingRules, wantsOf } from './vdp-mapping.js';
+import { packPdus, type Statement } from './vdp-replies.js';
+import { DEFAULT_VDP_PARAMETERS, reinitKeepAlive, resourceWaitDelay, toutKeepAlive } from './vdp-timers.js';
+import { VdpTsis } from './vdp-tsis.js';
+
+export interface VdpBridgeOptions {
+  readonly rules: VdpMappingRules;
+  readonly formats?: FilterFormats;
+  /** What holds until EVB has negotiated. */
+  readonly parameters?: EvbParameters;
+  readonly maxPerPort?: number;
+  readonly maxPerPeer?: number;
+  /** A station's default PCP for its VIDs, where it asks for none; null (as by default): it is told nothing. */
+  readonly pcp?: number | null;
+  /** Which part of resourceWaitDelay a command may take. An answer that comes later than the delay is lost. */
+  readonly answerWithin?: number;
+  /** How long associations outlive the carrier of their port, in milliseconds; null, as by default: one keep-alive interval. */
+  readonly portDownHoldMs?: number | null;
+  /** The number of the first request to the TSI life cycle; it shares its numbers with the role's other requests. */
+  readonly firstRequest?: RequestId;
+}
+
+interface Peer {
+  readonly peer: VdpPeer;
+  vsis: number;
+  /** It has sent several associations in one PDU, so it understands that. */
+  packs: boolean;
+  replies: Statement[];
+}
+
+export class VdpBridge {
+  readonly #options: Required<VdpBridgeOptions>;
+  readonly #records = new Map<string, VsiRecord>();
+  readonly #peers = new Map<string, Peer>();
+  readonly #onPort = new Map<LinkName, number>();
+  readonly #owners = new Map<RequestId, VsiRecord>();
+  /** Of channels and of single peers, by their text. */
+  readonly #parameters = new Map<string, EvbParameters>();
+  readonly #down = new Set<LinkName>();
+  readonly #deadlines = new Deadlines();
+  readonly #counters = new Map<string, number>();
+  readonly #tsis: VdpTsis;
+  readonly #machine: VdpBridgeMachine;
+  /** Peers with replies of this event. */
+  readonly #unsent = new Set<string>();
+  #effects: VdpBridgeEffect[] = [];
+
+  constructor(options: VdpBridgeOptions) {
+    this.#options = {
+      formats: STANDARD_FILTER_FORMATS,
+      parameters: DEFAULT_VDP_PARAMETERS,
+      maxPerPort: 4096,
+      maxPerPeer: 4096,
+      pcp: null,
+      answerWithin: 0.5,
+      portDownHoldMs: null,
+      firstRequest: 1,
+      ...options,
+    };
+    this.#tsis = new VdpTsis((command) => this.#effects.push({ type: 'tsi', command }), this.#options.firstRequest);
+    this.#machine = new VdpBridgeMachine({
+      tsis: this.#tsis,
+      pcp: this.#options.pcp,
+      wants: (record, managerId, qualified) => this.#wants(record, managerId, qualified),
+      own: (request, record) => this.#owners.set(request, record),
+      reply: ({ peer }, managerId, association) => this.#reply(peer, managerId, association),
+      log: ({ peer, vsi, state: to }, from, cause, error) =>
+        this.#effects.push({ type: 'log', peer, vsi, from, to, cause, error }),
+    });
+  }
+
+  handle(event: VdpBridgeEvent, now: number): VdpBridgeEffect[] {
+    switch (event.type) {
+      case 'pdu':
+        this.#received(event.peer, event.pdu, now);
+        break;
+      case 'tsiAnswer': {
+        const { request, result } = event;
+        const record = this.#owners.get(request);
+        this.#owners.delete(request);
+        this.#tsis.answered(request, result, now);
+        if (record !== undefined) this.#step(record, () => this.#machine.tsiAnswered(record, request, result));
+        break;
+      }
+      case 'tsiEnded':
+        for (const key of this.#tsis.ended(event.key)) this.#ended(this.#records.get(key), event.error);
+        break;
+      case 'parameters': {
+        const { channel, mac, parameters } = event;
+        const of = mac === null ? channelText(channel) : peerText({ ...channel, mac });
+        if (parameters === null) this.#parameters.delete(of);
+        else this.#parameters.set(of, parameters);
+        for (const record of this.#records.values()) this.#schedule(record);
+        break;
+      }
+      case 'portDown':
+        this.#down.add(event.port);
+        for (const record of this.#ofPort(event.port)) {
+          record.downAt ??= now;
+          this.#schedule(record);
+        }
+        break;
+      case 'portUp':
+        this.#down.delete(event.port);
+        for (const record of this.#ofPort(event.port)) {
+          record.downAt = null;
+          this.#schedule(record);
+        }
+        break;
+      case 'revoke':
+        for (const record of [...this.#records.values()].filter((one) => inScope(one, event.scope))) {
+          this.#ended(record, nveError('NVE-VDP-005', { vsi: record.vsi, reason: event.reason }));
+        }
+        break;
+      case 'tick':
+        this.#tick(now);
+        break;
+    }
+    this.#flush();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** When `tick` is due; null: no time matters. */
+  deadline(): number | null {
+    const times = [this.#deadlines.next(), this.#tsis.deadline()].filter((at) => at !== null);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  /** All VSIs, by port, station and VSIID. */
+  rows(now: number): VdpVsiRow[] {
+    const order = [...this.#records.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    return order.map(({ peer, vsi, name, state, held, touched, heardAt }) => ({
+      port: peer.port,
+      svid: peer.svid,
+      station: peer.mac,
+      vsi,
+      name,
+      state,
+      association: held?.association ?? null,
+      tsis: [...touched.values()],
+      silentMs: now - heardAt,
+    }));
+  }
+
+  /** TLVs sent, as `associate 0`: by their type and error code; `deAssociate unsolicited`. And `ignored`, what was no request. */
+  counters(): ReadonlyMap<string, number> {
+    return this.#counters;
+  }
+
+  #received(peer: VdpPeer, pdu: VdpPdu, now: number): void {
+    const found = associationsOf(pdu);
+    const text = peerText(peer);
+    const known = this.#peers.get(text) ?? { peer, vsis: 0, packs: false, replies: [] };
+    this.#peers.set(text, known);
+    known.packs ||= found.length > 1;
+    for (const qualified of found) {
+      const { association } = qualified;
+      const key = `${text} ${vsiKey(association)}`;
+      // What carries Req/Ack is a response: of another bridge on a shared link, since this one asks nothing.
+      if (isVdpResponse(association.status)) {
+        this.#count('ignored');
+        continue;
+      }
+      const record = this.#records.get(key) ?? newVsiRecord(key, peer, association, now);
+      this.#step(record, () => this.#machine.command(record, pdu.managerId, qualified, now));
+    }
+    if (known.vsis === 0 && known.replies.length === 0) this.#peers.delete(text);
+  }
+
+  #tick(now: number): void {
+    for (const key of this.#deadlines.take(now)) {
+      const record = this.#records.get(key);
+      if (record === undefined) continue;
+      this.#step(record, () => this.#machine.timedOut(record, this.#timeoutOf(record, now)));
+    }
+    this.#tsis.tick(now);
+  }
+
+  #timeoutOf(record: VsiRecord, now: number): NveError {
+    if (record.job !== null) return lateError(record, now - record.job.since);
+    const { vsi, peer, heardAt } = record;
+    return nveError('NVE-VDP-004', { vsi, station: peer.mac, ms: Math.round(now - heardAt) });
+  }
+
+  #ended(record: VsiRecord | undefined, error: NveError): void {
+    if (record !== undefined) this.#step(record, () => this.#machine.ended(record, error));
+  }
+
+  /** Lets the machine work on a record, which may come into being or end with it. */
+  #step(record: VsiRecord, work: () => void): void {
+    const { key, peer } = record;
+    const isNew = !this.#records.has(key);
+    if (isNew && record.state !== 'init') return;
+    work();
+    const isThere = record.state !== 'init';
+    const delta = (isThere ? 1 : 0) - (isNew ? 0 : 1);
+    if (isThere) this.#records.set(key, record);
+    else this.#records.delete(key);
+    const known = this.#peers.get(peerText(peer));
+    if (known !== undefined) known.vsis += delta;
+    this.#onPort.set(peer.port, (this.#onPort.get(peer.port) ?? 0) + delta);
+    this.#schedule(record);
+  }
+
+  #schedule(record: VsiRecord): void {
+    this.#deadlines.set(record.key, this.#deadlineOf(record));
+  }
+
+  #deadlineOf({ peer, state, job, heardAt, downAt }: VsiRecord): number | null {
+    const parameters = this.#parametersOf(peer);
+    const { answerWithin, portDownHoldMs } = this.#options;
+    switch (state) {
+      case 'init':
+        return null;
+      case 'processing':
+      case 'reprocessing':
+      case 'releasing':
+        return job === null ? null : job.since + answerWithin * resourceWaitDelay(parameters);
+      case 'associated': {
+        const silent = heardAt + toutKeepAlive(parameters);
+        return downAt === null ? silent : Math.min(silent, downAt + (portDownHoldMs ?? reinitKeepAlive(parameters)));
+      }
+    }
+  }
+
+  #parametersOf(peer: VdpPeer): EvbParameters {
+    const own = this.#parameters.get(peerText(peer)) ?? this.#parameters.get(channelText(peer));
+    return own ?? this.#options.parameters;
+  }
+
+  #wants(record: VsiRecord, managerId: string, qualified: QualifiedAssociation): Result<TsiWant[]> {
+    const { maxPerPeer, maxPerPort, rules } = this.#options;
+    const { peer, key } = record;
+    if (!this.#records.has(key)) {
+      const ofPeer = this.#peers.get(peerText(peer))?.vsis ?? 0;
+      const full = (holder: string, limit: number) => err(nveError('NVE-VDP-003', { holder, limit }));
+      if (ofPeer >= maxPerPeer) return full(`station ${peer.mac} on ${channelText(peer)}`, maxPerPeer);
+      if ((this.#onPort.get(peer.port) ?? 0) >= maxPerPort) return full(`port ${peer.port}`, maxPerPort);
+    }
+    return wantsOf(qualified, peer, managerId, rules);
+  }
+
+  *#ofPort(port: LinkName): Generator<VsiRecord> {
+    for (const record of this.#records.values()) if (record.peer.port === port) yield record;
+  }
+
+  // Answers
+
+  #reply(peer: VdpPeer, managerId: string, association: VdpAssociation): void {
+    const { command, status } = association;
+    this.#count(status === 0 ? `${command} unsolicited` : `${command} ${readResponseStatus(status).code}`);
+    const text = peerText(peer);
+    const known = this.#peers.get(text) ?? { peer, vsis: 0, packs: false, replies: [] };
+    this.#peers.set(text, known);
+    known.replies.push({ managerId, tlvs: [association] });
+    this.#unsent.add(text);
+  }
+
+  /** What one event has brought forth for a peer goes out together, in the order of its making. */
+  #flush(): void {
+    for (const text of this.#unsent) {
+      const known = this.#peers.get(text);
+      if (known === undefined) continue;
+      const { peer, packs, replies } = known;
+      known.replies = [];
+      if (known.vsis === 0) this.#peers.delete(text);
+      // Nobody is there to hear it.
+      if (this.#down.has(peer.port)) continue;
+      for (const pdu of packPdus(replies, packs, this.#options.formats))
+        this.#effects.push({ type: 'send', peer, pdu });
+    }
+    this.#unsent.clear();
+  }
+
+  #count(what: string): void {
+    this.#counters.set(what, (this.#counters.get(what) ?? 0) + 1);
+  }
+}
+
+function inScope({ peer, key }: VsiRecord, scope: VdpRevokeScope): boolean {
+  if ('port' in scope) return peer.port === scope.port;
+  if ('channel' in scope) return channelText(peer) === channelText(scope.channel);
+  const text = peerText(scope.peer);
+  return 'vsi' in scope ? key === `${text} ${vsiKey(scope.vsi)}` : peerText(peer) === text;
+}
