@@ -1,5 +1,5 @@
 /**
- * ECP with one peer: its transmit machine and its receive machine (IEEE 802.1Q clauses 43.3.4 and 43.3.5). `EcpChannel`
+ * ECP with one peer: its transmit machine and its receive machine (IEEE 802.1Q clause 43.3). `EcpChannel`
  * owns the peers, their addresses and the sequence numbers; this class knows neither.
  *
  * ```
@@ -39,7 +39,7 @@ export interface EcpPeerHost {
   failed(peer: EcpPeer, token: EcpToken, error: NveError): void;
 }
 
-/** The unit of ackTimerInit: 10 µs (clause 43.3.7.1). */
+/** The unit of ackTimerInit: 10 µs (clause 43.3). */
 const UNIT_MS = 0.01;
 
 export class EcpPeer {

@@ -93,7 +93,7 @@ export class EcpChannel {
         this.#send(event, now);
         break;
       case 'parameters':
-        // They hold from the next transmission on (clause 43.3.7).
+        // They hold from the next transmission on (clause 43.3).
         if (event.peer === null) this.#parameters = event.parameters;
         else {
           const peer = this.#peers.get(event.peer) ?? this.#room(event.peer, now);

@@ -2,9 +2,18 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 
+export * from './cdcp-bridge.js';
+export * from './cdcp-events.js';
+export type { CdcpPortOptions } from './cdcp-port.js';
+export * from './cdcp-station.js';
 export * from './ecp.js';
 export * from './ecp-events.js';
+export * from './evb-bridge.js';
 export * from './evb-events.js';
+export * from './evb-station.js';
+export { EVB_DEFAULTS } from './evb-tlv.js';
+export * from './lldp.js';
+export * from './lldp-events.js';
 export type * from './nnp-authority.js';
 export { NnpClient } from './nnp-client.js';
 export * from './nnp-client-events.js';
@@ -14,3 +23,10 @@ export * from './nnp-types.js';
 export * from './tags.js';
 export { TsiTable, type TsiTableOptions } from './tsi.js';
 export * from './tsi-events.js';
+export * from './vdp-bridge.js';
+export * from './vdp-events.js';
+export type { TsiWant, VdpMappingRules, VsiDescription } from './vdp-mapping.js';
+export * from './vdp-station.js';
+export * from './vdp-station-events.js';
+export * from './vdp-status-of.js';
+export * from './vdp-timers.js';

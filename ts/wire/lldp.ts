@@ -55,7 +55,7 @@ export function lldpText(text: string): Hex {
   return toHex(new TextEncoder().encode(text).subarray(0, ID_MAX));
 }
 
-/** A text that is equal exactly for the same chassis and port (MSAP identifier, clause 9.2.7.3). */
+/** A text that is equal exactly for the same chassis and port (MSAP identifier, clause 9.2). */
 export function msapOf({ chassisId, portId }: Pick<Lldpdu, 'chassisId' | 'portId'>): string {
   return `${chassisId.subtype}:${chassisId.octets}/${portId.subtype}:${portId.octets}`;
 }

@@ -16,7 +16,7 @@ import { type Hex, OctetReader, OctetWriter, octetError, toHex } from './octets.
 import { type RawTlv, splitTlvs, TLV_VALUE_MAX, writeTlv } from './tlv.js';
 import { type FilterFormats, readFilter, STANDARD_FILTER_FORMATS, type VdpFilter, writeFilter } from './vdp-filter.js';
 
-/** By their TLV type (table 41-1). */
+/** By their TLV type (clause 41.2). */
 export const VDP_COMMANDS = {
   preAssociate: 1,
   /** Pre-Associate with resource reservation. */
@@ -32,7 +32,7 @@ const ORGANIZATION = 127;
 const ASSOCIATION_MIN = 25;
 const MANAGER_ID_OCTETS = 16;
 
-/** VSIID formats (table 41-4). Others are kept. */
+/** VSIID formats (clause 41.2). Others are kept. */
 export const VSIID_FORMATS = { ipv4: 1, ipv6: 2, mac: 3, local: 4, uuid: 5 } as const;
 
 export interface VdpAssociation {

@@ -1,0 +1,217 @@
+/**
+ * What the CDCP machines of both sides share (IEEE 802.1Q clause 42.4): when it runs and with whom, the grace time, and the
+ * channels that are up. Which channels those are is each side's own business (`CdcpSide`).
+ *
+ * ```
+ *           up                    peer of the other role with SComp
+ *   down ────────► notRunning ────────────────────────────────────► running ◄──┐ other list
+ *    ▲  ▲              ▲ ▲                                            │ │ └──────┘
+ *    │  │              │ └──────── no TLV, SComp = 0, equal roles ────┘ │ TTL expired, down
+ *    │  │ down         │ grace over                                     ▼
+ *    │  └──────────────┴─────────────────────────────────────────── holding ──► running (the same peer is back)
+ *    └── grace over without a carrier ────────────────────────────────┘
+ * ```
+ *
+ * CDCP is for point-to-point links: the first peer that is heard is the peer, others wait until it is gone.
+ */
+import type { CdcpPair, CdcpTlv } from '#wire';
+import type { CdcpEffect, CdcpEvent, CdcpRoleOptions, CdcpState } from './cdcp-events.js';
+
+export interface CdcpPortOptions extends CdcpRoleOptions {
+  /** ChnCap: how many channels we support, the default one included. */
+  readonly channels: number;
+  /** How long channels outlive their neighbour, so that a restart of its control plane does not cut them. */
+  readonly graceMs: number;
+}
+
+/** The default channel: always there, untagged (clause 42). */
+export const DEFAULT_CHANNEL: CdcpPair = { scid: 1, svid: 1 };
+export const SVID_MIN = 2;
+export const SVID_MAX = 4094;
+
+export interface CdcpSide {
+  readonly role: 'bridge' | 'station';
+  /** Whether what the peer lists shows that it is on the other side, whatever its Role bit says. */
+  behaves(peer: CdcpTlv, tlv: CdcpTlv | null): boolean;
+  /** What follows from the peer's list: the channels that shall be, and the pairs to advertise without the default one. */
+  running(id: string, peer: CdcpTlv): { channels: readonly CdcpPair[]; pairs: readonly CdcpPair[] };
+  /** A role that only a running peer gives has ended: nothing is held any more. */
+  ended(): void;
+}
+
+export class CdcpPort {
+  readonly #options: CdcpPortOptions;
+  readonly #side: CdcpSide;
+  /** Everybody who sends a CDCP TLV, the first one first. */
+  readonly #heard = new Map<string, CdcpTlv>();
+  /** SVID by SCID. */
+  readonly #channels = new Map<number, number>();
+  #carrier = false;
+  #state: CdcpState = 'down';
+  /** `own` is the Role bit that we send as long as it is our peer. */
+  #peer: { readonly id: string; readonly bit: 0 | 1; readonly own: 0 | 1 } | null = null;
+  #until = 0;
+  #advertised: CdcpTlv | null = null;
+  effects: CdcpEffect[] = [];
+
+  constructor(options: CdcpPortOptions, side: CdcpSide) {
+    this.#options = options;
+    this.#side = side;
+  }
+
+  get state(): CdcpState {
+    return this.#state;
+  }
+
+  /** The channels besides the default one. */
+  get channels(): readonly CdcpPair[] {
+    return [...this.#channels].map(([scid, svid]) => ({ scid, svid }));
+  }
+
+  nextDeadline(): number | null {
+    return this.#state === 'holding' ? this.#until : null;
+  }
+
+  handle(event: Exclude<CdcpEvent, { type: 'wants' }>, now: number): CdcpEffect[] {
+    this.effects = [];
+    switch (event.type) {
+      case 'up':
+        this.#carrier = true;
+        if (this.#state === 'down') this.#state = 'notRunning';
+        this.settle(now);
+        break;
+      case 'down':
+        this.#carrier = false;
+        this.#heard.clear();
+        this.settle(now);
+        break;
+      case 'neighbour':
+        if (!this.#carrier) break;
+        if (event.cdcp === null) {
+          // It has told us so itself: there is nothing to hold on to.
+          if (this.#heard.delete(event.id) && this.#peer?.id === event.id) this.#end();
+        } else this.#heard.set(event.id, event.cdcp);
+        this.settle(now);
+        break;
+      case 'neighbourGone':
+        this.#heard.delete(event.id);
+        this.settle(now);
+        break;
+      case 'tick':
+        if (this.#state === 'holding' && now >= this.#until) {
+          this.#end();
+          this.settle(now);
+        }
+        break;
+    }
+    return this.effects;
+  }
+
+  /** Everything that follows from who is heard and what is wanted. */
+  settle(now: number): void {
+    let pairs: readonly CdcpPair[] | null = null;
+    switch (this.#state) {
+      case 'down':
+        break;
+      case 'notRunning':
+        if (!this.#carrier) this.#state = 'down';
+        else pairs = this.#begin();
+        break;
+      case 'running':
+      case 'holding':
+        pairs = this.#goOn(now);
+        break;
+    }
+    this.#advertise(pairs ?? this.channels);
+  }
+
+  #begin(): readonly CdcpPair[] | null {
+    const [first] = this.#heard;
+    if (first === undefined || !this.#accepts(first[1])) return null;
+    const [id, tlv] = first;
+    // A peer that reads the bit the other way round would take equal bits for equal roles. Chosen once: two ends that each
+    // follow the other would never come to rest.
+    this.#peer = { id, bit: tlv.role, own: tlv.role === 1 ? 0 : 1 };
+    return this.#run(this.#peer, tlv);
+  }
+
+  #goOn(now: number): readonly CdcpPair[] | null {
+    const peer = this.#peer;
+    const tlv = peer === null ? undefined : this.#heard.get(peer.id);
+    if (peer === null || tlv === undefined) {
+      if (this.#state === 'running') {
+        this.#state = 'holding';
+        this.#until = now + this.#options.graceMs;
+      }
+      return null;
+    }
+    // Once taken for what it is, a peer stays so as long as its bit does; with SVIDs assigned it asks for none any more.
+    if (tlv.sComponent && (tlv.role === peer.bit || this.#accepts(tlv))) return this.#run(peer, tlv);
+    this.#end();
+    return this.#carrier ? this.#begin() : null;
+  }
+
+  #run(peer: { readonly id: string; readonly own: 0 | 1 }, tlv: CdcpTlv): readonly CdcpPair[] {
+    this.#state = 'running';
+    this.#peer = { ...peer, bit: tlv.role };
+    const { channels, pairs } = this.#side.running(peer.id, tlv);
+    this.#become(channels);
+    return pairs;
+  }
+
+  #end(): void {
+    this.#become([]);
+    this.#side.ended();
+    this.#peer = null;
+    this.#state = this.#carrier ? 'notRunning' : 'down';
+  }
+
+  /** Downs before ups: an SVID may change hands. */
+  #become(channels: readonly CdcpPair[]): void {
+    const wanted = new Map(channels.map(({ scid, svid }) => [scid, svid]));
+    for (const [scid, svid] of this.#channels) {
+      if (wanted.get(scid) === svid) continue;
+      this.#channels.delete(scid);
+      this.effects.push({ type: 'channelDown', scid, svid });
+    }
+    for (const [scid, svid] of wanted) {
+      if (this.#channels.has(scid)) continue;
+      this.#channels.set(scid, svid);
+      this.effects.push({ type: 'channelUp', scid, svid });
+    }
+  }
+
+  #accepts(tlv: CdcpTlv): boolean {
+    if (!tlv.sComponent) return false;
+    const other = this.#side.role === 'bridge' ? this.#options.stationBit : 1 - this.#options.stationBit;
+    switch (this.#options.peerRole) {
+      case 'bit':
+        return tlv.role === other;
+      case 'tolerant':
+        return tlv.role === other || this.#side.behaves(tlv, this.#advertised);
+      case 'assume':
+        return true;
+    }
+  }
+
+  #advertise(pairs: readonly CdcpPair[]): void {
+    const tlv = this.#carrier ? this.#tlv(pairs) : null;
+    if (JSON.stringify(tlv) === JSON.stringify(this.#advertised)) return;
+    this.#advertised = tlv;
+    this.effects.push({ type: 'advertise', tlv });
+  }
+
+  #tlv(pairs: readonly CdcpPair[]): CdcpTlv {
+    const { stationBit } = this.#options;
+    const own: 0 | 1 = this.#side.role === 'station' ? stationBit : stationBit === 1 ? 0 : 1;
+    const running = this.#state === 'running' || this.#state === 'holding';
+    return {
+      role: this.#peer?.own ?? own,
+      sComponent: true,
+      channels: this.#options.channels,
+      pairs: [DEFAULT_CHANNEL, ...(running ? pairs : [])],
+      reserved1: 0,
+      reserved2: 0,
+    };
+  }
+}
