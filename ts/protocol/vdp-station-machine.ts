@@ -206,6 +206,7 @@ export class VdpStationMachine {
     const field = differs(record.vsi.managerId, managerId, sent, answer);
     if (field !== null) {
       const error = nveError('NVE-VDP-008', { vsi: vsiText(record.vsi), field });
+      if (record.held !== null) this.#host.ended(record, error, true);
       this.#finish(record, err(error));
       this.#leave(record, 'an answer to something else', error, now);
       return;
