@@ -334,7 +334,8 @@ describe('CDCP station', () => {
 
 describe('both CDCP ends', () => {
   const meet = (bridge: CdcpBridge, station: CdcpStation): number => {
-    let effects = [...bridge.handle({ type: 'up' }, 0).map((e) => [station, e] as const)];
+    type To = readonly [CdcpBridge | CdcpStation, CdcpEffect];
+    let effects: To[] = bridge.handle({ type: 'up' }, 0).map((e) => [station, e] as const);
     effects.push(...station.handle({ type: 'up' }, 0).map((e) => [bridge, e] as const));
     let exchanges = 0;
     while (effects.some(([, { type }]) => type === 'advertise') && exchanges < 20) {

@@ -2,6 +2,7 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 
+export * from './access-frames.js';
 export * from './cdcp-bridge.js';
 export * from './cdcp-events.js';
 export type { CdcpPortOptions } from './cdcp-port.js';
@@ -25,7 +26,7 @@ export { TsiTable, type TsiTableOptions } from './tsi.js';
 export * from './tsi-events.js';
 export * from './vdp-bridge.js';
 export * from './vdp-events.js';
-export type { TsiWant, VdpMappingRules, VsiDescription } from './vdp-mapping.js';
+export { type VdpMappingRules, type VdpRuleTable, type VsiDescription, vdpRules } from './vdp-mapping.js';
 export * from './vdp-station.js';
 export * from './vdp-station-events.js';
 export * from './vdp-status-of.js';

@@ -86,21 +86,24 @@ export class LldpAgent {
 
   #tick(now: number): void {
     for (const [id, { until }] of this.#neighbours) if (now >= until) this.#gone(id, 'aged');
-    if (this.#state === 'down' || now < this.#next) return;
+    if (this.#state === 'down' || now < this.#next || !this.#send(now)) return;
+    if (this.#fastLeft > 0) this.#fastLeft--;
+    if (this.#fastLeft === 0) this.#state = 'slow';
+    this.#next = now + (this.#state === 'fast' ? this.#options.fastIntervalMs : this.#options.intervalMs);
+  }
+
+  /** False: there is no credit, and the next one is waited for. */
+  #send(now: number): boolean {
     this.#refill(now);
     if (this.#credits < 1) {
       this.#next = this.#creditsAt + CREDIT_MS;
-      return;
+      return false;
     }
     this.#credits--;
-    const { intervalMs, fastIntervalMs } = this.#options;
-    this.#transmit(Math.min(TTL_MAX, Math.ceil((HOLD * intervalMs) / 1000) + 1), this.#tlvs);
-    if (this.#fastLeft > 0) this.#fastLeft--;
-    if (this.#fastLeft === 0) this.#state = 'slow';
-    this.#next = now + (this.#state === 'fast' ? fastIntervalMs : intervalMs);
+    this.#transmit(Math.min(TTL_MAX, Math.ceil((HOLD * this.#options.intervalMs) / 1000) + 1), this.#tlvs);
+    return true;
   }
 
-  /** Clause 9.2.10: the first PDU at `first`, then `fastCount` in all at the short interval. */
   #fast(first: number, now: number): void {
     this.#state = 'fast';
     this.#fastLeft = this.#options.fastCount;
@@ -112,9 +115,8 @@ export class LldpAgent {
     if (JSON.stringify(tlvs) === JSON.stringify(this.#tlvs)) return;
     this.#tlvs = tlvs;
     if (this.#state === 'down') return;
-    // somethingChangedLocal (clause 9.2): at once.
-    this.#next = now;
-    this.#tick(now);
+    // A change is sent at once (clause 9.2), and takes nothing away from a fast start.
+    if (this.#send(now) && this.#state === 'slow') this.#next = now + this.#options.intervalMs;
   }
 
   #received(src: MacAddr, pdu: Lldpdu, now: number): void {

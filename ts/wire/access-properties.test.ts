@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseIp } from '#model';
-import { ACCESS_CODECS, type AccessCodecName } from './testing/access-codecs.js';
+import { ACCESS_CODECS, type AccessCodec, type AccessCodecName } from './testing/access-codecs.js';
 import { decodeVdp, encodeVdp, type VdpPdu, vdpTlvLength } from './vdp.js';
 import { type CiscoTlv, decodeCisco, encodeCisco } from './vdp-cisco.js';
 import { entryWidth, type FilterField, filterFormats, STANDARD_FILTER_FORMATS } from './vdp-filter.js';
@@ -143,7 +143,7 @@ const withoutProblem = (value: unknown) =>
   JSON.parse(JSON.stringify(value, (key, inner) => (key === 'problem' ? undefined : inner)));
 
 describe.each(Object.keys(values) as AccessCodecName[])('%s', (name) => {
-  const { decode, encode } = ACCESS_CODECS[name];
+  const { decode, encode }: AccessCodec = ACCESS_CODECS[name];
 
   it('gives back what was put in', () => {
     fc.assert(

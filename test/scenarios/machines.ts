@@ -1,0 +1,87 @@
+/**
+ * The machines that scenarios drive, by the name of their folder. Times in a scenario are milliseconds; octets are
+ * hexadecimal text, an error is its code.
+ */
+import {
+  CdcpBridge,
+  type CdcpBridgeOptions,
+  CdcpStation,
+  type CdcpStationOptions,
+  EcpChannel,
+  type EcpOptions,
+  EvbBridge,
+  type EvbBridgeOptions,
+  EvbStation,
+  type EvbStationOptions,
+  LldpAgent,
+  type LldpOptions,
+} from '#protocol';
+
+export interface Machine {
+  handle(event: never, now: number): readonly unknown[];
+  nextDeadline(): number | null;
+}
+
+export interface Kind {
+  create(options: never): Machine;
+  /** What a line records of the machine after the event. */
+  state(machine: never): unknown;
+  /** The name of the state that counts for "each state with each event". */
+  phase(machine: never): string;
+  /** Every pair of these has to be in a scenario. */
+  readonly phases: readonly string[];
+  readonly events: readonly string[];
+}
+
+const EVB = ['up', 'down', 'neighbour', 'neighbourGone', 'reflectiveRelay', 'tick'] as const;
+const CDCP = ['up', 'down', 'neighbour', 'neighbourGone', 'wants', 'tick'] as const;
+const CDCP_PHASES = ['down', 'notRunning', 'running', 'holding'] as const;
+
+export const KINDS: Readonly<Record<string, Kind>> = {
+  ecp: {
+    create: (options: EcpOptions) => new EcpChannel(options),
+    state: (machine: EcpChannel) => machine.status(),
+    phase: (machine: EcpChannel) => {
+      const { peers } = machine.status();
+      if (peers.length === 0) return 'empty';
+      return peers.some(({ outstanding }) => outstanding !== null) ? 'waiting' : 'idle';
+    },
+    phases: ['empty', 'idle', 'waiting'],
+    events: ['received', 'send', 'parameters', 'bind', 'reset', 'tick'],
+  },
+  lldp: {
+    create: (options: LldpOptions) => new LldpAgent(options),
+    state: (machine: LldpAgent) => machine.status(),
+    phase: (machine: LldpAgent) => machine.status().state,
+    phases: ['down', 'fast', 'slow'],
+    events: ['up', 'down', 'stop', 'tlvs', 'received', 'tick'],
+  },
+  'evb-bridge': {
+    create: (options: EvbBridgeOptions) => new EvbBridge(options),
+    state: (machine: EvbBridge) => machine.state,
+    phase: (machine: EvbBridge) => machine.state,
+    phases: ['down', 'listening', 'negotiated'],
+    events: EVB,
+  },
+  'evb-station': {
+    create: (options: EvbStationOptions) => new EvbStation(options),
+    state: (machine: EvbStation) => ({ state: machine.state, operational: machine.operational() }),
+    phase: (machine: EvbStation) => machine.state,
+    phases: ['down', 'listening', 'negotiated'],
+    events: EVB,
+  },
+  'cdcp-bridge': {
+    create: (options: CdcpBridgeOptions) => new CdcpBridge(options),
+    state: (machine: CdcpBridge) => ({ state: machine.state, channels: machine.channels }),
+    phase: (machine: CdcpBridge) => machine.state,
+    phases: CDCP_PHASES,
+    events: CDCP,
+  },
+  'cdcp-station': {
+    create: (options: CdcpStationOptions) => new CdcpStation(options),
+    state: (machine: CdcpStation) => ({ state: machine.state, channels: machine.channels }),
+    phase: (machine: CdcpStation) => machine.state,
+    phases: CDCP_PHASES,
+    events: CDCP,
+  },
+};
