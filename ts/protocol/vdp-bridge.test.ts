@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type IpAddr, type LinkName, nveError, parseVnName, type TsiId, unwrap } from '#model';
 import { encodeCisco, encodeVdp, VDP_ERRORS, type VdpOuiTlv } from '#wire';
 import { BridgeRig, bridgeLine, pdu, peer, type TlvOf, tlv, vsi, vsiid } from './testing/vdp-rig.js';
+import { vdpRules } from './vdp-mapping.js';
 import { refusalOf } from './vdp-status-of.js';
 import { reinitKeepAlive, resourceWaitDelay, respWaitDelay, toutKeepAlive } from './vdp-timers.js';
 
@@ -23,7 +24,7 @@ describe('what a filter means', () => {
     });
     rig.tell(request);
     rig.grant();
-    const row = rig.bridge.rows(0)[0];
+    const row = rig.bridge.rows()[0];
     expect(row?.association).toEqual({
       ...request,
       filter: {
@@ -69,12 +70,14 @@ describe('what a filter means', () => {
 
   it('without GroupID a rule names the VN, or it is refused', () => {
     const blue = unwrap(parseVnName('blue'));
-    const rig = new BridgeRig({
-      rules: { vnOf: ({ typeId }) => (typeId === 7 ? blue : null), linkOf: ({ port }) => port },
-    });
+    const rig = new BridgeRig({ rules: vdpRules({ types: [{ typeId: 7, vn: blue }] }) });
     const without = { format: 2, entries: [{ vni: null }] };
     expect(settle(rig, without)).toEqual(['activated 1 on acc0 [1]', 'send associate ok [200]']);
     expect(settle(rig, { ...without, vsi: 2, typeId: 8 })).toEqual(['send associate 5 HARD [0]']);
+    const byPort = new BridgeRig({ rules: vdpRules({ ports: { [peer().port]: blue } }) });
+    expect(settle(byPort, { ...without, typeId: 8 })).toContain('send associate ok [200]');
+    const byVersion = new BridgeRig({ rules: vdpRules({ types: [{ typeId: 7, typeVersion: 2, vn: blue }] }) });
+    expect(settle(byVersion, without)).toEqual(['send associate 5 HARD [0]']);
   });
 
   it('without MACs they are to be learned', () => {
@@ -121,7 +124,7 @@ describe('what a filter means', () => {
     const unknown: VdpOuiTlv = { kind: 'oui', oui: '0080c2', subtype: 1, octets: 'ff' };
     expect(rig.tell(tlv('associate'), unknown, ip, name)).toEqual(['activated 1/5001 on acc0 [1 10.0.0.7]']);
     rig.grant();
-    expect(rig.bridge.rows(0)).toMatchObject([{ name: 'vm7' }]);
+    expect(rig.bridge.rows()).toMatchObject([{ name: 'vm7' }]);
     // A keep-alive without it changes nothing, another address is a change.
     expect(rig.tell(tlv('associate'))).toEqual(['send associate ok [100]']);
     const other = unwrap(encodeCisco({ kind: 'ipv4', ...about, ip: '10.0.0.8' as IpAddr }));
@@ -149,12 +152,12 @@ describe('VIDs', () => {
   it('a PCP is given where one is configured and none was asked for', () => {
     const rig = new BridgeRig({ pcp: 3 });
     settle(rig);
-    expect(rig.bridge.rows(0)[0]?.association?.filter).toMatchObject({ entries: [{ vid: 100, ps: true, pcp: 3 }] });
+    expect(rig.bridge.rows()[0]?.association?.filter).toMatchObject({ entries: [{ vid: 100, ps: true, pcp: 3 }] });
     const { filter } = tlv('associate');
     const entries = filter.kind === 'entries' ? filter.entries.map((one) => ({ ...one, ps: true, pcp: 6 })) : [];
     rig.tell({ ...tlv('associate', { vsi: 2 }), filter: { kind: 'entries', format: 4, entries } });
     rig.grant();
-    expect(rig.bridge.rows(0)[1]?.association?.filter).toMatchObject({ entries: [{ ps: true, pcp: 6 }] });
+    expect(rig.bridge.rows()[1]?.association?.filter).toMatchObject({ entries: [{ ps: true, pcp: 6 }] });
   });
 });
 
@@ -198,7 +201,7 @@ describe('life of a VM', () => {
     rig.tell(tlv('associate', { suspended: true }));
     rig.tell(tlv('deAssociate'));
     expect(rig.grant()).toEqual(['send deAssociate ok [0]']);
-    expect(rig.bridge.rows(0)).toMatchObject([{ port: 'acc1', state: 'associated' }]);
+    expect(rig.bridge.rows()).toMatchObject([{ port: 'acc1', state: 'associated' }]);
   });
 
   it('migration between two stations behind one port: the TSI is shared until the source leaves', () => {
@@ -272,7 +275,7 @@ describe('life of a VM', () => {
     expect(rig.refuse()).toEqual(['send deAssociate ok [0]']);
     expect(rig.expire()).toEqual(['deassociate 1/5001 on acc0']);
     rig.grant();
-    expect(rig.bridge.deadline()).toBeNull();
+    expect(rig.bridge.nextDeadline()).toBeNull();
   });
 });
 
@@ -335,18 +338,18 @@ describe('limits and timers', () => {
     ).toEqual([10486, 17449, 10486, 17449]);
     const rig = new BridgeRig({ parameters });
     rig.tell(tlv('associate'));
-    expect(rig.bridge.deadline()).toBeCloseTo(5242.88);
+    expect(rig.bridge.nextDeadline()).toBeCloseTo(5242.88);
     rig.grant();
-    expect(rig.bridge.deadline()).toBeCloseTo(17449, -1);
+    expect(rig.bridge.nextDeadline()).toBeCloseTo(17449, -1);
     rig.now = 10_000;
     rig.tell(tlv('associate'));
-    expect(rig.bridge.deadline()).toBeCloseTo(27449, -1);
+    expect(rig.bridge.nextDeadline()).toBeCloseTo(27449, -1);
     // EVB negotiates: for this peer, and for all others of the channel.
     const shorter = { ...parameters, rte: 8, rka: 18 };
     rig.do({ type: 'parameters', channel: peer(), mac: null, parameters: shorter });
-    expect(rig.bridge.deadline()).toBeCloseTo(10_000 + toutKeepAlive(shorter));
+    expect(rig.bridge.nextDeadline()).toBeCloseTo(10_000 + toutKeepAlive(shorter));
     rig.do({ type: 'parameters', channel: peer(), mac: peer().mac, parameters });
-    expect(rig.bridge.deadline()).toBeCloseTo(10_000 + toutKeepAlive(parameters));
+    expect(rig.bridge.nextDeadline()).toBeCloseTo(10_000 + toutKeepAlive(parameters));
     rig.do({ type: 'parameters', channel: peer(), mac: peer().mac, parameters: null });
     expect(rig.expire()).toEqual(['deassociate 1/5001 on acc0', 'send deAssociate [100]']);
   });
@@ -364,7 +367,7 @@ describe('limits and timers', () => {
     const strict = new BridgeRig({ portDownHoldMs: 0 });
     settle(strict);
     strict.do({ type: 'portDown', port: peer().port });
-    expect(strict.bridge.deadline()).toBe(0);
+    expect(strict.bridge.nextDeadline()).toBe(0);
   });
 
   it('thousands of VSIs keep their deadlines apart', () => {
@@ -374,10 +377,10 @@ describe('limits and timers', () => {
       rig.tell(tlv('associate', { vsi: n, entries: [{ mac: 1, vni: 5001 }] }));
       rig.grant();
     }
-    rig.now = rig.bridge.deadline() ?? 0;
+    rig.now = rig.bridge.nextDeadline() ?? 0;
     rig.now += 1000;
     rig.do({ type: 'tick' });
-    expect(rig.bridge.rows(rig.now)).toHaveLength(3000 - 1001);
+    expect(rig.bridge.rows()).toHaveLength(3000 - 1001);
   });
 });
 
@@ -407,6 +410,7 @@ describe('errors', () => {
     });
     const key = { tsi: `${vsiid()}/5002` as TsiId, link: 'acc0' as LinkName };
     expect(rig.do({ type: 'tsiEnded', key, error: nveError('NVE-NVA-001', { vn: 'x' }) })).toEqual([
+      'deassociate 1/5002 on acc0',
       'deassociate 1/5001 on acc0',
       'send deAssociate [100 101]',
     ]);

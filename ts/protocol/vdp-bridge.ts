@@ -156,13 +156,13 @@ export class VdpBridge {
   }
 
   /** When `tick` is due; null: no time matters. */
-  deadline(): number | null {
+  nextDeadline(): number | null {
     const times = [this.#deadlines.next(), this.#tsis.deadline()].filter((at) => at !== null);
     return times.length === 0 ? null : Math.min(...times);
   }
 
   /** All VSIs, by port, station and VSIID. */
-  rows(now: number): VdpVsiRow[] {
+  rows(): VdpVsiRow[] {
     const order = [...this.#records.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
     return order.map(({ peer, vsi, name, state, held, touched, heardAt }) => ({
       port: peer.port,
@@ -173,7 +173,7 @@ export class VdpBridge {
       state,
       association: held?.association ?? null,
       tsis: [...touched.values()],
-      silentMs: now - heardAt,
+      heardAt,
     }));
   }
 

@@ -85,8 +85,8 @@ export interface VdpVsiRow {
   /** The association that holds, with the VIDs that were given; null: none yet. */
   readonly association: VdpAssociation | null;
   readonly tsis: readonly TsiKey[];
-  /** How long the station has been silent, in milliseconds. */
-  readonly silentMs: number;
+  /** When the station was heard last, in milliseconds. */
+  readonly heardAt: number;
 }
 
 export function channelText({ port, svid }: VdpChannel): string {

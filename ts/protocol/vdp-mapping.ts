@@ -27,7 +27,7 @@ import {
   type VnRef,
 } from '#model';
 import { decodeCisco, type QualifiedAssociation, type VdpFilterEntry } from '#wire';
-import { type VdpPeer, vsiKey, vsiText } from './vdp-events.js';
+import { channelText, type VdpPeer, vsiKey, vsiText } from './vdp-events.js';
 
 /** What a rule about VSIs without GroupID may look at. */
 export interface VsiDescription {
@@ -42,6 +42,27 @@ export interface VdpMappingRules {
   readonly vnOf: (vsi: VsiDescription) => VnRef | null;
   /** The access link on which the peer's tags are given out. */
   readonly linkOf: (peer: VdpPeer) => LinkName;
+}
+
+/** Rules as a configuration states them: the VN of a VSI type, and the VN of all else on a port. */
+export interface VdpRuleTable {
+  readonly types?: readonly {
+    readonly typeId: number;
+    /** Absent: any. */
+    readonly typeVersion?: number;
+    readonly vn: VnRef;
+  }[];
+  readonly ports?: Readonly<Record<LinkName, VnRef>>;
+}
+
+/** The first type that fits, else the port's VN. The access link is the port, or the S-channel of it as `PORT.SVID`. */
+export function vdpRules({ types = [], ports = {} }: VdpRuleTable = {}): VdpMappingRules {
+  return {
+    vnOf: ({ peer, typeId, typeVersion }) =>
+      types.find((one) => one.typeId === typeId && (one.typeVersion ?? typeVersion) === typeVersion)?.vn ??
+      (Object.hasOwn(ports, peer.port) ? (ports[peer.port] ?? null) : null),
+    linkOf: (peer) => channelText(peer) as LinkName,
+  };
 }
 
 /** One TSI of a VSI, as it shall be. */

@@ -68,7 +68,7 @@ export class VdpStation {
   }
 
   /** When `tick` is due; null: no time matters. */
-  deadline(): number | null {
+  nextDeadline(): number | null {
     return this.#deadlines.next();
   }
 

@@ -1,7 +1,7 @@
 /**
  * The TSIs that VSIs use, and VDP's requests about them. Two VSIs may use one TSI: during a migration between two stations
  * behind one access link the same VSIID is at both. The TSI is as high as the higher of its users wants it, and goes with the
- * last. A TSI that the engine would not let go is asked for again until it is gone.
+ * last. What the engine would not let go is asked for again until it does.
  */
 import { type NveError, type Result, type TsiHints, type TsiKey, type TsiRow, tsiKeyText } from '#model';
 import { Deadlines } from './deadlines.js';
@@ -25,9 +25,9 @@ const RETRY_MS = 5_000;
 export class VdpTsis {
   readonly #push: (command: TsiCommand) => void;
   readonly #used = new Map<string, Used>();
-  /** Unanswered requests that let a TSI go. */
-  readonly #drops = new Map<RequestId, TsiKey>();
-  /** TSIs that are to be let go again. */
+  /** Unanswered requests that deactivate or de-associate. */
+  readonly #lowering = new Map<RequestId, TsiKey>();
+  /** TSIs of which the engine has refused that. */
   readonly #stuck = new Map<string, TsiKey>();
   readonly #retries = new Deadlines();
   #request: RequestId;
@@ -41,12 +41,10 @@ export class VdpTsis {
   /** Brings the TSI to at least this level, with these addresses. */
   raise(user: string, { key, vn, macs, ips, vid, learn }: TsiWant, level: VdpLevel, hints: TsiHints): RequestId {
     const text = tsiKeyText(key);
-    const used = this.#used.get(text) ?? { key, users: new Map(), isHigh: false };
+    const used = this.#used.get(text) ?? { key, users: new Map(), isHigh: this.#stuck.has(text) };
     used.users.set(user, level);
     used.isHigh ||= level === ACTIVATED;
     this.#used.set(text, used);
-    this.#stuck.delete(text);
-    this.#retries.set(text, null);
     const request = this.#number();
     const upTo = level === ACTIVATED ? 'activated' : 'associated';
     this.#push({ type: 'associate', request, key, vn, macs, ips, learn, vid, hints, upTo });
@@ -76,20 +74,23 @@ export class VdpTsis {
     this.#push({ type: 'expire', request, method, deadlineMs });
   }
 
-  /** The TSI is gone at the NVE's own wish: its users. */
+  /** The TSI goes at the NVE's own wish: its users. Asked for as well, since the engine may refuse to let it go. */
   ended(key: TsiKey): string[] {
     const text = tsiKeyText(key);
-    const users = [...(this.#used.get(text)?.users.keys() ?? [])];
+    const used = this.#used.get(text);
+    if (used === undefined) return [];
     this.#used.delete(text);
-    return users;
+    this.#letGo(key);
+    return [...used.users.keys()];
   }
 
   answered(request: RequestId, result: Result<TsiRow | null, NveError>, now: number): void {
-    const key = this.#drops.get(request);
-    this.#drops.delete(request);
+    const key = this.#lowering.get(request);
+    this.#lowering.delete(request);
     if (key === undefined || result.ok) return;
     const text = tsiKeyText(key);
-    if (this.#used.has(text)) return;
+    const used = this.#used.get(text);
+    if (used !== undefined) used.isHigh = true;
     this.#stuck.set(text, key);
     this.#retries.set(text, now + RETRY_MS);
   }
@@ -101,8 +102,10 @@ export class VdpTsis {
   tick(now: number): void {
     for (const text of this.#retries.take(now)) {
       const key = this.#stuck.get(text);
+      const used = this.#used.get(text);
       this.#stuck.delete(text);
-      if (key !== undefined) this.#letGo(key);
+      if (used !== undefined) this.#settle(used);
+      else if (key !== undefined) this.#letGo(key);
     }
   }
 
@@ -112,13 +115,14 @@ export class VdpTsis {
     if (!used.isHigh || [...users.values()].includes(ACTIVATED)) return null;
     used.isHigh = false;
     const request = this.#number();
+    this.#lowering.set(request, key);
     this.#push({ type: 'deactivate', request, key, ...(hints === undefined ? {} : { hints }) });
     return request;
   }
 
   #letGo(key: TsiKey): RequestId {
     const request = this.#number();
-    this.#drops.set(request, key);
+    this.#lowering.set(request, key);
     this.#push({ type: 'deassociate', request, key });
     return request;
   }

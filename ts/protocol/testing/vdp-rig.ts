@@ -24,6 +24,7 @@ import {
 } from '#wire';
 import { VdpBridge, type VdpBridgeOptions } from '../vdp-bridge.js';
 import type { TsiCommand, VdpBridgeEffect, VdpBridgeEvent, VdpPeer } from '../vdp-events.js';
+import { vdpRules } from '../vdp-mapping.js';
 
 export const MANAGER = `${'00'.repeat(15)}01`;
 export const peer = (n = 1, port = 'acc0'): VdpPeer => ({
@@ -98,7 +99,7 @@ export class BridgeRig {
 
   constructor(options: Partial<VdpBridgeOptions> = {}) {
     this.bridge = new VdpBridge({
-      rules: { vnOf: () => null, linkOf: ({ port }) => port },
+      rules: vdpRules(),
       ...options,
     });
   }
@@ -134,14 +135,14 @@ export class BridgeRig {
 
   /** Lets time pass until the next deadline. */
   expire(): string[] {
-    this.now = this.bridge.deadline() ?? this.now;
+    this.now = this.bridge.nextDeadline() ?? this.now;
     return this.do({ type: 'tick' });
   }
 
   states(): string {
     return (
       this.bridge
-        .rows(this.now)
+        .rows()
         .map(({ state }) => state)
         .join(' ') || 'init'
     );

@@ -73,7 +73,7 @@ export class StationRig {
   }
 
   expire(): string[] {
-    this.now = this.station.deadline() ?? this.now;
+    this.now = this.station.nextDeadline() ?? this.now;
     return this.do({ type: 'tick' });
   }
 
