@@ -15,6 +15,14 @@ import {
   type EvbStationOptions,
   LldpAgent,
   type LldpOptions,
+  VDP_BRIDGE_STATES,
+  VDP_STATION_STATES,
+  VdpBridge,
+  type VdpBridgeOptions,
+  type VdpRuleTable,
+  VdpStation,
+  type VdpStationOptions,
+  vdpRules,
 } from '#protocol';
 
 export interface Machine {
@@ -83,5 +91,20 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     phase: (machine: CdcpStation) => machine.state,
     phases: CDCP_PHASES,
     events: CDCP,
+  },
+  'vdp-bridge': {
+    create: ({ rules, ...options }: Omit<VdpBridgeOptions, 'rules'> & { rules: VdpRuleTable }) =>
+      new VdpBridge({ ...options, rules: vdpRules(rules) }),
+    state: (machine: VdpBridge) => machine.rows().map(({ state, station, name }) => ({ station, name, state })),
+    phase: (machine: VdpBridge) => machine.rows()[0]?.state ?? 'init',
+    phases: VDP_BRIDGE_STATES,
+    events: ['pdu', 'tsiAnswer', 'tsiEnded', 'parameters', 'portDown', 'portUp', 'revoke', 'tick'],
+  },
+  'vdp-station': {
+    create: (options: VdpStationOptions) => new VdpStation(options),
+    state: (machine: VdpStation) => machine.rows().map(({ state, vsi }) => ({ vsi, state })),
+    phase: (machine: VdpStation) => machine.rows()[0]?.state ?? 'init',
+    phases: VDP_STATION_STATES,
+    events: ['associate', 'deAssociate', 'pdu', 'undelivered', 'parameters', 'down', 'up', 'tick'],
   },
 };
