@@ -51,6 +51,14 @@ pub struct Effects {
     pub next_hops_changed: bool,
 }
 
+/// Indices of deleted objects.
+#[derive(Default)]
+struct Gone {
+    vaps: Vec<Index>,
+    next_hops: Vec<Index>,
+    vns: Vec<Index>,
+}
+
 /// What applying a batch needs to know of ports and neighbours.
 pub trait World {
     /// The MAC of an open port.
@@ -121,8 +129,9 @@ impl Forwarding {
         self.publisher.publish(self.snapshot.clone());
         self.remove_rows(model, changes);
         self.add_rows(model, changes);
-        if self.delete_objects(model, changes, &mut effects) {
+        if let Some(gone) = self.delete_objects(model, changes, &mut effects) {
             self.publisher.publish(self.snapshot.clone());
+            self.retire(gone);
         }
         effects
     }
@@ -280,7 +289,7 @@ impl Forwarding {
                 self.sources.remove(SourceKey { vn: index, source });
             }
             for (mac, dest) in rows {
-                self.fdb.remove(FdbKey { vn: index, mac });
+                self.fdb.remove(FdbKey::new(index, mac));
                 model.count_use(dest, -1);
             }
         }
@@ -295,7 +304,7 @@ impl Forwarding {
         for ((vn_id, mac), _) in changes.rows.dels() {
             let Some(vn) = model.vns.get_mut(vn_id) else { continue };
             if let Some(dest) = vn.rows.remove(mac) {
-                self.fdb.remove(FdbKey { vn: vn.index, mac: *mac });
+                self.fdb.remove(FdbKey::new(vn.index, *mac));
                 model.row_count -= 1;
                 model.count_use(dest, -1);
             }
@@ -340,7 +349,7 @@ impl Forwarding {
             if old == Some(*dest) {
                 continue;
             }
-            reserved(self.fdb.insert(FdbKey { vn: vn.index, mac: *mac }, destination.pack()));
+            reserved(self.fdb.insert(FdbKey::new(vn.index, *mac), destination.pack()));
             match old {
                 Some(old) => model.count_use(old, -1),
                 None => model.row_count += 1,
@@ -349,9 +358,9 @@ impl Forwarding {
         }
     }
 
-    /// Closes and forgets what is to be deleted; whether there was anything.
-    fn delete_objects(&mut self, model: &mut Model, changes: &Changes, effects: &mut Effects) -> bool {
-        let mut retired: (Vec<Index>, Vec<Index>, Vec<Index>) = Default::default();
+    /// Closes and forgets what is to be deleted; the indices that go with the next snapshot, or `None` if it would be the same.
+    fn delete_objects(&mut self, model: &mut Model, changes: &Changes, effects: &mut Effects) -> Option<Gone> {
+        let mut gone = Gone::default();
         for (id, _) in changes.vaps.dels() {
             let Some(row) = model.vaps.remove(id) else { continue };
             *slot(Arc::make_mut(&mut self.snapshot.vaps), row.index, VapEntry::CLOSED) = VapEntry::CLOSED;
@@ -360,21 +369,21 @@ impl Forwarding {
                 model.selector_holders.remove(&(port, selector));
                 self.select(port, selector, Snapshot::NONE);
             }
-            retired.0.push(row.index);
+            gone.vaps.push(row.index);
         }
         for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
             *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) =
                 NextHopEntry::UNRESOLVED;
             effects.next_hops_changed = true;
-            retired.1.push(row.index);
+            gone.next_hops.push(row.index);
         }
         for (id, _) in changes.vns.dels() {
             let Some(row) = model.vns.remove(id) else { continue };
             *slot(Arc::make_mut(&mut self.snapshot.vns), row.index, VnEntry::default()) = VnEntry::default();
-            retired.2.push(row.index);
+            gone.vns.push(row.index);
         }
-        let mut any = !(retired.0.is_empty() && retired.1.is_empty() && retired.2.is_empty());
+        let mut any = !(gone.vaps.is_empty() && gone.next_hops.is_empty() && gone.vns.is_empty());
         for (id, _) in changes.underlays.dels() {
             if model.underlays.remove(id).is_some() {
                 let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
@@ -392,11 +401,16 @@ impl Forwarding {
                 effects.closed_ports.push(*id);
             }
         }
+        any.then_some(gone)
+    }
+
+    /// Lets indices rest until no poller can hold them. Only after the snapshot without them is out: a poller that was quiescent before, and
+    /// then took the old one, would count as having let go.
+    fn retire(&mut self, gone: Gone) {
         let generation = self.quiescence.advance();
-        retired.0.into_iter().for_each(|index| self.vap_indices.retire(index, generation));
-        retired.1.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
-        retired.2.into_iter().for_each(|index| self.vn_indices.retire(index, generation));
-        any
+        gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index, generation));
+        gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
+        gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index, generation));
     }
 
     fn set_port(&mut self, port: PortId, entry: PortEntry) {

@@ -75,7 +75,7 @@ impl Bench {
             }
             for last in 0..40 {
                 let mac = MacAddr([2, 0, 0, 0, 0, last]);
-                let found = self.readers.fdb.get(FdbKey { vn: vn.index, mac }).map(Destination::unpack);
+                let found = self.readers.fdb.get(FdbKey::new(vn.index, mac)).map(Destination::unpack);
                 let expected = vn.rows.get(&mac).map(|dest| match dest {
                     Dest::Vap(id) => Destination::Vap(model.vaps[id].index),
                     Dest::NextHop(id) => Destination::NextHop(model.next_hops[id].index),
@@ -157,4 +157,39 @@ fn the_index_of_a_deleted_vn_rests_until_the_poller_has_been_quiescent() {
     bench.readers.quiescence.quiescent();
     bench.apply(vec![vn(4, 9004)]).unwrap();
     assert_eq!(bench.model.vns[&VnId(4)].index, index);
+}
+
+/// A poller in the middle of a burst has the snapshot that it began with, while the maps go on changing. Under an index that a map names it
+/// must find that VN or none, and never the one that had the index before.
+#[test]
+fn a_poller_never_finds_an_indexs_last_owner_under_its_next() {
+    use core::sync::atomic::{AtomicBool, Ordering};
+    let mut bench = Bench::new(16);
+    bench.readers.quiescence.offline();
+    let mut readers = bench.forwarding.readers();
+    let mtu = |vni: u32| 1000 * vni as u16;
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let poller = scope.spawn(|| {
+            let mut wrong = 0;
+            readers.quiescence.online();
+            while !done.load(Ordering::Relaxed) {
+                readers.quiescence.quiescent();
+                let snapshot = readers.snapshot.load();
+                for vni in (0..100).flat_map(|_| [1, 2, 3]) {
+                    let Some(index) = readers.contexts.get(ContextKey(vni.try_into().unwrap())) else { continue };
+                    let found = snapshot.vn(index as Index).map(|vn| vn.max_frame);
+                    wrong += u32::from(found.is_some_and(|length| length != mtu(vni) + 14));
+                }
+            }
+            wrong
+        });
+        for vni in (0..8_000).flat_map(|_| [1, 2, 3]) {
+            let id = VnId(vni);
+            bench.apply(vec![Command::VnSet { vn: id, vni: Some(vni), mtu: mtu(vni) }]).unwrap();
+            bench.apply(vec![Command::VnDel { vn: id }]).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(poller.join().unwrap(), 0);
+    });
 }

@@ -1,37 +1,26 @@
 //! Port and tag give the VAP, and the VAP gives the VN (RFC 8014, 3.2 and 4.2).
 
-use tables::{AccessPort, FdbKey, Index, STags, Snapshot};
+use tables::{AccessPort, FdbKey, Index, LookUp, STags, Snapshot};
 use types::{DropReason, MacAddr};
 use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, TagStack, VLAN_TAG, VlanTag, claimed_ip_length};
 
 use crate::burst::{Burst, Pipeline};
-use crate::meta::{Meta, Verdict};
+use crate::meta::{Meta, Metas, Verdict};
 use crate::packet::{Packet, PuntClass};
 use crate::tags::policy;
 
-/// Finds VAP and VN of every packet, checks the frame's shape, and prefetches its FDB rows.
-pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>, metas: &mut [Meta]) {
-    for (packet, meta) in burst.iter().zip(metas) {
-        if packet.is_segmented() {
-            meta.verdict = Verdict::Drop(DropReason::Segmented);
-            continue;
-        }
-        match classify_one(pipeline, port, packet.data(), meta) {
-            Ok(()) => {
-                if meta.guard {
-                    meta.source_hash = pipeline.fdb.prefetch(meta.source);
-                }
-                if !meta.destination.mac.is_group() {
-                    meta.destination_hash = pipeline.fdb.prefetch(meta.destination);
-                }
-            }
-            Err(verdict) => meta.verdict = verdict,
-        }
-    }
+/// Finds VAP and VN of every packet, checks the frame's shape, and begins to look its FDB rows up.
+#[inline(never)]
+pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>) -> Metas {
+    let one = |packet: &P| match packet.is_segmented() {
+        false => classify_one(pipeline, port, packet.data()),
+        true => Err(Verdict::Drop(DropReason::Segmented)),
+    };
+    burst.iter().map(|packet| one(packet).unwrap_or_else(Meta::decided)).collect()
 }
 
-#[inline]
-fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
+#[inline(always)]
+fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8]) -> Result<Meta, Verdict> {
     let drop = |reason| Verdict::Drop(reason);
     let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
@@ -54,19 +43,22 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: 
     if !source.is_station() {
         return Err(drop(DropReason::SourceInvalid));
     }
-    meta.vap = index;
-    meta.vn = vap.vn;
-    meta.tag = length + strip;
-    meta.guard = vap.guard;
-    meta.reflect = vap.reflect;
-    meta.source = FdbKey { vn: vap.vn, mac: source };
-    meta.destination = FdbKey { vn: vap.vn, mac: destination };
-    Ok(())
+    Ok(Meta {
+        vn: vap.vn,
+        vap: index,
+        strip: length + strip,
+        group: destination.is_group(),
+        guard: vap.guard,
+        reflect: vap.reflect,
+        destination: pipeline.fdb.begin(FdbKey::new(vap.vn, destination)),
+        source: if vap.guard { pipeline.fdb.begin(FdbKey::new(vap.vn, source)) } else { LookUp::NONE },
+        ..Meta::NEW
+    })
 }
 
 /// The class of a frame that is about the link and not from a tenant: what bridges do not forward, and LLDP and ECP to this port or to a
 /// group, untagged or within an S-channel (802.1Q, 42 and 43). Everything else is the tenants'.
-#[inline]
+#[inline(always)]
 fn control(port: &AccessPort, destination: MacAddr, outermost: u16, rest: &[u8]) -> Option<PuntClass> {
     let ether_type = match outermost {
         EtherType::S_TAG => VlanTag::ref_from_prefix(rest).ok()?.0.ether_type.get(),
@@ -87,7 +79,7 @@ struct Selected {
 }
 
 /// The VAP of a frame: the most specific selector of the port that fits.
-#[inline]
+#[inline(always)]
 fn select(port: &AccessPort, outermost: u16, rest: &[u8]) -> Result<Selected, Verdict> {
     const TAG: u8 = VLAN_TAG as u8;
     let tag = |rest| VlanTag::ref_from_prefix(rest).map_err(|_| Verdict::Drop(DropReason::Truncated));
@@ -126,7 +118,7 @@ fn select_s_tag(s_tags: &STags, rest: &[u8]) -> Result<Selected, Verdict> {
 
 /// What holds for a tenant's frame on either side of the tunnel: it is as long as its IP header says, and its payload not longer than the
 /// VN allows. `ether_type` and `payload` are those behind all tags.
-#[inline]
+#[inline(always)]
 pub fn check_shape(ether_type: u16, payload: &[u8], max_frame: u16) -> Result<(), Verdict> {
     if claimed_ip_length(ether_type, payload).is_some_and(|claimed| claimed > payload.len()) {
         return Err(Verdict::Drop(DropReason::Truncated));
