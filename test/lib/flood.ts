@@ -104,6 +104,15 @@ export class Flood {
     await this.engine.must(...random.shuffled(inOneBatch ? [...deletions, ...creations] : creations));
   }
 
+  /** All VNs' rows move to next hops that are new, over and over: no frame needs to be lost. */
+  async moveNextHops(random: Random, milliseconds: number): Promise<void> {
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end) {
+      await this.#moveNextHops([...this.#up.keys()], random);
+      this.rounds += 1;
+    }
+  }
+
   /** The rows move to next hops that are new, the old ones go, all in one batch. */
   async #moveNextHops(vns: readonly number[], random: Random): Promise<void> {
     const nhs = this.#free(({ nh }) => nh, random);
