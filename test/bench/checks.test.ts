@@ -142,4 +142,13 @@ describe('figures', () => {
     expect(differences.map(Math.round)).toEqual([100, 120]);
     expect(ratio).toBeCloseTo(185 / 75);
   });
+
+  it('leave out windows in which others had the CPU, and say when too few are left', () => {
+    const good = { seconds: 1, packets: 10_000, waited: 0.1 };
+    const bad = { seconds: 1, packets: 10, waited: 0.9 };
+    const nothing = { seconds: 1, packets: 0, waited: 0 };
+    const { engine } = compare(encap, [{ testpmd: [good], engine: [good, good, bad, nothing] }], 1e6);
+    expect(engine).toMatchObject({ cycles: 90, windows: 4, disturbed: 2 });
+    expect(() => compare(encap, [{ testpmd: [good], engine: [good, bad, bad] }], 1e6)).toThrow('2 of 3 windows');
+  });
 });

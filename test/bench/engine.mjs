@@ -37,7 +37,7 @@ export class EngineProcess {
       cpus: [cpus.poller],
       extraEal: [],
     });
-    const { tid, preferred } = isolate(cpus, engine.pid, /^nve-poller$/);
+    const { tid, preferred } = await isolate(cpus, engine.pid, /^nve-poller$/);
     return Object.assign(engine, { tid, preferred });
   }
 

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A failure that the user can mend, or a check that did not hold. Printed without a stack. */
 export class BenchError extends Error {
@@ -70,14 +71,15 @@ export const keepOff = ({ others }, pid) => taskset(['--all-tasks', '--pid', '--
  * @param {Cpus} cpus
  * @param {number} pid
  * @param {RegExp} name the thread's
- * @returns {{ tid: number, preferred: boolean }}
+ * @returns {Promise<{ tid: number, preferred: boolean }>}
  */
-export function isolate(cpus, pid, name) {
-  const threads = readdirSync(`/proc/${pid}/task`).filter((tid) =>
-    name.test(read(`/proc/${pid}/task/${tid}/comm`).trim()),
-  );
-  if (threads[0] === undefined) throw new BenchError(`process ${pid} has no thread ${name}`);
-  const tid = Number(threads[0]);
+export async function isolate(cpus, pid, name) {
+  const find = () =>
+    readdirSync(`/proc/${pid}/task`).find((tid) => name.test(read(`/proc/${pid}/task/${tid}/comm`).trim()));
+  // A thread gets its name from itself, a moment after its start.
+  for (let attempt = 0; find() === undefined && attempt < 100; attempt++) await sleep(10);
+  const tid = Number(find());
+  if (Number.isNaN(tid)) throw new BenchError(`process ${pid} has no thread ${name}`);
   keepOff(cpus, pid);
   taskset(['--pid', '--cpu-list', `${cpus.poller}`, `${tid}`]);
   const { status } = spawnSync('renice', ['-n', '-20', '-p', `${tid}`]);

@@ -1,34 +1,44 @@
 // The figures, as a table for people and as JSON.
+import { BenchError } from './machine.mjs';
 import { cyclesPerPacket, median, quantile } from './measure.mjs';
 
 /** @typedef {import('./measure.mjs').Window} Window */
 /** @typedef {import('./scenario.mjs').Case} Case */
 /** @typedef {{ testpmd: Window[], engine: Window[] }} Round one run of each, one right after the other */
 
+/** A window in which others had the CPU for more than this share says little of the thread: its caches were theirs. */
+const DISTURBED = 0.2;
+/** @param {Window} window */
+const isDisturbed = ({ waited, packets }) => waited > DISTURBED || packets === 0;
+
 /** @param {Window[]} windows @param {number} tscHz */
 function summary(windows, tscHz) {
-  const cycles = windows.map((window) => cyclesPerPacket(window, tscHz));
+  const good = windows.filter((window) => !isDisturbed(window));
+  const cycles = good.map((window) => cyclesPerPacket(window, tscHz));
   return {
     cycles: median(cycles),
     quartiles: [quantile(cycles, 0.25), quantile(cycles, 0.75)],
-    least: Math.min(...cycles),
     // What these cycles give on a CPU that nobody else uses.
     packetsPerSecond: tscHz / median(cycles),
-    waited: median(windows.map(({ waited }) => waited)),
+    windows: windows.length,
+    disturbed: windows.length - good.length,
   };
 }
 
 /** @param {Case} what @param {Round[]} rounds @param {number} tscHz */
 export function compare(what, rounds, tscHz) {
-  const testpmd = summary(
-    rounds.flatMap(({ testpmd }) => testpmd),
-    tscHz,
-  );
-  const engine = summary(
-    rounds.flatMap(({ engine }) => engine),
-    tscHz,
-  );
-  const differences = rounds.map((round) => summary(round.engine, tscHz).cycles - summary(round.testpmd, tscHz).cycles);
+  /** @param {(round: Round) => Window[]} side */
+  const all = (side) => summary(rounds.flatMap(side), tscHz);
+  const [testpmd, engine] = [all((round) => round.testpmd), all((round) => round.engine)];
+  for (const { windows, disturbed } of [testpmd, engine]) {
+    if (disturbed > windows / 2)
+      throw new BenchError(`others had the poller's CPU in ${disturbed} of ${windows} windows`, {
+        remedy: 'run it on a machine that does nothing else',
+      });
+  }
+  const differences = rounds
+    .map((round) => summary(round.engine, tscHz).cycles - summary(round.testpmd, tscHz).cycles)
+    .filter((difference) => !Number.isNaN(difference));
   return {
     ...what,
     testpmd,
@@ -55,6 +65,9 @@ export function machineLines({ cpu, cpus, virtual, kernel, dpdk, hugepages, free
   ].join('\n');
 }
 
+/** @param {number[]} values */
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
 /** @param {Comparison[]} rows */
 export function table(rows) {
   const cell = (/** @type {number} */ value) => value.toFixed(0);
@@ -77,10 +90,13 @@ export function table(rows) {
       .join('  ')
       .trimEnd(),
   );
+  const sides = rows.flatMap(({ testpmd, engine }) => [testpmd, engine]);
+  const [windows, disturbed] = [sum(sides.map((side) => side.windows)), sum(sides.map((side) => side.disturbed))];
   return [
     'TSC cycles per packet (median, quartiles) and millions of packets per second, 64-byte frames.',
     '"more": engine less testpmd, of all windows (and the least and most of a round).',
     '',
     ...table,
+    ...(disturbed === 0 ? [] : ['', `${disturbed} of ${windows} windows are left out: others had the poller's CPU.`]),
   ].join('\n');
 }

@@ -29,7 +29,7 @@ export class Testpmd {
     const testpmd = new Testpmd(cpus, [...eal, '--', ...own, ...buffers]);
     await testpmd.#prompt();
     await testpmd.#command('start');
-    const { tid, preferred } = isolate(cpus, testpmd.pid, /worker-?1$/);
+    const { tid, preferred } = await isolate(cpus, testpmd.pid, /worker-?1$/);
     return Object.assign(testpmd, { tid, preferred });
   }
 
