@@ -1,0 +1,239 @@
+//! What a burst costs without DPDK: `cargo bench -p splitnve-pipeline [-- MODE ROUNDS]`.
+//!
+//! Tenants' frames are encapsulated, or tunnelled packets decapsulated, at 1,000 flows: the scenario of `npm run bench`. Each round fills 32
+//! buffers from the next 32 frames and runs the pipeline over them. Without arguments it prints nanoseconds per packet, the filling of
+//! buffers taken off. With a mode (`io`, `encap`, `decap`) and a number of rounds it just does that, to be counted by another tool
+//! (`valgrind --tool=callgrind`), which tells more than a clock on a busy machine.
+
+#![allow(clippy::unwrap_used, reason = "a bench that cannot set up its tables has nothing to measure")]
+
+use core::hint::black_box;
+use core::net::Ipv4Addr;
+use core::sync::atomic::AtomicU64;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sink};
+use tables::{
+    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey,
+    UnderlayPort, VapEntry, VnEntry, concurrent_map,
+};
+use types::{MacAddr, PortId, Vni};
+use wire::{IntoBytes, OuterHeader, VXLAN_OVERHEAD};
+
+const FLOWS: u16 = 1000;
+const NVES: u16 = 100;
+const ACCESS: PortId = PortId(0);
+const UNDERLAY: PortId = PortId(1);
+const US: (MacAddr, Ipv4Addr) = (MacAddr([2, 0xff, 0, 0, 0, 0]), Ipv4Addr::new(192, 0, 2, 1));
+const VN: u16 = 0;
+const VAP: u16 = 0;
+const VID: u16 = 100;
+const ROOM: usize = 128;
+/// A 64-byte frame without its FCS.
+const FRAME: usize = 60;
+
+fn tenant(flow: u16) -> MacAddr {
+    MacAddr([2, 0, 0, 0, (flow >> 8) as u8, flow as u8])
+}
+fn remote(flow: u16) -> MacAddr {
+    MacAddr([2, 0, 0, 1, (flow >> 8) as u8, flow as u8])
+}
+fn nve(flow: u16) -> (MacAddr, Ipv4Addr) {
+    let host = (flow % NVES) as u8;
+    (MacAddr([2, 0, 0, 2, 0, host]), Ipv4Addr::new(192, 0, 2, 10 + host))
+}
+fn vni() -> Vni {
+    Vni::try_from(5001).unwrap()
+}
+
+/// A buffer with room before the frame, apart from what describes it, as DPDK's are.
+struct Buffer {
+    bytes: Box<[u8; 512]>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    fn fill(&mut self, frame: &[u8]) {
+        (self.start, self.end) = (ROOM, ROOM + frame.len());
+        self.bytes[ROOM..self.end].copy_from_slice(frame);
+    }
+}
+
+impl Packet for Buffer {
+    #[inline(always)]
+    fn data(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+    #[inline(always)]
+    fn data_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..self.end]
+    }
+    #[inline(always)]
+    fn prepend<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.start = self.start.checked_sub(N)?;
+        self.bytes[self.start..].first_chunk_mut()
+    }
+    #[inline(always)]
+    fn trim_front(&mut self, length: usize) {
+        self.start += length;
+    }
+    #[inline(always)]
+    fn truncate(&mut self, length: usize) {
+        self.end = self.start + length;
+    }
+    #[inline(always)]
+    fn is_segmented(&self) -> bool {
+        false
+    }
+    #[inline(always)]
+    fn prefetch(&self) {}
+}
+
+/// Collects what is sent, so that the buffers can be used again.
+struct Out {
+    sent: Burst<Buffer>,
+    expected: u16,
+}
+
+impl Sink<Buffer> for Out {
+    #[inline]
+    fn transmit(&mut self, port: u16, packet: Buffer, _origin: PortId) {
+        assert_eq!(port, self.expected);
+        self.sent.push(packet);
+    }
+    fn copy(&mut self, _packet: &Buffer) -> Option<Buffer> {
+        None
+    }
+    fn punt(&mut self, _class: PuntClass, _port: PortId, _frame: &[u8]) -> bool {
+        false
+    }
+}
+
+struct Tables {
+    snapshot: Snapshot,
+    fdb: MapReader<FdbKey>,
+    contexts: MapReader<ContextKey>,
+    sources: MapReader<SourceKey>,
+    drops: Vec<AtomicU64>,
+    vaps: Vec<AtomicU64>,
+}
+
+fn next_hop(flow: u16) -> NextHopEntry {
+    let mut entry = NextHopEntry { port: UNDERLAY.0, max_frame: 1600, ..NextHopEntry::UNRESOLVED };
+    entry.header[..VXLAN_OVERHEAD].copy_from_slice(OuterHeader::template(US, nve(flow), vni()).as_bytes());
+    entry.header_length = VXLAN_OVERHEAD as u8;
+    entry
+}
+
+fn tables() -> Tables {
+    let mut access = AccessPort::default();
+    access.c_tag[usize::from(VID)] = VAP;
+    let snapshot = Snapshot {
+        ports: Arc::new(vec![
+            PortEntry::Access(Arc::new(access)),
+            PortEntry::Underlay(UnderlayPort { mac: US.0, ip: US.1 }),
+        ]),
+        vaps: Arc::new(vec![VapEntry { port: ACCESS.0, vid: VID, vn: VN, guard: true }]),
+        vns: Arc::new(vec![VnEntry { max_frame: 1514, ..VnEntry::default() }]),
+        next_hops: Arc::new((0..NVES).map(next_hop).collect()),
+    };
+    let mut fdb: MapWriter<FdbKey> = concurrent_map(65_536, 0x5eed);
+    let mut contexts: MapWriter<ContextKey> = concurrent_map(65_535, 0x5eee);
+    let mut sources: MapWriter<SourceKey> = concurrent_map(262_144, 0x5eef);
+    contexts.insert(ContextKey(vni()), VN.into()).unwrap();
+    for flow in 0..FLOWS {
+        fdb.insert(FdbKey { vn: VN, mac: tenant(flow) }, Destination::Vap(VAP).pack()).unwrap();
+        fdb.insert(FdbKey { vn: VN, mac: remote(flow) }, Destination::NextHop(flow % NVES).pack()).unwrap();
+        sources.insert(SourceKey { vn: VN, source: nve(flow).1 }, 1).unwrap();
+    }
+    let words = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
+    let (drops, vaps) = (words(Counters::DROP_WORDS), words(COUNTERS_PER_VAP));
+    Tables { snapshot, fdb: fdb.reader(), contexts: contexts.reader(), sources: sources.reader(), drops, vaps }
+}
+
+/// IPv4 with UDP in Ethernet; the addresses and a port by flow.
+fn frame(to: MacAddr, from: MacAddr, flow: u16) -> Vec<u8> {
+    let [high, low] = flow.to_be_bytes();
+    let ip = [0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, high, low];
+    let udp = [high | 0x40, low, 0, 7, 0, 26, 0, 0];
+    let mut frame = [&to.0[..], &from.0, &[8, 0], &ip, &udp].concat();
+    frame.resize(FRAME, 0);
+    frame
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Io,
+    Encap,
+    Decap,
+}
+
+fn frames(mode: Mode) -> Vec<Vec<u8>> {
+    let one = |flow| match mode {
+        Mode::Io | Mode::Encap => {
+            let mut frame = frame(remote(flow), tenant(0), flow);
+            frame.splice(12..12, [0x81, 0, 0, VID as u8]);
+            frame
+        }
+        Mode::Decap => {
+            let mut outer = [0; VXLAN_OVERHEAD];
+            OuterHeader::template(nve(flow), US, vni()).emit(&mut outer, FRAME, u32::from(flow) << 18);
+            [&outer[..], &frame(tenant(flow), remote(flow), flow)].concat()
+        }
+    };
+    (0..FLOWS).map(one).collect()
+}
+
+/// Runs `rounds` bursts of one mode.
+fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
+    let counters = Counters::new(&tables.drops, &tables.vaps);
+    let Tables { snapshot, fdb, contexts, sources, .. } = tables;
+    let pipeline = Pipeline { snapshot, fdb, contexts, sources, counters };
+    let (port, expected) = if mode == Mode::Decap { (UNDERLAY, ACCESS.0) } else { (ACCESS, UNDERLAY.0) };
+    let mut burst: Burst<Buffer> =
+        (0..BURST).map(|_| Buffer { bytes: Box::new([0; 512]), start: ROOM, end: ROOM }).collect();
+    let mut out = Out { sent: Burst::new(), expected };
+    let mut next = frames.iter().cycle();
+    for _ in 0..rounds {
+        burst.iter_mut().zip(&mut next).for_each(|(buffer, frame)| buffer.fill(frame));
+        if mode == Mode::Io {
+            burst.drain(..).for_each(|packet| out.transmit(expected, packet, port));
+        } else {
+            pipeline.run(port, &mut burst, &mut out);
+        }
+        assert_eq!(out.sent.len(), BURST, "a packet was dropped");
+        core::mem::swap(&mut burst, &mut out.sent);
+        black_box(&mut burst);
+    }
+}
+
+/// The least nanoseconds per packet of many short runs: what it costs when nobody disturbs.
+fn least(mode: Mode, tables: &Tables) -> f64 {
+    const ROUNDS: usize = 1000;
+    let frames = frames(mode);
+    let one = || {
+        let start = Instant::now();
+        run(mode, tables, &frames, ROUNDS);
+        start.elapsed().as_nanos() as f64 / (ROUNDS * BURST) as f64
+    };
+    (0..200).map(|_| one()).fold(f64::INFINITY, f64::min)
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let tables = tables();
+    if let [mode, rounds] = arguments.as_slice() {
+        let mode = match mode.as_str() {
+            "encap" => Mode::Encap,
+            "decap" => Mode::Decap,
+            _ => Mode::Io,
+        };
+        return run(mode, &tables, &frames(mode), rounds.parse().unwrap());
+    }
+    let io = least(Mode::Io, &tables);
+    for (name, mode) in [("encap", Mode::Encap), ("decap", Mode::Decap)] {
+        println!("{name}: {:.1} ns per packet at {FLOWS} flows", least(mode, &tables) - io);
+    }
+}
