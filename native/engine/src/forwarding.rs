@@ -311,7 +311,7 @@ impl Forwarding {
                 self.sources.remove(SourceKey { vn: index, source });
             }
             for (mac, dest) in rows {
-                self.fdb.remove(FdbKey { vn: index, mac });
+                self.fdb.remove(FdbKey::new(index, mac));
                 model.count_use(dest, -1);
             }
         }
@@ -326,7 +326,7 @@ impl Forwarding {
         for ((vn_id, mac), _) in changes.rows.dels() {
             let Some(vn) = model.vns.get_mut(vn_id) else { continue };
             if let Some(dest) = vn.rows.remove(mac) {
-                self.fdb.remove(FdbKey { vn: vn.index, mac: *mac });
+                self.fdb.remove(FdbKey::new(vn.index, *mac));
                 model.row_count -= 1;
                 model.count_use(dest, -1);
             }
@@ -371,7 +371,7 @@ impl Forwarding {
             if old == Some(*dest) {
                 continue;
             }
-            reserved(self.fdb.insert(FdbKey { vn: vn.index, mac: *mac }, destination.pack()));
+            reserved(self.fdb.insert(FdbKey::new(vn.index, *mac), destination.pack()));
             match old {
                 Some(old) => model.count_use(old, -1),
                 None => model.row_count += 1,

@@ -144,8 +144,8 @@ fn tables() -> Tables {
     let mut sources: MapWriter<SourceKey> = concurrent_map(262_144, 0x5eef);
     contexts.insert(ContextKey(vni()), VN.into()).unwrap();
     for flow in 0..FLOWS {
-        fdb.insert(FdbKey { vn: VN, mac: tenant(flow) }, Destination::Vap(VAP).pack()).unwrap();
-        fdb.insert(FdbKey { vn: VN, mac: remote(flow) }, Destination::NextHop(flow % NVES).pack()).unwrap();
+        fdb.insert(FdbKey::new(VN, tenant(flow)), Destination::Vap(VAP).pack()).unwrap();
+        fdb.insert(FdbKey::new(VN, remote(flow)), Destination::NextHop(flow % NVES).pack()).unwrap();
         sources.insert(SourceKey { vn: VN, source: nve(flow).1 }, 1).unwrap();
     }
     let words = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();

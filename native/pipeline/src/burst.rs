@@ -1,12 +1,12 @@
 //! The order of the steps, and where each packet ends.
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, FdbKey, MapReader, PortEntry, Snapshot, SourceKey};
+use tables::{ContextKey, FdbKey, Index, MapReader, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, PortId};
 
 use crate::counters::Counters;
-use crate::encap::{encapsulate, prefetch_next_hop};
-use crate::meta::{Meta, Verdict};
+use crate::encap::encapsulate;
+use crate::meta::{Meta, Metas, Verdict};
 use crate::packet::{Packet, Sink};
 use crate::tags::{push_tag, strip_tag};
 use crate::{access, forward, underlay};
@@ -34,68 +34,75 @@ pub struct Pipeline<'a> {
 impl Pipeline<'_> {
     /// Processes a burst that came in by `port`; `burst` is empty afterwards.
     pub fn run<P: Packet, S: Sink<P>>(&self, port: PortId, burst: &mut Burst<P>, sink: &mut S) {
-        let mut metas = [Meta::NEW; BURST];
-        let metas = &mut metas[..burst.len()];
         burst.iter().for_each(Packet::prefetch);
-        match self.snapshot.port(port) {
-            PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
+        let mut metas: Metas = match self.snapshot.port(port) {
+            PortEntry::Unused => burst.iter().map(|_| Meta::decided(Verdict::Drop(DropReason::PortUnused))).collect(),
             PortEntry::Access(access) => {
-                access::classify(self, access, burst, metas);
-                access::guard(self, metas);
+                let mut metas = access::classify(self, access, burst);
+                access::guard(self, &mut metas);
+                metas
             }
             PortEntry::Underlay(underlay) => {
-                underlay::outer(self, underlay, burst, metas);
-                underlay::context(self, metas);
-                underlay::decapsulate(self, burst, metas);
+                let mut metas = underlay::outer(self, underlay, port, burst);
+                underlay::context(self, &mut metas);
+                underlay::permit(self, &mut metas);
+                underlay::decapsulate(self, burst, &mut metas);
+                metas
             }
-        }
-        forward::forward(self, metas);
-        for meta in metas.iter() {
-            if let Verdict::NextHop(index) = meta.verdict {
-                prefetch_next_hop(self.snapshot, index);
-            }
-        }
-        for (mut packet, meta) in burst.take().into_iter().zip(metas.iter()) {
+        };
+        forward::forward(self, &mut metas);
+        self.rewrite(burst, &mut metas);
+        for (packet, meta) in burst.drain(..).zip(&metas) {
             match meta.verdict {
-                Verdict::Vap(_) | Verdict::NextHop(_) => {
-                    strip_tag(&mut packet, meta.tag);
-                    self.send(packet, meta, meta.verdict, port, sink);
-                }
-                Verdict::Replicate => {
-                    strip_tag(&mut packet, meta.tag);
-                    self.replicate(packet, meta, port, sink);
-                }
-                Verdict::Reply => sink.transmit(port.0, packet, port),
+                Verdict::Send(to) => sink.transmit(to, packet, port),
+                Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
+                Verdict::Replicate => self.replicate(packet, meta, port, sink),
                 Verdict::Punt(class) => {
                     if !sink.punt(class, port, packet.data()) {
                         self.counters.dropped(port, DropReason::PuntFull, 1);
                     }
                 }
-                // Every step before this one decided what it found pending.
-                Verdict::Pending => self.counters.dropped(port, DropReason::UnknownUnicast, 1),
-                Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
+                // The steps before this one decided what they found pending, and rewrote what has one destination.
+                Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {
+                    self.counters.dropped(port, DropReason::UnknownUnicast, 1);
+                }
             }
         }
     }
 
-    /// Sends an untagged tenant frame to one VAP or next hop.
-    fn send<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, to: Verdict, origin: PortId, sink: &mut S) {
-        let result = match to {
-            Verdict::Vap(index) => self.to_vap(&mut packet, meta, index),
-            Verdict::NextHop(index) => encapsulate(self.snapshot, &mut packet, index),
-            _ => Err(DropReason::UnknownUnicast),
-        };
-        match result {
-            Ok(port) => sink.transmit(port, packet, origin),
-            Err(reason) => self.counters.dropped(origin, reason, 1),
+    /// Turns the tenant frames that have one destination into what leaves for it.
+    #[inline(never)]
+    fn rewrite<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
+        for (packet, meta) in burst.iter_mut().zip(metas) {
+            if !matches!(meta.verdict, Verdict::Vap(_) | Verdict::NextHop(_)) {
+                continue;
+            }
+            if meta.tagged {
+                strip_tag(packet);
+            }
+            meta.verdict = match self.address(packet, meta.vn, meta.verdict) {
+                Ok(port) => Verdict::Send(port),
+                Err(reason) => Verdict::Drop(reason),
+            };
         }
     }
 
-    fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: u16) -> Result<u16, DropReason> {
+    /// Makes an untagged tenant frame of `vn` what leaves for one VAP or next hop; returns the port to leave by.
+    #[inline(always)]
+    fn address<P: Packet>(&self, packet: &mut P, vn: Index, to: Verdict) -> Result<u16, DropReason> {
+        match to {
+            Verdict::Vap(index) => self.to_vap(packet, vn, index),
+            Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),
+            _ => Err(DropReason::UnknownUnicast),
+        }
+    }
+
+    #[inline(always)]
+    fn to_vap<P: Packet>(&self, packet: &mut P, vn: Index, index: Index) -> Result<u16, DropReason> {
         let vap = self.snapshot.vap(index);
         // A row may outlive its VAP by a moment. That it names a VAP of this very VN is checked here, at the last place, so
         // that no order of table changes can carry a frame into another VN.
-        if vap.vn != meta.vn {
+        if vap.vn != vn {
             return Err(DropReason::UnknownUnicast);
         }
         self.counters.vap_out(index, packet.data().len());
@@ -104,7 +111,11 @@ impl Pipeline<'_> {
     }
 
     /// Sends a copy to everybody else in the VN: its other VAPs, and its other NVEs unless the frame came from one (split horizon).
-    fn replicate<P: Packet, S: Sink<P>>(&self, packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
+    #[cold]
+    fn replicate<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
+        if meta.tagged {
+            strip_tag(&mut packet);
+        }
         let Some(vn) = self.snapshot.vn(meta.vn) else {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);
         };
@@ -114,13 +125,17 @@ impl Pipeline<'_> {
         let Some(mut target) = targets.next() else {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);
         };
+        let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta.vn, to) {
+            Ok(port) => sink.transmit(port, packet, origin),
+            Err(reason) => self.counters.dropped(origin, reason, 1),
+        };
         for next in targets {
             match sink.copy(&packet) {
-                Some(copy) => self.send(copy, meta, target, origin, sink),
+                Some(copy) => send(copy, target, sink),
                 None => self.counters.dropped(origin, DropReason::NoBuffer, 1),
             }
             target = next;
         }
-        self.send(packet, meta, target, origin, sink);
+        send(packet, target, sink);
     }
 }

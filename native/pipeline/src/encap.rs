@@ -15,7 +15,7 @@ pub fn prefetch_next_hop(snapshot: &Snapshot, index: Index) {
 }
 
 /// Encapsulates an untagged tenant frame for a next hop; returns the port to leave by.
-#[inline]
+#[inline(always)]
 pub fn encapsulate<P: Packet>(snapshot: &Snapshot, packet: &mut P, index: Index) -> Result<u16, DropReason> {
     let Some(next_hop) = snapshot.next_hop(index) else { return Err(DropReason::NeighbourUnresolved) };
     if usize::from(next_hop.header_length) != VXLAN_OVERHEAD {

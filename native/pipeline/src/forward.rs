@@ -4,17 +4,23 @@ use tables::{Destination, Snapshot};
 use types::DropReason;
 
 use crate::burst::Pipeline;
+use crate::encap::prefetch_next_hop;
 use crate::meta::{Meta, Verdict};
 
 /// Decides every pending packet of a burst.
+#[inline(never)]
 pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
-        meta.verdict = if meta.destination.mac.is_group() { Verdict::Replicate } else { unicast(pipeline, meta) };
+        meta.verdict = if meta.group { Verdict::Replicate } else { unicast(pipeline, meta) };
+        if let Verdict::NextHop(index) = meta.verdict {
+            prefetch_next_hop(pipeline.snapshot, index);
+        }
     }
 }
 
+#[inline(always)]
 fn unicast(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
-    match pipeline.fdb.get_hashed(meta.destination, meta.destination_hash).map(Destination::unpack) {
+    match pipeline.fdb.finish(meta.destination).map(Destination::unpack) {
         Some(Destination::Vap(vap)) if vap == meta.vap => Verdict::Drop(DropReason::SameVap),
         Some(Destination::Vap(vap)) => Verdict::Vap(vap),
         Some(Destination::NextHop(_)) if meta.came_by_tunnel() => Verdict::Drop(DropReason::SplitHorizon),

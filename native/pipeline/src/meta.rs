@@ -1,11 +1,13 @@
 //! The scratch of one packet while it is in the pipeline.
 
-use tables::{FdbKey, Index, Snapshot};
-use types::{DropReason, MacAddr};
+use arrayvec::ArrayVec;
+use tables::{Index, LookUp, Snapshot};
+use types::DropReason;
 
+use crate::burst::BURST;
 use crate::packet::PuntClass;
 
-/// What is to become of a packet. It starts as `Pending` and changes at most once to anything else before it leaves.
+/// What is to become of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// Still to be decided.
@@ -16,15 +18,15 @@ pub enum Verdict {
     NextHop(Index),
     /// A copy to everybody else in the VN.
     Replicate,
-    /// Back out of the port it came from, as it now is (ARP and ICMP echo answers of the underlay address).
-    Reply,
+    /// Out of this port, as it now is.
+    Send(u16),
     /// To the control plane.
     Punt(PuntClass),
     /// Nowhere.
     Drop(DropReason),
 }
 
-/// One cache line per packet.
+/// One cache line per packet. Look-ups begin in one step and end in another.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub struct Meta {
@@ -34,41 +36,45 @@ pub struct Meta {
     pub vn: Index,
     /// Index of the VAP it came from; [`Snapshot::NONE`] if it came by tunnel.
     pub vap: Index,
-    /// Bytes of the tag that named the VAP, to be removed.
-    pub tag: u8,
+    /// Whether a tag named the VAP, and is to be removed.
+    pub tagged: bool,
+    /// Whether it is for a group.
+    pub group: bool,
     /// Whether the source MAC is to be checked.
     pub guard: bool,
-    /// Raw VNI of a tunnelled packet.
-    pub vni: u32,
     /// Outer source address of a tunnelled packet.
     pub outer_source: u32,
-    /// The frame's destination in its VN.
-    pub destination: FdbKey,
-    /// Where to look the destination up.
-    pub destination_hash: usize,
-    /// The frame's source in its VN.
-    pub source: FdbKey,
-    /// Where to look the source up.
-    pub source_hash: usize,
+    /// The destination's row.
+    pub destination: LookUp,
+    /// What lets the sender send: the row of a source MAC, or the permission of an NVE.
+    pub source: LookUp,
+    /// The VN of a tunnelled packet's Context ID.
+    pub context: LookUp,
 }
 
-impl Meta {
-    const NOBODY: FdbKey = FdbKey { vn: 0, mac: MacAddr([0; 6]) };
+/// The scratch of a burst.
+pub type Metas = ArrayVec<Meta, BURST>;
 
+impl Meta {
     /// The scratch of a packet of which nothing is known yet.
     pub const NEW: Self = Self {
         verdict: Verdict::Pending,
         vn: Snapshot::NONE,
         vap: Snapshot::NONE,
-        tag: 0,
+        tagged: false,
+        group: false,
         guard: false,
-        vni: 0,
         outer_source: 0,
-        destination: Self::NOBODY,
-        destination_hash: 0,
-        source: Self::NOBODY,
-        source_hash: 0,
+        destination: LookUp::NONE,
+        source: LookUp::NONE,
+        context: LookUp::NONE,
     };
+
+    /// The scratch of a packet whose fate is known.
+    #[inline]
+    pub fn decided(verdict: Verdict) -> Self {
+        Self { verdict, ..Self::NEW }
+    }
 
     /// Whether the packet came by tunnel.
     #[inline]
@@ -80,5 +86,15 @@ impl Meta {
     #[inline]
     pub fn is_pending(&self) -> bool {
         self.verdict == Verdict::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packets_scratch_is_one_cache_line() {
+        assert_eq!(size_of::<Meta>(), 64);
     }
 }

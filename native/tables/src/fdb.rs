@@ -9,21 +9,23 @@ use types::{MacAddr, Vni};
 use crate::map::Key;
 use crate::snapshot::Index;
 
-/// An FDB key: a VN and a station's MAC.
+/// An FDB key: a VN and a station's MAC, packed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct FdbKey {
-    /// Index of the VN.
-    pub vn: Index,
-    /// The station.
-    pub mac: MacAddr,
+pub struct FdbKey(u64);
+
+impl FdbKey {
+    /// The key of `mac` in the VN of index `vn`, which is below [`Snapshot::NONE`](crate::Snapshot::NONE).
+    #[inline(always)]
+    pub const fn new(vn: Index, mac: MacAddr) -> Self {
+        // Inverted, because MAC zero in VN 0, which tenants may send to, must not be 0; no VN has the index of all ones that is now.
+        Self(!(mac.to_u64() << 16 | vn as u64))
+    }
 }
 
 impl Key for FdbKey {
     #[inline(always)]
     fn pack(self) -> u64 {
-        // A group address or zero has no row, so a real key is never 0; a look-up of MAC zero in VN 0 must not match an empty slot.
-        let packed = self.mac.to_u64() << 16 | u64::from(self.vn);
-        if packed == 0 { 1 << 63 } else { packed }
+        self.0
     }
 }
 
@@ -97,10 +99,11 @@ mod tests {
 
     #[test]
     fn keys_are_never_zero_and_vns_never_meet() {
-        let zero = FdbKey { vn: 0, mac: MacAddr::default() };
-        assert_ne!(zero.pack(), 0);
+        for (vn, mac) in [(0, MacAddr::default()), (0, MacAddr::BROADCAST), (Index::MAX - 1, MacAddr::BROADCAST)] {
+            assert_ne!(FdbKey::new(vn, mac).pack(), 0);
+        }
         let mac = MacAddr([2, 0, 0, 0, 0, 1]);
-        assert_ne!(FdbKey { vn: 1, mac }.pack(), FdbKey { vn: 2, mac }.pack());
+        assert_ne!(FdbKey::new(1, mac), FdbKey::new(2, mac));
         assert_ne!(SourceKey { vn: 0, source: Ipv4Addr::UNSPECIFIED }.pack(), 0);
     }
 }

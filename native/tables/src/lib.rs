@@ -18,7 +18,7 @@ mod snapshot;
 
 pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
 pub use index_pool::IndexPool;
-pub use map::{Full, Key, MapReader, MapWriter, concurrent_map};
+pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{

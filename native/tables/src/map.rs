@@ -11,6 +11,9 @@
 //! value, and tries again if it moved.
 //!
 //! The hash is seeded: MACs and VNIs are chosen by tenants, and a tenant who can predict buckets can build a chain.
+//!
+//! A look-up has two halves, so that a burst can begin all of its look-ups before it ends the first: [`MapReader::begin`] hashes and
+//! prefetches, [`MapReader::finish`] reads.
 
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -20,10 +23,12 @@ use crate::prefetch::prefetch;
 
 const SLOTS: usize = 4;
 const EMPTY: u64 = 0;
+/// Packed form of keys that no row has.
+const NOBODY: u64 = u64::MAX;
 
-/// What can be a key: a value that packs into a non-zero integer.
+/// What can be a key: a value that packs into an integer.
 pub trait Key: Copy {
-    /// The packed form; never 0.
+    /// The packed form: never 0, and `u64::MAX` only for keys that never get a row.
     fn pack(self) -> u64;
 }
 
@@ -52,17 +57,22 @@ struct Shared {
 impl Shared {
     #[inline(always)]
     fn hash(&self, key: u64) -> usize {
-        let product = u128::from(key ^ self.seed) * 0x9e37_79b9_7f4a_7c15;
-        let folded = (product >> 64) as u64 ^ product as u64;
-        // Once more, so that the seed decides which keys meet and not only where.
-        let product = u128::from(folded ^ self.seed.rotate_left(32)) * 0xa076_1d64_78bd_642f;
-        ((product >> 64) as u64 ^ product as u64) as usize
+        let once = fold_product(key ^ self.seed, 0x9e37_79b9_7f4a_7c15);
+        // Twice, so that the seed decides which keys meet and not only where, and that keys in sequence spread.
+        fold_product(once ^ self.seed.rotate_left(32), 0xa076_1d64_78bd_642f) as usize
     }
 
     #[inline(always)]
     fn bucket(&self, at: usize) -> &Bucket {
         &self.buckets[at & self.mask]
     }
+}
+
+/// Multiplies to 128 bits and folds: every input bit reaches every output bit.
+#[inline(always)]
+fn fold_product(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product >> 64) as u64 ^ product as u64
 }
 
 /// Makes an empty map for `capacity` rows and returns its only writer; readers come from [`MapWriter::reader`].
@@ -85,6 +95,18 @@ pub struct MapWriter<K> {
 pub struct MapReader<K> {
     shared: Arc<Shared>,
     key: PhantomData<K>,
+}
+
+/// A look-up that has begun.
+#[derive(Clone, Copy, Debug)]
+pub struct LookUp {
+    packed: u64,
+    hash: usize,
+}
+
+impl LookUp {
+    /// Of nothing: it finds no row.
+    pub const NONE: Self = Self { packed: NOBODY, hash: 0 };
 }
 
 impl<K> Clone for MapReader<K> {
@@ -120,7 +142,7 @@ impl<K: Key> MapWriter<K> {
     /// [`Full`] if the key is new and the map holds its capacity; nothing is changed then.
     pub fn insert(&mut self, key: K, value: u32) -> Result<Option<u32>, Full> {
         let key = key.pack();
-        debug_assert_ne!(key, EMPTY);
+        debug_assert!(key != EMPTY && key != NOBODY);
         if let Some((at, slot)) = self.find(key) {
             return Ok(Some(self.shared.bucket(at).values[slot].swap(value, Ordering::AcqRel)));
         }
@@ -177,35 +199,35 @@ impl<K: Key> MapWriter<K> {
 }
 
 impl<K: Key> MapReader<K> {
-    /// Asks for the home bucket of `key` to be loaded, and returns the hash to look it up with later.
+    /// Begins a look-up: asks for the home bucket of `key` to be loaded.
     #[inline(always)]
-    pub fn prefetch(&self, key: K) -> usize {
-        let hash = self.shared.hash(key.pack());
+    pub fn begin(&self, key: K) -> LookUp {
+        let packed = key.pack();
+        let hash = self.shared.hash(packed);
         prefetch(self.shared.bucket(hash));
-        hash
+        LookUp { packed, hash }
     }
 
-    /// Looks up a key whose hash [`Self::prefetch`] returned.
+    /// Ends a look-up that [`Self::begin`] of this map began.
     #[inline(always)]
-    pub fn get_hashed(&self, key: K, hash: usize) -> Option<u32> {
-        let key = key.pack();
+    pub fn finish(&self, LookUp { packed, hash }: LookUp) -> Option<u32> {
         let bucket = self.shared.bucket(hash);
         // The common case first: a row in its home bucket, or a miss there and no overflow.
-        match Self::probe(bucket, key) {
+        match Self::probe(bucket, packed) {
             Some(value) => Some(value),
             None if bucket.overflow.load(Ordering::Acquire) == 0 => None,
-            None => self.get_overflow(key, hash),
+            None => self.finish_in_overflow(packed, hash),
         }
     }
 
     /// Looks up a key.
     #[inline]
     pub fn get(&self, key: K) -> Option<u32> {
-        self.get_hashed(key, self.shared.hash(key.pack()))
+        self.finish(self.begin(key))
     }
 
     #[cold]
-    fn get_overflow(&self, key: u64, hash: usize) -> Option<u32> {
+    fn finish_in_overflow(&self, key: u64, hash: usize) -> Option<u32> {
         for step in 1..self.shared.buckets.len() {
             let bucket = self.shared.bucket(hash.wrapping_add(step));
             if let Some(value) = Self::probe(bucket, key) {
@@ -222,8 +244,13 @@ impl<K: Key> MapReader<K> {
     fn probe(bucket: &Bucket, key: u64) -> Option<u32> {
         loop {
             let version = bucket.version.load(Ordering::Acquire);
-            let slot = bucket.keys.iter().position(|slot| slot.load(Ordering::Acquire) == key)?;
-            let value = bucket.values[slot].load(Ordering::Acquire);
+            // All slots are compared, so that there is one branch to predict and not one for each.
+            let is_at = |slot: usize| u32::from(bucket.keys[slot].load(Ordering::Acquire) == key) << slot;
+            let found = (0..SLOTS).fold(0, |found, slot| found | is_at(slot));
+            if found == 0 {
+                return None;
+            }
+            let value = bucket.values[found.trailing_zeros() as usize % SLOTS].load(Ordering::Acquire);
             if bucket.version.load(Ordering::Acquire) == version {
                 return Some(value);
             }

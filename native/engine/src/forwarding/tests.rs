@@ -76,7 +76,7 @@ impl Bench {
             }
             for last in 0..40 {
                 let mac = MacAddr([2, 0, 0, 0, 0, last]);
-                let found = self.readers.fdb.get(FdbKey { vn: vn.index, mac }).map(Destination::unpack);
+                let found = self.readers.fdb.get(FdbKey::new(vn.index, mac)).map(Destination::unpack);
                 let expected = vn.rows.get(&mac).map(|dest| match dest {
                     Dest::Vap(id) => Destination::Vap(model.vaps[id].index),
                     Dest::NextHop(id) => Destination::NextHop(model.next_hops[id].index),

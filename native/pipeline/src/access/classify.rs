@@ -1,89 +1,91 @@
 //! Port and tag give the VAP, and the VAP gives the VN (RFC 8014, 3.2 and 4.2).
 
-use tables::{AccessPort, FdbKey, Index, Snapshot};
+use tables::{AccessPort, FdbKey, Index, LookUp, Snapshot};
 use types::{DropReason, MacAddr};
-use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, VLAN_TAG, VlanTag, claimed_ip_length};
+use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, VlanTag, claimed_ip_length};
 
 use crate::burst::{Burst, Pipeline};
-use crate::meta::{Meta, Verdict};
+use crate::meta::{Meta, Metas, Verdict};
 use crate::packet::{Packet, PuntClass};
 
-/// Finds VAP and VN of every packet, checks the frame's shape, and prefetches its FDB rows.
-pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>, metas: &mut [Meta]) {
-    for (packet, meta) in burst.iter().zip(metas) {
-        if packet.is_segmented() {
-            meta.verdict = Verdict::Drop(DropReason::Segmented);
-            continue;
-        }
-        match classify_one(pipeline, port, packet.data(), meta) {
-            Ok(()) => {
-                if meta.guard {
-                    meta.source_hash = pipeline.fdb.prefetch(meta.source);
-                }
-                if !meta.destination.mac.is_group() {
-                    meta.destination_hash = pipeline.fdb.prefetch(meta.destination);
-                }
-            }
-            Err(verdict) => meta.verdict = verdict,
-        }
-    }
+/// Finds VAP and VN of every packet, checks the frame's shape, and begins to look its FDB rows up.
+#[inline(never)]
+pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>) -> Metas {
+    let one = |packet: &P| match packet.is_segmented() {
+        false => classify_one(pipeline, port, packet.data()),
+        true => Err(Verdict::Drop(DropReason::Segmented)),
+    };
+    burst.iter().map(|packet| one(packet).unwrap_or_else(Meta::decided)).collect()
 }
 
-#[inline]
-fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
+#[inline(always)]
+fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8]) -> Result<Meta, Verdict> {
     let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
     // Before the tag: LLDP and its kind are about the link, and untagged on it.
     if destination.is_link_local() {
         return Err(Verdict::Punt(PuntClass::LinkLocal));
     }
-    let (index, tag, ether_type) = select(port, ethernet.ether_type.get(), rest)?;
+    let Selected { vap: index, tagged, ether_type, payload } = select(port, ethernet.ether_type.get(), rest)?;
     let vap = pipeline.snapshot.vap(index);
     let vn = pipeline.snapshot.vn(vap.vn).ok_or(Verdict::Drop(DropReason::UnknownTag))?;
     pipeline.counters.vap_in(index, frame.len());
 
-    let payload = &frame[ETHERNET_HEADER + usize::from(tag)..];
     check_shape(ether_type, payload, vn.max_frame)?;
     let source = MacAddr(ethernet.source);
     if !source.is_station() {
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
-    meta.vap = index;
-    meta.vn = vap.vn;
-    meta.tag = tag;
-    meta.guard = vap.guard;
-    meta.source = FdbKey { vn: vap.vn, mac: source };
-    meta.destination = FdbKey { vn: vap.vn, mac: destination };
-    Ok(())
+    Ok(Meta {
+        vn: vap.vn,
+        vap: index,
+        tagged,
+        group: destination.is_group(),
+        guard: vap.guard,
+        destination: pipeline.fdb.begin(FdbKey::new(vap.vn, destination)),
+        source: if vap.guard { pipeline.fdb.begin(FdbKey::new(vap.vn, source)) } else { LookUp::NONE },
+        ..Meta::NEW
+    })
 }
 
-/// The VAP of a frame, the bytes of the tag that named it, and the EtherType behind that tag.
-#[inline]
-fn select(port: &AccessPort, ether_type: u16, rest: &[u8]) -> Result<(Index, u8, u16), Verdict> {
+/// The VAP of a frame, whether a tag named it, and what is behind that tag.
+struct Selected<'f> {
+    vap: Index,
+    tagged: bool,
+    ether_type: u16,
+    payload: &'f [u8],
+}
+
+#[inline(always)]
+fn select<'f>(port: &AccessPort, ether_type: u16, rest: &'f [u8]) -> Result<Selected<'f>, Verdict> {
     match ether_type {
         EtherType::C_TAG => {
-            let (tag, _) = VlanTag::ref_from_prefix(rest).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
+            let (tag, payload) = VlanTag::ref_from_prefix(rest).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
             let vid = tag.vid();
             // VID 0 is a priority tag: the frame counts as untagged (802.1Q, 6.9.1).
-            let (index, reason) = match vid {
+            let (vap, reason) = match vid {
                 0 => (port.untagged, DropReason::Untagged),
                 _ => (port.c_tag[usize::from(vid)], DropReason::UnknownTag),
             };
-            some(index, reason).map(|index| (index, VLAN_TAG as u8, tag.ether_type.get()))
+            some(vap, reason)?;
+            Ok(Selected { vap, tagged: true, ether_type: tag.ether_type.get(), payload })
         }
         EtherType::S_TAG => Err(Verdict::Drop(DropReason::UnexpectedStag)),
-        _ => some(port.untagged, DropReason::Untagged).map(|index| (index, 0, ether_type)),
+        _ => {
+            some(port.untagged, DropReason::Untagged)?;
+            Ok(Selected { vap: port.untagged, tagged: false, ether_type, payload: rest })
+        }
     }
 }
 
 #[inline]
-fn some(index: Index, reason: DropReason) -> Result<Index, Verdict> {
-    if index == Snapshot::NONE { Err(Verdict::Drop(reason)) } else { Ok(index) }
+fn some(index: Index, reason: DropReason) -> Result<(), Verdict> {
+    if index == Snapshot::NONE { Err(Verdict::Drop(reason)) } else { Ok(()) }
 }
 
 /// What holds for a tenant's frame on either side of the tunnel: no tag of its own (RFC 7348, 6.1: a tag is neither put into a
 /// tunnel nor accepted from one unless configured), as long as its IP header says, and not longer than the VN allows.
-#[inline]
+#[inline(always)]
 pub fn check_shape(ether_type: u16, payload: &[u8], max_frame: u16) -> Result<(), Verdict> {
     if EtherType::is_tag(ether_type) {
         return Err(Verdict::Drop(DropReason::TenantTag));

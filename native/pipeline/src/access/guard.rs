@@ -7,10 +7,10 @@ use crate::burst::Pipeline;
 use crate::meta::{Meta, Verdict};
 
 /// Drops every packet of a guarded VAP whose source has no row in the VN that names this VAP.
+#[inline(never)]
 pub fn guard(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     for meta in metas.iter_mut().filter(|meta| meta.guard && meta.is_pending()) {
-        let row = pipeline.fdb.get_hashed(meta.source, meta.source_hash).map(Destination::unpack);
-        if row != Some(Destination::Vap(meta.vap)) {
+        if pipeline.fdb.finish(meta.source) != Some(Destination::Vap(meta.vap).pack()) {
             meta.verdict = Verdict::Drop(DropReason::SourceGuard);
         }
     }

@@ -185,7 +185,7 @@ impl Lab {
     }
 
     pub fn row(&mut self, vn: u16, mac: [u8; 6], destination: Destination) {
-        self.fdb.insert(FdbKey { vn, mac: MacAddr(mac) }, destination.pack()).unwrap();
+        self.fdb.insert(FdbKey::new(vn, MacAddr(mac)), destination.pack()).unwrap();
     }
 
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {

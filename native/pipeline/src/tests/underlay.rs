@@ -122,7 +122,7 @@ fn a_group_frame_for_a_vn_without_vaps_has_no_receiver() {
 #[test]
 fn equal_addresses_in_two_vns_never_meet() {
     let mut lab = Lab::new();
-    lab.fdb.remove(tables::FdbKey { vn: RED, mac: types::MacAddr(HERE) });
+    lab.fdb.remove(tables::FdbKey::new(RED, types::MacAddr(HERE)));
     let effects = lab.run(UNDERLAY, &tunnelled(NVE_2, RED_VNI, &frame(HERE, THERE, &ipv4(46))));
     assert_eq!(effects, Effects::drop(UnknownUnicast), "blue has that MAC, red has not");
     lab.row(RED, HERE, Destination::NextHop(1));

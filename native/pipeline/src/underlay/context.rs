@@ -2,33 +2,33 @@
 
 use core::net::Ipv4Addr;
 
-use tables::{ContextKey, SourceKey};
-use types::{DropReason, Vni};
+use tables::SourceKey;
+use types::DropReason;
 
 use crate::burst::Pipeline;
 use crate::meta::{Meta, Verdict};
 
-/// Finds the VN of every tunnelled packet.
+/// Finds the VN of every tunnelled packet, and begins to look up whether its sender may send.
+#[inline(never)]
 pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
-    // Packets of one burst are mostly of one tunnel: the last answer serves again.
-    let mut last = None;
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
-        let key = (meta.vni, meta.outer_source);
-        let answer = match last {
-            Some((known, answer)) if known == key => answer,
-            _ => look_up(pipeline, meta),
-        };
-        last = Some((key, answer));
-        match answer {
-            Ok(vn) => meta.vn = vn,
-            Err(reason) => meta.verdict = Verdict::Drop(reason),
+        match pipeline.contexts.finish(meta.context) {
+            Some(vn) => {
+                meta.vn = vn as u16;
+                let source = Ipv4Addr::from_bits(meta.outer_source);
+                meta.source = pipeline.sources.begin(SourceKey { vn: meta.vn, source });
+            }
+            None => meta.verdict = Verdict::Drop(DropReason::UnknownVni),
         }
     }
 }
 
-fn look_up(pipeline: &Pipeline<'_>, meta: &Meta) -> Result<u16, DropReason> {
-    let vni = Vni::try_from(meta.vni).map_err(|_| DropReason::UnknownVni)?;
-    let vn = pipeline.contexts.get_hashed(ContextKey(vni), meta.source_hash).ok_or(DropReason::UnknownVni)? as u16;
-    let source = SourceKey { vn, source: Ipv4Addr::from_bits(meta.outer_source) };
-    pipeline.sources.get(source).map(|_| vn).ok_or(DropReason::SourceNve)
+/// Drops every tunnelled packet whose sender may not send into the VN.
+#[inline(never)]
+pub fn permit(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
+    for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
+        if pipeline.sources.finish(meta.source).is_none() {
+            meta.verdict = Verdict::Drop(DropReason::SourceNve);
+        }
+    }
 }

@@ -1,28 +1,32 @@
 //! The outer headers go; what remains is a tenant's frame, checked as one that came from an access port is.
 
-use tables::FdbKey;
+use tables::{FdbKey, Index};
 use types::{DropReason, MacAddr};
-use wire::{ETHERNET_HEADER, EthernetHeader, FromBytes, VXLAN_OVERHEAD};
+use wire::{EthernetHeader, FromBytes, VXLAN_OVERHEAD};
 
 use crate::access::check_shape;
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
 
-/// Decapsulates every pending packet and prefetches its FDB row.
+/// Decapsulates every pending packet and begins to look its FDB row up.
+#[inline(never)]
 pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, metas: &mut [Meta]) {
     for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
         packet.trim_front(VXLAN_OVERHEAD);
-        match inner(pipeline, packet.data(), meta) {
-            Ok(()) if meta.destination.mac.is_group() => {}
-            Ok(()) => meta.destination_hash = pipeline.fdb.prefetch(meta.destination),
+        match inner(pipeline, packet.data(), meta.vn) {
+            Ok(destination) => {
+                meta.group = destination.is_group();
+                meta.destination = pipeline.fdb.begin(FdbKey::new(meta.vn, destination));
+            }
             Err(verdict) => meta.verdict = verdict,
         }
     }
 }
 
-#[inline]
-fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
+/// The destination of a tenant's frame of `vn`.
+#[inline(always)]
+fn inner(pipeline: &Pipeline<'_>, frame: &[u8], vn: Index) -> Result<MacAddr, Verdict> {
     let (ethernet, payload) =
         EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
@@ -32,9 +36,7 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<(), V
     if !MacAddr(ethernet.source).is_station() {
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
-    let vn = pipeline.snapshot.vn(meta.vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?;
+    let vn = pipeline.snapshot.vn(vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?;
     check_shape(ethernet.ether_type.get(), payload, vn.max_frame)?;
-    debug_assert_eq!(frame.len(), payload.len() + ETHERNET_HEADER);
-    meta.destination = FdbKey { vn: meta.vn, mac: destination };
-    Ok(())
+    Ok(destination)
 }

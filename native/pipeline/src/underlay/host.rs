@@ -1,7 +1,7 @@
 //! The underlay address as a host: it answers ARP (RFC 826) and ICMP echo (RFC 792), and nothing else.
 
 use tables::UnderlayPort;
-use types::{DropReason, MacAddr};
+use types::{DropReason, MacAddr, PortId};
 use wire::{
     ArpOperation, ArpPacket, ETHERNET_HEADER, EthernetHeader, FromBytes, IPV4_HEADER, IntoBytes, Ipv4Header,
     OuterHeader, echo_to_reply,
@@ -11,7 +11,8 @@ use crate::meta::Verdict;
 use crate::packet::{Packet, PuntClass};
 
 /// Answers a request for our address in place; hands to the control plane what may tell of a neighbour.
-pub fn arp<P: Packet>(port: &UnderlayPort, packet: &mut P) -> Verdict {
+#[cold]
+pub fn arp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P) -> Verdict {
     let data = packet.data_mut();
     let Some((arp, operation)) = ArpPacket::parse(&data[ETHERNET_HEADER..]) else {
         return Verdict::Drop(DropReason::ArpInvalid);
@@ -32,13 +33,14 @@ pub fn arp<P: Packet>(port: &UnderlayPort, packet: &mut P) -> Verdict {
             let reply = ArpPacket::new(ArpOperation::Reply, (port.mac.0, port.ip), (sender_mac.0, sender_ip.into()));
             answer(port, data, sender_mac);
             data[ETHERNET_HEADER..ETHERNET_HEADER + reply.as_bytes().len()].copy_from_slice(reply.as_bytes());
-            Verdict::Reply
+            Verdict::Send(id.0)
         }
     }
 }
 
 /// Answers an echo request in place. `total_length` is the IP packet's, already checked against the frame.
-pub fn icmp<P: Packet>(port: &UnderlayPort, packet: &mut P, total_length: usize) -> Verdict {
+#[cold]
+pub fn icmp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, total_length: usize) -> Verdict {
     packet.truncate(ETHERNET_HEADER + total_length);
     let data = packet.data_mut();
     if !echo_to_reply(&mut data[ETHERNET_HEADER + IPV4_HEADER..]) {
@@ -53,7 +55,7 @@ pub fn icmp<P: Packet>(port: &UnderlayPort, packet: &mut P, total_length: usize)
     let mut sender = [0; 6];
     sender.copy_from_slice(&data[6..12]);
     answer(port, data, MacAddr(sender));
-    Verdict::Reply
+    Verdict::Send(id.0)
 }
 
 fn answer(port: &UnderlayPort, data: &mut [u8], to: MacAddr) {

@@ -5,6 +5,6 @@ mod decap;
 mod host;
 mod outer;
 
-pub use context::context;
+pub use context::{context, permit};
 pub use decap::decapsulate;
 pub use outer::outer;

@@ -1,7 +1,7 @@
 //! The outer headers: everything is checked before anything is believed.
 
-use tables::UnderlayPort;
-use types::{DropReason, MacAddr};
+use tables::{ContextKey, LookUp, UnderlayPort};
+use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{
     ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, Ipv4Header, Protocol, UDP_HEADER, UdpHeader,
     VXLAN_HEADER, VXLAN_PORT, VxlanHeader,
@@ -9,32 +9,27 @@ use wire::{
 
 use super::host;
 use crate::burst::{Burst, Pipeline};
-use crate::meta::{Meta, Verdict};
+use crate::meta::{Meta, Metas, Verdict};
 use crate::packet::Packet;
 
-/// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with VNI and source noted.
-pub fn outer<P: Packet>(pipeline: &Pipeline<'_>, port: &UnderlayPort, burst: &mut Burst<P>, metas: &mut [Meta]) {
-    for (packet, meta) in burst.iter_mut().zip(metas) {
-        let result = if packet.is_segmented() {
-            Err(Verdict::Drop(DropReason::Segmented))
-        } else {
-            outer_one(port, packet, meta)
-        };
-        if let Err(verdict) = result {
-            meta.verdict = verdict;
-        } else {
-            prefetch_context(pipeline, meta);
-        }
-    }
+/// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with their sender noted, and
+/// begins to look their VN up. `id` is the port's number.
+#[inline(never)]
+pub fn outer<P: Packet>(pipeline: &Pipeline<'_>, port: &UnderlayPort, id: PortId, burst: &mut Burst<P>) -> Metas {
+    let one = |packet: &mut P| match packet.is_segmented() {
+        false => outer_one(pipeline, port, id, packet),
+        true => Err(Verdict::Drop(DropReason::Segmented)),
+    };
+    burst.iter_mut().map(|packet| one(packet).unwrap_or_else(Meta::decided)).collect()
 }
 
-fn prefetch_context(pipeline: &Pipeline<'_>, meta: &mut Meta) {
-    if let Ok(vni) = meta.vni.try_into() {
-        meta.source_hash = pipeline.contexts.prefetch(tables::ContextKey(vni));
-    }
-}
-
-fn outer_one<P: Packet>(port: &UnderlayPort, packet: &mut P, meta: &mut Meta) -> Result<(), Verdict> {
+#[inline(always)]
+fn outer_one<P: Packet>(
+    pipeline: &Pipeline<'_>,
+    port: &UnderlayPort,
+    id: PortId,
+    packet: &mut P,
+) -> Result<Meta, Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let data = packet.data();
     let Ok((ethernet, payload)) = EthernetHeader::ref_from_prefix(data) else { return drop(DropReason::Truncated) };
@@ -42,7 +37,7 @@ fn outer_one<P: Packet>(port: &UnderlayPort, packet: &mut P, meta: &mut Meta) ->
     let to_us = destination == port.mac;
     match ethernet.ether_type.get() {
         EtherType::IPV4 if to_us => {}
-        EtherType::ARP if to_us || destination == MacAddr::BROADCAST => return Err(host::arp(port, packet)),
+        EtherType::ARP if to_us || destination == MacAddr::BROADCAST => return Err(host::arp(port, id, packet)),
         ether_type if EtherType::is_tag(ether_type) => return drop(DropReason::OuterTag),
         _ if to_us => return drop(DropReason::NotOverlay),
         _ => return drop(DropReason::NotForUs),
@@ -70,7 +65,7 @@ fn outer_one<P: Packet>(port: &UnderlayPort, packet: &mut P, meta: &mut Meta) ->
     let datagram = &payload[IPV4_HEADER..total_length];
     match ip.protocol {
         Protocol::UDP => {}
-        Protocol::ICMP => return Err(host::icmp(port, packet, total_length)),
+        Protocol::ICMP => return Err(host::icmp(port, id, packet, total_length)),
         _ => return drop(DropReason::NotOverlay),
     }
     let Ok((udp, _)) = UdpHeader::ref_from_prefix(datagram) else { return drop(DropReason::Truncated) };
@@ -91,9 +86,10 @@ fn outer_one<P: Packet>(port: &UnderlayPort, packet: &mut P, meta: &mut Meta) ->
     if !vxlan.is_valid() {
         return drop(DropReason::VxlanFlags);
     }
-    meta.vni = vxlan.vni();
-    meta.outer_source = ip.source_ip().to_bits();
+    // VNI 0 is nobody's, so it is looked up like any other that is not known.
+    let context = Vni::try_from(vxlan.vni()).map_or(LookUp::NONE, |vni| pipeline.contexts.begin(ContextKey(vni)));
+    let outer_source = ip.source_ip().to_bits();
     // Ethernet may have padded a short packet; the padding is no part of the tenant's frame.
     packet.truncate(ETHERNET_HEADER + IPV4_HEADER + udp_length);
-    Ok(())
+    Ok(Meta { outer_source, context, ..Meta::NEW })
 }

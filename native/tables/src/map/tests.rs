@@ -49,6 +49,30 @@ fn overflow_chains_shrink_back_when_rows_go() {
     assert!(map.shared.buckets.iter().all(|bucket| bucket.overflow.load(Ordering::Relaxed) == 0));
 }
 
+/// Addresses that somebody counts up, in whatever byte, fill the buckets as random ones would: 100 rows then pass about 6 full ones.
+#[test]
+fn keys_in_sequence_spread_as_random_ones() {
+    const ROWS: u64 = 8192;
+    for seed in [0, 1, 0x5eed, u64::MAX] {
+        for byte in [0, 1, 2, 3, 6] {
+            let mut map = concurrent_map::<K>(ROWS as usize, seed);
+            for n in 0..ROWS {
+                map.insert(K(1 << 62 ^ n << (8 * byte)), 0).unwrap();
+            }
+            let passed: u32 = map.shared.buckets.iter().map(|bucket| bucket.overflow.load(Ordering::Relaxed)).sum();
+            assert!(u64::from(passed) < ROWS * 8 / 100, "seed {seed:#x}, byte {byte}: {passed}");
+        }
+    }
+}
+
+#[test]
+fn a_look_up_of_nothing_finds_nothing() {
+    let mut map = concurrent_map::<K>(4, 1);
+    map.insert(K(5), 5).unwrap();
+    map.remove(K(5));
+    assert_eq!(map.reader().finish(LookUp::NONE), None);
+}
+
 proptest! {
     #[test]
     fn behaves_like_a_hash_map(ops in proptest::collection::vec((any::<bool>(), 1u64..40, any::<u32>()), 0..400), seed in any::<u64>()) {
