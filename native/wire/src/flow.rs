@@ -1,69 +1,95 @@
 //! The flow hash of a tenant's frame: entropy for the outer source port and for choices among equals.
 
-use crate::ethernet::{ETHERNET_HEADER, EtherType};
+use crate::ethernet::ETHERNET_HEADER;
 use crate::ipv4::Protocol;
 
 /// A 32-bit hash that is equal for all frames of one flow: MACs, and for IP the addresses, and for unfragmented TCP and UDP the ports.
 /// Fragments leave the ports out, so that all fragments of a datagram take one path.
 #[inline]
 pub fn flow_hash(frame: &[u8]) -> u32 {
-    let Some((macs, rest)) = frame.split_first_chunk::<12>() else { return 0 };
-    let mut hash = mix(read64(&macs[..8]), 0x9e37_79b9_7f4a_7c15);
-    hash = mix(hash ^ u64::from(read32(&macs[8..])), 0xa076_1d64_78bd_642f);
-    if let Some(ether_type) = rest.first_chunk::<2>() {
-        let payload = &frame[ETHERNET_HEADER..];
-        match u16::from_be_bytes(*ether_type) {
-            EtherType::IPV4 => hash = ipv4(payload, hash),
-            EtherType::IPV6 => hash = ipv6(payload, hash),
-            _ => {}
+    match frame.first_chunk::<PLAIN>() {
+        // Nearly every frame there is: fixed offsets, one check of the length.
+        Some(start) if start[12..15] == [0x08, 0x00, 0x45] => {
+            let (protocol, fragment) = (start[23], [start[20], start[21]]);
+            combine(macs(start), ipv4_addresses(&start[26..]), protocol, ports(protocol, fragment, &start[34..]))
         }
+        _ => of_any_frame(frame),
     }
+}
+
+/// Ethernet, IPv4 without options, and the ports of TCP or UDP.
+const PLAIN: usize = ETHERNET_HEADER + 20 + 4;
+
+/// The same of any frame.
+fn of_any_frame(frame: &[u8]) -> u32 {
+    if frame.len() < 12 {
+        return 0;
+    }
+    let packet = frame.get(ETHERNET_HEADER..).unwrap_or(&[]);
+    let (network, protocol, ports) = match frame[12..] {
+        [0x08, 0x00, ..] => ipv4(packet),
+        [0x86, 0xdd, ..] => ipv6(packet),
+        _ => NO_IP,
+    };
+    combine(macs(frame), network, protocol, ports)
+}
+
+/// Hash of the addresses, protocol, and ports or 0.
+type Network = (u64, u8, u32);
+const NO_IP: Network = (0, 0, 0);
+
+fn ipv4(packet: &[u8]) -> Network {
+    let Some(header) = packet.first_chunk::<20>() else { return NO_IP };
+    let (protocol, fragment) = (header[9], [header[6], header[7]]);
+    let behind = packet.get(usize::from(header[0] & 0x0f) * 4..).unwrap_or(&[]);
+    (ipv4_addresses(&header[12..]), protocol, ports(protocol, fragment, behind))
+}
+
+fn ipv6(packet: &[u8]) -> Network {
+    let Some(header) = packet.first_chunk::<40>() else { return NO_IP };
+    let pairs = [(8, 24), (16, 32)].map(|(a, b)| mix(read64(&header[a..]) ^ KEY[0], read64(&header[b..]) ^ KEY[1]));
+    (mix(pairs[0], pairs[1] ^ KEY[2]), header[6], ports(header[6], [0, 0], &packet[40..]))
+}
+
+const KEY: [u64; 4] = [0x9e37_79b9_7f4a_7c15, 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3];
+
+#[inline(always)]
+fn macs(frame: &[u8]) -> u64 {
+    mix(read64(frame) ^ KEY[0], u64::from(read32(&frame[8..])) ^ KEY[1])
+}
+
+#[inline(always)]
+fn ipv4_addresses(addresses: &[u8]) -> u64 {
+    mix(read64(addresses) ^ KEY[2], KEY[3])
+}
+
+/// The ports of an unfragmented TCP or UDP packet; `fragment` is the IPv4 field of flags and offset.
+#[inline(always)]
+fn ports(protocol: u8, fragment: [u8; 2], behind: &[u8]) -> u32 {
+    let whole = u16::from_be_bytes(fragment) & 0x3fff == 0;
+    if whole && (protocol == Protocol::TCP || protocol == Protocol::UDP) { read32(behind) } else { 0 }
+}
+
+/// The two products before this one do not wait for each other.
+#[inline(always)]
+fn combine(macs: u64, network: u64, protocol: u8, ports: u32) -> u32 {
+    let hash = mix(macs ^ network, (u64::from(protocol) << 32 | u64::from(ports)) ^ KEY[3]);
     (hash >> 32) as u32 ^ hash as u32
 }
 
-#[inline]
-fn ipv4(packet: &[u8], hash: u64) -> u64 {
-    let Some(header) = packet.first_chunk::<20>() else { return hash };
-    let hash = mix(hash ^ read64(&header[12..]), 0xe703_7ed1_a0b4_28db);
-    let whole = u16::from_be_bytes([header[6], header[7]]) & 0x3fff == 0;
-    let ports = usize::from(header[0] & 0x0f) * 4;
-    with_ports(packet, header[9], ports, whole, hash)
-}
-
-#[inline]
-fn ipv6(packet: &[u8], hash: u64) -> u64 {
-    let Some(header) = packet.first_chunk::<40>() else { return hash };
-    let mut hash = hash;
-    for at in [8, 16, 24, 32] {
-        hash = mix(hash ^ read64(&header[at..]), 0xe703_7ed1_a0b4_28db);
-    }
-    with_ports(packet, header[6], 40, true, hash)
-}
-
-#[inline]
-fn with_ports(packet: &[u8], protocol: u8, at: usize, whole: bool, hash: u64) -> u64 {
-    let has_ports = whole && (protocol == Protocol::TCP || protocol == Protocol::UDP);
-    match packet.get(at..at + 4) {
-        Some(ports) if has_ports => {
-            mix(hash ^ u64::from(read32(ports)) ^ u64::from(protocol) << 32, 0x8ebc_6af0_9c88_c6e3)
-        }
-        _ => mix(hash ^ u64::from(protocol) << 32, 0x8ebc_6af0_9c88_c6e3),
-    }
-}
-
 /// Multiplies to 128 bits and folds: every input bit reaches every output bit.
-#[inline]
+#[inline(always)]
 fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }
 
-#[inline]
+#[inline(always)]
 fn read64(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |chunk| u64::from_ne_bytes(*chunk))
 }
 
-#[inline]
+#[inline(always)]
 fn read32(bytes: &[u8]) -> u32 {
     bytes.first_chunk().map_or(0, |chunk| u32::from_ne_bytes(*chunk))
 }
@@ -97,7 +123,45 @@ mod tests {
         assert_ne!(flow_hash(&udp(1, 0)), flow_hash(&udp(2, 0)));
     }
 
+    #[test]
+    fn every_part_of_a_flow_counts() {
+        let base = udp(1, 0);
+        // MACs, addresses, ports, protocol; not the length, identification, TTL or checksum.
+        for at in (0..12).chain([23]).chain(26..38) {
+            let mut other = base.clone();
+            other[at] ^= 0x40;
+            assert_ne!(flow_hash(&other), flow_hash(&base), "byte {at}");
+        }
+        for at in [15, 16, 17, 18, 19, 22, 24, 25, 38, 41] {
+            let mut other = base.clone();
+            other[at] ^= 0x40;
+            assert_eq!(flow_hash(&other), flow_hash(&base), "byte {at}");
+        }
+        let v6 = |at: usize| {
+            let mut frame =
+                [&base[..12], &[0x86, 0xdd], &[0x60, 0, 0, 0, 0, 8, 17, 64], &[1; 32], &[0, 1, 0, 2, 0, 8, 0, 0]]
+                    .concat();
+            frame[at] ^= 0x40;
+            flow_hash(&frame)
+        };
+        let (changed, same): (Vec<_>, Vec<_>) =
+            (0..62).filter(|at| ![12, 13].contains(at)).partition(|at| v6(*at) != v6(61));
+        assert_eq!(changed, (0..12).chain([20]).chain(22..58).collect::<Vec<_>>());
+        assert_eq!(same, [14, 15, 16, 17, 18, 19, 21, 58, 59, 60, 61]);
+    }
+
     proptest! {
+        #[test]
+        fn the_short_way_and_the_long_way_agree(bytes in proptest::collection::vec(any::<u8>(), 0..100), start in 0usize..4) {
+            let ip: [&[u8]; 4] = [&[], &[8, 0, 0x45], &[8, 0, 0x46], &[0x86, 0xdd, 0x60]];
+            let mut frame = bytes;
+            let end = frame.len().min(12 + ip[start].len());
+            if let Some(place) = frame.get_mut(12..end) {
+                place.copy_from_slice(&ip[start][..place.len()]);
+            }
+            prop_assert_eq!(flow_hash(&frame), of_any_frame(&frame));
+        }
+
         #[test]
         fn noise_of_any_length_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = flow_hash(&bytes);
