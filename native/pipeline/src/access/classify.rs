@@ -1,25 +1,29 @@
 //! Port and tag give the VAP, and the VAP gives the VN (RFC 8014, 3.2 and 4.2).
 
-use tables::{AccessPort, FdbKey, Index, LookUp, Snapshot};
+use tables::{AccessPort, FdbKey, Index, Snapshot};
 use types::{DropReason, MacAddr};
 use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, VlanTag, claimed_ip_length};
 
 use crate::burst::{Burst, Pipeline};
-use crate::meta::{Meta, Metas, Verdict};
+use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, PuntClass};
 
 /// Finds VAP and VN of every packet, checks the frame's shape, and begins to look its FDB rows up.
 #[inline(never)]
-pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>) -> Metas {
-    let one = |packet: &P| match packet.is_segmented() {
-        false => classify_one(pipeline, port, packet.data()),
-        true => Err(Verdict::Drop(DropReason::Segmented)),
-    };
-    burst.iter().map(|packet| one(packet).unwrap_or_else(Meta::decided)).collect()
+pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>, metas: &mut [Meta]) {
+    for (packet, meta) in burst.iter().zip(metas) {
+        let result = match packet.is_segmented() {
+            false => classify_one(pipeline, port, packet.data(), meta),
+            true => Err(Verdict::Drop(DropReason::Segmented)),
+        };
+        if let Err(verdict) = result {
+            meta.verdict = verdict;
+        }
+    }
 }
 
 #[inline(always)]
-fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8]) -> Result<Meta, Verdict> {
+fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
     let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
     // Before the tag: LLDP and its kind are about the link, and untagged on it.
@@ -36,16 +40,16 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8]) -> Res
     if !source.is_station() {
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
-    Ok(Meta {
-        vn: vap.vn,
-        vap: index,
-        tagged,
-        group: destination.is_group(),
-        guard: vap.guard,
-        destination: pipeline.fdb.begin(FdbKey::new(vap.vn, destination)),
-        source: if vap.guard { pipeline.fdb.begin(FdbKey::new(vap.vn, source)) } else { LookUp::NONE },
-        ..Meta::NEW
-    })
+    meta.vn = vap.vn;
+    meta.vap = index;
+    meta.tagged = tagged;
+    meta.group = destination.is_group();
+    meta.guard = vap.guard;
+    meta.destination = pipeline.fdb.begin(FdbKey::new(vap.vn, destination));
+    if vap.guard {
+        meta.source = pipeline.fdb.begin(FdbKey::new(vap.vn, source));
+    }
+    Ok(())
 }
 
 /// The VAP of a frame, whether a tag named it, and what is behind that tag.

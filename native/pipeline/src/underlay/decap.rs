@@ -15,18 +15,18 @@ pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, met
     for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
         packet.trim_front(VXLAN_OVERHEAD);
         match inner(pipeline, packet.data(), meta.vn) {
-            Ok(destination) => {
-                meta.group = destination.is_group();
-                meta.destination = pipeline.fdb.begin(FdbKey::new(meta.vn, destination));
+            Ok((group, destination)) => {
+                meta.group = group;
+                meta.destination = pipeline.fdb.begin(destination);
             }
             Err(verdict) => meta.verdict = verdict,
         }
     }
 }
 
-/// The destination of a tenant's frame of `vn`.
+/// Where a tenant's frame of `vn` goes, and whether to a group.
 #[inline(always)]
-fn inner(pipeline: &Pipeline<'_>, frame: &[u8], vn: Index) -> Result<MacAddr, Verdict> {
+fn inner(pipeline: &Pipeline<'_>, frame: &[u8], vn: Index) -> Result<(bool, FdbKey), Verdict> {
     let (ethernet, payload) =
         EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
@@ -36,7 +36,7 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], vn: Index) -> Result<MacAddr, Ve
     if !MacAddr(ethernet.source).is_station() {
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
-    let vn = pipeline.snapshot.vn(vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?;
-    check_shape(ethernet.ether_type.get(), payload, vn.max_frame)?;
-    Ok(destination)
+    let max_frame = pipeline.snapshot.vn(vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?.max_frame;
+    check_shape(ethernet.ether_type.get(), payload, max_frame)?;
+    Ok((destination.is_group(), FdbKey::new(vn, destination)))
 }
