@@ -97,16 +97,24 @@ function namespaceOf(pid: number, kind: 'net' | 'mnt' | 'pid'): string {
 /** The machine, as far as a demo could leave something in it. */
 function traces() {
   const list = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).sort() : []);
+  const mounts = read('/proc/self/mounts')
+    .split('\n')
+    .map((line) => line.split(' '));
   return {
     namespaces: list('/run/netns').filter((name) => NAMESPACES.includes(name)),
     run: list('/run'),
     interfaces: list('/sys/class/net'),
-    mounts: read('/proc/self/mountinfo')
-      .split('\n')
-      .filter((line) => line !== '' && !line.includes(' /run/netns')).length,
-    hugepageFiles: list('/dev/hugepages'),
-    hugepages: /HugePages_Free: *(\d+)/.exec(read('/proc/meminfo'))?.[1],
+    mounts: mounts.map(([, path = '']) => path).filter((path) => !path.startsWith('/run/netns')),
+    hugepageFiles: mounts.filter(([, , type]) => type === 'hugetlbfs').flatMap(([, path = '']) => list(path)),
   };
+}
+
+/** Huge pages in use. Their number alone may be changed by an administrator meanwhile. */
+function hugepages(): number {
+  const [total = 0, free = 0] = [...read('/proc/meminfo').matchAll(/^HugePages_(?:Total|Free): *(\d+)/gm)].map(
+    ([, n]) => Number(n),
+  );
+  return total - free;
 }
 
 describe('splitnve demo --once', () => {
@@ -116,6 +124,7 @@ describe('splitnve demo --once', () => {
     timeout: 2 * RUN_MS,
   }, async () => {
     const before = traces();
+    const used = hugepages();
     const first = start('--once');
     await expect.poll(() => first.output, { timeout: RUN_MS, interval: 100 }).toContain('== Checks: reachability');
     const pids = first.pids();
@@ -133,6 +142,7 @@ describe('splitnve demo --once', () => {
     await first.ended;
     const left = () => pidsOfMachine().filter((pid) => spaces.has(namespaceOf(pid, 'pid')));
     await expect.poll(left, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(hugepages, { timeout: 10_000 }).toBeLessThanOrEqual(used);
     await expect.poll(traces, { timeout: 10_000 }).toEqual(before);
 
     // Without --once it goes on after the verdict, until Ctrl-C.

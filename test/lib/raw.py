@@ -13,7 +13,8 @@ Each line is {"id": n, "call": name, ...}; the answer is {"id": n, "result": ...
   flow(on, frames, period)        sends all frames every `period` seconds, from now on, with a 32-bit number in the last four bytes
   halt(on)                        ends the flow; result: numbers used, and frames refused
   tally(on, at, size)             from now on counts frames by their bytes from `at`, and keeps none
-  counts(on)                      result: {bytes: [frames, highest number, out of order]}, and how many the socket lost
+  counts(on, clear)               result: {bytes: [frames, highest number, out of order]}, and how many the socket lost; then, if
+                                  `clear`, counting starts anew
 """
 
 import collections
@@ -200,7 +201,10 @@ class Server:
     def counts(self, request):
         hearer = self.sockets[request["on"]]
         hearer.receive()
-        return [{label.hex(): entry for label, entry in hearer.tally.labels.items()}, hearer.losses()]
+        labels = hearer.tally.labels
+        if request["clear"]:
+            hearer.tally.labels = {}
+        return [{label.hex(): entry for label, entry in labels.items()}, hearer.losses()]
 
     def command(self, line):
         request = json.loads(line)

@@ -85,9 +85,12 @@ export class RawSocket {
     await this.#call('tally', { at, size });
   }
 
-  /** What has been counted, by those bytes as text. */
-  async counts(): Promise<Map<string, Count>> {
-    const [labels, lost] = (await this.#call('counts', {})) as [Record<string, [number, number, number]>, number];
+  /** What has been counted, by those bytes as text; with `clear`, counting starts anew. */
+  async counts(clear = false): Promise<Map<string, Count>> {
+    const [labels, lost] = (await this.#call('counts', { clear })) as [
+      Record<string, [number, number, number]>,
+      number,
+    ];
     this.#check(lost);
     return new Map(
       Object.entries(labels).map(([label, [frames, highest, late]]) => [

@@ -31,6 +31,10 @@ use crate::show::Show;
 const TICK: Duration = Duration::from_millis(5);
 /// How often it looks at links and DPDK's log.
 const LOOK: Duration = Duration::from_millis(500);
+/// About what a burst takes.
+const BURST_TIME: Duration = Duration::from_micros(20);
+/// How long a batch waits for a poller to come to the end of its burst, which may not have a CPU meanwhile.
+const CATCH_UP: Duration = Duration::from_millis(100);
 /// The most commands of one batch.
 const BATCH: usize = 20_000;
 /// VAP indices, and so counters, that there can be.
@@ -377,6 +381,17 @@ impl World for Known<'_> {
 
     fn neighbour_mac(&self, port: PortId, ip: core::net::Ipv4Addr) -> Option<MacAddr> {
         self.neighbours.mac((port, ip))
+    }
+
+    fn wait(&self, done: &dyn Fn() -> bool) {
+        let start = Instant::now();
+        while !done() {
+            match start.elapsed() {
+                waited if waited < BURST_TIME => core::hint::spin_loop(),
+                waited if waited < CATCH_UP => std::thread::sleep(BURST_TIME),
+                _ => return,
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Turning a checked batch into table changes, in an order that no poller can see a dangling reference in.
 //!
 //! 1. New objects, and lists that name them, go into one new snapshot; objects to be deleted leave the lists.
-//! 2. Rows that are to go are removed; then rows are added and changed.
+//! 2. Once the pollers have it, rows that are to go are removed; then rows are added and changed.
 //! 3. Objects to be deleted are closed in a second snapshot; their indices rest until every poller has been quiescent.
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
@@ -65,6 +65,8 @@ pub trait World {
     fn port_mac(&self, port: PortId) -> MacAddr;
     /// The MAC of a neighbour, if it is known.
     fn neighbour_mac(&self, port: PortId, ip: Ipv4Addr) -> Option<MacAddr>;
+    /// Waits until `done`, though not for ever. No frame goes where it may not if it does not wait; some are dropped that need not be.
+    fn wait(&self, done: &dyn Fn() -> bool);
 }
 
 /// The single writer of all tables.
@@ -127,13 +129,28 @@ impl Forwarding {
         self.add_objects(model, changes, world, &mut effects);
         self.leave_lists(model, changes);
         self.publisher.publish(self.snapshot.clone());
+        let new_objects = changes.vns.sets().next().is_some()
+            || changes.vaps.sets().next().is_some()
+            || changes.next_hops.sets().next().is_some();
+        if new_objects {
+            // A poller that saw a row before the object that it names would drop the frame.
+            self.let_pollers_catch_up(world);
+        }
         self.remove_rows(model, changes);
         self.add_rows(model, changes);
         if let Some(gone) = self.delete_objects(model, changes, &mut effects) {
             self.publisher.publish(self.snapshot.clone());
             self.retire(gone);
+            // When the batch is answered, what it deleted moves no frame any more: its tag may be given to another VN.
+            self.let_pollers_catch_up(world);
         }
         effects
+    }
+
+    /// Returns when every poller works with the snapshot that was published last.
+    fn let_pollers_catch_up(&self, world: &impl World) {
+        let generation = self.quiescence.advance();
+        world.wait(&|| self.quiescence.passed(generation));
     }
 
     fn add_objects(&mut self, model: &mut Model, changes: &Changes, world: &impl World, effects: &mut Effects) {

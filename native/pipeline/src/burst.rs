@@ -6,7 +6,7 @@ use types::{DropReason, PortId};
 
 use crate::counters::Counters;
 use crate::encap::encapsulate;
-use crate::meta::{Meta, Metas, Verdict};
+use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Sink};
 use crate::tags::{apply_policy, push_tags, strip_tags};
 use crate::{access, forward, underlay};
@@ -35,24 +35,24 @@ impl Pipeline<'_> {
     /// Processes a burst that came in by `port`; `burst` is empty afterwards.
     pub fn run<P: Packet, S: Sink<P>>(&self, port: PortId, burst: &mut Burst<P>, sink: &mut S) {
         burst.iter().for_each(Packet::prefetch);
-        let mut metas: Metas = match self.snapshot.port(port) {
-            PortEntry::Unused => burst.iter().map(|_| Meta::decided(Verdict::Drop(DropReason::PortUnused))).collect(),
+        let mut metas = [Meta::NEW; BURST];
+        let metas = &mut metas[..burst.len()];
+        match self.snapshot.port(port) {
+            PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
-                let mut metas = access::classify(self, access, burst);
-                access::guard(self, &mut metas);
-                metas
+                access::classify(self, access, burst, metas);
+                access::guard(self, metas);
             }
             PortEntry::Underlay(underlay) => {
-                let mut metas = underlay::outer(self, underlay, port, burst);
-                underlay::context(self, &mut metas);
-                underlay::permit(self, &mut metas);
-                underlay::decapsulate(self, burst, &mut metas);
-                metas
+                underlay::outer(self, underlay, port, burst, metas);
+                underlay::context(self, metas);
+                underlay::permit(self, metas);
+                underlay::decapsulate(self, burst, metas);
             }
-        };
-        forward::forward(self, &mut metas);
-        self.rewrite(burst, &mut metas);
-        for (packet, meta) in burst.drain(..).zip(&metas) {
+        }
+        forward::forward(self, metas);
+        self.rewrite(burst, metas);
+        for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),

@@ -1,10 +1,8 @@
 //! The scratch of one packet while it is in the pipeline.
 
-use arrayvec::ArrayVec;
 use tables::{Index, LookUp, Snapshot};
 use types::DropReason;
 
-use crate::burst::BURST;
 use crate::packet::PuntClass;
 
 /// What is to become of a packet.
@@ -54,9 +52,6 @@ pub struct Meta {
     pub context: LookUp,
 }
 
-/// The scratch of a burst.
-pub type Metas = ArrayVec<Meta, BURST>;
-
 impl Meta {
     /// The scratch of a packet of which nothing is known yet.
     pub const NEW: Self = Self {
@@ -72,12 +67,6 @@ impl Meta {
         source: LookUp::NONE,
         context: LookUp::NONE,
     };
-
-    /// The scratch of a packet whose fate is known.
-    #[inline]
-    pub fn decided(verdict: Verdict) -> Self {
-        Self { verdict, ..Self::NEW }
-    }
 
     /// Whether the packet came by tunnel.
     #[inline]

@@ -79,7 +79,10 @@ impl Ipv4Header {
     /// Whether the header checksum (of a header without options) is right.
     #[inline]
     pub fn checksum_ok(&self) -> bool {
-        fold(sum(self.as_bytes(), 0)) == 0xffff
+        // Whether a sum is all ones does not depend on the order of bytes (RFC 1071, 2(B)).
+        let words = self.as_bytes().chunks_exact(4);
+        let native = |word: &[u8]| u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
+        fold(words.map(native).sum()) == 0xffff
     }
 
     /// Computes and stores the header checksum.

@@ -1,7 +1,6 @@
 // The demo from inside: process 1 of its process namespace, root of its network and mount namespaces. When it ends the kernel kills all
 // others here and takes the namespaces away, so there is nothing to clean up. Started by demo.ts, with the options as its first message.
 
-import { mkdirSync } from 'node:fs';
 import { toNveError } from '#model';
 import { checkDetach } from './checks/detach.js';
 import { checkIsolation } from './checks/isolation.js';
@@ -84,7 +83,6 @@ async function main({ options, pid }: Start): Promise<number> {
 async function setUp(lab: Lab): Promise<void> {
   const { processes, options } = lab;
   screen.section('Network');
-  mkdirSync('/run/netns', { recursive: true });
   for (const { line, mayFail } of STEPS) await (mayFail === true ? run(line) : must(line));
 
   screen.section('Roles: the files of firmware-config, as they are');

@@ -11,7 +11,7 @@ import { must } from './shell.js';
 export async function makeWorld(keepLogs: boolean): Promise<string> {
   await must('mount -t tmpfs -o mode=755 tmpfs /run', { quiet: true });
   mkdirSync(BIN, { recursive: true });
-  // A tool from another mount of Node, or of the project, would not be the one that is shown.
+  // Under these names a reader's shell finds this very build and this very Node.
   script(`${BIN}/splitnve`, `exec ${single(process.execPath)} ${single(CLI)} "$@"`);
   script(`${BIN}/node`, `exec ${single(process.execPath)} "$@"`);
   script(SHELL, `cd ${single(ROOT)} && PATH=${single(BIN)}:"$PATH" PS1='(demo) \\$ ' exec bash --norc "$@"`);

@@ -20,6 +20,7 @@ impl World for Surroundings {
     fn neighbour_mac(&self, _port: PortId, ip: Ipv4Addr) -> Option<MacAddr> {
         (ip.octets()[3] == 2).then_some(MacAddr([2, 0xee, 0, 0, 0, 2]))
     }
+    fn wait(&self, _done: &dyn Fn() -> bool) {}
 }
 
 pub struct Bench {
@@ -184,7 +185,8 @@ fn a_poller_never_finds_an_indexs_last_owner_under_its_next() {
             }
             wrong
         });
-        for vni in (0..8_000).flat_map(|_| [1, 2, 3]) {
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
+        for vni in (0..8_000).flat_map(|_| [1, 2, 3]).take_while(|_| std::time::Instant::now() < end) {
             let id = VnId(vni);
             bench.apply(vec![Command::VnSet { vn: id, vni: Some(vni), mtu: mtu(vni) }]).unwrap();
             bench.apply(vec![Command::VnDel { vn: id }]).unwrap();
@@ -192,4 +194,51 @@ fn a_poller_never_finds_an_indexs_last_owner_under_its_next() {
         done.store(true, Ordering::Relaxed);
         assert_eq!(poller.join().unwrap(), 0);
     });
+}
+
+/// What a poller finds at each moment at which a batch waits for it.
+struct Watched<'a> {
+    poller: std::cell::RefCell<Readers>,
+    found: &'a std::cell::RefCell<Vec<String>>,
+    row: FdbKey,
+}
+
+impl World for Watched<'_> {
+    fn port_mac(&self, port: PortId) -> MacAddr {
+        Surroundings.port_mac(port)
+    }
+    fn neighbour_mac(&self, port: PortId, ip: Ipv4Addr) -> Option<MacAddr> {
+        Surroundings.neighbour_mac(port, ip)
+    }
+    fn wait(&self, done: &dyn Fn() -> bool) {
+        assert!(!done(), "the poller is in the middle of a burst");
+        let mut poller = self.poller.borrow_mut();
+        poller.quiescence.quiescent();
+        assert!(done());
+        let row = poller.fdb.get(self.row).map(Destination::unpack);
+        let ready: Vec<_> =
+            (0..3).map(|at| poller.snapshot.load().next_hop(at).is_some_and(|it| it.header_length != 0)).collect();
+        self.found.borrow_mut().push(format!("{row:?} {ready:?}"));
+    }
+}
+
+/// So that a row can move from one next hop to another without a frame lost, and the answer to a deletion means that it is done.
+#[test]
+fn rows_move_once_pollers_have_what_they_name_and_a_batch_ends_once_pollers_have_let_go() {
+    let Bench { mut model, mut forwarding, readers } = bench();
+    readers.quiescence.quiescent();
+    let row = FdbKey { vn: model.vns[&VnId(1)].index, mac: MacAddr([2, 0, 0, 0, 0, 2]) };
+    let found = Default::default();
+    let world = Watched { poller: readers.into(), found: &found, row };
+    let mut apply = |batch| {
+        let changes = Changes::prepare(batch, &model, &forwarding.limits()).unwrap();
+        forwarding.apply(&mut model, &changes, &world);
+        found.take()
+    };
+    let to_third = crate::model::tests::row(1, 2, Dest::NextHop(NextHopId(3)));
+    let moving =
+        apply(vec![next_hop(3, 2, 5001), to_third, flood(1, &[3]), Command::NextHopDel { next_hop: NextHopId(1) }]);
+    let before = "Some(NextHop(0)) [true, true, true]".to_owned();
+    assert_eq!(moving, [before, "Some(NextHop(2)) [false, true, true]".to_owned()]);
+    assert_eq!(apply(vec![no_row(1, 2)]), Vec::<String>::new(), "rows alone wait for nobody");
 }

@@ -1,26 +1,30 @@
 //! Port and tag give the VAP, and the VAP gives the VN (RFC 8014, 3.2 and 4.2).
 
-use tables::{AccessPort, FdbKey, Index, LookUp, STags, Snapshot};
+use tables::{AccessPort, FdbKey, Index, STags, Snapshot};
 use types::{DropReason, MacAddr};
 use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, TagStack, VLAN_TAG, VlanTag, claimed_ip_length};
 
 use crate::burst::{Burst, Pipeline};
-use crate::meta::{Meta, Metas, Verdict};
+use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, PuntClass};
 use crate::tags::policy;
 
 /// Finds VAP and VN of every packet, checks the frame's shape, and begins to look its FDB rows up.
 #[inline(never)]
-pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>) -> Metas {
-    let one = |packet: &P| match packet.is_segmented() {
-        false => classify_one(pipeline, port, packet.data()),
-        true => Err(Verdict::Drop(DropReason::Segmented)),
-    };
-    burst.iter().map(|packet| one(packet).unwrap_or_else(Meta::decided)).collect()
+pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>, metas: &mut [Meta]) {
+    for (packet, meta) in burst.iter().zip(metas) {
+        let result = match packet.is_segmented() {
+            false => classify_one(pipeline, port, packet.data(), meta),
+            true => Err(Verdict::Drop(DropReason::Segmented)),
+        };
+        if let Err(verdict) = result {
+            meta.verdict = verdict;
+        }
+    }
 }
 
 #[inline(always)]
-fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8]) -> Result<Meta, Verdict> {
+fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
     let drop = |reason| Verdict::Drop(reason);
     let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
@@ -36,24 +40,29 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8]) -> Res
     // What follows the selecting tags is the tenant's frame, with the tenant's own tags at its front.
     let tenant = &frame[ETHERNET_HEADER - 2 + usize::from(length)..];
     let (ether_type, rest) = tenant.split_first_chunk::<2>().ok_or(drop(DropReason::Truncated))?;
-    let tags = TagStack::parse(u16::from_be_bytes(*ether_type), rest).ok_or(drop(DropReason::Truncated))?;
-    let strip = policy(&vap.tags, &tags).map_err(drop)?;
-    check_shape(tags.ether_type, &rest[usize::from(tags.length)..], vn.max_frame)?;
+    let mut ether_type = u16::from_be_bytes(*ether_type);
+    let (mut payload, mut strip) = (rest, 0);
+    if EtherType::is_tag(ether_type) {
+        let tags = TagStack::parse(ether_type, rest).ok_or(drop(DropReason::Truncated))?;
+        strip = policy(&vap.tags, &tags).map_err(drop)?;
+        (ether_type, payload) = (tags.ether_type, &rest[usize::from(tags.length)..]);
+    }
+    check_shape(ether_type, payload, vn.max_frame)?;
     let source = MacAddr(ethernet.source);
     if !source.is_station() {
         return Err(drop(DropReason::SourceInvalid));
     }
-    Ok(Meta {
-        vn: vap.vn,
-        vap: index,
-        strip: length + strip,
-        group: destination.is_group(),
-        guard: vap.guard,
-        reflect: vap.reflect,
-        destination: pipeline.fdb.begin(FdbKey::new(vap.vn, destination)),
-        source: if vap.guard { pipeline.fdb.begin(FdbKey::new(vap.vn, source)) } else { LookUp::NONE },
-        ..Meta::NEW
-    })
+    meta.vn = vap.vn;
+    meta.vap = index;
+    meta.strip = length + strip;
+    meta.group = destination.is_group();
+    meta.guard = vap.guard;
+    meta.reflect = vap.reflect;
+    meta.destination = pipeline.fdb.begin(FdbKey::new(vap.vn, destination));
+    if vap.guard {
+        meta.source = pipeline.fdb.begin(FdbKey::new(vap.vn, source));
+    }
+    Ok(())
 }
 
 /// The class of a frame that is about the link and not from a tenant: what bridges do not forward, and LLDP and ECP to this port or to a

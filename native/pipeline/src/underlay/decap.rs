@@ -2,7 +2,7 @@
 
 use tables::{FdbKey, Index};
 use types::{DropReason, MacAddr};
-use wire::{EthernetHeader, FromBytes, TagStack, VXLAN_OVERHEAD};
+use wire::{EtherType, EthernetHeader, FromBytes, TagStack, VXLAN_OVERHEAD};
 
 use crate::access::check_shape;
 use crate::burst::{Burst, Pipeline};
@@ -15,18 +15,18 @@ pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, met
     for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
         packet.trim_front(VXLAN_OVERHEAD);
         match inner(pipeline, packet.data(), meta.vn) {
-            Ok(destination) => {
-                meta.group = destination.is_group();
-                meta.destination = pipeline.fdb.begin(FdbKey::new(meta.vn, destination));
+            Ok((group, destination)) => {
+                meta.group = group;
+                meta.destination = pipeline.fdb.begin(destination);
             }
             Err(verdict) => meta.verdict = verdict,
         }
     }
 }
 
-/// The destination of a tenant's frame of `vn`.
+/// Where a tenant's frame of `vn` goes, and whether to a group.
 #[inline(always)]
-fn inner(pipeline: &Pipeline<'_>, frame: &[u8], vn: Index) -> Result<MacAddr, Verdict> {
+fn inner(pipeline: &Pipeline<'_>, frame: &[u8], vn: Index) -> Result<(bool, FdbKey), Verdict> {
     let (ethernet, payload) =
         EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
@@ -36,9 +36,13 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], vn: Index) -> Result<MacAddr, Ve
     if !MacAddr(ethernet.source).is_station() {
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
-    let vn = pipeline.snapshot.vn(vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?;
-    // Whether a tag inside is welcome is for the VAP to say that it goes to (RFC 7348, 6.1: not unless configured).
-    let tags = TagStack::parse(ethernet.ether_type.get(), payload).ok_or(Verdict::Drop(DropReason::Truncated))?;
-    check_shape(tags.ether_type, &payload[usize::from(tags.length)..], vn.max_frame)?;
-    Ok(destination)
+    let max_frame = pipeline.snapshot.vn(vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?.max_frame;
+    let (mut ether_type, mut payload) = (ethernet.ether_type.get(), payload);
+    if EtherType::is_tag(ether_type) {
+        // Whether a tag inside is welcome is for the VAP to say that it goes to (RFC 7348, 6.1: not unless configured).
+        let tags = TagStack::parse(ether_type, payload).ok_or(Verdict::Drop(DropReason::Truncated))?;
+        (ether_type, payload) = (tags.ether_type, &payload[usize::from(tags.length)..]);
+    }
+    check_shape(ether_type, payload, max_frame)?;
+    Ok((destination.is_group(), FdbKey::new(vn, destination)))
 }

@@ -1,6 +1,6 @@
 //! The outer headers: everything is checked before anything is believed.
 
-use tables::{ContextKey, LookUp, UnderlayPort};
+use tables::{ContextKey, UnderlayPort};
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{
     ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, Ipv4Header, Protocol, UDP_HEADER, UdpHeader,
@@ -9,18 +9,28 @@ use wire::{
 
 use super::host;
 use crate::burst::{Burst, Pipeline};
-use crate::meta::{Meta, Metas, Verdict};
+use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
 
 /// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with their sender noted, and
 /// begins to look their VN up. `id` is the port's number.
 #[inline(never)]
-pub fn outer<P: Packet>(pipeline: &Pipeline<'_>, port: &UnderlayPort, id: PortId, burst: &mut Burst<P>) -> Metas {
-    let one = |packet: &mut P| match packet.is_segmented() {
-        false => outer_one(pipeline, port, id, packet),
-        true => Err(Verdict::Drop(DropReason::Segmented)),
-    };
-    burst.iter_mut().map(|packet| one(packet).unwrap_or_else(Meta::decided)).collect()
+pub fn outer<P: Packet>(
+    pipeline: &Pipeline<'_>,
+    port: &UnderlayPort,
+    id: PortId,
+    burst: &mut Burst<P>,
+    metas: &mut [Meta],
+) {
+    for (packet, meta) in burst.iter_mut().zip(metas) {
+        let result = match packet.is_segmented() {
+            false => outer_one(pipeline, port, id, packet, meta),
+            true => Err(Verdict::Drop(DropReason::Segmented)),
+        };
+        if let Err(verdict) = result {
+            meta.verdict = verdict;
+        }
+    }
 }
 
 #[inline(always)]
@@ -29,7 +39,8 @@ fn outer_one<P: Packet>(
     port: &UnderlayPort,
     id: PortId,
     packet: &mut P,
-) -> Result<Meta, Verdict> {
+    meta: &mut Meta,
+) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let data = packet.data();
     let Ok((ethernet, payload)) = EthernetHeader::ref_from_prefix(data) else { return drop(DropReason::Truncated) };
@@ -43,11 +54,9 @@ fn outer_one<P: Packet>(
         _ => return drop(DropReason::NotForUs),
     }
     let Ok((ip, _)) = Ipv4Header::ref_from_prefix(payload) else { return drop(DropReason::Truncated) };
-    if ip.version_ihl >> 4 != 4 || ip.version_ihl & 0x0f < 5 {
-        return drop(DropReason::OuterInvalid);
-    }
     if ip.has_options() {
-        return drop(DropReason::OuterOptions);
+        let is_ipv4 = ip.version_ihl >> 4 == 4 && ip.version_ihl & 0x0f > 5;
+        return drop(if is_ipv4 { DropReason::OuterOptions } else { DropReason::OuterInvalid });
     }
     let total_length = usize::from(ip.total_length.get());
     if total_length > payload.len() {
@@ -86,10 +95,12 @@ fn outer_one<P: Packet>(
     if !vxlan.is_valid() {
         return drop(DropReason::VxlanFlags);
     }
-    // VNI 0 is nobody's, so it is looked up like any other that is not known.
-    let context = Vni::try_from(vxlan.vni()).map_or(LookUp::NONE, |vni| pipeline.contexts.begin(ContextKey(vni)));
-    let outer_source = ip.source_ip().to_bits();
+    // VNI 0 is nobody's: its look-up finds nothing.
+    if let Ok(vni) = Vni::try_from(vxlan.vni()) {
+        meta.context = pipeline.contexts.begin(ContextKey(vni));
+    }
+    meta.outer_source = ip.source_ip().to_bits();
     // Ethernet may have padded a short packet; the padding is no part of the tenant's frame.
     packet.truncate(ETHERNET_HEADER + IPV4_HEADER + udp_length);
-    Ok(Meta { outer_source, context, ..Meta::NEW })
+    Ok(())
 }

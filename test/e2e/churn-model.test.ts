@@ -1,0 +1,98 @@
+// Random batches against an engine and against a model of docs/engine.md: they are taken by both or by none, and afterwards both hold the
+// same. Few ids, so that batches meet.
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { Command, DumpKind } from '#dataplane';
+import type { IpAddr, MacAddr, Mtu, Vid, VnId, Vni } from '#model';
+import { obstacle } from '../lib/command.js';
+import type { EngineProcess } from '../lib/engine.js';
+import { Lab } from '../lib/lab.js';
+import { after, dumps, emptyState } from '../lib/model.js';
+import { Random } from '../lib/random.js';
+
+const BATCHES = 1500;
+const FDB = 16;
+const why = obstacle('ip', 'nsenter');
+const lab = new Lab();
+let engine: EngineProcess;
+
+beforeAll(async () => {
+  if (why === undefined) engine = await lab.engine('model', await lab.namespace('model'), { fdbCapacity: FDB });
+});
+afterAll(() => lab.close());
+beforeEach((context) => {
+  if (why !== undefined) context.skip(why);
+});
+
+/** One command. Ports 0 and 1 are for VAPs, mostly; 2 and 3 for underlays. */
+function anyCommand(random: Random): Command {
+  const vn = (1 + random.below(4)) as VnId;
+  const vap = random.below(5);
+  const nh = random.below(4);
+  const [port, link] = [random.one([0, 0, 0, 1, 1, 2]), random.one([2, 2, 3, 3, 0])];
+  const mac = `02:00:00:00:00:0${random.below(6)}` as MacAddr;
+  const there = (): IpAddr => `192.0.${random.one([2, 3])}.${2 + random.below(3)}` as IpAddr;
+  const mtu = random.one([1000, 1500, 1500, 1500, 1500, 1500]);
+  const makers: readonly (() => Command)[] = [
+    () => ({
+      op: 'PortAdd',
+      port: random.below(4),
+      name: `port ${random.below(3)}`,
+      mtu,
+      kind: { driver: 'net_ring' },
+    }),
+    () => ({ op: 'PortDel', port: random.below(4) }),
+    () => ({
+      op: 'VnSet',
+      vn,
+      vni: random.one([null, null, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) as Vni | null,
+      mtu: random.one([67, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1500]) as Mtu,
+    }),
+    () => ({ op: 'VnDel', vn }),
+    () => {
+      const vid = random.one([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 4095]) as Vid;
+      const selector = random.below(4) === 0 ? ({ kind: 'port' } as const) : ({ kind: 'c-tag', vid } as const);
+      return { op: 'VapSet', vap, vn, port, selector, guard: random.below(2) === 0, uplink: random.below(3) === 0 };
+    },
+    () => ({ op: 'VapDel', vap }),
+    () => ({ op: 'UnderlaySet', port: link, ip: `192.0.${link === 2 ? 2 : 3}.1` as IpAddr, prefixLen: 24 }),
+    () => ({ op: 'UnderlayDel', port: link }),
+    () => ({ op: 'NextHopSet', nh, remote: there(), encap: 1, contextId: 1 + random.below(2) }),
+    () => ({ op: 'NextHopDel', nh }),
+    () => ({ op: 'FdbSet', vn, mac, dest: random.below(2) === 0 ? { kind: 'vap', vap } : { kind: 'nh', nh } }),
+    () => ({ op: 'FdbDel', vn, mac }),
+    () => ({ op: 'FloodSet', vn, nhs: Array.from({ length: random.below(3) }, () => random.below(4)) }),
+    () => ({ op: 'SourcesSet', vn, ips: Array.from({ length: random.below(3) }, there) }),
+    () => ({ op: 'NeighbourSet', port: link, ip: there(), mac }),
+    () => ({ op: 'NeighbourDel', port: link, ip: there() }),
+  ];
+  // A VN needs ports and a next hop its underlay, so these come more often than their deletions.
+  const weights = [5, 1, 6, 1, 8, 3, 4, 1, 6, 2, 12, 4, 4, 3, 2, 1];
+  return random.one(makers.flatMap((maker, at) => Array<() => Command>(weights[at]!).fill(maker)))();
+}
+
+it('takes and holds what the model of docs/engine.md takes and holds', async () => {
+  const random = new Random(8014);
+  let state = emptyState();
+  let taken = 0;
+  for (let at = 0; at < BATCHES; at++) {
+    const batch = Array.from({ length: 1 + random.below(3) }, () => anyCommand(random));
+    const next = after(state, batch, FDB);
+    const { refused } = await engine.apply(batch);
+    const told = () =>
+      `batch ${at}: ${JSON.stringify(batch)}\nrefused: ${JSON.stringify(refused)}\nstate: ${JSON.stringify(dumps(state))}`;
+    expect(refused.length === 0, told()).toBe(next !== undefined);
+    if (next === undefined) continue;
+    taken += 1;
+    state = next;
+    for (const [kind, rows] of Object.entries(dumps(state))) {
+      const dumped = await engine.dump(kind as DumpKind);
+      expect(dumped, told()).toEqual(rows.map((row) => expect.objectContaining(row)));
+    }
+    const fixed = (await engine.dump('neighbours')).filter((row) => row.state === 'static');
+    expect(new Set(fixed.map(({ port, ip, mac }) => `${port} ${ip} ${mac}`)), told()).toEqual(
+      new Set([...state.neighbours.values()].map(({ port, ip, mac }) => `${port} ${ip} ${mac}`)),
+    );
+  }
+  expect(taken).toBeGreaterThan(BATCHES / 5);
+  expect(taken).toBeLessThan((BATCHES * 4) / 5);
+});

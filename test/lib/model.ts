@@ -1,0 +1,189 @@
+// What an engine holds and refuses, written from docs/engine.md and from nothing else: the oracle of test/e2e/churn-model.test.ts. It works
+// on whole states: a batch is taken if the state that it leads to is a good one. Limits of ranges are left out, but for a few.
+import type { Command, DumpRows } from '#dataplane';
+
+type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
+
+/** Each object under its key, as the command that made it. */
+export interface State {
+  readonly ports: Map<number, Of<'PortAdd'>>;
+  readonly underlays: Map<number, Of<'UnderlaySet'>>;
+  readonly neighbours: Map<string, Of<'NeighbourSet'>>;
+  readonly vns: Map<number, Of<'VnSet'>>;
+  readonly vaps: Map<number, Of<'VapSet'>>;
+  readonly nextHops: Map<number, Of<'NextHopSet'>>;
+  readonly rows: Map<string, Of<'FdbSet'>>;
+  readonly floods: Map<number, readonly number[]>;
+  readonly sources: Map<number, readonly string[]>;
+}
+
+export function emptyState(): State {
+  return {
+    ports: new Map(),
+    underlays: new Map(),
+    neighbours: new Map(),
+    vns: new Map(),
+    vaps: new Map(),
+    nextHops: new Map(),
+    rows: new Map(),
+    floods: new Map(),
+    sources: new Map(),
+  };
+}
+
+/** The state after a batch, or undefined if the batch must be refused. */
+export function after(before: State, batch: readonly Command[], fdbCapacity: number): State | undefined {
+  const state = Object.fromEntries(
+    Object.entries(before).map(([kind, map]) => [kind, new Map(map)]),
+  ) as unknown as State;
+  const named = new Set<string>();
+  for (const command of batch) {
+    const name = nameOf(command);
+    if (named.has(name) || !inRange(command) || changesFixed(before, command)) return undefined;
+    named.add(name);
+  }
+  // Objects before what names them, deletions after; a VN takes its rows, flood list and sources along.
+  for (const command of batch) if (/Set|Add/.test(command.op)) put(state, command);
+  for (const command of batch) if (command.op.endsWith('Del') && command.op !== 'VnDel') take(state, command);
+  for (const command of batch) if (command.op === 'VnDel') take(state, command);
+  // What a batch puts into a VN that it deletes has no VN.
+  const deleted = new Set(batch.filter((command) => command.op === 'VnDel').map((command) => command.vn));
+  const orphans = batch.some(
+    (command) =>
+      (command.op === 'FdbSet' || command.op === 'FloodSet' || command.op === 'SourcesSet') && deleted.has(command.vn),
+  );
+  return !orphans && isGood(state) && state.rows.size <= fdbCapacity ? state : undefined;
+}
+
+function nameOf(command: Command): string {
+  const { op } = command;
+  const kind = op.replace(/Add|Set|Del/, '');
+  if (op === 'FdbSet' || op === 'FdbDel') return `${kind} ${command.vn} ${command.mac}`;
+  if (op === 'NeighbourSet' || op === 'NeighbourDel') return `${kind} ${command.port} ${command.ip}`;
+  const id = { Port: 'port', Underlay: 'port', Vn: 'vn', Vap: 'vap', NextHop: 'nh', Flood: 'vn', Sources: 'vn' }[kind];
+  return `${kind} ${(command as unknown as Record<string, unknown>)[`${id}`]}`;
+}
+
+function inRange(command: Command): boolean {
+  if (command.op === 'VnSet') return command.mtu >= 68 && (command.vni === null || command.vni > 0);
+  if (command.op === 'VapSet')
+    return command.selector.kind === 'port' || (command.selector.vid > 0 && command.selector.vid < 4095);
+  return true;
+}
+
+/** Whether it would change what an object has for its life. */
+function changesFixed({ ports, vaps, underlays, nextHops }: State, command: Command): boolean {
+  const fixed = (old: object | undefined, ...fields: string[]): boolean => {
+    const part = (one: object) => JSON.stringify(fields.map((field) => (one as Record<string, unknown>)[field]));
+    return old !== undefined && part(old) !== part(command);
+  };
+  if (command.op === 'PortAdd') return fixed(ports.get(command.port), 'mtu', 'kind');
+  if (command.op === 'VapSet') return fixed(vaps.get(command.vap), 'vn', 'port', 'selector');
+  if (command.op === 'UnderlaySet') return fixed(underlays.get(command.port), 'ip', 'prefixLen');
+  if (command.op === 'NextHopSet') return fixed(nextHops.get(command.nh), 'remote', 'contextId');
+  return false;
+}
+
+function put(state: State, command: Command): void {
+  if (command.op === 'PortAdd') state.ports.set(command.port, command);
+  if (command.op === 'UnderlaySet') state.underlays.set(command.port, command);
+  if (command.op === 'NeighbourSet') state.neighbours.set(`${command.port} ${command.ip}`, command);
+  if (command.op === 'VnSet') state.vns.set(command.vn, command);
+  if (command.op === 'VapSet') state.vaps.set(command.vap, command);
+  if (command.op === 'NextHopSet') state.nextHops.set(command.nh, command);
+  if (command.op === 'FdbSet') state.rows.set(`${command.vn} ${command.mac}`, command);
+  if (command.op === 'FloodSet')
+    state.floods.set(
+      command.vn,
+      [...new Set(command.nhs)].sort((a, b) => a - b),
+    );
+  if (command.op === 'SourcesSet') state.sources.set(command.vn, [...new Set(command.ips)].sort(byAddress));
+}
+
+function take(state: State, command: Command): void {
+  if (command.op === 'PortDel') state.ports.delete(command.port);
+  if (command.op === 'UnderlayDel') state.underlays.delete(command.port);
+  if (command.op === 'NeighbourDel') state.neighbours.delete(`${command.port} ${command.ip}`);
+  if (command.op === 'VapDel') state.vaps.delete(command.vap);
+  if (command.op === 'NextHopDel') state.nextHops.delete(command.nh);
+  if (command.op === 'FdbDel') state.rows.delete(`${command.vn} ${command.mac}`);
+  if (command.op !== 'VnDel') return;
+  state.vns.delete(command.vn);
+  state.floods.delete(command.vn);
+  state.sources.delete(command.vn);
+  for (const [key, row] of state.rows) if (row.vn === command.vn) state.rows.delete(key);
+}
+
+/** Whether everything that is named is there, and nothing is given twice. */
+function isGood(state: State): boolean {
+  const { ports, underlays, neighbours, vns, vaps, nextHops, rows, floods, sources } = state;
+  const unique = (items: readonly unknown[]): boolean => new Set(items).size === items.length;
+  const links = [...underlays.values()];
+  const vapList = [...vaps.values()];
+  return (
+    unique([...vns.values()].flatMap(({ vni }) => vni ?? [])) &&
+    unique(vapList.map(({ port, selector }) => `${port} ${JSON.stringify(selector)}`)) &&
+    unique(vapList.filter(({ uplink }) => uplink).map(({ vn }) => vn)) &&
+    vapList.every(({ vn, port }) => {
+      const [itsVn, itsPort] = [vns.get(vn), ports.get(port)];
+      return itsVn !== undefined && itsPort !== undefined && itsVn.mtu <= itsPort.mtu && !underlays.has(port);
+    }) &&
+    links.every(({ port }) => ports.has(port)) &&
+    unique(links.map(({ ip }) => ip)) &&
+    [...neighbours.values()].every(({ port, ip }) => onLink(underlays.get(port), ip)) &&
+    [...nextHops.values()].every(({ remote }) => links.some((link) => onLink(link, remote))) &&
+    [...rows.values()].every(({ vn, dest }) =>
+      dest.kind === 'vap' ? vaps.get(dest.vap)?.vn === vn : nextHops.has(dest.nh) && vns.has(vn),
+    ) &&
+    [...floods].every(([vn, nhs]) => vns.has(vn as never) && nhs.every((nh) => nextHops.has(nh))) &&
+    [...sources.keys()].every((vn) => vns.has(vn))
+  );
+}
+
+const asNumber = (ip: string): number => ip.split('.').reduce((number, part) => number * 256 + Number(part), 0);
+const byAddress = (a: string, b: string): number => asNumber(a) - asNumber(b);
+
+function onLink(link: Of<'UnderlaySet'> | undefined, ip: string): boolean {
+  if (link === undefined || ip === link.ip) return false;
+  const size = 2 ** (32 - link.prefixLen);
+  return Math.floor(asNumber(ip) / size) === Math.floor(asNumber(link.ip) / size);
+}
+
+/** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for). */
+export function dumps(state: State): {
+  readonly [K in Exclude<keyof DumpRows, 'neighbours'>]: readonly Partial<DumpRows[K]>[];
+} {
+  const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
+  const { ports, underlays, vns, vaps, nextHops, rows, floods, sources, neighbours } = state;
+  const linkOf = (ip: string) => sorted(underlays).find((link) => onLink(link, ip))?.port ?? -1;
+  const role = (port: number) => {
+    if (underlays.has(port)) return 'underlay';
+    return [...vaps.values()].some((vap) => vap.port === port) ? 'access' : 'unused';
+  };
+  const without = <T extends { op: string }>({ op: _, ...rest }: T) => rest;
+  return {
+    ports: sorted(ports).map(({ port, name, mtu, kind }) => ({
+      port,
+      name,
+      driver: kind.driver,
+      mtu,
+      role: role(port),
+    })),
+    vns: sorted(vns).map(({ vn, vni, mtu }) => ({
+      vn,
+      vni,
+      mtu,
+      vaps: [...vaps.values()].filter((vap) => vap.vn === vn).length,
+      rows: [...rows.values()].filter((row) => row.vn === vn).length,
+      flood: floods.get(vn) ?? [],
+      sources: (sources.get(vn) ?? []) as DumpRows['vns']['sources'],
+    })),
+    vaps: sorted(vaps).map(without),
+    underlays: sorted(underlays).map(without),
+    nexthops: sorted(nextHops).map((one) => {
+      const port = linkOf(one.remote);
+      return { ...without(one), port, neighbourMac: neighbours.get(`${port} ${one.remote}`)?.mac ?? null };
+    }),
+    fdb: [...rows.values()].sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1)).map(without),
+  };
+}
