@@ -19,7 +19,7 @@ import type { Namespace } from '../lib/namespace.js';
 
 const TRANSFER = fileURLToPath(new URL('../lib/transfer.mjs', import.meta.url));
 const [IPERF_PORT, TCP_PORT] = TENANT_PORTS;
-const why = obstacle('ip', 'bridge', 'ethtool', 'ping', 'iperf3', 'tcpdump', 'tshark', 'python3', 'nsenter');
+const why = obstacle('ip', 'bridge', 'ethtool', 'ping', 'iperf3', 'tcpdump', 'tshark', 'python3', 'nsenter', 'setpriv');
 
 const VNS = {
   blue: { id: 1, vni: 5001, vid: 100, tap: PORT.tap as PortId },
@@ -124,9 +124,9 @@ async function vxlanDevices({ nve, far }: World, checksum: string): Promise<void
   }
 }
 
-/** Pings; every echo must come back with its content, which ping checks. */
+/** Pings; every echo must come back with its content, which ping checks. It waits as long for the last as between two. */
 async function ping(from: Namespace, to: string, ...options: string[]): Promise<void> {
-  const said = await from.must(`ping -n -c 3 -i 0.01 -W 2 ${options.join(' ')} ${to}`);
+  const said = await from.must(`ping -n -c 3 -i 0.2 -W 2 ${options.join(' ')} ${to}`);
   expect(said).toContain('3 packets transmitted, 3 received, 0% packet loss');
   expect(said).not.toMatch(/wrong data byte|DUP!|truncated/);
 }
@@ -176,16 +176,13 @@ describe.each([
     });
 
     it('ARP finds the right tenant, both ways, through head-end replication', async () => {
-      for (const name of NAMES) {
-        for (const [from, to, dev] of [
-          [all.near[name], FAR, 'eth0'],
-          [all.far[name], NEAR, 'vx'],
-        ] as const) {
-          await from.ip('neigh flush all');
-          await ping(from, to.ip);
-          expect(await from.must(`ip neigh show ${to.ip} dev ${dev}`)).toContain(`lladdr ${to.mac}`);
-        }
-      }
+      const one = async (from: Namespace, to: typeof NEAR, dev: string) => {
+        await from.ip('neigh flush all');
+        await ping(from, to.ip);
+        expect(await from.must(`ip neigh show ${to.ip} dev ${dev}`)).toContain(`lladdr ${to.mac}`);
+      };
+      await Promise.all(NAMES.map((name) => one(all.near[name], FAR, 'eth0')));
+      await Promise.all(NAMES.map((name) => one(all.far[name], NEAR, 'vx')));
     });
 
     it.each([
@@ -195,14 +192,15 @@ describe.each([
       ['in fragments', '-s 8000'],
       ['in fragments, with another pattern', '-s 20000 -p 5aa5'],
     ])('ping, %s, both ways, in both VNs', async (_size, options) => {
-      for (const name of NAMES) {
-        await ping(all.near[name], FAR.ip, options);
-        await ping(all.far[name], NEAR.ip, options);
-      }
+      const pairs = NAMES.flatMap((name) => [
+        ping(all.near[name], FAR.ip, options),
+        ping(all.far[name], NEAR.ip, options),
+      ]);
+      await Promise.all(pairs);
     });
 
     it('TCP both ways at once, in both VNs at once, content verified', async () => {
-      const bytes = 1_000_000;
+      const bytes = 400_000;
       const one = async (from: Namespace, to: Namespace, address: string) => {
         const command = from.inside(
           process.execPath,
@@ -227,15 +225,15 @@ describe.each([
 
     it('iperf3, both directions', async () => {
       for (const direction of ['', '-R']) {
-        const command = all.far.blue.inside('iperf3', '-s', '-1', '--forceflush', '-p', `${IPERF_PORT}`);
+        const command = all.far.blue.insideUntilDeath('iperf3', '-s', '-1', '--forceflush', '-p', `${IPERF_PORT}`);
         const server = spawn(...command, { stdio: ['ignore', 'pipe', 'inherit'], timeout: 20_000 });
         const ended = once(server, 'close');
         await said(server, server.stdout, 'listening');
         const report = JSON.parse(
-          await all.near.blue.must(`iperf3 -c ${FAR.ip} -p ${IPERF_PORT} -n 4M -J ${direction}`),
+          await all.near.blue.must(`iperf3 -c ${FAR.ip} -p ${IPERF_PORT} -n 1M -J ${direction}`),
         );
         // iperf3 ends when all is sent, whether or not all has been read.
-        expect(report.end.sum_received.bytes).toBeGreaterThan(1_000_000);
+        expect(report.end.sum_received.bytes).toBeGreaterThan(200_000);
         await ended;
       }
     });

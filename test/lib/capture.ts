@@ -13,12 +13,14 @@ const CHECKSUMS = ['ip', 'udp', 'tcp'].flatMap((protocol) => ['-o', `${protocol}
 export const TENANT_PORTS = [5201, 50_123] as const;
 const AS_DATA = TENANT_PORTS.flatMap((port) => ['-d', `tcp.port==${port},data`]);
 /** A frame at which tshark takes offence. */
-const WRONG = [
+const OFFENCES = [
   '_ws.malformed',
   '_ws.unreassembled',
   '_ws.expert.severity == "Error"',
   ...['ip', 'udp', 'tcp', 'icmp'].map((protocol) => `${protocol}.checksum.status == "Bad"`),
-].join(' || ');
+];
+/** Linux writes a TCP checksum of 0 as 0xffff, which is the same number, and tshark minds. */
+const WRONG = `(${OFFENCES.join(' || ')}) && !(tcp.checksum == 0xffff)`;
 
 export class Capture {
   readonly #child: ChildProcess;
@@ -38,7 +40,9 @@ export class Capture {
       '-B',
       '32768',
     ];
-    const child = spawn(...namespace.inside('tcpdump', ...args), { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(...namespace.insideUntilDeath('tcpdump', ...args), {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     await said(child, child.stderr, 'listening on');
     return new Capture(child, folder);
   }

@@ -45,6 +45,11 @@ export class Namespace {
     return ['nsenter', ['--net', '--mount', '--target', `${this.pid}`, '--', program, ...args]];
   }
 
+  /** The same for a program that does not read its stdin, and would outlive a test that is killed. */
+  insideUntilDeath(program: string, ...args: string[]): [program: string, args: string[]] {
+    return this.inside('setpriv', '--pdeathsig', 'KILL', program, ...args);
+  }
+
   /** Runs a program in here; it must succeed. Words are separated by blanks. */
   must(line: string, timeout?: number): Promise<string> {
     return must(...this.inside(...words(line)), timeout);

@@ -227,7 +227,7 @@ impl World for Watched<'_> {
 fn rows_move_once_pollers_have_what_they_name_and_a_batch_ends_once_pollers_have_let_go() {
     let Bench { mut model, mut forwarding, readers } = bench();
     readers.quiescence.quiescent();
-    let row = FdbKey { vn: model.vns[&VnId(1)].index, mac: MacAddr([2, 0, 0, 0, 0, 2]) };
+    let row = FdbKey::new(model.vns[&VnId(1)].index, MacAddr([2, 0, 0, 0, 0, 2]));
     let found = Default::default();
     let world = Watched { poller: readers.into(), found: &found, row };
     let mut apply = |batch| {
