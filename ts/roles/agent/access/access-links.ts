@@ -78,6 +78,7 @@ export class AccessLinks {
         {
           transmit: (frame) => this.#outbox.send(id, frame),
           deliver: (station, payload) => this.#delivered(id, { port: name, svid: null, mac: station }, payload),
+          finished: (token, delivered) => this.#enqueue({ type: delivered ? 'delivered' : 'undelivered', token }),
           parameters: (mac, parameters) =>
             this.#enqueue({ type: 'parameters', channel: { port: name, svid: null }, mac, parameters }),
           dropped: (reason, error) => this.#dropped(id, reason, error),
@@ -166,12 +167,15 @@ export class AccessLinks {
   #effect(effect: VdpBridgeEffect): void {
     switch (effect.type) {
       case 'send': {
-        const { peer, pdu } = effect;
+        const { peer, token, pdu } = effect;
         const payload = encodeVdp(pdu);
         const id = this.#idOf(peer.port);
-        if (id === undefined) break;
-        if (payload.ok) this.#work(id, (port, now) => port.send(peer.mac, payload.value, now));
-        else this.#dropped(id, 'unsendable', payload.error);
+        if (id !== undefined && payload.ok) {
+          this.#work(id, (port, now) => port.send(peer.mac, token, payload.value, now));
+          break;
+        }
+        if (id !== undefined && !payload.ok) this.#dropped(id, 'unsendable', payload.error);
+        this.#enqueue({ type: 'undelivered', token });
         break;
       }
       case 'tsi': {

@@ -10,10 +10,10 @@ import {
   accessTlvsOf,
   channelOf,
   decodeAccessFrame,
-  EVB_STATION_MODES,
   EcpChannel,
   type EcpEffect,
   type EcpEvent,
+  EVB_STATION_MODES,
   EvbBridge,
   type EvbEffect,
   type EvbEvent,
@@ -31,6 +31,8 @@ export interface AccessPortOutputs {
   transmit(frame: Uint8Array): void;
   /** A VDP PDU of a station, not yet decoded. */
   deliver(station: MacAddr, payload: Uint8Array): void;
+  /** What was sent with this token has arrived, or will not. */
+  finished(token: number, delivered: boolean): void;
   /** What VDP's timers follow from; `station` null: those of all stations without their own. Null: it has none of its own any more. */
   parameters(station: MacAddr | null, parameters: EvbParameters | null): void;
   /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
@@ -49,8 +51,8 @@ export interface AccessPortOptions {
 
 /** Stations behind one port that are served at a time. */
 const MAX_STATIONS = 256;
-/** PDUs that one station may leave waiting: each VSI of it has at most a response and a De-Assoc under way. */
-const MAX_QUEUE = 8192;
+/** PDUs of one station that may wait: VDP has one under way. */
+const MAX_QUEUE = 4;
 
 export class AccessPort {
   readonly #options: AccessPortOptions;
@@ -58,7 +60,6 @@ export class AccessPort {
   readonly #lldp: LldpAgent;
   readonly #evb: EvbBridge;
   readonly #ecp: EcpChannel;
-  #token = 0;
 
   constructor(options: AccessPortOptions, outputs: AccessPortOutputs) {
     this.#options = options;
@@ -125,10 +126,9 @@ export class AccessPort {
     }
   }
 
-  /** A VDP PDU for a station. */
-  send(station: MacAddr, payload: Uint8Array, now: number): void {
-    this.#token += 1;
-    this.#toEcp({ type: 'send', peer: station, token: this.#token, subtype: ECP_SUBTYPES.vdp, payload }, now);
+  /** A VDP PDU for a station; `finished` follows. */
+  send(station: MacAddr, token: number, payload: Uint8Array, now: number): void {
+    this.#toEcp({ type: 'send', peer: station, token, subtype: ECP_SUBTYPES.vdp, payload }, now);
   }
 
   tick(now: number): void {
@@ -210,11 +210,13 @@ export class AccessPort {
         break;
       case 'failed':
         this.#outputs.dropped('ecp_not_acknowledged', effect.error);
+        this.#outputs.finished(effect.token, false);
         break;
       case 'dropped':
         this.#outputs.dropped(`ecp_${snake(effect.reason)}`, null);
         break;
       case 'acknowledged':
+        this.#outputs.finished(effect.token, true);
         break;
     }
   }
