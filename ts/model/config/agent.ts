@@ -45,7 +45,7 @@ export const agentConfig = z
     evb: z
       .strictObject({
         retries: intField(0, 7).default(3).describe('R: how often ECP sends again what is not acknowledged.'),
-        rte: exponentField.default(8).describe('RTE: ECP waits 10 µs · 2^RTE for an acknowledgement.'),
+        rte: exponentField.default(10).describe('RTE: ECP waits 10 µs · 2^RTE for an acknowledgement.'),
         rwd: exponentField.default(20).describe('RWD: a VDP command may take 10 µs · 2^RWD.'),
         rka: exponentField
           .default(20)
