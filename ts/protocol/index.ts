@@ -7,6 +7,7 @@ export * from './cdcp-bridge.js';
 export * from './cdcp-events.js';
 export type { CdcpPortOptions } from './cdcp-port.js';
 export * from './cdcp-station.js';
+export { Deadlines } from './deadlines.js';
 export * from './ecp.js';
 export * from './ecp-events.js';
 export * from './evb-bridge.js';

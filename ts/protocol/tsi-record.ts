@@ -90,6 +90,8 @@ export interface TsiRecord {
   tag: Tag | null;
   /** The VID that it is to have; null: any. */
   wish: Vid | null;
+  /** Under which MACs the table finds it: those that it has, is to have, or had a while ago. */
+  readonly indexed: Set<MacAddr>;
   /** It may have MACs that nobody names. */
   learn: boolean;
   hints: TsiHints;
@@ -124,6 +126,7 @@ export function newRecord(key: TsiKey, asked: VnRef, goal: Level, addresses: Ver
     vn: null,
     tag: null,
     wish: null,
+    indexed: new Set(),
     learn: false,
     hints: NO_HINTS,
     waiters: [],

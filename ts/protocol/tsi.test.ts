@@ -456,4 +456,30 @@ describe('what VDP asks beyond the RPC', () => {
     rig.applied();
     expect(rig.table.row(key())).toMatchObject({ state: 'activated', suspended: true });
   });
+
+  it('a MAC that was given up is free, however often the addresses change', () => {
+    const rig = new TsiRig();
+    rig.settle('associated', [1], key('t1'));
+    for (let n = 0; n < 300; n++) {
+      const macs = [`02:01:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`];
+      rig.do({ type: 'addresses', request: 1000 + n, key: key('t1'), macs: macs as never, ips: [] });
+      rig.allow(key('t1'));
+    }
+    const take = (one: string) =>
+      rig.do({
+        type: 'associate',
+        request: 1,
+        key: key('t2'),
+        vn: blue.name,
+        macs: [one as never],
+        ips: [],
+        upTo: 'associated',
+      });
+    expect(take('02:01:00:00:01:2b')).toEqual(['answer 1 NVE-TSI-003']);
+    expect(take('02:01:00:00:00:05')).toEqual(['askAuth t2@acc0 blue [5]']);
+    rig.deny(key('t2'));
+    rig.ask('deassociate', key('t1'));
+    rig.applied(key('t1'));
+    expect(take('02:01:00:00:01:2b')).toEqual(['askAuth t2@acc0 blue [43]']);
+  });
 });

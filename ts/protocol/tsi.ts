@@ -8,6 +8,7 @@
 import {
   err,
   type LinkName,
+  type MacAddr,
   type NveError,
   nveError,
   ok,
@@ -58,6 +59,7 @@ export class TsiTable {
   readonly #records = new Map<string, TsiRecord>();
   readonly #ofLink = new Map<LinkName, Set<TsiRecord>>();
   readonly #ofTsi = new Map<TsiId, Set<TsiRecord>>();
+  readonly #ofMac = new Map<MacAddr, Set<TsiRecord>>();
   readonly #down = new Set<LinkName>();
   readonly #out = new TsiOut();
   readonly #machine: TsiMachine;
@@ -160,6 +162,7 @@ export class TsiTable {
     } else if (record !== undefined) {
       record.wish ??= event.vid ?? null;
       this.#remark(record, event);
+      this.#index(record, addresses.macs);
       this.#machine.raise(record, request, 'associate', goal, addresses);
     } else {
       const created = newRecord(key, vn, goal, { ...addresses, version: this.#out.number() });
@@ -192,6 +195,7 @@ export class TsiTable {
       if (refusal !== null) this.#out.answer(request, err(refusal));
       return;
     }
+    this.#index(record, addresses.macs);
     this.#machine.raise(record, request, 'addresses', ASSOCIATED, addresses);
   }
 
@@ -241,6 +245,25 @@ export class TsiTable {
     this.#records.set(tsiKeyText(record.key), record);
     this.#ofLink.set(link, (this.#ofLink.get(link) ?? new Set()).add(record));
     this.#ofTsi.set(tsi, (this.#ofTsi.get(tsi) ?? new Set()).add(record));
+    this.#index(record, record.addresses.macs);
+  }
+
+  /** So that whoever asks for one of these MACs meets the record. What it no longer has goes when there is much of it. */
+  #index(record: TsiRecord, macs: readonly MacAddr[]): void {
+    const { indexed } = record;
+    for (const mac of macs) {
+      indexed.add(mac);
+      this.#ofMac.set(mac, (this.#ofMac.get(mac) ?? new Set()).add(record));
+    }
+    if (indexed.size <= 4 * MAX_ADDRESSES) return;
+    for (const mac of indexed) if (!macs.includes(mac) && !holds(record, mac)) this.#unindex(record, mac);
+  }
+
+  #unindex(record: TsiRecord, mac: MacAddr): void {
+    record.indexed.delete(mac);
+    const same = this.#ofMac.get(mac);
+    same?.delete(record);
+    if (same?.size === 0) this.#ofMac.delete(mac);
   }
 
   #forget(record: TsiRecord): void {
@@ -250,6 +273,7 @@ export class TsiTable {
     const same = this.#ofTsi.get(tsi);
     same?.delete(record);
     if (same?.size === 0) this.#ofTsi.delete(tsi);
+    for (const mac of record.indexed) this.#unindex(record, mac);
   }
 
   /** What an accepted request says besides where the TSI shall go. */
@@ -303,17 +327,20 @@ export class TsiTable {
     for (const [what, { length: count }] of [['MACs', macs] as const, ['IP addresses', ips] as const]) {
       if (count > MAX_ADDRESSES) return nveError('NVE-TSI-010', { tsi, count, what, limit: MAX_ADDRESSES });
     }
-    for (const other of this.#records.values()) {
-      const { key, addresses, updating, next } = other;
-      if (key.tsi === tsi || !isInVn(other, vn)) continue;
-      const mac = macs.find(
-        (mine) => addresses.macs.includes(mine) || updating?.macs.includes(mine) || next?.macs.includes(mine),
-      );
-      if (mac === undefined) continue;
-      return nveError('NVE-TSI-003', { mac, vn: vnNameOf(other), holder: key.tsi, link: key.link, tsi });
+    for (const mac of macs) {
+      for (const other of this.#ofMac.get(mac) ?? []) {
+        const { key } = other;
+        if (key.tsi === tsi || !isInVn(other, vn) || !holds(other, mac)) continue;
+        return nveError('NVE-TSI-003', { mac, vn: vnNameOf(other), holder: key.tsi, link: key.link, tsi });
+      }
     }
     return null;
   }
+}
+
+/** It has the MAC, or is to have it. */
+function holds({ addresses, updating, next }: TsiRecord, mac: MacAddr): boolean {
+  return [addresses, updating, next].some((some) => some?.macs.includes(mac) === true);
 }
 
 function inScope({ key, vn }: TsiRecord, scope: RevokeScope): boolean {

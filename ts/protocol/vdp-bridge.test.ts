@@ -307,6 +307,26 @@ describe('PDUs', () => {
     ]);
   });
 
+  it('one PDU at a time is under way; what comes up meanwhile shares the next, and of one VSI the last counts', () => {
+    const rig = new BridgeRig();
+    rig.isSlow = true;
+    rig.tell(...[1, 2, 3].map((n) => tlv('preAssociate', { vsi: n, entries: [{ mac: n }] })));
+    expect(rig.grant()).toEqual(['send preAssociate ok [100]']);
+    rig.tell(tlv('associate', { vsi: 2, entries: [{ mac: 2 }] }));
+    expect(rig.grant()).toEqual([]);
+    expect(rig.do({ type: 'delivered', token: 99 })).toEqual([]);
+    expect(rig.do({ type: 'undelivered', token: 1 })).toEqual(['send preAssociate ok [100] + associate ok [100]']);
+    expect(rig.do({ type: 'delivered', token: 2 })).toEqual([]);
+  });
+
+  it('a flood of what is not read is bounded', () => {
+    const rig = new BridgeRig();
+    rig.isSlow = true;
+    for (let n = 1; n <= 9000; n += 30)
+      rig.tell(...Array.from({ length: 30 }, (_, i) => tlv('deAssociate', { vsi: n + i })));
+    expect(rig.bridge.counters().get('unsent')).toBeGreaterThan(700);
+  });
+
   it('responses of another bridge are ignored', () => {
     const rig = new BridgeRig();
     expect(rig.tell({ ...tlv('associate'), status: 0x40 })).toEqual([]);

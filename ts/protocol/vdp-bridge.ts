@@ -32,7 +32,7 @@ import {
   vsiKey,
 } from './vdp-events.js';
 import { type TsiWant, type VdpMappingRules, wantsOf } from './vdp-mapping.js';
-import { packPdus, type Statement } from './vdp-replies.js';
+import { Outbox } from './vdp-replies.js';
 import { DEFAULT_VDP_PARAMETERS, reinitKeepAlive, resourceWaitDelay, toutKeepAlive } from './vdp-timers.js';
 import { VdpTsis } from './vdp-tsis.js';
 
@@ -58,7 +58,7 @@ interface Peer {
   vsis: number;
   /** It has sent several associations in one PDU, so it understands that. */
   packs: boolean;
-  replies: Statement[];
+  readonly outbox: Outbox;
 }
 
 export class VdpBridge {
@@ -74,8 +74,11 @@ export class VdpBridge {
   readonly #counters = new Map<string, number>();
   readonly #tsis: VdpTsis;
   readonly #machine: VdpBridgeMachine;
-  /** Peers with replies of this event. */
-  readonly #unsent = new Set<string>();
+  /** Peers to look after at the end of this event. */
+  readonly #touched = new Set<string>();
+  /** Whose PDU is under way. */
+  readonly #tokens = new Map<number, string>();
+  #token = 0;
   #effects: VdpBridgeEffect[] = [];
 
   constructor(options: VdpBridgeOptions) {
@@ -96,7 +99,7 @@ export class VdpBridge {
       pcp: this.#options.pcp,
       wants: (record, managerId, qualified) => this.#wants(record, managerId, qualified),
       own: (request, record) => this.#owners.set(request, record),
-      reply: ({ peer }, managerId, association) => this.#reply(peer, managerId, association),
+      reply: (record, managerId, association) => this.#reply(record, managerId, association),
       log: ({ peer, vsi, state: to }, from, cause, error) =>
         this.#effects.push({ type: 'log', peer, vsi, from, to, cause, error }),
     });
@@ -107,6 +110,15 @@ export class VdpBridge {
       case 'pdu':
         this.#received(event.peer, event.pdu, now);
         break;
+      case 'delivered':
+      case 'undelivered': {
+        // What did not arrive the station asks for again, or never hears of: its keep-alive is then of an unknown VSI.
+        const text = this.#tokens.get(event.token) ?? '';
+        this.#tokens.delete(event.token);
+        this.#peers.get(text)?.outbox.done(event.token);
+        this.#touched.add(text);
+        break;
+      }
       case 'tsiAnswer': {
         const { request, result } = event;
         const record = this.#owners.get(request);
@@ -177,7 +189,7 @@ export class VdpBridge {
     }));
   }
 
-  /** TLVs sent, as `associate 0`: by their type and error code; `deAssociate unsolicited`. And `ignored`, what was no request. */
+  /** TLVs sent, as `associate 0`: by their type and error code; `deAssociate unsolicited`. `ignored`: what was no request; `unsent`: for lack of room. */
   counters(): ReadonlyMap<string, number> {
     return this.#counters;
   }
@@ -185,8 +197,7 @@ export class VdpBridge {
   #received(peer: VdpPeer, pdu: VdpPdu, now: number): void {
     const found = associationsOf(pdu);
     const text = peerText(peer);
-    const known = this.#peers.get(text) ?? { peer, vsis: 0, packs: false, replies: [] };
-    this.#peers.set(text, known);
+    const known = this.#peer(peer);
     known.packs ||= found.length > 1;
     for (const qualified of found) {
       const { association } = qualified;
@@ -199,7 +210,7 @@ export class VdpBridge {
       const record = this.#records.get(key) ?? newVsiRecord(key, peer, association, now);
       this.#step(record, () => this.#machine.command(record, pdu.managerId, qualified, now));
     }
-    if (known.vsis === 0 && known.replies.length === 0) this.#peers.delete(text);
+    this.#touched.add(text);
   }
 
   #tick(now: number): void {
@@ -231,8 +242,8 @@ export class VdpBridge {
     const delta = (isThere ? 1 : 0) - (isNew ? 0 : 1);
     if (isThere) this.#records.set(key, record);
     else this.#records.delete(key);
-    const known = this.#peers.get(peerText(peer));
-    if (known !== undefined) known.vsis += delta;
+    if (delta !== 0) this.#peer(peer).vsis += delta;
+    this.#touched.add(peerText(peer));
     this.#onPort.set(peer.port, (this.#onPort.get(peer.port) ?? 0) + delta);
     this.#schedule(record);
   }
@@ -281,30 +292,36 @@ export class VdpBridge {
 
   // Answers
 
-  #reply(peer: VdpPeer, managerId: string, association: VdpAssociation): void {
-    const { command, status } = association;
-    this.#count(status === 0 ? `${command} unsolicited` : `${command} ${readResponseStatus(status).code}`);
+  #peer(peer: VdpPeer): Peer {
     const text = peerText(peer);
-    const known = this.#peers.get(text) ?? { peer, vsis: 0, packs: false, replies: [] };
+    const known = this.#peers.get(text) ?? { peer, vsis: 0, packs: false, outbox: new Outbox() };
     this.#peers.set(text, known);
-    known.replies.push({ managerId, tlvs: [association] });
-    this.#unsent.add(text);
+    return known;
   }
 
-  /** What one event has brought forth for a peer goes out together, in the order of its making. */
+  #reply({ peer, key }: VsiRecord, managerId: string, association: VdpAssociation): void {
+    const { command, status } = association;
+    this.#count(status === 0 ? `${command} unsolicited` : `${command} ${readResponseStatus(status).code}`);
+    if (!this.#peer(peer).outbox.put(key, { managerId, tlvs: [association] })) this.#count('unsent');
+    this.#touched.add(peerText(peer));
+  }
+
+  /** Sends what can be sent, and forgets stations of which nothing is left. */
   #flush(): void {
-    for (const text of this.#unsent) {
+    for (const text of this.#touched) {
       const known = this.#peers.get(text);
       if (known === undefined) continue;
-      const { peer, packs, replies } = known;
-      known.replies = [];
-      if (known.vsis === 0) this.#peers.delete(text);
+      const { peer, packs, outbox, vsis } = known;
       // Nobody is there to hear it.
-      if (this.#down.has(peer.port)) continue;
-      for (const pdu of packPdus(replies, packs, this.#options.formats))
-        this.#effects.push({ type: 'send', peer, pdu });
+      if (this.#down.has(peer.port)) outbox.clear();
+      const next = outbox.next(() => ++this.#token, packs, this.#options.formats);
+      if (next !== null) {
+        this.#tokens.set(next.token, text);
+        this.#effects.push({ type: 'send', peer, token: next.token, pdu: next.pdu });
+      }
+      if (vsis === 0 && outbox.isIdle) this.#peers.delete(text);
     }
-    this.#unsent.clear();
+    this.#touched.clear();
   }
 
   #count(what: string): void {

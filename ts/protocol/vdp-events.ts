@@ -27,6 +27,8 @@ export interface VsiId {
 export type VdpBridgeEvent =
   /** A PDU that ECP has delivered. */
   | { readonly type: 'pdu'; readonly peer: VdpPeer; readonly pdu: VdpPdu }
+  /** ECP has delivered the PDU of a `send`, or gave it up. The next one for the peer comes after that. */
+  | { readonly type: 'delivered' | 'undelivered'; readonly token: number }
   /** The answer to a request of `tsi`. */
   | { readonly type: 'tsiAnswer'; readonly request: RequestId; readonly result: Result<TsiRow | null> }
   /** The NVE side has ended a TSI: the NVA withdrew it, its VN was deleted (effect `ended` of `TsiTable`). */
@@ -54,8 +56,8 @@ export type VdpRevokeScope =
 export type TsiCommand = Extract<TsiEvent, { request: RequestId }>;
 
 export type VdpBridgeEffect =
-  /** To be given to ECP. */
-  | { readonly type: 'send'; readonly peer: VdpPeer; readonly pdu: VdpPdu }
+  /** To be given to ECP; the token comes back in `delivered` or `undelivered`. */
+  | { readonly type: 'send'; readonly peer: VdpPeer; readonly token: number; readonly pdu: VdpPdu }
   /** For `TsiTable`; answer with `tsiAnswer` (an `expire` has none of its own). */
   | { readonly type: 'tsi'; readonly command: TsiCommand }
   /** A state changed, or a command was refused (RFC 8394 section 6: log every state change). */

@@ -1,5 +1,5 @@
 /**
- * Association TLVs that the bridge sends, and PDUs out of them.
+ * Association TLVs that are sent, and PDUs out of them.
  *
  * A station compares a response with its request (vdp22 of lldpad does so octet by octet): Manager ID, type, VSI type,
  * VSIID, filter format, count, order, GroupIDs and MACs come back as they were. Only a VID that was null, and the PCP where
@@ -54,23 +54,66 @@ export interface Statement {
   readonly tlvs: readonly VdpTlv[];
 }
 
+/** As many as anybody says at once; beyond that it is a flood. */
+const MAX_UNSENT = 8192;
+
 /**
- * As few PDUs as hold the statements in their order: one Manager ID each, none above an Ethernet frame of 1514 octets. A peer
- * that sends one association a PDU gets one a PDU (`several` false): it may know no more.
+ * What is to be said to one peer. ECP has one PDU under way at a time; what comes up meanwhile waits here, shares PDUs, and
+ * of one VSI only the last counts: the peer waits for nothing else.
  */
-export function packPdus(statements: readonly Statement[], several: boolean, formats: FilterFormats): VdpPdu[] {
-  const pdus: { managerId: Hex; tlvs: VdpTlv[] }[] = [];
-  let room = 0;
-  for (const { managerId, tlvs } of statements) {
-    const length = tlvs.reduce((sum, tlv) => sum + vdpTlvLength(tlv, formats), 0);
-    const last = pdus.at(-1);
-    if (several && last !== undefined && last.managerId === managerId && length <= room) {
-      last.tlvs.push(...tlvs);
-      room -= length;
-    } else {
-      pdus.push({ managerId, tlvs: [...tlvs] });
-      room = VDP_TLVS_MAX - length;
-    }
+export class Outbox {
+  readonly #unsent = new Map<string, Statement>();
+  /** The token of the PDU under way. */
+  #underWay: number | null = null;
+
+  get isIdle(): boolean {
+    return this.#underWay === null && this.#unsent.size === 0;
   }
-  return pdus;
+
+  /** False: there is no room. */
+  put(vsi: string, statement: Statement): boolean {
+    if (!this.#unsent.delete(vsi) && this.#unsent.size >= MAX_UNSENT) return false;
+    this.#unsent.set(vsi, statement);
+    return true;
+  }
+
+  /** The PDU with this token has arrived, or will not. */
+  done(token: number): void {
+    if (this.#underWay === token) this.#underWay = null;
+  }
+
+  clear(): void {
+    this.#unsent.clear();
+  }
+
+  /**
+   * The next PDU, with the VSIs that it is about; null: none, or one is under way. One Manager ID, and not above an Ethernet
+   * frame of 1514 octets. `several` false: one association, for a peer that may know no more.
+   */
+  next(token: () => number, several: boolean, formats: FilterFormats): NextPdu | null {
+    if (this.#underWay !== null || this.#unsent.size === 0) return null;
+    let manager: Hex | null = null;
+    let room = VDP_TLVS_MAX;
+    const vsis: string[] = [];
+    const tlvs: VdpTlv[] = [];
+    for (const [vsi, statement] of this.#unsent) {
+      manager ??= statement.managerId;
+      const length = statement.tlvs.reduce((sum, tlv) => sum + vdpTlvLength(tlv, formats), 0);
+      if (vsis.length > 0 && length > room) break;
+      if (statement.managerId !== manager) continue;
+      room -= length;
+      vsis.push(vsi);
+      tlvs.push(...statement.tlvs);
+      this.#unsent.delete(vsi);
+      if (!several) break;
+    }
+    this.#underWay = token();
+    return { token: this.#underWay, vsis, pdu: { managerId: manager ?? '', tlvs } };
+  }
+}
+
+export interface NextPdu {
+  readonly token: number;
+  readonly vsis: readonly string[];
+  readonly pdu: VdpPdu;
 }

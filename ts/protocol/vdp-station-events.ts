@@ -30,8 +30,8 @@ export type VdpStationEvent =
     }
   | { readonly type: 'deAssociate'; readonly request: RequestId; readonly vsi: VsiId }
   | { readonly type: 'pdu'; readonly pdu: VdpPdu }
-  /** ECP gave up a PDU of `send`. */
-  | { readonly type: 'undelivered'; readonly token: number }
+  /** ECP has delivered the PDU of a `send`, or gave it up. The next one comes after that. */
+  | { readonly type: 'delivered' | 'undelivered'; readonly token: number }
   | { readonly type: 'parameters'; readonly parameters: EvbParameters }
   | { readonly type: 'down' }
   /** The channel is back: what is held is told again at once, since the bridge may have forgotten it. */
@@ -46,7 +46,7 @@ export interface StationAssociation {
 }
 
 export type VdpStationEffect =
-  /** To be given to ECP; `token` comes back in `undelivered`. */
+  /** To be given to ECP; the token comes back in `delivered` or `undelivered`. */
   | { readonly type: 'send'; readonly token: number; readonly pdu: VdpPdu }
   /** The command is done; null after a de-association. */
   | { readonly type: 'answer'; readonly request: RequestId; readonly result: Result<StationAssociation | null> }

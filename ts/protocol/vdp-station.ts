@@ -6,7 +6,7 @@ import { associationsOf, type FilterFormats, STANDARD_FILTER_FORMATS, type VdpAs
 import { Deadlines } from './deadlines.js';
 import type { EvbParameters } from './evb-events.js';
 import { vsiKey, vsiText } from './vdp-events.js';
-import { packPdus, type Statement } from './vdp-replies.js';
+import { Outbox } from './vdp-replies.js';
 import type { VdpStationEffect, VdpStationEvent, VdpStationState } from './vdp-station-events.js';
 import { newStationRecord, type StationRecord, VdpStationMachine } from './vdp-station-machine.js';
 import { DEFAULT_VDP_PARAMETERS, reinitKeepAlive, respWaitDelay } from './vdp-timers.js';
@@ -37,8 +37,7 @@ export class VdpStation {
   readonly #deadlines = new Deadlines();
   readonly #machine: VdpStationMachine;
   #effects: VdpStationEffect[] = [];
-  /** Said in this event, and by whom. */
-  #unsent: { readonly record: StationRecord; readonly statement: Statement }[] = [];
+  readonly #outbox = new Outbox();
 
   constructor(options: VdpStationOptions = {}) {
     this.#formats = options.formats ?? STANDARD_FILTER_FORMATS;
@@ -48,7 +47,8 @@ export class VdpStation {
     this.#machine = new VdpStationMachine({
       send: (record, association) => {
         const { managerId, qualifiers } = record.vsi;
-        this.#unsent.push({ record, statement: { managerId, tlvs: [association, ...qualifiers] } });
+        record.token = UNSENT;
+        this.#outbox.put(record.key, { managerId, tlvs: [association, ...qualifiers] });
       },
       answer: (request, result) => this.#effects.push({ type: 'answer', request, result }),
       ended: ({ vsi: { vsiidFormat, vsiid } }, error, retry) =>
@@ -61,7 +61,7 @@ export class VdpStation {
   /** Events that belong together are told together, so that what they send shares PDUs. */
   handle(event: VdpStationEvent | readonly VdpStationEvent[], now: number): VdpStationEffect[] {
     for (const one of 'type' in event ? [event] : event) this.#handle(one, now);
-    this.#flush();
+    this.#flush(now);
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -99,7 +99,11 @@ export class VdpStation {
             this.#step(record, () => this.#machine.received(record, event.pdu.managerId, association, now));
         }
         break;
+      case 'delivered':
+        this.#outbox.done(event.token);
+        break;
       case 'undelivered':
+        this.#outbox.done(event.token);
         for (const record of [...this.#records.values()].filter(({ token }) => token === event.token)) {
           if (record.state !== 'associated') this.#unanswered(record, now);
         }
@@ -158,31 +162,22 @@ export class VdpStation {
     }
   }
 
-  #flush(): void {
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    if (!this.#isUp) return;
-    // A PDU has one Manager ID.
-    const managers = new Set(unsent.map(({ statement }) => statement.managerId));
-    for (const manager of managers) this.#transmit(unsent.filter(({ statement }) => statement.managerId === manager));
-  }
-
-  #transmit(said: readonly { readonly record: StationRecord; readonly statement: Statement }[]): void {
-    const pdus = packPdus(
-      said.map(({ statement }) => statement),
-      this.#packs,
-      this.#formats,
-    );
-    let next = 0;
-    for (const pdu of pdus) {
-      this.#token += 1;
-      // packPdus keeps the order: the statements of a PDU are the next ones, as many as it has associations.
-      const count = associationsOf(pdu).length;
-      for (const { record } of said.slice(next, next + count)) record.token = this.#token;
-      next += count;
-      this.#effects.push({ type: 'send', token: this.#token, pdu });
+  #flush(now: number): void {
+    if (!this.#isUp) this.#outbox.clear();
+    const next = this.#outbox.next(() => ++this.#token, this.#packs, this.#formats);
+    if (next === null) return;
+    for (const vsi of next.vsis) {
+      const record = this.#records.get(vsi);
+      if (record === undefined) continue;
+      record.token = next.token;
+      // It is from now on that an answer can be waited for.
+      if (record.state !== 'associated') record.since = now;
+      this.#schedule(record);
     }
+    this.#effects.push({ type: 'send', token: next.token, pdu: next.pdu });
   }
 }
 
+/** No PDU has this token. */
+const UNSENT = 0;
 const DONE = { ok: true, value: null } as const;

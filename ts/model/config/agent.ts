@@ -2,7 +2,10 @@
 
 import { z } from 'zod';
 import { engineSection, logSection, nodeSection, portsSection, rpcSection } from './common.js';
-import { endpointField, linkAddressField, linkNameField, vlanPoolField } from './fields.js';
+import { endpointField, intField, linkAddressField, linkNameField, vlanPoolField, vnNameField } from './fields.js';
+
+/** Of two, in units of 10 µs: the TLV has five bits for it. */
+const exponentField = intField(0, 31);
 
 export const agentConfig = z
   .strictObject({
@@ -25,11 +28,35 @@ export const agentConfig = z
           vlan_pool: vlanPoolField
             .prefault('2-4000')
             .describe('The C-TAG VIDs that may be given out on this link, as rising ranges.'),
+          vdp: z
+            .boolean()
+            .default(true)
+            .describe('Whether the link is served with LLDP, EVB, ECP and VDP; the RPC is served in any case.'),
+          vn: vnNameField
+            .optional()
+            .describe(
+              'The VN of VSIs whose VDP filter carries no GroupID (formats 1 and 2); without it they are refused.',
+            ),
         }),
       )
       .min(1, 'at least one [[access]]')
       .max(63, 'at most 63 access links')
       .describe('The access links.'),
+    evb: z
+      .strictObject({
+        retries: intField(0, 7).default(3).describe('R: how often ECP sends again what is not acknowledged.'),
+        rte: exponentField.default(10).describe('RTE: ECP waits 10 µs · 2^RTE for an acknowledgement.'),
+        rwd: exponentField.default(20).describe('RWD: a VDP command may take 10 µs · 2^RWD.'),
+        rka: exponentField
+          .default(20)
+          .describe(
+            'RKA: stations send keep-alives each 10 µs · 2^RKA; about 1.5 times as long without one ends a VSI.',
+          ),
+      })
+      .prefault({})
+      .describe(
+        'What EVB offers to stations (IEEE 802.1Q clause D.2.12); of each value the greater of both sides holds.',
+      ),
     nva: z
       .strictObject({
         endpoints: z

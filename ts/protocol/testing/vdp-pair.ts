@@ -58,7 +58,7 @@ export class VdpPair {
       firstSequence: 1,
       subtypes: [ECP_SUBTYPES.vdp],
       maxPeers: 4,
-      maxQueue: 1000,
+      maxQueue: 2,
     };
     this.#ecp = {
       bridge: new EcpChannel({ ...options, role: 'bridge' }),
@@ -85,7 +85,7 @@ export class VdpPair {
     for (const effect of this.bridge.handle(event, this.now)) {
       if (effect.type === 'send') {
         const payload = unwrap(encodeVdp(effect.pdu));
-        const send = { type: 'send', peer: effect.peer.mac, token: 0, subtype: 1, payload } as const;
+        const send = { type: 'send', peer: effect.peer.mac, token: effect.token, subtype: 1, payload } as const;
         this.#fromEcp('bridge', this.#ecp.bridge.handle(send, this.now));
       } else if (effect.type === 'tsi') {
         this.tsi(effect.command);
@@ -140,9 +140,12 @@ export class VdpPair {
           break;
         }
         case 'failed':
-          if (side === 'station') this.command({ type: 'undelivered', token: effect.token });
+        case 'acknowledged': {
+          const type = effect.type === 'failed' ? 'undelivered' : 'delivered';
+          if (side === 'station') this.command({ type, token: effect.token });
+          else this.nve({ type, token: effect.token });
           break;
-        case 'acknowledged':
+        }
         case 'dropped':
           break;
       }

@@ -96,6 +96,7 @@ export class BridgeRig {
   readonly bridge: VdpBridge;
   readonly asked: TsiCommand[] = [];
   now = 0;
+  isSlow = false;
 
   constructor(options: Partial<VdpBridgeOptions> = {}) {
     this.bridge = new VdpBridge({
@@ -104,9 +105,13 @@ export class BridgeRig {
     });
   }
 
+  /** ECP delivers at once what is sent, unless `isSlow`. */
   raw(event: VdpBridgeEvent): VdpBridgeEffect[] {
-    const effects = this.bridge.handle(event, this.now);
-    for (const effect of effects) if (effect.type === 'tsi') this.asked.push(effect.command);
+    const effects = [...this.bridge.handle(event, this.now)];
+    for (const effect of [...effects]) {
+      if (effect.type === 'tsi') this.asked.push(effect.command);
+      if (effect.type === 'send' && !this.isSlow) effects.push(...this.raw({ type: 'delivered', token: effect.token }));
+    }
     return effects;
   }
 

@@ -29,11 +29,12 @@ export class StationRig {
   }
 
   raw(event: VdpStationEvent | readonly VdpStationEvent[]): VdpStationEffect[] {
-    const effects = this.station.handle(event, this.now);
-    for (const effect of effects) {
+    const effects = [...this.station.handle(event, this.now)];
+    for (const effect of [...effects]) {
       if (effect.type !== 'send') continue;
       this.sent = effect.pdu.tlvs.filter((tlv) => tlv.kind === 'association');
       this.token = effect.token;
+      effects.push(...this.raw({ type: 'delivered', token: effect.token }));
     }
     return effects;
   }

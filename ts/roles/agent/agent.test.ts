@@ -41,8 +41,10 @@ driver = "net_ring"
 [[access]]
 port = "access0"
 vlan_pool = "100-101"
+vdp = false
 [[access]]
 port = "access1"
+vdp = false
 `;
 
 const blue = { vn: 1, name: 'blue', vni: 5001, mtu: 1500, gateway: null } as unknown as VnInfo;

@@ -26,11 +26,12 @@ import {
   type NvaClientOptions,
   type NvaEndpoint,
 } from '#nva';
-import { TagAllocator, TsiTable } from '#protocol';
+import { TagAllocator, TsiTable, vdpRules } from '#protocol';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
+import { AccessLinks } from './access/access-links.js';
 import { agentNames } from './names.js';
 import { type Cause, rowOrFail, type TsiPorts, Tsis } from './tsis.js';
 import type { Fault } from './vn-state.js';
@@ -53,6 +54,7 @@ export class Agent {
   readonly #reconciler: Reconciler;
   readonly #vns: Vns;
   readonly #tsis: Tsis;
+  readonly #access: AccessLinks;
   readonly #nva: NvaClientApi;
   #rpc: RpcServer | undefined;
   #epoch: string | null = null;
@@ -73,6 +75,14 @@ export class Agent {
     const pools = new Map(config.access.map(({ port, vlan_pool }) => [port, vlan_pool]));
     const tags = unwrap(TagAllocator.create(pools));
     this.#tsis = new Tsis(new TsiTable({ tags }), this.#tsiPorts(), log);
+    this.#access = new AccessLinks({
+      engine,
+      log,
+      node: config.node.name,
+      evb: config.evb,
+      rules: vdpRules({ ports: Object.fromEntries(config.access.flatMap(({ port, vn }) => (vn ? [[port, vn]] : []))) }),
+      ask: (command, answer) => this.#tsis.command(command, answer),
+    });
   }
 
   /** Resolves when ports and underlay are up and the RPC is served; rejects, with everything undone, if that cannot be. */
@@ -104,6 +114,8 @@ export class Agent {
         this.#parts.onFailure(nveError('NVE-ENG-000', { reason: `poller ${event.poller}: ${event.message}` }));
     });
     this.#nva.start();
+    const served = config.access.filter(({ vdp }) => vdp).map(({ port }) => [this.#portOf(port), port] as const);
+    await this.#access.start(new Map(served));
     const { socket } = config.rpc;
     const onProblem = (error: Error): void =>
       this.#log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);
@@ -119,6 +131,7 @@ export class Agent {
 
   async close(): Promise<void> {
     await this.#rpc?.close();
+    this.#access.close();
     await this.#nva.stop();
     await this.#reconciler.stop();
   }
@@ -127,6 +140,7 @@ export class Agent {
 
   #handlers(): Handlers {
     const names = agentNames(this.#ports, this.#vns, (vn) => this.#nva.view(vn));
+    const show = showHandlers(this.#parts.engine, names);
     return {
       'tsi.associate': (params, call) => this.#associate(params, 'associated', call),
       'tsi.attach': (params, call) => this.#associate(params, 'activated', call),
@@ -140,7 +154,11 @@ export class Agent {
       },
       'tsi.list': () => this.#tsis.rows(),
       'show.nva': () => ({ rows: [this.#showNva()], cursor: null }),
-      ...showHandlers(this.#parts.engine, names),
+      ...show,
+      'show.drops': async (params, call) => {
+        const { rows, cursor } = await show['show.drops'](params, call);
+        return { rows: [...rows, ...this.#access.drops()], cursor };
+      },
     };
   }
 
@@ -158,6 +176,8 @@ export class Agent {
 
   async #deassociate(key: TsiKey, call: Call): Promise<Record<string, never>> {
     await this.#tsis.request({ type: 'deassociate', key }, call);
+    // If VDP had made the TSI, its station is told.
+    this.#access.ended(key, nveError('NVE-VDP-005', { vsi: key.tsi, reason: call.method }));
     return {};
   }
 
@@ -195,7 +215,9 @@ export class Agent {
       // The tag and the VN are the life cycle's own; `unprogram` took the rest.
       release: async () => ok(null),
       report: (effect) => this.#report(effect),
-      changed: ({ tsi, link }, row, error, retry) => {
+      changed: (key, row, error, retry) => {
+        const { tsi, link } = key;
+        if (row === null && error !== null) this.#access.ended(key, error);
         this.#rpc?.notify('tsi', { tsi, link, state: row?.state ?? null, cause: error?.message ?? null, retry });
       },
     };
@@ -278,6 +300,7 @@ export class Agent {
     this.#log.info({ component: 'port', port: link, up }, `port ${link} is ${up ? 'up' : 'down'}`);
     if (!this.#parts.config.access.some(({ port }) => port === link)) return;
     this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
+    this.#access.linkChanged(this.#portOf(link), up);
   }
 }
 

@@ -13,7 +13,7 @@ import {
   tsiKeyText,
   type VnInfo,
 } from '#model';
-import type { RequestId, TsiEffect, TsiEvent, TsiTable } from '#protocol';
+import type { RequestId, TsiCommand, TsiEffect, TsiEvent, TsiTable } from '#protocol';
 
 type EffectOf<T extends TsiEffect['type']> = Extract<TsiEffect, { type: T }>;
 /** An event that asks for something, without its number. */
@@ -89,6 +89,15 @@ export class Tsis {
       call.signal.addEventListener('abort', expire, { once: true });
       this.dispatch({ ...event, request } as TsiEvent, { text: call.method });
     });
+  }
+
+  /** A request of VDP, which numbers and expires its own. `answer` is never called before this has returned. */
+  command(command: TsiCommand, answer: (result: Result<TsiRow | null>) => void): void {
+    if (command.type !== 'expire') {
+      const settle = (result: Result<TsiRow | null>): void => queueMicrotask(() => answer(result));
+      this.#pending.set(command.request, { key: command.key, settle });
+    }
+    this.dispatch(command, { text: 'VDP' });
   }
 
   dispatch(event: TsiEvent, cause: Cause): void {

@@ -34,6 +34,7 @@ export class FakeEngine implements Engine {
   /** Awaited before each batch: a test can hold the engine. */
   gate: Promise<unknown> = Promise.resolve();
   readonly #events = new Set<(event: EngineEvent) => void>();
+  readonly #punts = new Set<(punt: Punt) => void>();
 
   info(): EngineInfo {
     return { schema: 1, epoch: 1n, dpdk: 'none', hugepages: false, pollers: 1, fdbCapacity: 65_536, maxPorts: 64 };
@@ -147,12 +148,17 @@ export class FakeEngine implements Engine {
     return () => this.#events.delete(listener);
   }
 
-  onPunt(_listener: (punt: Punt) => void): Unsubscribe {
-    return () => undefined;
+  onPunt(listener: (punt: Punt) => void): Unsubscribe {
+    this.#punts.add(listener);
+    return () => this.#punts.delete(listener);
   }
 
   emit(event: EngineEvent): void {
     for (const listener of this.#events) listener(event);
+  }
+
+  punt(punt: Punt): void {
+    for (const listener of this.#punts) listener(punt);
   }
 
   async close(): Promise<void> {

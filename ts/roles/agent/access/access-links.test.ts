@@ -1,0 +1,112 @@
+// VDP at the agent, octets in and octets out: a station's frames are punted, the agent's frames are injected.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { HypervisorClient } from '#hypervisor';
+import { err, isVn, nveError, ok, parseConfig, unwrap, type VnInfo } from '#model';
+import { FakeEngine } from '../../testing/fake-engine.js';
+import { FakeNva } from '../../testing/fake-nva.js';
+import { silentLog } from '../../testing/silent.js';
+import { Agent } from '../agent.js';
+
+const CONFIG = `
+node.name = "nve1"
+rpc.socket = "SOCKET"
+nva.endpoints = ["tcp:198.51.100.1:7890"]
+underlay = { port = "fabric0", address = "192.0.2.1/24" }
+port = [{ name = "fabric0", driver = "net_ring", mtu = 1600 }, { name = "access0", driver = "net_ring" }]
+access = [{ port = "access0", vlan_pool = "100-101" }]
+# 0.16 s: nothing is sent again while the test waits.
+evb.rte = 14
+`;
+const blue = { vn: 1, name: 'blue', vni: 5001, mtu: 1500, gateway: null } as unknown as VnInfo;
+
+const NCB = '0180c2000000';
+const STATION = '02aa00000001';
+const AGENT = '02fe00000001';
+const MANAGER = `0a10${'00'.repeat(15)}01`;
+const VSI = '11111111222233334444555555555555';
+const TSI = '11111111-2222-3333-4444-555555555555/5001';
+/** Type 1.1, VSIID format 5, filter format 4 with one entry. */
+const association = (type: string, status: string, vni: string, vid: string): string =>
+  `${type}25${status}0000010105${VSI}040001${vni}020000000001${vid}`;
+const BLUE = '00001389';
+
+const SOON = { timeout: 2_000, interval: 5 };
+
+let directory = '';
+let engine: FakeEngine;
+let agent: Agent;
+let nva: FakeNva;
+let client: HypervisorClient;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'splitnve-access-'));
+  engine = new FakeEngine();
+  const text = CONFIG.replace('SOCKET', join(directory, 'agent.sock'));
+  agent = await Agent.start({
+    config: unwrap(parseConfig('agent', text, 'test.toml')),
+    engine,
+    log: silentLog().log,
+    makeNvaClient: (_, handlers) => {
+      nva = new FakeNva(handlers);
+      nva.verdict = ({ vn }) => (isVn(blue, vn) ? ok(blue) : err(nveError('NVE-NVA-001', { vn })));
+      return nva;
+    },
+    onFailure: (error) => expect.unreachable(String(error)),
+  });
+  client = new HypervisorClient({ socket: join(directory, 'agent.sock') });
+});
+afterEach(async () => {
+  client.close();
+  await agent.close();
+  rmSync(directory, { recursive: true });
+});
+
+const punt = (hex: string, kind = 'ecp'): void =>
+  engine.punt({ port: 1, vap: null, class: kind, timestampNs: 0n, frame: Buffer.from(hex, 'hex') });
+/** ECP frames that the agent has sent since the last time, without their addresses and ethertype. */
+const sent = (): string[] =>
+  engine.injected
+    .splice(0)
+    .map(({ frame }) => Buffer.from(frame).toString('hex'))
+    .filter((hex) => hex.startsWith(`${NCB}${AGENT}8940`))
+    .map((hex) => hex.slice(28));
+const request = (sequence: string, payload: string): void => punt(`${NCB}${STATION}8940${`1001${sequence}${payload}`}`);
+/** The agent's answer, which is acknowledged at once. */
+async function response(): Promise<string> {
+  const frames: string[] = [];
+  await vi.waitFor(() => {
+    frames.push(...sent());
+    expect(frames.filter((hex) => hex.startsWith('1001'))).toHaveLength(1);
+  }, SOON);
+  const frame = frames.find((hex) => hex.startsWith('1001')) ?? '';
+  punt(`${NCB}${STATION}89401401${frame.slice(4, 8)}`);
+  return frame.slice(8);
+}
+
+describe('a station at an access link', () => {
+  it('hears LLDP with an EVB TLV: bridge, GroupIDs understood', () => {
+    const [first] = engine.injected.map(({ frame }) => Buffer.from(frame).toString('hex'));
+    // D.2.12: BGID; no station yet; R 3 and RTE 14; EVB mode 1; RWD 20, RKA 20.
+    expect(first).toMatch(new RegExp(`^${NCB}${AGENT}88cc.*fe090080c20d04006e5414`));
+  });
+
+  it('associates and de-associates a VSI', async () => {
+    request('0001', MANAGER + association('06', '00', BLUE, '0000'));
+    // The acknowledgement says nothing of the result; that comes as a request of the agent's own.
+    expect(sent().length).toBeLessThanOrEqual(1);
+    expect(await response()).toBe(`${MANAGER}${association('06', '40', BLUE, '0064')}0000`);
+    expect(await client.list()).toMatchObject([
+      { tsi: TSI, vn: 'blue', link: 'access0', state: 'activated', tag: { kind: 'c-tag', vid: 100 } },
+    ]);
+    expect([...engine.objects.values()]).toContainEqual(
+      expect.objectContaining({ op: 'VapSet', port: 1, selector: { kind: 'c-tag', vid: 100 } }),
+    );
+    request('0002', MANAGER + association('08', '00', BLUE, '0064'));
+    expect(await response()).toBe(`${MANAGER}${association('08', '40', BLUE, '0064')}0000`);
+    expect(await client.list()).toEqual([]);
+    expect([...engine.objects.keys()].filter((key) => key.startsWith('vap'))).toEqual([]);
+  });
+});

@@ -1,0 +1,231 @@
+// VDP on the access links (RFC 8394; IEEE 802.1Q clauses 41 and 43): joins the ports' LLDP, EVB and ECP, VDP's bridge side over all of
+// them, the TSI life cycle, and the engine, which punts their frames and sends them. It has the clock and the one timer; what a frame
+// or a timer means is the machines'. Nothing that comes from a link can make it throw: what is wrong is counted under a reason.
+
+import { randomInt } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Engine, PortId, Punt } from '#dataplane';
+import type { LinkName, NveError, Result, TsiKey, TsiRow } from '#model';
+import {
+  Deadlines,
+  type EvbParameters,
+  peerText,
+  type TsiCommand,
+  VdpBridge,
+  type VdpBridgeEffect,
+  type VdpBridgeEvent,
+  type VdpMappingRules,
+  type VdpPeer,
+  type VdpVsiRow,
+} from '#protocol';
+import { decodeVdp, encodeVdp } from '#wire';
+import { AccessPort, layerOf } from './access-port.js';
+import { Outbox } from './outbox.js';
+
+export interface AccessLinksOptions {
+  readonly engine: Engine;
+  readonly log: Logger;
+  readonly node: string;
+  readonly evb: EvbParameters;
+  readonly rules: VdpMappingRules;
+  /** Asks the TSI life cycle; `answer` is called later, never from inside. */
+  readonly ask: (command: TsiCommand, answer: (result: Result<TsiRow | null>) => void) => void;
+}
+
+/** VDP's requests to the TSI life cycle have numbers that those of the RPC never reach. */
+const FIRST_REQUEST = 2 ** 40;
+/** Node's timers take no more than 2^31 ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const VDP = 'vdp';
+
+interface Link {
+  readonly name: LinkName;
+  readonly port: AccessPort;
+  readonly drops: Map<string, number>;
+  isUp: boolean;
+}
+
+export class AccessLinks {
+  readonly #options: AccessLinksOptions;
+  readonly #log: Logger;
+  readonly #vdp: VdpBridge;
+  readonly #links = new Map<PortId, Link>();
+  readonly #deadlines = new Deadlines();
+  /** Events that wait for the one in work: effects are executed in their order before the next event. */
+  readonly #events: VdpBridgeEvent[] = [];
+  readonly #outbox: Outbox;
+  #isBusy = false;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt: number | null = null;
+  #unsubscribe: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(options: AccessLinksOptions) {
+    this.#options = options;
+    this.#log = options.log.child({ component: 'vdp' });
+    this.#vdp = new VdpBridge({ rules: options.rules, parameters: options.evb, firstRequest: FIRST_REQUEST });
+    this.#outbox = new Outbox(options.engine, (port, error) => this.#dropped(port, 'not_sent', error));
+  }
+
+  /** Begins to serve these ports; each must be in the engine. */
+  async start(names: ReadonlyMap<PortId, LinkName>): Promise<void> {
+    const { engine, node, evb } = this.#options;
+    for (const { port: id, mac, linkUp } of await engine.dump('ports')) {
+      const name = names.get(id);
+      if (name === undefined) continue;
+      const port = new AccessPort(
+        { name, mac, node, evb, firstSequence: randomInt(1, 65_536) },
+        {
+          transmit: (frame) => this.#outbox.send(id, frame),
+          deliver: (station, payload) => this.#delivered(id, { port: name, svid: null, mac: station }, payload),
+          finished: (token, delivered) => this.#enqueue({ type: delivered ? 'delivered' : 'undelivered', token }),
+          parameters: (mac, parameters) =>
+            this.#enqueue({ type: 'parameters', channel: { port: name, svid: null }, mac, parameters }),
+          dropped: (reason, error) => this.#dropped(id, reason, error),
+        },
+      );
+      const link = { name, port, drops: new Map(), isUp: false };
+      this.#links.set(id, link);
+      this.linkChanged(id, linkUp);
+    }
+    this.#unsubscribe = engine.onPunt((punt) => this.#punted(punt));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#unsubscribe?.();
+    clearTimeout(this.#timer);
+  }
+
+  linkChanged(id: PortId, up: boolean): void {
+    const link = this.#links.get(id);
+    if (link === undefined || link.isUp === up) return;
+    link.isUp = up;
+    this.#work(id, (port, now) => (up ? port.up(now) : port.down(now)));
+    this.#handle({ type: up ? 'portUp' : 'portDown', port: link.name });
+  }
+
+  /** The NVE has ended a TSI, or an operator has: a VSI that has it is de-associated. */
+  ended(key: TsiKey, error: NveError): void {
+    queueMicrotask(() => this.#handle({ type: 'tsiEnded', key, error }));
+  }
+
+  rows(): VdpVsiRow[] {
+    return this.#vdp.rows();
+  }
+
+  /** What was dropped here, besides the engine's own drops. */
+  drops(): { port: LinkName; reason: string; packets: number }[] {
+    return [...this.#links.values()].flatMap(({ name, drops }) =>
+      [...drops].map(([reason, packets]) => ({ port: name, reason, packets })),
+    );
+  }
+
+  #punted({ port, class: kind, frame }: Punt): void {
+    // What else bridges do not forward (spanning tree, pause frames) has no user here.
+    if (kind !== 'lldp' && kind !== 'ecp') return;
+    this.#work(port, (accessPort, now) => accessPort.received(frame, now));
+  }
+
+  #delivered(id: PortId, peer: VdpPeer, payload: Uint8Array): void {
+    const pdu = decodeVdp(payload);
+    if (pdu.ok) this.#enqueue({ type: 'pdu', peer, pdu: pdu.value });
+    else this.#dropped(id, `bad_${layerOf(pdu.error)}`, pdu.error);
+  }
+
+  /** Lets a port work; what it brings forth for VDP follows. */
+  #work(id: PortId, work: (port: AccessPort, now: number) => void): void {
+    const link = this.#links.get(id);
+    if (link === undefined || this.#isClosed) return;
+    work(link.port, performance.now());
+    this.#deadlines.set(`${id}`, link.port.nextDeadline());
+    this.#drain();
+  }
+
+  #handle(event: VdpBridgeEvent): void {
+    this.#enqueue(event);
+    this.#drain();
+  }
+
+  #enqueue(event: VdpBridgeEvent): void {
+    this.#events.push(event);
+  }
+
+  #drain(): void {
+    if (this.#isBusy || this.#isClosed) return;
+    this.#isBusy = true;
+    try {
+      for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift())
+        for (const effect of this.#vdp.handle(event, performance.now())) this.#effect(effect);
+    } finally {
+      this.#isBusy = false;
+    }
+    this.#deadlines.set(VDP, this.#vdp.nextDeadline());
+    this.#wind();
+  }
+
+  #effect(effect: VdpBridgeEffect): void {
+    switch (effect.type) {
+      case 'send': {
+        const { peer, token, pdu } = effect;
+        const payload = encodeVdp(pdu);
+        const id = this.#idOf(peer.port);
+        if (id !== undefined && payload.ok) {
+          this.#work(id, (port, now) => port.send(peer.mac, token, payload.value, now));
+          break;
+        }
+        if (id !== undefined && !payload.ok) this.#dropped(id, 'unsendable', payload.error);
+        this.#enqueue({ type: 'undelivered', token });
+        break;
+      }
+      case 'tsi': {
+        const { command } = effect;
+        const { request } = command;
+        this.#options.ask(command, (result) => this.#handle({ type: 'tsiAnswer', request, result }));
+        break;
+      }
+      case 'log': {
+        const { peer, vsi, from, to, cause, error } = effect;
+        const fields = { station: peerText(peer), vsi, from, to, cause, error: error?.code };
+        if (error === null) this.#log.info(fields, `VSI ${vsi}: ${from} to ${to}`);
+        else this.#log.warn(fields, `VSI ${vsi}: ${from} to ${to}: ${error.message}`);
+        break;
+      }
+    }
+  }
+
+  #idOf(name: LinkName): PortId | undefined {
+    for (const [id, link] of this.#links) if (link.name === name) return id;
+    return undefined;
+  }
+
+  #dropped(id: PortId, reason: string, error: NveError | null): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    link.drops.set(reason, (link.drops.get(reason) ?? 0) + 1);
+    this.#log.debug({ port: link.name, reason, error: error?.code }, error?.message ?? `dropped: ${reason}`);
+  }
+
+  /** Sets the timer to the next deadline of all. */
+  #wind(): void {
+    const at = this.#deadlines.next();
+    if (at === this.#timerAt || this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    if (at === null) return;
+    // Rounded up: a machine that is woken too early would be woken again at once.
+    const delay = Math.min(Math.max(0, Math.ceil(at - performance.now())), LONGEST_TIMER_MS);
+    this.#timer = setTimeout(() => this.#tick(), delay);
+    this.#timer.unref();
+  }
+
+  #tick(): void {
+    this.#timerAt = null;
+    const due = this.#deadlines.take(performance.now());
+    for (const key of due) {
+      if (key === VDP) this.#handle({ type: 'tick' });
+      else this.#work(Number(key), (port, now) => port.tick(now));
+    }
+    this.#drain();
+  }
+}

@@ -1,0 +1,243 @@
+// One access port's control plane below VDP, on its default channel: LLDP and EVB with the neighbours, ECP with each of them. Frames
+// come in as octets and go out as octets; what ECP has carried goes to VDP, and what EVB has negotiated to ECP and VDP. Which frames
+// are whose is decided here; time is an argument.
+
+import type { LinkName, MacAddr, NveError, Result } from '#model';
+import {
+  type AccessFrame,
+  accessHeader,
+  accessTlvs,
+  accessTlvsOf,
+  channelOf,
+  decodeAccessFrame,
+  EcpChannel,
+  type EcpEffect,
+  type EcpEvent,
+  EVB_STATION_MODES,
+  EvbBridge,
+  type EvbEffect,
+  type EvbEvent,
+  type EvbParameters,
+  encodeAccessFrame,
+  LLDP_TIMES,
+  LldpAgent,
+  type LldpEffect,
+  type LldpEvent,
+} from '#protocol';
+import { CHASSIS_ID_SUBTYPES, ECP_SUBTYPES, GROUP_ADDRESSES, lldpText, PORT_ID_SUBTYPES } from '#wire';
+
+/** What happens because of a port. None of these may come back into the port before it has returned. */
+export interface AccessPortOutputs {
+  transmit(frame: Uint8Array): void;
+  /** A VDP PDU of a station, not yet decoded. */
+  deliver(station: MacAddr, payload: Uint8Array): void;
+  /** What was sent with this token has arrived, or will not. */
+  finished(token: number, delivered: boolean): void;
+  /** What VDP's timers follow from; `station` null: those of all stations without their own. Null: it has none of its own any more. */
+  parameters(station: MacAddr | null, parameters: EvbParameters | null): void;
+  /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
+  dropped(reason: string, error: NveError | null): void;
+}
+
+export interface AccessPortOptions {
+  readonly name: LinkName;
+  readonly mac: MacAddr;
+  /** The node's name: with it neighbours know two ports for one bridge's. */
+  readonly node: string;
+  readonly evb: EvbParameters;
+  /** 1 to 65535, random. */
+  readonly firstSequence: number;
+}
+
+/** Stations behind one port that are served at a time. */
+const MAX_STATIONS = 256;
+/** PDUs of one station that may wait: VDP has one under way. */
+const MAX_QUEUE = 4;
+
+export class AccessPort {
+  readonly #options: AccessPortOptions;
+  readonly #outputs: AccessPortOutputs;
+  readonly #lldp: LldpAgent;
+  readonly #evb: EvbBridge;
+  readonly #ecp: EcpChannel;
+
+  constructor(options: AccessPortOptions, outputs: AccessPortOutputs) {
+    this.#options = options;
+    this.#outputs = outputs;
+    const { name, node, evb, firstSequence } = options;
+    this.#lldp = new LldpAgent({
+      ...LLDP_TIMES,
+      address: GROUP_ADDRESSES.nearestCustomerBridge,
+      chassisId: { subtype: CHASSIS_ID_SUBTYPES.local, octets: lldpText(node) },
+      portId: { subtype: PORT_ID_SUBTYPES.local, octets: lldpText(name) },
+      maxNeighbours: MAX_STATIONS,
+    });
+    this.#evb = new EvbBridge({
+      parameters: evb,
+      groupId: true,
+      reflectiveRelay: false,
+      stationModes: EVB_STATION_MODES,
+    });
+    this.#ecp = new EcpChannel({
+      role: 'bridge',
+      address: GROUP_ADDRESSES.nearestCustomerBridge,
+      unicast: 'auto',
+      parameters: evb,
+      firstSequence,
+      subtypes: [ECP_SUBTYPES.vdp],
+      maxPeers: MAX_STATIONS,
+      maxQueue: MAX_QUEUE,
+    });
+  }
+
+  /** The port has a carrier. Telling it again does nothing. */
+  up(now: number): void {
+    this.#toEvb({ type: 'up' }, now);
+    this.#toLldp({ type: 'up' }, now);
+  }
+
+  down(now: number): void {
+    this.#toLldp({ type: 'down' }, now);
+    this.#toEvb({ type: 'down' }, now);
+    this.#toEcp({ type: 'reset', peer: null, reason: 'carrierLost' }, now);
+  }
+
+  received(octets: Uint8Array, now: number): void {
+    const frame = decodeAccessFrame(octets);
+    if (!frame.ok) {
+      this.#outputs.dropped(`bad_${layerOf(frame.error)}`, frame.error);
+      return;
+    }
+    // Frames of S-channels, and those with a tenant's tag.
+    if (channelOf(frame.value) !== null) {
+      this.#outputs.dropped('control_tagged', null);
+      return;
+    }
+    const { kind, src, dst } = frame.value;
+    switch (kind) {
+      case 'lldp':
+        // Each group address has an agent of its own (802.1AB clause 7.1); this one's neighbours are the EVB stations.
+        if (dst === GROUP_ADDRESSES.nearestCustomerBridge || dst === this.#options.mac)
+          this.#toLldp({ type: 'received', src, pdu: frame.value.pdu }, now);
+        break;
+      case 'ecp':
+        this.#toEcp({ type: 'received', src, dst, pdu: frame.value.pdu }, now);
+        break;
+    }
+  }
+
+  /** A VDP PDU for a station; `finished` follows. */
+  send(station: MacAddr, token: number, payload: Uint8Array, now: number): void {
+    this.#toEcp({ type: 'send', peer: station, token, subtype: ECP_SUBTYPES.vdp, payload }, now);
+  }
+
+  tick(now: number): void {
+    this.#toLldp({ type: 'tick' }, now);
+    this.#toEcp({ type: 'tick' }, now);
+  }
+
+  nextDeadline(): number | null {
+    const times = [this.#lldp.nextDeadline(), this.#ecp.nextDeadline()].filter((at) => at !== null);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  #toLldp(event: LldpEvent, now: number): void {
+    for (const effect of this.#lldp.handle(event, now)) this.#lldpEffect(effect, now);
+  }
+
+  #lldpEffect(effect: LldpEffect, now: number): void {
+    switch (effect.type) {
+      case 'transmit':
+        this.#transmit({ kind: 'lldp', ...this.#header(effect.dst), pdu: effect.pdu });
+        break;
+      case 'neighbour': {
+        const { id, src: mac, pdu } = effect;
+        const { evb, problems } = accessTlvsOf(pdu);
+        for (const problem of problems) this.#outputs.dropped('bad_evb', problem);
+        this.#toEvb({ type: 'neighbour', id, mac, evb }, now);
+        break;
+      }
+      case 'neighbourGone':
+        this.#toEvb({ type: 'neighbourGone', id: effect.id }, now);
+        break;
+      case 'ignored':
+        this.#outputs.dropped('lldp_too_many_neighbours', null);
+        break;
+    }
+  }
+
+  #toEvb(event: EvbEvent, now: number): void {
+    for (const effect of this.#evb.handle(event, now)) this.#evbEffect(effect, now);
+  }
+
+  #evbEffect(effect: EvbEffect, now: number): void {
+    switch (effect.type) {
+      case 'advertise': {
+        const tlvs = accessTlvs({ evb: effect.tlv });
+        if (tlvs.ok) this.#toLldp({ type: 'tlvs', tlvs: tlvs.value }, now);
+        else this.#outputs.dropped('unsendable', tlvs.error);
+        break;
+      }
+      case 'operational':
+        this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: effect.value }, now);
+        this.#outputs.parameters(effect.peer, effect.value);
+        break;
+      case 'peerGone':
+        // ECP's are set back to the local ones; it may still speak to the station.
+        this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: this.#options.evb }, now);
+        this.#outputs.parameters(effect.peer, null);
+        break;
+      case 'ecpReset':
+        this.#toEcp({ type: 'reset', peer: effect.peer, reason: effect.reason }, now);
+        break;
+      case 'reflectiveRelay':
+        // Never granted: `EvbBridge` was told so.
+        break;
+    }
+  }
+
+  #toEcp(event: EcpEvent, now: number): void {
+    for (const effect of this.#ecp.handle(event, now)) this.#ecpEffect(effect);
+  }
+
+  #ecpEffect(effect: EcpEffect): void {
+    switch (effect.type) {
+      case 'transmit':
+        this.#transmit({ kind: 'ecp', ...this.#header(effect.dst), pdu: effect.pdu });
+        break;
+      case 'deliver':
+        this.#outputs.deliver(effect.peer, effect.payload);
+        break;
+      case 'failed':
+        this.#outputs.dropped('ecp_not_acknowledged', effect.error);
+        this.#outputs.finished(effect.token, false);
+        break;
+      case 'dropped':
+        this.#outputs.dropped(`ecp_${snake(effect.reason)}`, null);
+        break;
+      case 'acknowledged':
+        this.#outputs.finished(effect.token, true);
+        break;
+    }
+  }
+
+  #header(dst: MacAddr): ReturnType<typeof accessHeader> {
+    return accessHeader(this.#options.mac, dst, null);
+  }
+
+  #transmit(frame: AccessFrame): void {
+    const octets: Result<Uint8Array> = encodeAccessFrame(frame);
+    if (octets.ok) this.#outputs.transmit(octets.value);
+    else this.#outputs.dropped('unsendable', octets.error);
+  }
+}
+
+/** Which layer of a frame was wrong: `ecp` of `ecp.version`. */
+export function layerOf(error: NveError): string {
+  const { at } = error.context;
+  return /^[a-z]+/.exec(`${at}`)?.[0] ?? 'frame';
+}
+
+function snake(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
