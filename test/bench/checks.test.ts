@@ -109,17 +109,18 @@ describe('counters', () => {
       (...rows: EngineStats[]) =>
       async () =>
         rows.shift() ?? stats(0, 0, 0);
-    await checkUnderLoad('encap', looks(stats(1000, 1000, 990), stats(1005, 1005, 1005)));
-    await expect(checkUnderLoad('encap', looks(stats(1000, 1000, 900), stats(1005, 1005, 905)))).rejects.toThrow(
-      'missing',
-    );
-    const far = looks(
-      stats(1000, 1000, 1000),
-      stats(2000, 2000, 2000),
-      stats(3000, 3000, 3000),
-      stats(3001, 3001, 3001),
-    );
-    await checkUnderLoad('decap', far);
+    const half = stats(1000, 990, 980);
+    await checkUnderLoad('encap', looks(half, half, half, stats(1005, 1005, 1000)));
+    await expect(checkUnderLoad('encap', looks(half, stats(1005, 1005, 985)))).rejects.toThrow('packets are missing');
+    await expect(checkUnderLoad('encap', async () => half)).rejects.toThrow('nothing more comes in');
+    const far = [stats(1000, 1000, 1000), stats(2000, 2000, 2000), stats(3000, 3000, 3000), stats(3001, 3001, 3001)];
+    await checkUnderLoad('decap', looks(...far));
+    let packets = 1;
+    const everTwice = async () => {
+      packets *= 2;
+      return stats(packets, packets, packets);
+    };
+    await expect(checkUnderLoad('encap', everTwice)).rejects.toThrow('too busy');
   });
 });
 

@@ -1,6 +1,6 @@
 // The machine: which CPUs there are, what it is, and putting threads where they belong.
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -49,7 +49,8 @@ const children = new Set();
  * @param {string[]} args
  */
 export function start({ poller, others }, program, args) {
-  const child = spawn('taskset', ['--cpu-list', `${others},${poller}`, program, ...args]);
+  // In a session of its own, so that its priority is not ours (see `prefer`).
+  const child = spawn('taskset', ['--cpu-list', `${others},${poller}`, program, ...args], { detached: true });
   children.add(child);
   child.on('close', () => children.delete(child));
   // A write to a process that is gone is told by what waits for its answer.
@@ -82,8 +83,19 @@ export async function isolate(cpus, pid, name) {
   if (Number.isNaN(tid)) throw new BenchError(`process ${pid} has no thread ${name}`);
   keepOff(cpus, pid);
   taskset(['--pid', '--cpu-list', `${cpus.poller}`, `${tid}`]);
+  return { tid, preferred: prefer(pid, tid) };
+}
+
+/** Gives a thread the highest ordinary priority, if that is permitted. @param {number} pid @param {number} tid */
+function prefer(pid, tid) {
   const { status } = spawnSync('renice', ['-n', '-20', '-p', `${tid}`]);
-  return { tid, preferred: status === 0 };
+  try {
+    // Where sessions share the CPUs evenly (autogroups), priorities count within a session only.
+    if (existsSync(`/proc/${pid}/autogroup`)) writeFileSync(`/proc/${pid}/autogroup`, '-20');
+  } catch {
+    return false;
+  }
+  return status === 0;
 }
 
 /**

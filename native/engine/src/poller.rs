@@ -122,12 +122,13 @@ impl Poller {
 }
 
 impl Drop for Poller {
-    /// Stops the thread, which drops its queues.
+    /// Stops the thread, which drops its queues, and drops those that it never came to take.
     fn drop(&mut self) {
         self.stopper()();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        self.mailbox.tasks.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

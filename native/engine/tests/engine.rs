@@ -217,6 +217,9 @@ fn the_engine_on_real_ports() {
 
     paging(&engine);
 
+    // Ports that the poller has hardly begun to poll are no obstacle.
+    let ring = |id| port(id, 1500, serde_json::json!(["net_ring"]));
+    assert_eq!(apply(&engine, (10..18u16).map(ring).collect::<Vec<_>>()), (true, vec![]));
     assert_eq!(call(|reply| engine.close(reply)), Ok(vec![]));
     assert_eq!(call(|reply| engine.stats(reply)), Err(EngineError::Closed));
     let again = open(pack((1, 1, EPOCH, &config)), &doorbells).err().map(|error| error.code());
