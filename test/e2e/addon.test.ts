@@ -59,7 +59,7 @@ test('a large load is chunked, and the event loop turns meanwhile', async () => 
     vap: 1,
     vn: blue,
     port: 0,
-    selector: { kind: 'port' },
+    selector: { kind: 'untagged' },
     guard: true,
     uplink: false,
   };

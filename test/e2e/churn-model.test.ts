@@ -50,7 +50,7 @@ function anyCommand(random: Random): Command {
     () => ({ op: 'VnDel', vn }),
     () => {
       const vid = random.one([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 4095]) as Vid;
-      const selector = random.below(4) === 0 ? ({ kind: 'port' } as const) : ({ kind: 'c-tag', vid } as const);
+      const selector = random.below(4) === 0 ? ({ kind: 'untagged' } as const) : ({ kind: 'c-tag', vid } as const);
       return { op: 'VapSet', vap, vn, port, selector, guard: random.below(2) === 0, uplink: random.below(3) === 0 };
     },
     () => ({ op: 'VapDel', vap }),

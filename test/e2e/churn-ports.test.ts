@@ -56,7 +56,7 @@ async function underTraffic(act: () => Promise<void>): Promise<void> {
   expect([...(await receiver.counts()).keys()]).toEqual([NAME]);
 }
 
-function newTenant(selector: { kind: 'port' } | { kind: 'c-tag'; vid: Vid }): Command[] {
+function newTenant(selector: { kind: 'untagged' } | { kind: 'c-tag'; vid: Vid }): Command[] {
   return [
     { op: 'VapSet', vap: NEW.vap, vn: VN, port: NEW.port, selector, guard: true, uplink: false },
     { op: 'FdbSet', vn: VN, mac: NEW.mac, dest: { kind: 'vap', vap: NEW.vap } },
@@ -87,7 +87,7 @@ it('taps of a tNVE and links of an agent come and go at run time', async () => {
   await underTraffic(async () => {
     for (let round = 0; round < 8; round++) {
       const kind = { driver: 'net_tap', iface: 'new', mac: null } as const;
-      await tnve.must({ op: 'PortAdd', port: NEW.port, name: 'new', mtu: 1500, kind }, ...newTenant({ kind: 'port' }));
+      await tnve.must({ op: 'PortAdd', port: NEW.port, name: 'new', mtu: 1500, kind }, ...newTenant({ kind: 'untagged' }));
       await tnve.namespace.ip('link set new up');
       const tap = await lab.raw().socket(tnve.namespace, 'new');
       await newTenantTalks(tap, (frame) => frame);
@@ -132,7 +132,7 @@ it('a batch with one bad command changes nothing, whatever else is in it', async
         vap: 60,
         vn: absent as VnId,
         port: PORT.link,
-        selector: { kind: 'port' },
+        selector: { kind: 'untagged' },
         guard: true,
         uplink: false,
       },

@@ -44,7 +44,7 @@ interface World {
 /** What the agent is told of a VN; its tenant is behind `port`. */
 function commands({ id, vni }: (typeof VNS)[Name], port: PortId, vid: number | null): Command[] {
   const vn = id as VnId;
-  const selector = vid === null ? ({ kind: 'port' } as const) : ({ kind: 'c-tag', vid: vid as Vid } as const);
+  const selector = vid === null ? ({ kind: 'untagged' } as const) : ({ kind: 'c-tag', vid: vid as Vid } as const);
   return [
     { op: 'VnSet', vn, vni: vni as Vni, mtu: 1500 as Mtu },
     { op: 'VapSet', vap: id, vn, port, selector, guard: true, uplink: false },

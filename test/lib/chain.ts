@@ -125,7 +125,7 @@ export function tnveCommands({ id, tag, tap, mtu = 1500 }: ChainVn, side: Side):
   const selector = { kind: 'c-tag', vid: tag[side] as Vid } as const;
   return [
     { op: 'VnSet', vn, vni: null, mtu: mtu as Mtu },
-    { op: 'VapSet', vap: tenant, vn, port: tap[side], selector: { kind: 'port' }, guard: true, uplink: false },
+    { op: 'VapSet', vap: tenant, vn, port: tap[side], selector: { kind: 'untagged' }, guard: true, uplink: false },
     { op: 'VapSet', vap: uplink, vn, port: PORT.link, selector, guard: false, uplink: true },
     { op: 'FdbSet', vn, mac: TENANT[side] as MacAddr, dest: { kind: 'vap', vap: tenant } },
   ];

@@ -213,7 +213,7 @@ function creation(n: number, numbers: Numbers, exit = n): Command[] {
   return [
     { op: 'VnSet', vn, vni: (7000 + n) as Vni, mtu: 1500 as Mtu },
     { op: 'VapSet', vap: access, vn, port: 0, selector, guard: true, uplink: false },
-    { op: 'VapSet', vap: local, vn, port: sink(exit), selector: { kind: 'port' }, guard: false, uplink: false },
+    { op: 'VapSet', vap: local, vn, port: sink(exit), selector: { kind: 'untagged' }, guard: false, uplink: false },
     { op: 'FdbSet', vn, mac: SENDER as MacAddr, dest: { kind: 'vap', vap: access } },
     { op: 'FdbSet', vn, mac: LOCAL as MacAddr, dest: { kind: 'vap', vap: local } },
     { op: 'SourcesSet', vn, ips: [TUNNEL.from as IpAddr] },

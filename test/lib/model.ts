@@ -67,7 +67,7 @@ function nameOf(command: Command): string {
 function inRange(command: Command): boolean {
   if (command.op === 'VnSet') return command.mtu >= 68 && (command.vni === null || command.vni > 0);
   if (command.op === 'VapSet')
-    return command.selector.kind === 'port' || (command.selector.vid > 0 && command.selector.vid < 4095);
+    return !('vid' in command.selector) || (command.selector.vid > 0 && command.selector.vid < 4095);
   return true;
 }
 

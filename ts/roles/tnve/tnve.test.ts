@@ -166,7 +166,7 @@ describe('attach', () => {
       kind: { driver: 'net_tap', iface: 'blue1', mac: MAC1 },
     });
     expect(vaps()).toMatchObject([
-      { port: 1, selector: { kind: 'port' }, guard: true, uplink: false },
+      { port: 1, selector: { kind: 'untagged' }, guard: true, uplink: false },
       { port: 0, selector: { kind: 'c-tag', vid: 100 }, guard: false, uplink: true },
     ]);
     expect([...engine.objects.values()].find(({ op }) => op === 'VnSet')).toMatchObject({ vni: null, mtu: 1400 });

@@ -59,7 +59,7 @@ export function tnveVnState({ id, uplinkPort, uplinkVap, tag, mtu }: TnveVn, mem
   const objects: EngineObject[] = [];
   for (const { port, vap, macs, forwards } of members) {
     if (!forwards) continue;
-    objects.push({ op: 'VapSet', vap, vn: id, port, selector: { kind: 'port' }, guard: true, uplink: false });
+    objects.push({ op: 'VapSet', vap, vn: id, port, selector: { kind: 'untagged' }, guard: true, uplink: false });
     for (const mac of macs) objects.push({ op: 'FdbSet', vn: id, mac, dest: { kind: 'vap', vap } });
   }
   if (objects.length === 0) return new Map();
