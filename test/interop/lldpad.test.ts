@@ -99,12 +99,13 @@ beforeEach((context) => {
 
 describe('EVB', () => {
   it('lldpad hears our TLV over the nearest customer bridge address', async () => {
+    const ours =
+      /bridge:bgid\(0x4\)\s+station:sgid\(0x8\)\s+retries:3 rte:14\s+mode:bridge r\/l:0 rwd:19\s+r\/l:0 rka:19/;
+    // Ours repeats its station status: until it has heard us it says that its reflective relay is unknown.
+    await soon(async () => expect(await lldpad.neighbour()).toMatch(ours));
     const said = await lldpad.neighbour();
     expect(said).toContain('Local: nve1');
     expect(said).toContain('Local: access0');
-    expect(said).toMatch(
-      /bridge:bgid\(0x4\)\s+station:sgid\(0x8\)\s+retries:3 rte:14\s+mode:bridge r\/l:0 rwd:19\s+r\/l:0 rka:19/,
-    );
   });
 });
 

@@ -3,6 +3,7 @@
  */
 
 export * from './access-frames.js';
+export * from './access-port.js';
 export * from './cdcp-bridge.js';
 export * from './cdcp-events.js';
 export type { CdcpPortOptions } from './cdcp-port.js';

@@ -109,4 +109,36 @@ describe('a station at an access link', () => {
     expect(await client.list()).toEqual([]);
     expect([...engine.objects.keys()].filter((key) => key.startsWith('vap'))).toEqual([]);
   });
+
+  it('is refused what the NVA refuses, and de-associated when the VN goes', async () => {
+    const UNKNOWN = '0000176f';
+    request('0001', MANAGER + association('06', '00', UNKNOWN, '0000'));
+    // Error 5 and HARD.
+    expect(await response()).toBe(`${MANAGER}${association('06', '55', UNKNOWN, '0000')}0000`);
+    request('0002', MANAGER + association('06', '00', BLUE, '0000'));
+    await response();
+    nva.handlers.onMapping({
+      vn: blue.vn,
+      info: null,
+      hosts: { set: [], removed: [] },
+      revision: 1n,
+    } as unknown as Parameters<typeof nva.handlers.onMapping>[0]);
+    // Unsolicited: not a response, no error.
+    expect(await response()).toBe(`${MANAGER}${association('08', '00', BLUE, '0064')}0000`);
+    expect(await client.list()).toEqual([]);
+  });
+
+  it('does no harm with frames that are none: they are counted', async () => {
+    punt('0180c2');
+    punt(`${NCB}${STATION}89402001`);
+    punt(`${NCB}${STATION}8940100100010e00`);
+    punt(`${NCB}${STATION}88cc0000`, 'lldp');
+    punt(`${NCB}${STATION}8100006489401001`);
+    const { rows } = await client.request('show.drops', {});
+    const counted = rows
+      .filter(({ reason }) => reason !== 'source_guard')
+      .map(({ reason, packets }) => [reason, packets]);
+    expect(Object.fromEntries(counted)).toMatchObject({ bad_ethernet: 1, bad_lldp: 1, bad_vdp: 1 });
+    expect(await client.list()).toEqual([]);
+  });
 });

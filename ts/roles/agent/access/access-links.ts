@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import type { Engine, PortId, Punt } from '#dataplane';
 import type { LinkName, NveError, Result, TsiKey, TsiRow } from '#model';
 import {
+  AccessPort,
   Deadlines,
   type EvbParameters,
   peerText,
@@ -15,11 +16,8 @@ import {
   type VdpBridgeEffect,
   type VdpBridgeEvent,
   type VdpMappingRules,
-  type VdpPeer,
   type VdpVsiRow,
 } from '#protocol';
-import { decodeVdp, encodeVdp } from '#wire';
-import { AccessPort, layerOf } from './access-port.js';
 import { Outbox } from './outbox.js';
 
 export interface AccessLinksOptions {
@@ -77,7 +75,7 @@ export class AccessLinks {
         { name, mac, node, evb, firstSequence: randomInt(1, 65_536) },
         {
           transmit: (frame) => this.#outbox.send(id, frame),
-          deliver: (station, payload) => this.#delivered(id, { port: name, svid: null, mac: station }, payload),
+          deliver: (mac, pdu) => this.#enqueue({ type: 'pdu', peer: { port: name, svid: null, mac }, pdu }),
           finished: (token, delivered) => this.#enqueue({ type: delivered ? 'delivered' : 'undelivered', token }),
           parameters: (mac, parameters) =>
             this.#enqueue({ type: 'parameters', channel: { port: name, svid: null }, mac, parameters }),
@@ -127,12 +125,6 @@ export class AccessLinks {
     this.#work(port, (accessPort, now) => accessPort.received(frame, now));
   }
 
-  #delivered(id: PortId, peer: VdpPeer, payload: Uint8Array): void {
-    const pdu = decodeVdp(payload);
-    if (pdu.ok) this.#enqueue({ type: 'pdu', peer, pdu: pdu.value });
-    else this.#dropped(id, `bad_${layerOf(pdu.error)}`, pdu.error);
-  }
-
   /** Lets a port work; what it brings forth for VDP follows. */
   #work(id: PortId, work: (port: AccessPort, now: number) => void): void {
     const link = this.#links.get(id);
@@ -168,14 +160,9 @@ export class AccessLinks {
     switch (effect.type) {
       case 'send': {
         const { peer, token, pdu } = effect;
-        const payload = encodeVdp(pdu);
         const id = this.#idOf(peer.port);
-        if (id !== undefined && payload.ok) {
-          this.#work(id, (port, now) => port.send(peer.mac, token, payload.value, now));
-          break;
-        }
-        if (id !== undefined && !payload.ok) this.#dropped(id, 'unsendable', payload.error);
-        this.#enqueue({ type: 'undelivered', token });
+        if (id === undefined) this.#enqueue({ type: 'undelivered', token });
+        else this.#work(id, (port, now) => port.send(peer.mac, token, pdu, now));
         break;
       }
       case 'tsi': {

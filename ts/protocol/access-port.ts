@@ -1,8 +1,20 @@
-// One access port's control plane below VDP, on its default channel: LLDP and EVB with the neighbours, ECP with each of them. Frames
-// come in as octets and go out as octets; what ECP has carried goes to VDP, and what EVB has negotiated to ECP and VDP. Which frames
-// are whose is decided here; time is an argument.
-
-import type { LinkName, MacAddr, NveError, Result } from '#model';
+/**
+ * One access port's control plane below VDP, on its default channel: LLDP and EVB with the neighbours, ECP with each of
+ * them. Frames come in as octets and go out as octets; what ECP has carried goes to VDP, and what EVB has negotiated to ECP
+ * and VDP. Which frames are whose is decided here. Sans-IO: what comes of an event is handed to the outputs before the call
+ * returns, and time is an argument.
+ */
+import type { LinkName, MacAddr, NveError } from '#model';
+import {
+  CHASSIS_ID_SUBTYPES,
+  decodeVdp,
+  ECP_SUBTYPES,
+  encodeVdp,
+  GROUP_ADDRESSES,
+  lldpText,
+  PORT_ID_SUBTYPES,
+  type VdpPdu,
+} from '#wire';
 import {
   type AccessFrame,
   accessHeader,
@@ -10,27 +22,20 @@ import {
   accessTlvsOf,
   channelOf,
   decodeAccessFrame,
-  EcpChannel,
-  type EcpEffect,
-  type EcpEvent,
-  EVB_STATION_MODES,
-  EvbBridge,
-  type EvbEffect,
-  type EvbEvent,
-  type EvbParameters,
   encodeAccessFrame,
-  LLDP_TIMES,
-  LldpAgent,
-  type LldpEffect,
-  type LldpEvent,
-} from '#protocol';
-import { CHASSIS_ID_SUBTYPES, ECP_SUBTYPES, GROUP_ADDRESSES, lldpText, PORT_ID_SUBTYPES } from '#wire';
+} from './access-frames.js';
+import { EcpChannel } from './ecp.js';
+import type { EcpEffect, EcpEvent } from './ecp-events.js';
+import { EVB_STATION_MODES, EvbBridge } from './evb-bridge.js';
+import type { EvbEffect, EvbEvent, EvbParameters } from './evb-events.js';
+import { LldpAgent } from './lldp.js';
+import { LLDP_TIMES, type LldpEffect, type LldpEvent } from './lldp-events.js';
 
 /** What happens because of a port. None of these may come back into the port before it has returned. */
 export interface AccessPortOutputs {
   transmit(frame: Uint8Array): void;
-  /** A VDP PDU of a station, not yet decoded. */
-  deliver(station: MacAddr, payload: Uint8Array): void;
+  /** A VDP PDU of a station. */
+  deliver(station: MacAddr, pdu: VdpPdu): void;
   /** What was sent with this token has arrived, or will not. */
   finished(token: number, delivered: boolean): void;
   /** What VDP's timers follow from; `station` null: those of all stations without their own. Null: it has none of its own any more. */
@@ -127,8 +132,15 @@ export class AccessPort {
   }
 
   /** A VDP PDU for a station; `finished` follows. */
-  send(station: MacAddr, token: number, payload: Uint8Array, now: number): void {
-    this.#toEcp({ type: 'send', peer: station, token, subtype: ECP_SUBTYPES.vdp, payload }, now);
+  send(station: MacAddr, token: number, pdu: VdpPdu, now: number): void {
+    const payload = encodeVdp(pdu);
+    if (!payload.ok) {
+      this.#outputs.dropped('unsendable', payload.error);
+      this.#outputs.finished(token, false);
+      return;
+    }
+    const { vdp: subtype } = ECP_SUBTYPES;
+    this.#toEcp({ type: 'send', peer: station, token, subtype, payload: payload.value }, now);
   }
 
   tick(now: number): void {
@@ -206,7 +218,7 @@ export class AccessPort {
         this.#transmit({ kind: 'ecp', ...this.#header(effect.dst), pdu: effect.pdu });
         break;
       case 'deliver':
-        this.#outputs.deliver(effect.peer, effect.payload);
+        this.#deliver(effect.peer, effect.payload);
         break;
       case 'failed':
         this.#outputs.dropped('ecp_not_acknowledged', effect.error);
@@ -221,19 +233,25 @@ export class AccessPort {
     }
   }
 
+  #deliver(station: MacAddr, payload: Uint8Array): void {
+    const pdu = decodeVdp(payload);
+    if (pdu.ok) this.#outputs.deliver(station, pdu.value);
+    else this.#outputs.dropped(`bad_${layerOf(pdu.error)}`, pdu.error);
+  }
+
   #header(dst: MacAddr): ReturnType<typeof accessHeader> {
     return accessHeader(this.#options.mac, dst, null);
   }
 
   #transmit(frame: AccessFrame): void {
-    const octets: Result<Uint8Array> = encodeAccessFrame(frame);
+    const octets = encodeAccessFrame(frame);
     if (octets.ok) this.#outputs.transmit(octets.value);
     else this.#outputs.dropped('unsendable', octets.error);
   }
 }
 
 /** Which layer of a frame was wrong: `ecp` of `ecp.version`. */
-export function layerOf(error: NveError): string {
+function layerOf(error: NveError): string {
   const { at } = error.context;
   return /^[a-z]+/.exec(`${at}`)?.[0] ?? 'frame';
 }
