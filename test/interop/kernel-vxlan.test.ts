@@ -233,7 +233,8 @@ describe.each([
           await all.near.blue.must(`iperf3 -c ${FAR.ip} -p ${IPERF_PORT} -n 1M -J ${direction}`),
         );
         // iperf3 ends when all is sent, whether or not all has been read.
-        expect(report.end.sum_received.bytes).toBeGreaterThan(200_000);
+        expect(report.end.sum_sent.bytes).toBeGreaterThanOrEqual(1_000_000);
+        expect(report.end.sum_received.bytes).toBeGreaterThan(0);
         await ended;
       }
     });
