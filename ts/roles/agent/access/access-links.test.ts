@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HypervisorClient } from '#hypervisor';
 import { err, isVn, nveError, ok, parseConfig, unwrap, type VnInfo } from '#model';
+import type { MappingChange } from '#nva';
 import { FakeEngine } from '../../testing/fake-engine.js';
 import { FakeNva } from '../../testing/fake-nva.js';
 import { silentLog } from '../../testing/silent.js';
@@ -117,12 +118,8 @@ describe('a station at an access link', () => {
     expect(await response()).toBe(`${MANAGER}${association('06', '55', UNKNOWN, '0000')}0000`);
     request('0002', MANAGER + association('06', '00', BLUE, '0000'));
     await response();
-    nva.handlers.onMapping({
-      vn: blue.vn,
-      info: null,
-      hosts: { set: [], removed: [] },
-      revision: 1n,
-    } as unknown as Parameters<typeof nva.handlers.onMapping>[0]);
+    const deleted = { vn: blue.vn, info: null, hosts: { set: [], removed: [] }, revision: 1n };
+    nva.handlers.onMapping?.(deleted as unknown as MappingChange);
     // Unsolicited: not a response, no error.
     expect(await response()).toBe(`${MANAGER}${association('08', '00', BLUE, '0064')}0000`);
     expect(await client.list()).toEqual([]);
