@@ -87,7 +87,10 @@ it('taps of a tNVE and links of an agent come and go at run time', async () => {
   await underTraffic(async () => {
     for (let round = 0; round < 8; round++) {
       const kind = { driver: 'net_tap', iface: 'new', mac: null } as const;
-      await tnve.must({ op: 'PortAdd', port: NEW.port, name: 'new', mtu: 1500, kind }, ...newTenant({ kind: 'untagged' }));
+      await tnve.must(
+        { op: 'PortAdd', port: NEW.port, name: 'new', mtu: 1500, kind },
+        ...newTenant({ kind: 'untagged' }),
+      );
       await tnve.namespace.ip('link set new up');
       const tap = await lab.raw().socket(tnve.namespace, 'new');
       await newTenantTalks(tap, (frame) => frame);

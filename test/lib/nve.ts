@@ -151,7 +151,8 @@ function sum(counts: Record<string, number>): number {
 
 function vnCommands({ id, vni, port, vid }: (typeof VNS)[VnName], mtu: number): Command[] {
   const vn = id as VnId;
-  const selector = vid === null ? ({ kind: 'untagged' } as const) : ({ kind: 'c-tag', vid: vid as number as Vid } as const);
+  const selector =
+    vid === null ? ({ kind: 'untagged' } as const) : ({ kind: 'c-tag', vid: vid as number as Vid } as const);
   return [
     { op: 'VnSet', vn, vni: vni as number as Vni, mtu: mtu as Mtu },
     { op: 'VapSet', vap: id, vn, port: PORTS[port], selector, guard: true, uplink: false },
