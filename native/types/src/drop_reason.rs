@@ -30,7 +30,7 @@ reasons! {
     Truncated = "truncated",
     /// The frame lies in more than one buffer, which this port was not to deliver.
     Segmented = "segmented",
-    /// The port carries neither VAPs nor an underlay address.
+    /// The port is being closed, or not open yet.
     PortUnused = "port_unused",
 
     /// Access: no tag, or a priority tag, and the port has no VAP for untagged frames.
