@@ -1,0 +1,154 @@
+// The agent's side towards the NVA: asks it about TSIs, reports them, and follows what it says of the VNs (RFC 8014 section 3.4). When
+// the NVA is away, forwarding goes on with what is known.
+
+import type { Logger } from 'pino';
+import {
+  type AgentConfig,
+  ENCAP_VXLAN,
+  type NveError,
+  ok,
+  type Result,
+  type TsiKey,
+  type VnId,
+  type VnInfo,
+} from '#model';
+import {
+  formatNvaAddress,
+  type MappingChange,
+  type NvaClientApi,
+  type NvaClientHandlers,
+  type NvaClientOptions,
+  type NvaEndpoint,
+  type NvaStatus,
+  type VnView,
+} from '#nva';
+import type { TsiEvent } from '#protocol';
+import type { Cause, TsiPorts } from './tsis.js';
+import type { Vns } from './vns.js';
+
+export type MakeNvaClient = (options: NvaClientOptions, handlers: NvaClientHandlers) => NvaClientApi;
+
+export interface NvaSideParts {
+  readonly config: AgentConfig;
+  readonly log: Logger;
+  readonly makeNvaClient: MakeNvaClient;
+  readonly vns: () => Vns;
+  /** Gives the TSI life cycle an event. */
+  readonly dispatch: (event: TsiEvent, cause: Cause) => void;
+}
+
+/** How long an activation waits for the NVA to have its report. */
+const REPORT_MS = 3_000;
+
+export class NvaSide {
+  readonly #parts: NvaSideParts;
+  readonly #log: Logger;
+  readonly #client: NvaClientApi;
+  #epoch: string | null = null;
+
+  constructor(parts: NvaSideParts) {
+    this.#parts = parts;
+    this.#log = parts.log;
+    this.#client = parts.makeNvaClient(clientOptions(parts.config), this.#handlers());
+  }
+
+  start(): void {
+    this.#client.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#client.stop();
+  }
+
+  status(): NvaStatus {
+    return this.#client.status();
+  }
+
+  /** What the NVA says of the VN; null while nothing is known. */
+  view(vn: VnId): VnView | null {
+    return this.#client.view(vn);
+  }
+
+  authorize({ vn, key, macs, ips }: Parameters<TsiPorts['authorize']>[0]): Promise<Result<VnInfo>> {
+    return this.#client.authorize({ vn, tsi: key.tsi, macs, ips, port: key.link });
+  }
+
+  async subscribe(vn: VnId): Promise<void> {
+    const result = await this.#client.subscribe(vn);
+    // The session renews the subscription by itself; a VN that cannot be subscribed to has no remote mappings.
+    if (!result.ok)
+      this.#log.warn(
+        { component: 'nva', vn, cause: result.error.code },
+        `VN ${vn} is not in sync: ${result.error.message}`,
+      );
+  }
+
+  unsubscribe(vn: VnId): void {
+    this.#client.unsubscribe(vn);
+  }
+
+  async report({ change, key, vn, macs, ips }: Parameters<TsiPorts['report']>[0]): Promise<Result<null>> {
+    const { tsi, link: port } = key;
+    const result = await this.#client.report(change, { vn, tsi, port, macs, ips }, REPORT_MS);
+    // An NVA that is away gets the report when it is back: forwarding goes on with what is known.
+    if (result.ok || result.error.retryable) return ok(null);
+    if (change === 'attach') this.#revoke({ key }, refusedBy(result.error));
+    return result;
+  }
+
+  #revoke(scope: { key: TsiKey } | { vn: VnId }, cause: Cause): void {
+    this.#parts.dispatch({ type: 'revoke', scope, reason: cause.text }, cause);
+  }
+
+  #handlers(): NvaClientHandlers {
+    return {
+      onConnected: ({ nvaId, epoch, endpoint }) => {
+        this.#log.info(
+          { component: 'nva', nva: nvaId, epoch, endpoint: formatNvaAddress(endpoint.address) },
+          'connected to the NVA',
+        );
+        if (this.#epoch !== null && this.#epoch !== epoch) this.#parts.vns().forgetSequences();
+        this.#epoch = epoch;
+      },
+      onDisconnected: (error) => {
+        this.#log.warn(
+          { component: 'nva', cause: error.code },
+          `the NVA is away, forwarding goes on: ${error.message}`,
+        );
+      },
+      onMapping: (change) => void this.#mappingChanged(change).catch(() => undefined),
+      onReportRefused: ({ tsi, port }, error) => this.#revoke({ key: { tsi, link: port } }, refusedBy(error)),
+    };
+  }
+
+  async #mappingChanged({ vn, info, hosts, revision }: MappingChange): Promise<void> {
+    const vns = this.#parts.vns();
+    const local = vns.get(vn);
+    if (local === undefined) return;
+    if (info === null) {
+      this.#log.info({ component: 'vn', vn: local.info.name, id: vn }, `VN ${local.info.name} was deleted at the NVA`);
+      this.#revoke({ vn }, { text: `VN ${local.info.name} was deleted at the NVA` });
+      return;
+    }
+    if (info !== undefined) {
+      local.info = info;
+      this.#parts.dispatch({ type: 'vnChanged', vn: info }, { text: 'the NVA changed the VN' });
+    }
+    for (const { key, to } of vns.moved(vn)) this.#revoke({ key }, { text: `it moved to NVE ${to}`, final: true });
+    const refused = await vns.refresh(vn, [...hosts.set.map(({ mac }) => mac), ...hosts.removed]);
+    if (refused === undefined) this.#client.applied(vn, revision);
+    else this.#client.refused(vn, revision, refused);
+  }
+}
+
+function refusedBy(error: NveError): Cause {
+  return { text: `the NVA refused it: ${error.message}`, error };
+}
+
+function clientOptions({ node, nva, underlay }: AgentConfig): NvaClientOptions {
+  return {
+    nveId: node.name,
+    endpoints: nva.endpoints.map((address): NvaEndpoint => ({ address, priority: 0 })),
+    tunnels: [{ encap: ENCAP_VXLAN, ip: underlay.address.ip }],
+  };
+}

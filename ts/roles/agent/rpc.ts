@@ -1,0 +1,79 @@
+// What the agent's RPC does: each method drives the TSI life cycle, or shows something. (docs/rpc.md)
+
+import type { Engine } from '#dataplane';
+import type { Call, Handlers, ParamsOf, ShowNvaRow, TsiListRow } from '#hypervisor';
+import { type NveId, nveError, type TsiKey } from '#model';
+import { formatNvaAddress, type NvaStatus } from '#nva';
+import { type ShowNames, showHandlers } from '../engine/show.js';
+import type { AccessLinks } from './access/access-links.js';
+import { rowOrFail, type Tsis } from './tsis.js';
+
+export interface RpcParts {
+  readonly engine: Engine;
+  readonly node: NveId;
+  readonly names: ShowNames;
+  readonly tsis: Tsis;
+  readonly access: AccessLinks;
+  readonly nvaStatus: () => NvaStatus;
+}
+
+export function rpcHandlers({ engine, node, names, tsis, access, nvaStatus }: RpcParts): Handlers {
+  const show = showHandlers(engine, names);
+
+  async function associate(
+    params: ParamsOf<'tsi.attach'>,
+    upTo: 'associated' | 'activated',
+    call: Call,
+  ): Promise<TsiListRow> {
+    const { vn, tsi, macs, ips, link } = params;
+    if (typeof link !== 'string')
+      throw nveError('NVE-RPC-003', { method: call.method, problem: 'link: only a tNVE makes ports' });
+    const key = { tsi, link };
+    return rowOrFail(await tsis.request({ type: 'associate', key, vn, macs, ips, upTo }, call), key);
+  }
+
+  async function step(type: 'activate' | 'deactivate', key: TsiKey, call: Call): Promise<TsiListRow> {
+    return rowOrFail(await tsis.request({ type, key }, call), key);
+  }
+
+  async function deassociate(key: TsiKey, call: Call): Promise<Record<string, never>> {
+    await tsis.request({ type: 'deassociate', key }, call);
+    // If VDP had made the TSI, its station is told.
+    access.ended(key, nveError('NVE-VDP-005', { vsi: key.tsi, reason: call.method }));
+    return {};
+  }
+
+  return {
+    'tsi.associate': (params, call) => associate(params, 'associated', call),
+    'tsi.attach': (params, call) => associate(params, 'activated', call),
+    'tsi.activate': (key, call) => step('activate', key, call),
+    'tsi.deactivate': (key, call) => step('deactivate', key, call),
+    'tsi.deassociate': (key, call) => deassociate(key, call),
+    'tsi.detach': ({ tsi, link }, call) => {
+      if (link === undefined)
+        throw nveError('NVE-RPC-003', { method: 'tsi.detach', problem: 'link: an agent needs the link' });
+      return deassociate({ tsi, link }, call);
+    },
+    'tsi.list': () => tsis.rows(),
+    'show.nva': () => ({ rows: [nvaRow(node, nvaStatus())], cursor: null }),
+    ...show,
+    'show.drops': async (params, call) => {
+      const { rows, cursor } = await show['show.drops'](params, call);
+      return { rows: [...rows, ...access.drops()], cursor };
+    },
+  };
+}
+
+function nvaRow(nve: NveId, status: NvaStatus): ShowNvaRow {
+  const { state, endpoint, nvaId: nva, epoch, subscriptions, attachments, error } = status;
+  return {
+    nve,
+    state,
+    endpoint: endpoint === null ? null : formatNvaAddress(endpoint.address),
+    nva,
+    epoch,
+    subscriptions,
+    attachments,
+    error: error === null ? null : `${error.code}: ${error.message}`,
+  };
+}
