@@ -24,6 +24,7 @@ export * from './nnp-server.js';
 export type { SubscriptionStatus } from './nnp-server-feed.js';
 export * from './nnp-types.js';
 export * from './station-port.js';
+export * from './station-vsi.js';
 export * from './tags.js';
 export { TsiTable, type TsiTableOptions } from './tsi.js';
 export * from './tsi-events.js';
