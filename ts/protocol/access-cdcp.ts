@@ -1,13 +1,14 @@
 /**
- * CDCP on one physical port: the LLDP agent on the nearest non-TPMR bridge's address, always untagged (IEEE 802.1Q clause
- * 42.4), and the bridge's machine, which says which S-channels there are.
+ * CDCP on one physical port, at either end: the LLDP agent on the nearest non-TPMR bridge's address, always untagged (IEEE
+ * 802.1Q clause 42.4), and the machine that says which S-channels there are.
  */
 import type { LinkName, MacAddr, NveError, Vid } from '#model';
 import { GROUP_ADDRESSES } from '#wire';
 import { type AccessFrame, accessHeader, accessTlvs, accessTlvsOf, layerOf, snake } from './access-frames.js';
 import { accessLldp } from './access-lldp.js';
-import { CdcpBridge, type CdcpBridgeOptions } from './cdcp-bridge.js';
+import type { CdcpBridge } from './cdcp-bridge.js';
 import type { CdcpAssignment, CdcpEffect, CdcpEvent } from './cdcp-events.js';
+import type { CdcpStation } from './cdcp-station.js';
 import type { LldpAgent } from './lldp.js';
 import type { LldpEffect, LldpEvent } from './lldp-events.js';
 
@@ -15,13 +16,19 @@ export interface AccessCdcpOptions {
   readonly link: LinkName;
   readonly mac: MacAddr;
   readonly node: string;
-  readonly cdcp: CdcpBridgeOptions;
+  readonly cdcp: CdcpBridge | CdcpStation;
+}
+
+/** The station knows it by its SCID, the bridge by its SVID. */
+export interface SChannel {
+  readonly scid: number;
+  readonly svid: Vid;
 }
 
 export interface AccessCdcpOutputs {
   transmit(frame: AccessFrame): void;
-  channel(svid: Vid, isUp: boolean, now: number): void;
-  /** To be kept, so that the SVID is the same after a restart. */
+  channel(channel: SChannel, isUp: boolean, now: number): void;
+  /** At a bridge, to be kept, so that the SVID is the same after a restart. */
   remember(assignment: CdcpAssignment): void;
   dropped(reason: string, error: NveError | null): void;
 }
@@ -33,7 +40,7 @@ export class AccessCdcp {
   readonly #options: AccessCdcpOptions;
   readonly #outputs: AccessCdcpOutputs;
   readonly #lldp: LldpAgent;
-  readonly #cdcp: CdcpBridge;
+  readonly #cdcp: CdcpBridge | CdcpStation;
 
   constructor(options: AccessCdcpOptions, outputs: AccessCdcpOutputs) {
     this.#options = options;
@@ -41,7 +48,7 @@ export class AccessCdcp {
     const { node, link, cdcp } = options;
     const address = GROUP_ADDRESSES.nearestNonTpmrBridge;
     this.#lldp = accessLldp({ node, link, address, maxNeighbours: MAX_NEIGHBOURS });
-    this.#cdcp = new CdcpBridge(cdcp);
+    this.#cdcp = cdcp;
   }
 
   up(now: number): void {
@@ -109,10 +116,12 @@ export class AccessCdcp {
         break;
       }
       case 'channelUp':
-      case 'channelDown':
-        // The machine gives 2 to 4094 only.
-        this.#outputs.channel(effect.svid as Vid, effect.type === 'channelUp', now);
+      case 'channelDown': {
+        // The machines give 2 to 4094 only.
+        const svid = effect.svid as Vid;
+        this.#outputs.channel({ scid: effect.scid, svid }, effect.type === 'channelUp', now);
         break;
+      }
       case 'remember':
         this.#outputs.remember(effect.assignment);
         break;

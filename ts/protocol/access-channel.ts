@@ -1,8 +1,8 @@
 /**
- * The control plane below VDP of one access channel: a port's default channel, or one S-channel of it (IEEE 802.1Q clause
- * 42). LLDP and EVB with the neighbours, ECP with each of them, VDP's codec. What ECP has carried goes to VDP, and what EVB
- * has negotiated to ECP and VDP. Of other channels and of CDCP it knows nothing. Sans-IO: what comes of an event is handed to
- * the outputs before the call returns, and time is an argument.
+ * The control plane below VDP of one access channel, at either end: a port's default channel, or one S-channel of it (IEEE
+ * 802.1Q clause 42). LLDP and EVB with the neighbours, ECP with each of them, VDP's codec. What ECP has carried goes to VDP,
+ * and what EVB has negotiated to ECP and VDP. Of other channels and of CDCP it knows nothing. Sans-IO: what comes of an event
+ * is handed to the outputs before the call returns, and time is an argument.
  */
 import type { LinkName, MacAddr, NveError, Vid } from '#model';
 import { decodeVdp, ECP_SUBTYPES, encodeVdp, GROUP_ADDRESSES, type VdpPdu } from '#wire';
@@ -11,14 +11,17 @@ import { accessLldp } from './access-lldp.js';
 import { EcpChannel } from './ecp.js';
 import type { EcpEffect, EcpEvent } from './ecp-events.js';
 import { EVB_STATION_MODES, EvbBridge } from './evb-bridge.js';
-import type { EvbEffect, EvbEvent, EvbParameters } from './evb-events.js';
+import type { EvbEffect, EvbEvent, EvbOperational, EvbParameters } from './evb-events.js';
+import { EVB_BRIDGE_MODES, EvbStation } from './evb-station.js';
 import type { LldpAgent } from './lldp.js';
 import type { LldpEffect, LldpEvent } from './lldp-events.js';
 
-/** Where stations are spoken to: at a group address, or each at its own. */
-export type StationAddress = { readonly group: MacAddr } | 'unicast';
+/** Where peers are spoken to: at a group address, or each at its own. */
+export type PeerAddress = { readonly group: MacAddr } | 'unicast';
 
 export interface AccessChannelOptions {
+  /** A bridge serves many stations; a station has one bridge. */
+  readonly role: 'bridge' | 'station';
   /** The access link: the port, or `PORT.SVID`. */
   readonly link: LinkName;
   /** Null: the default channel, untagged. */
@@ -27,9 +30,9 @@ export interface AccessChannelOptions {
   /** The node's name. */
   readonly node: string;
   readonly evb: EvbParameters;
-  /** Whether stations may have reflective relay when they ask for it. */
+  /** At a bridge: stations may have it when they ask; at a station: ask for it. */
   readonly reflectiveRelay: boolean;
-  readonly address: StationAddress;
+  readonly address: PeerAddress;
   /** 1 to 65535, random. */
   readonly firstSequence: number;
 }
@@ -37,13 +40,15 @@ export interface AccessChannelOptions {
 /** What happens because of a channel. None of these may come back into the channel before it has returned. */
 export interface AccessChannelOutputs {
   transmit(frame: AccessFrame): void;
-  /** A VDP PDU of a station. */
-  deliver(station: MacAddr, pdu: VdpPdu): void;
+  /** A VDP PDU of a peer: of a station, or of a station's bridge. */
+  deliver(peer: MacAddr, pdu: VdpPdu): void;
   /** What was sent with this token has arrived, or will not. */
   finished(token: number, delivered: boolean): void;
-  /** What VDP's timers follow from; `station` null: those of all stations without their own. Null: it has none of its own any more. */
-  parameters(station: MacAddr | null, parameters: EvbParameters | null): void;
-  /** Frames go back to where they came from, or no longer. */
+  /** What VDP's timers follow from; `peer` null: those of all peers without their own. Null: it has none of its own any more. */
+  parameters(peer: MacAddr | null, parameters: EvbOperational | null): void;
+  /** The peer began anew, or is another one now: it may have forgotten what it knew. */
+  renewed(peer: MacAddr): void;
+  /** At a bridge: frames go back to where they came from, or no longer. */
   reflectiveRelay(on: boolean): void;
   /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
   dropped(reason: string, error: NveError | null): void;
@@ -59,21 +64,25 @@ export class AccessChannel {
   readonly #outputs: AccessChannelOutputs;
   readonly #address: MacAddr;
   readonly #lldp: LldpAgent;
-  readonly #evb: EvbBridge;
+  readonly #evb: EvbBridge | EvbStation;
   readonly #ecp: EcpChannel;
 
   constructor(options: AccessChannelOptions, outputs: AccessChannelOutputs) {
     this.#options = options;
     this.#outputs = outputs;
-    const { node, link, evb, address, firstSequence, reflectiveRelay } = options;
+    const { role, node, link, evb: parameters, address, firstSequence, reflectiveRelay } = options;
     this.#address = address === 'unicast' ? GROUP_ADDRESSES.nearestCustomerBridge : address.group;
     this.#lldp = accessLldp({ node, link, address: this.#address, maxNeighbours: MAX_STATIONS });
-    this.#evb = new EvbBridge({ parameters: evb, groupId: true, reflectiveRelay, stationModes: EVB_STATION_MODES });
+    const offer = { parameters, groupId: true, reflectiveRelay };
+    this.#evb =
+      role === 'bridge'
+        ? new EvbBridge({ ...offer, stationModes: EVB_STATION_MODES })
+        : new EvbStation({ ...offer, assumeGroupId: false, bridgeModes: EVB_BRIDGE_MODES });
     this.#ecp = new EcpChannel({
-      role: 'bridge',
+      role,
       address: this.#address,
       unicast: address === 'unicast' ? 'always' : 'auto',
-      parameters: evb,
+      parameters,
       firstSequence,
       subtypes: [ECP_SUBTYPES.vdp],
       maxPeers: MAX_STATIONS,
@@ -98,7 +107,7 @@ export class AccessChannel {
     const { kind, src, dst } = frame;
     switch (kind) {
       case 'lldp':
-        // Each group address has an agent of its own (802.1AB clause 7.1); this one's neighbours are the EVB stations.
+        // Each group address has an agent of its own (802.1AB clause 7.1); this one's neighbours speak EVB.
         if (dst === this.#address || dst === this.#options.mac)
           this.#toLldp({ type: 'received', src, pdu: frame.pdu }, now);
         break;
@@ -108,8 +117,8 @@ export class AccessChannel {
     }
   }
 
-  /** A VDP PDU for a station; `finished` follows. */
-  send(station: MacAddr, token: number, pdu: VdpPdu, now: number): void {
+  /** A VDP PDU for a peer; `finished` follows. */
+  send(peer: MacAddr, token: number, pdu: VdpPdu, now: number): void {
     const payload = encodeVdp(pdu);
     if (!payload.ok) {
       this.#outputs.dropped('unsendable', payload.error);
@@ -117,7 +126,7 @@ export class AccessChannel {
       return;
     }
     const { vdp: subtype } = ECP_SUBTYPES;
-    this.#toEcp({ type: 'send', peer: station, token, subtype, payload: payload.value }, now);
+    this.#toEcp({ type: 'send', peer, token, subtype, payload: payload.value }, now);
   }
 
   tick(now: number): void {
@@ -168,16 +177,19 @@ export class AccessChannel {
         break;
       }
       case 'operational':
+        if (effect.peer !== null && this.#options.role === 'station')
+          this.#toEcp({ type: 'bind', peer: effect.peer }, now);
         this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: effect.value }, now);
         this.#outputs.parameters(effect.peer, effect.value);
         break;
       case 'peerGone':
-        // ECP's are set back to the local ones; it may still speak to the station.
+        // ECP's are set back to the local ones; it may still speak to the peer.
         this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: this.#options.evb }, now);
         this.#outputs.parameters(effect.peer, null);
         break;
       case 'ecpReset':
         this.#toEcp({ type: 'reset', peer: effect.peer, reason: effect.reason }, now);
+        this.#outputs.renewed(effect.peer);
         break;
       case 'reflectiveRelay':
         this.#outputs.reflectiveRelay(effect.on);
@@ -210,9 +222,9 @@ export class AccessChannel {
     }
   }
 
-  #deliver(station: MacAddr, payload: Uint8Array): void {
+  #deliver(peer: MacAddr, payload: Uint8Array): void {
     const pdu = decodeVdp(payload);
-    if (pdu.ok) this.#outputs.deliver(station, pdu.value);
+    if (pdu.ok) this.#outputs.deliver(peer, pdu.value);
     else this.#outputs.dropped(`bad_${layerOf(pdu.error)}`, pdu.error);
   }
 

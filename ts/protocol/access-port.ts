@@ -1,5 +1,5 @@
 /**
- * One physical access port's control plane below VDP: its channels, and CDCP, which says which S-channels there are. Octets
+ * One physical access port's control plane below VDP, at either end: its channels, and CDCP, which says which S-channels there are. Octets
  * come in and go out here; the tag of a frame says which channel's it is. Sans-IO: what comes of an event is handed to the
  * outputs before the call returns, and time is an argument.
  *
@@ -12,51 +12,57 @@
  */
 import type { LinkName, MacAddr, NveError, Vid } from '#model';
 import { GROUP_ADDRESSES, type VdpPdu } from '#wire';
-import { AccessCdcp } from './access-cdcp.js';
-import { AccessChannel, type StationAddress } from './access-channel.js';
+import { AccessCdcp, type SChannel } from './access-cdcp.js';
+import { AccessChannel, type PeerAddress } from './access-channel.js';
 import { type AccessFrame, channelOf, decodeAccessFrame, encodeAccessFrame, layerOf } from './access-frames.js';
-import type { CdcpBridgeOptions } from './cdcp-bridge.js';
+import type { CdcpBridge } from './cdcp-bridge.js';
 import type { CdcpAssignment } from './cdcp-events.js';
+import type { CdcpStation } from './cdcp-station.js';
 import { Deadlines } from './deadlines.js';
-import type { EvbParameters } from './evb-events.js';
+import type { EvbOperational, EvbParameters } from './evb-events.js';
 import { channelText } from './vdp-events.js';
 
 /** What happens because of a port; `svid` null: on the default channel. None of these may come back into the port before it has returned. */
 export interface AccessPortOutputs {
   transmit(frame: Uint8Array): void;
-  /** A VDP PDU of a station. */
-  deliver(svid: Vid | null, station: MacAddr, pdu: VdpPdu): void;
+  /** A VDP PDU of a peer: of a station, or of a station's bridge. */
+  deliver(svid: Vid | null, peer: MacAddr, pdu: VdpPdu): void;
   /** What was sent with this token has arrived, or will not. */
   finished(token: number, delivered: boolean): void;
-  /** What VDP's timers follow from; `station` null: those of all stations without their own. Null: it has none of its own any more. */
-  parameters(svid: Vid | null, station: MacAddr | null, parameters: EvbParameters | null): void;
-  /** Frames of the channel go back to where they came from, or no longer. */
+  /** What VDP's timers follow from; `peer` null: those of all peers without their own. Null: it has none of its own any more. */
+  parameters(svid: Vid | null, peer: MacAddr | null, parameters: EvbOperational | null): void;
+  /** The peer began anew, or is another one now: it may have forgotten what it knew. */
+  renewed(svid: Vid | null, peer: MacAddr): void;
+  /** At a bridge: frames of the channel go back to where they came from, or no longer. */
   reflectiveRelay(svid: Vid | null, on: boolean): void;
   /** An S-channel is there, or is gone for good. */
-  channel(svid: Vid, isUp: boolean): void;
-  /** To be kept: `CdcpBridgeOptions.remembered` gives it back after a restart. */
+  channel(channel: SChannel, isUp: boolean): void;
+  /** At a bridge, to be kept: `CdcpBridgeOptions.remembered` gives it back after a restart. */
   remember(assignment: CdcpAssignment): void;
   /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
   dropped(reason: string, error: NveError | null): void;
 }
 
 export interface AccessPortOptions {
+  /** A bridge serves many stations; a station has one bridge. */
+  readonly role: 'bridge' | 'station';
   readonly name: LinkName;
   readonly mac: MacAddr;
-  /** The node's name: by it neighbours know two ports for one bridge's. */
+  /** The node's name: by it neighbours know two ports for one node's. */
   readonly node: string;
   readonly evb: EvbParameters;
+  /** At a bridge: stations may have it when they ask; at a station: ask for it. */
   readonly reflectiveRelay: boolean;
-  /** Where stations of the default channel are spoken to. Within an S-channel there is no bridge between. */
-  readonly address: StationAddress;
-  /** Null: the port has no S-channels. */
-  readonly cdcp: CdcpBridgeOptions | null;
+  /** Where peers of the default channel are spoken to. Within an S-channel there is no bridge between. */
+  readonly address: PeerAddress;
+  /** Who says which S-channels there are; null: there are none. */
+  readonly cdcp: CdcpBridge | CdcpStation | null;
   /** For each new channel another number, 1 to 65535, random. */
   readonly firstSequence: () => number;
 }
 
 const CDCP = 'cdcp';
-const NEAREST_CUSTOMER_BRIDGE: StationAddress = { group: GROUP_ADDRESSES.nearestCustomerBridge };
+const NEAREST_CUSTOMER_BRIDGE: PeerAddress = { group: GROUP_ADDRESSES.nearestCustomerBridge };
 
 export class AccessPort {
   readonly #options: AccessPortOptions;
@@ -79,7 +85,7 @@ export class AccessPort {
             { ...made, cdcp },
             {
               transmit: (frame) => this.#transmit(frame),
-              channel: (svid, isUp, now) => this.#channelChanged(svid, isUp, now),
+              channel: (channel, isUp, now) => this.#channelChanged(channel, isUp, now),
               remember: (assignment) => outputs.remember(assignment),
               dropped: (reason, error) => outputs.dropped(reason, error),
             },
@@ -120,10 +126,10 @@ export class AccessPort {
     }
   }
 
-  /** A VDP PDU for a station; `finished` follows. */
-  send(svid: Vid | null, station: MacAddr, token: number, pdu: VdpPdu, now: number): void {
+  /** A VDP PDU for a peer; `finished` follows. */
+  send(svid: Vid | null, peer: MacAddr, token: number, pdu: VdpPdu, now: number): void {
     if (this.#channels.has(svid)) {
-      this.#toChannel(svid, (channel) => channel.send(station, token, pdu, now));
+      this.#toChannel(svid, (channel) => channel.send(peer, token, pdu, now));
       return;
     }
     this.#outputs.dropped('control_unknown_channel', null);
@@ -141,30 +147,32 @@ export class AccessPort {
     return this.#deadlines.next();
   }
 
-  #channelChanged(svid: Vid, isUp: boolean, now: number): void {
+  #channelChanged(changed: SChannel, isUp: boolean, now: number): void {
+    const { svid } = changed;
     if (isUp) {
       this.#channels.set(svid, this.#channel(svid, NEAREST_CUSTOMER_BRIDGE));
-      this.#outputs.channel(svid, true);
+      this.#outputs.channel(changed, true);
       if (this.#isUp) this.#toChannel(svid, (channel) => channel.up(now));
     } else {
       this.#toChannel(svid, (channel) => channel.down(now));
       this.#channels.delete(svid);
       this.#deadlines.set(keyOf(svid), null);
-      this.#outputs.channel(svid, false);
+      this.#outputs.channel(changed, false);
     }
   }
 
-  #channel(svid: Vid | null, address: StationAddress): AccessChannel {
-    const { name, mac, node, evb, reflectiveRelay, firstSequence } = this.#options;
+  #channel(svid: Vid | null, address: PeerAddress): AccessChannel {
+    const { role, name, mac, node, evb, reflectiveRelay, firstSequence } = this.#options;
     const outputs = this.#outputs;
     const link = channelText({ port: name, svid }) as LinkName;
     return new AccessChannel(
-      { link, svid, mac, node, evb, reflectiveRelay, address, firstSequence: firstSequence() },
+      { role, link, svid, mac, node, evb, reflectiveRelay, address, firstSequence: firstSequence() },
       {
         transmit: (frame) => this.#transmit(frame),
-        deliver: (station, pdu) => outputs.deliver(svid, station, pdu),
+        deliver: (peer, pdu) => outputs.deliver(svid, peer, pdu),
         finished: (token, delivered) => outputs.finished(token, delivered),
-        parameters: (station, parameters) => outputs.parameters(svid, station, parameters),
+        parameters: (peer, parameters) => outputs.parameters(svid, peer, parameters),
+        renewed: (peer) => outputs.renewed(svid, peer),
         reflectiveRelay: (on) => outputs.reflectiveRelay(svid, on),
         dropped: (reason, error) => outputs.dropped(reason, error),
       },

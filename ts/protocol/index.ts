@@ -2,7 +2,8 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 
-export type { StationAddress } from './access-channel.js';
+export type { SChannel } from './access-cdcp.js';
+export type { PeerAddress } from './access-channel.js';
 export * from './access-frames.js';
 export * from './access-port.js';
 export * from './cdcp-bridge.js';
@@ -24,6 +25,7 @@ export * from './nnp-client-events.js';
 export * from './nnp-server.js';
 export type { SubscriptionStatus } from './nnp-server-feed.js';
 export * from './nnp-types.js';
+export * from './station-port.js';
 export * from './tags.js';
 export { TsiTable, type TsiTableOptions } from './tsi.js';
 export * from './tsi-events.js';

@@ -22,7 +22,8 @@ import {
   type VdpMappingRules,
   type VdpVsiRow,
 } from '#protocol';
-import { Outbox } from './outbox.js';
+import { Alarm } from '../../engine/alarm.js';
+import { Outbox } from '../../engine/outbox.js';
 
 /** A port that is served. */
 export type ServedPort = Pick<AccessPortOptions, 'name' | 'reflectiveRelay' | 'address' | 'cdcp'>;
@@ -45,8 +46,6 @@ export interface AccessLinksOptions {
 
 /** VDP's requests to the TSI life cycle have numbers that those of the RPC never reach. */
 const FIRST_REQUEST = 2 ** 40;
-/** Node's timers take no more than 2^31 ms. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const VDP = 'vdp';
 
 interface Link {
@@ -65,9 +64,8 @@ export class AccessLinks {
   /** Events that wait for the one in work: effects are executed in their order before the next event. */
   readonly #events: VdpBridgeEvent[] = [];
   readonly #outbox: Outbox;
+  readonly #alarm = new Alarm(() => this.#tick());
   #isBusy = false;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt: number | null = null;
   #unsubscribe: (() => void) | undefined;
   #isClosed = false;
 
@@ -84,7 +82,14 @@ export class AccessLinks {
     for (const { port: id, mac, linkUp } of await engine.dump('ports')) {
       const settings = served.get(id);
       if (settings === undefined) continue;
-      const port = this.#port(id, { ...settings, mac, node, evb, firstSequence: () => randomInt(1, 65_536) });
+      const port = this.#port(id, {
+        role: 'bridge',
+        ...settings,
+        mac,
+        node,
+        evb,
+        firstSequence: () => randomInt(1, 65_536),
+      });
       this.#links.set(id, { name: settings.name, port, drops: new Map(), isUp: false });
       this.linkChanged(id, linkUp);
     }
@@ -101,7 +106,9 @@ export class AccessLinks {
       parameters: (svid, mac, parameters) =>
         this.#enqueue({ type: 'parameters', channel: { port, svid }, mac, parameters }),
       reflectiveRelay: (svid, on) => reflect(channelText({ port, svid }) as LinkName, on),
-      channel: (svid, isUp) => this.#channelChanged({ port, svid }, isUp),
+      // A station that began anew tells again what it holds.
+      renewed: () => undefined,
+      channel: ({ svid }, isUp) => this.#channelChanged({ port, svid }, isUp),
       remember: (assignment) => remember(port, assignment),
       dropped: (reason, error) => this.#dropped(id, reason, error),
     });
@@ -110,7 +117,7 @@ export class AccessLinks {
   close(): void {
     this.#isClosed = true;
     this.#unsubscribe?.();
-    clearTimeout(this.#timer);
+    this.#alarm.set(null);
   }
 
   linkChanged(id: PortId, up: boolean): void {
@@ -171,7 +178,7 @@ export class AccessLinks {
       this.#isBusy = false;
     }
     this.#deadlines.set(VDP, this.#vdp.nextDeadline());
-    this.#wind();
+    this.#alarm.set(this.#deadlines.next());
   }
 
   #effect(effect: VdpBridgeEffect): void {
@@ -219,21 +226,7 @@ export class AccessLinks {
     this.#log.debug({ port: link.name, reason, error: error?.code }, error?.message ?? `dropped: ${reason}`);
   }
 
-  /** Sets the timer to the next deadline of all. */
-  #wind(): void {
-    const at = this.#deadlines.next();
-    if (at === this.#timerAt || this.#isClosed) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    if (at === null) return;
-    // Rounded up: a machine that is woken too early would be woken again at once.
-    const delay = Math.min(Math.max(0, Math.ceil(at - performance.now())), LONGEST_TIMER_MS);
-    this.#timer = setTimeout(() => this.#tick(), delay);
-    this.#timer.unref();
-  }
-
   #tick(): void {
-    this.#timerAt = null;
     const due = this.#deadlines.take(performance.now());
     for (const key of due) {
       if (key === VDP) this.#handle({ type: 'tick' });
