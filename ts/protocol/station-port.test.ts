@@ -189,7 +189,7 @@ describe('a station', () => {
     pass(100);
     const end = (status: number): void => {
       const tlv = granted({ ...(station.rows()[0]?.held as VdpAssociation), command: 'deAssociate' });
-      bridge.send(STATION, ++token, { managerId: stationVsi().managerId, tlvs: [{ ...tlv, status }] }, now);
+      bridge.send(null, STATION, ++token, { managerId: stationVsi().managerId, tlvs: [{ ...tlv, status }] }, now);
       pass(100);
     };
     end(0);
