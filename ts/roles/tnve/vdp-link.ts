@@ -114,7 +114,8 @@ export class VdpLink {
           this.#waiting.delete(done);
           reject(nveError('NVE-VDP-020', { uplink: this.#options.name }));
         },
-        Math.min(BRIDGE_MS, deadlineMs),
+        // Half of it is left for what comes after, and for the answer.
+        Math.min(BRIDGE_MS, deadlineMs / 2),
       );
       this.#waiting.add(done);
     });
