@@ -82,6 +82,7 @@ export class AccessLinks {
     for (const { port: id, mac, linkUp } of await engine.dump('ports')) {
       const settings = served.get(id);
       if (settings === undefined) continue;
+      const { name } = settings;
       const port = this.#port(id, {
         role: 'bridge',
         ...settings,
@@ -89,8 +90,9 @@ export class AccessLinks {
         node,
         evb,
         firstSequence: () => randomInt(1, 65_536),
+        hasVsis: (svid, peer) => this.#vdp.hasVsis({ port: name, svid, mac: peer }),
       });
-      this.#links.set(id, { name: settings.name, port, drops: new Map(), isUp: false });
+      this.#links.set(id, { name, port, drops: new Map(), isUp: false });
       this.linkChanged(id, linkUp);
     }
     this.#unsubscribe = engine.onPunt((punt) => this.#punted(punt));
