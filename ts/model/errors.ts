@@ -193,17 +193,22 @@ export const ERRORS = {
   // TAG
   'NVE-TAG-001': {
     message: 'no free tag on link {link}: all {size} of its pool {pool} are in use ({holders})',
-    hint: 'Widen the VLAN pool of {link} in the configuration, or detach a VN from the link.',
+    hint: 'Widen the VLAN pool of {link} (or of its access domain) in the configuration, or detach a VN from it; a tag that was just given back is free within seconds.',
     exit: 1,
   },
   'NVE-TAG-002': {
-    message: 'the VLAN pool {pool} of link {link} is not usable: {problem}',
+    message: 'the VLAN pool {pool} of access link or domain {link} is not usable: {problem}',
     hint: 'Give ranges within 2 to 4094.',
     exit: 78,
   },
   'NVE-TAG-003': {
     message: 'VID {vid} cannot name VN {vn} on link {link}: {reason}',
     hint: 'Ask with VID 0: the NVE chooses the tag.',
+    exit: 1,
+  },
+  'NVE-TAG-004': {
+    message: 'link {link} is as a whole VN {vn}, and cannot be VN {asked} too',
+    hint: 'Detach what is in {vn} from {link} first, or use another port.',
     exit: 1,
   },
 

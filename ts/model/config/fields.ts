@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { type IpAddr, parseIpv4 } from '../ip.js';
 import { parseUnicastMac } from '../mac.js';
+import { parseVnRef, type VnRef } from '../mapping.js';
 import { parseLinkName, parseNveId, parseTsiId, parseVnName } from '../names.js';
 import { parseVid, type Vid } from '../numbers.js';
 import type { Result } from '../result.js';
@@ -113,6 +114,23 @@ export const vlanPoolField = z.string(VLAN_POOL).transform((text, context): Vlan
   }
   return ranges;
 });
+
+/** A VN by its name, or by its VNI as a number. */
+const VN_REF = 'the name of a VN, or its VNI as a number';
+export const vnRefField = z.union([z.string(VN_REF), z.int(VN_REF)], VN_REF).transform((value, context): VnRef => {
+  const parsed = parseVnRef(value);
+  if (parsed.ok) return parsed.value;
+  context.addIssue({ code: 'custom', message: VN_REF });
+  return z.NEVER;
+});
+
+const NEGOTIATED_VID = 'a VID from 2 to 4094';
+/** A VID that may name a VN. */
+export const negotiatedVidField = z
+  .int(NEGOTIATED_VID)
+  .min(2, NEGOTIATED_VID)
+  .max(4094, NEGOTIATED_VID)
+  .transform((vid) => vid as Vid);
 
 /** A whole number within bounds; the message tells the bounds. */
 export function intField(min: number, max: number) {

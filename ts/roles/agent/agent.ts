@@ -11,6 +11,7 @@ import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { AccessLinks } from './access/access-links.js';
+import { AgentLinks, portLink } from './links.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { rpcHandlers } from './rpc.js';
@@ -32,6 +33,8 @@ export class Agent {
   readonly #parts: AgentParts;
   readonly #log: Logger;
   readonly #ports = new PortNames();
+  readonly #tags = new TagAllocator();
+  readonly #links = new AgentLinks(this.#tags);
   readonly #reconciler: Reconciler;
   readonly #vns: Vns;
   readonly #tsis: Tsis;
@@ -52,13 +55,12 @@ export class Agent {
     this.#vns = new Vns({
       reconciler: this.#reconciler,
       self: config.node.name,
-      portOf: (link) => this.#portOf(link),
+      linkOf: (link) => this.#links.get(link),
       viewOf: (vn) => this.#nva.view(vn),
       fault: parts.fault,
     });
-    const pools = new Map(config.access.map(({ port, vlan_pool }) => [port, vlan_pool]));
-    const tags = unwrap(TagAllocator.create(pools));
-    this.#tsis = new Tsis(new TsiTable({ tags }), this.#tsiPorts(), log);
+    const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
+    this.#tsis = new Tsis(table, this.#tsiPorts(), log);
     this.#access = new AccessLinks({
       engine,
       log,
@@ -90,6 +92,7 @@ export class Agent {
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;
+    for (const access of config.access) unwrap(this.#links.add(portLink(config, access, this.#portOf(access.port))));
 
     engine.onEvent((event) => {
       if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
