@@ -17,6 +17,7 @@ import {
 const GUARD = 1;
 const UPLINK = 2;
 const REFLECT = 4;
+const LEARN = 8;
 
 export function encodeCommand(command: Command): unknown[] {
   switch (command.op) {
@@ -98,7 +99,9 @@ function encodeTags(tags: TagPolicy): unknown[] {
 }
 
 function encodeFlags(flags: VapFlags): number {
-  return (flags.guard ? GUARD : 0) | (flags.uplink ? UPLINK : 0) | (flags.reflect ? REFLECT : 0);
+  return (
+    (flags.guard ? GUARD : 0) | (flags.uplink ? UPLINK : 0) | (flags.reflect ? REFLECT : 0) | (flags.learn ? LEARN : 0)
+  );
 }
 
 function encodeDest(dest: Dest): unknown[] {
@@ -106,7 +109,12 @@ function encodeDest(dest: Dest): unknown[] {
 }
 
 export function decodeFlags(bits: number): VapFlags {
-  return { guard: (bits & GUARD) !== 0, uplink: (bits & UPLINK) !== 0, reflect: (bits & REFLECT) !== 0 };
+  return {
+    guard: (bits & GUARD) !== 0,
+    uplink: (bits & UPLINK) !== 0,
+    reflect: (bits & REFLECT) !== 0,
+    learn: (bits & LEARN) !== 0,
+  };
 }
 
 /** Objects rank before what names them; deletions come after all else, in reverse. */

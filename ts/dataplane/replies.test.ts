@@ -31,12 +31,13 @@ const rows: [DumpKind, unknown[], object][] = [
       guard: true,
       uplink: true,
       reflect: false,
+      learn: false,
       tags: { kind: 'refuse' },
     },
   ],
   [
     'vaps',
-    [9, 7, 0, ['s-tag+c-tag', 300, 55], 4, ['list', [1, 2]]],
+    [9, 7, 0, ['s-tag+c-tag', 300, 55], 12, ['list', [1, 2]]],
     {
       vap: 9,
       vn: 7,
@@ -45,6 +46,7 @@ const rows: [DumpKind, unknown[], object][] = [
       guard: false,
       uplink: false,
       reflect: true,
+      learn: true,
       tags: { kind: 'list', vids: [1, 2] },
     },
   ],
@@ -116,6 +118,8 @@ describe('events and punts', () => {
       ip: '192.0.2.1',
       state: 'failed',
     });
+    expect(decodeEvent(['learned', 9, 7, mac])).toEqual({ kind: 'learned', vap: 9, vn: 7, mac: '02:00:00:00:00:0a' });
+    expect(() => decodeEvent(['learned', 9, 7, ip])).toThrow(/event.mac/);
     expect(decodeEvent(['poller_failed', 0, 'panicked'])).toEqual({
       kind: 'poller_failed',
       poller: 0,

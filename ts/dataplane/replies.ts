@@ -195,6 +195,8 @@ export function decodeEvent(value: unknown): EngineEvent | undefined {
         ip: reader.ip('ip'),
         state: reader.oneOf('state', NEIGHBOUR_STATES),
       };
+    case 'learned':
+      return { kind, vap: reader.uint('vap', U32), vn: vnOf(reader), mac: reader.mac('mac') };
     case 'poller_failed':
       return { kind, poller: reader.uint('poller', U16), message: reader.text('message') };
     case 'overflow':

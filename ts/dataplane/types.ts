@@ -54,6 +54,11 @@ export interface VapFlags {
   readonly uplink: boolean;
   /** A frame may go back to the VAP it came from: reflective relay. No, if absent. */
   readonly reflect?: boolean;
+  /**
+   * A source MAC without a row passes the guard, and is told as an event; one whose row is elsewhere is told, too, and passes only
+   * without guard. No, if absent.
+   */
+  readonly learn?: boolean;
 }
 
 /** Where an FDB row points: a local VAP, or a next hop. */
@@ -255,6 +260,8 @@ export interface EngineStats {
 export type EngineEvent =
   | { readonly kind: 'link'; readonly port: PortId; readonly up: boolean }
   | { readonly kind: 'neighbour'; readonly port: PortId; readonly ip: IpAddr; readonly state: NeighbourState }
+  /** A source MAC at a VAP that learns, without a row that names this VAP. Told about once a second while frames of it arrive. */
+  | { readonly kind: 'learned'; readonly vap: VapId; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly kind: 'poller_failed'; readonly poller: number; readonly message: string }
   | { readonly kind: 'overflow'; readonly ring: string; readonly lost: number };
 

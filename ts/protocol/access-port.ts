@@ -1,8 +1,8 @@
 /**
- * One access port's control plane below VDP, on its default channel: LLDP and EVB with the neighbours, ECP with each of
- * them. Frames come in as octets and go out as octets; what ECP has carried goes to VDP, and what EVB has negotiated to ECP
- * and VDP. Which frames are whose is decided here. Sans-IO: what comes of an event is handed to the outputs before the call
- * returns, and time is an argument.
+ * One access port's control plane below VDP, on its default channel, at either end: LLDP and EVB with the neighbours, ECP
+ * with each of them. Frames come in as octets and go out as octets; what ECP has carried goes to VDP, and what EVB has
+ * negotiated to ECP and VDP. Which frames are whose is decided here. Sans-IO: what comes of an event is handed to the
+ * outputs before the call returns, and time is an argument.
  */
 import type { LinkName, MacAddr, NveError } from '#model';
 import {
@@ -27,27 +27,32 @@ import {
 import { EcpChannel } from './ecp.js';
 import type { EcpEffect, EcpEvent } from './ecp-events.js';
 import { EVB_STATION_MODES, EvbBridge } from './evb-bridge.js';
-import type { EvbEffect, EvbEvent, EvbParameters } from './evb-events.js';
+import type { EvbEffect, EvbEvent, EvbOperational, EvbParameters } from './evb-events.js';
+import { EVB_BRIDGE_MODES, EvbStation } from './evb-station.js';
 import { LldpAgent } from './lldp.js';
 import { LLDP_TIMES, type LldpEffect, type LldpEvent } from './lldp-events.js';
 
 /** What happens because of a port. None of these may come back into the port before it has returned. */
 export interface AccessPortOutputs {
   transmit(frame: Uint8Array): void;
-  /** A VDP PDU of a station. */
-  deliver(station: MacAddr, pdu: VdpPdu): void;
+  /** A VDP PDU of a peer: of a station, or of a station's bridge. */
+  deliver(peer: MacAddr, pdu: VdpPdu): void;
   /** What was sent with this token has arrived, or will not. */
   finished(token: number, delivered: boolean): void;
-  /** What VDP's timers follow from; `station` null: those of all stations without their own. Null: it has none of its own any more. */
-  parameters(station: MacAddr | null, parameters: EvbParameters | null): void;
+  /** What VDP's timers follow from; `peer` null: those of all peers without their own. Null: it has none of its own any more. */
+  parameters(peer: MacAddr | null, parameters: EvbOperational | null): void;
+  /** The peer began anew, or is another one now: it may have forgotten what it knew. */
+  renewed(peer: MacAddr): void;
   /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
   dropped(reason: string, error: NveError | null): void;
 }
 
 export interface AccessPortOptions {
+  /** A bridge serves many stations; a station has one bridge. */
+  readonly role: 'bridge' | 'station';
   readonly name: LinkName;
   readonly mac: MacAddr;
-  /** The node's name: with it neighbours know two ports for one bridge's. */
+  /** The node's name: with it neighbours know two ports for one node's. */
   readonly node: string;
   readonly evb: EvbParameters;
   /** 1 to 65535, random. */
@@ -63,13 +68,13 @@ export class AccessPort {
   readonly #options: AccessPortOptions;
   readonly #outputs: AccessPortOutputs;
   readonly #lldp: LldpAgent;
-  readonly #evb: EvbBridge;
+  readonly #evb: EvbBridge | EvbStation;
   readonly #ecp: EcpChannel;
 
   constructor(options: AccessPortOptions, outputs: AccessPortOutputs) {
     this.#options = options;
     this.#outputs = outputs;
-    const { name, node, evb, firstSequence } = options;
+    const { role, name, node, evb: parameters, firstSequence } = options;
     this.#lldp = new LldpAgent({
       ...LLDP_TIMES,
       address: GROUP_ADDRESSES.nearestCustomerBridge,
@@ -77,17 +82,16 @@ export class AccessPort {
       portId: { subtype: PORT_ID_SUBTYPES.local, octets: lldpText(name) },
       maxNeighbours: MAX_STATIONS,
     });
-    this.#evb = new EvbBridge({
-      parameters: evb,
-      groupId: true,
-      reflectiveRelay: false,
-      stationModes: EVB_STATION_MODES,
-    });
+    const offer = { parameters, groupId: true, reflectiveRelay: false };
+    this.#evb =
+      role === 'bridge'
+        ? new EvbBridge({ ...offer, stationModes: EVB_STATION_MODES })
+        : new EvbStation({ ...offer, assumeGroupId: false, bridgeModes: EVB_BRIDGE_MODES });
     this.#ecp = new EcpChannel({
-      role: 'bridge',
+      role,
       address: GROUP_ADDRESSES.nearestCustomerBridge,
       unicast: 'auto',
-      parameters: evb,
+      parameters,
       firstSequence,
       subtypes: [ECP_SUBTYPES.vdp],
       maxPeers: MAX_STATIONS,
@@ -131,8 +135,8 @@ export class AccessPort {
     }
   }
 
-  /** A VDP PDU for a station; `finished` follows. */
-  send(station: MacAddr, token: number, pdu: VdpPdu, now: number): void {
+  /** A VDP PDU for a peer; `finished` follows. */
+  send(peer: MacAddr, token: number, pdu: VdpPdu, now: number): void {
     const payload = encodeVdp(pdu);
     if (!payload.ok) {
       this.#outputs.dropped('unsendable', payload.error);
@@ -140,7 +144,7 @@ export class AccessPort {
       return;
     }
     const { vdp: subtype } = ECP_SUBTYPES;
-    this.#toEcp({ type: 'send', peer: station, token, subtype, payload: payload.value }, now);
+    this.#toEcp({ type: 'send', peer, token, subtype, payload: payload.value }, now);
   }
 
   tick(now: number): void {
@@ -191,16 +195,19 @@ export class AccessPort {
         break;
       }
       case 'operational':
+        if (effect.peer !== null && this.#options.role === 'station')
+          this.#toEcp({ type: 'bind', peer: effect.peer }, now);
         this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: effect.value }, now);
         this.#outputs.parameters(effect.peer, effect.value);
         break;
       case 'peerGone':
-        // ECP's are set back to the local ones; it may still speak to the station.
+        // ECP's are set back to the local ones; it may still speak to the peer.
         this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: this.#options.evb }, now);
         this.#outputs.parameters(effect.peer, null);
         break;
       case 'ecpReset':
         this.#toEcp({ type: 'reset', peer: effect.peer, reason: effect.reason }, now);
+        this.#outputs.renewed(effect.peer);
         break;
       case 'reflectiveRelay':
         // Never granted: `EvbBridge` was told so.
@@ -233,9 +240,9 @@ export class AccessPort {
     }
   }
 
-  #deliver(station: MacAddr, payload: Uint8Array): void {
+  #deliver(peer: MacAddr, payload: Uint8Array): void {
     const pdu = decodeVdp(payload);
-    if (pdu.ok) this.#outputs.deliver(station, pdu.value);
+    if (pdu.ok) this.#outputs.deliver(peer, pdu.value);
     else this.#outputs.dropped(`bad_${layerOf(pdu.error)}`, pdu.error);
   }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port};
-use pipeline::PuntClass;
+use pipeline::{PuntClass, Sighting};
 use serde_bytes::Bytes;
 use types::{MacAddr, PortId};
 use wire::{ArpOperation, ArpPacket, ETHERNET_HEADER, EtherType, EthernetHeader, IntoBytes};
@@ -21,11 +21,12 @@ use crate::error::EngineError;
 use crate::forwarding::{Forwarding, World};
 use crate::model::{Changes, Model};
 use crate::neighbour::{Effect, Neighbour, Neighbours};
-use crate::poller::{Poller, Surroundings};
+use crate::poller::{Poller, SIGHTING, Surroundings};
 use crate::region::{Pushed, Region, RingReader, RingWriter};
 use crate::request::{Answer, Doorbell, Reply, Request};
 use crate::schema::{self, Batch, Dump, Hugepages, Info, Inject, Options, SCHEMA};
 use crate::show::Show;
+use crate::sightings::Sightings;
 
 /// How often the control thread looks around when nobody asks anything.
 const TICK: Duration = Duration::from_millis(5);
@@ -318,6 +319,9 @@ impl Control {
             }
             return;
         }
+        if tag >> 16 == SIGHTING {
+            return self.sighted(port, frame);
+        }
         let class = match tag >> 16 {
             class if class == PuntClass::Lldp as u32 => "lldp",
             class if class == PuntClass::Ecp as u32 => "ecp",
@@ -327,6 +331,13 @@ impl Control {
         let record = schema::event(&(port.0, None::<u32>, class, since_epoch.as_nanos() as u64, Bytes::new(frame)));
         if self.punts.push(0, &record) == Pushed::First {
             (self.doorbell)();
+        }
+    }
+
+    fn sighted(&self, port: PortId, record: &[u8]) {
+        let Some(Sighting { vap, vn, source, .. }) = Sightings::decode(port, record) else { return };
+        if let Some((vap, vn)) = self.model.news(vap, vn, source) {
+            self.event(&("learned", vap.0, vn.0, Bytes::new(&source.0)));
         }
     }
 

@@ -206,6 +206,7 @@ impl Forwarding {
                 model
                     .vaps
                     .insert(id, VapRow { index, spec: spec.clone(), rows: 0, counters_before: Default::default() });
+                model.vap_at.insert(index, id);
                 index
             }
         };
@@ -217,6 +218,7 @@ impl Forwarding {
             c_vid: spec.selector.c_vid(),
             vn: vn.index,
             guard: spec.guard,
+            learn: spec.learn,
             reflect: spec.reflect,
             tags: spec.tags,
         };
@@ -386,6 +388,7 @@ impl Forwarding {
                 model.selector_holders.remove(&(port, selector));
                 self.select(port, selector, Snapshot::NONE);
             }
+            model.vap_at.remove(&row.index);
             gone.vaps.push(row.index);
         }
         for (id, _) in changes.next_hops.dels() {

@@ -25,6 +25,7 @@ mod region;
 mod request;
 mod schema;
 mod show;
+mod sightings;
 
 pub use error::EngineError;
 pub use handle::Engine;

@@ -1,7 +1,6 @@
 //! How much of each class a port may hand to the control plane: a flood on one link must not keep another's station waiting.
 //!
-//! One number per port and class (the theoretical arrival time of the generic cell rate algorithm), so that policing is a load,
-//! a compare and a store on the rare packet that is punted.
+//! One number per port and class, so that policing is a load, a compare and a store on the rare packet that is punted.
 
 use pipeline::PuntClass;
 use types::PortId;
@@ -16,31 +15,54 @@ const fn rate(class: usize) -> (u64, u64) {
     }
 }
 
+/// So many a second, and so many at once.
+#[derive(Clone, Copy)]
+pub struct Rate {
+    interval: u64,
+    tolerance: u64,
+}
+
+impl Rate {
+    /// `(a second, at once)`, neither 0, by a clock of `hz` ticks a second.
+    pub const fn new(hz: u64, (per_second, at_once): (u64, u64)) -> Self {
+        let interval = hz / per_second;
+        Self { interval, tolerance: interval * (at_once - 1) }
+    }
+}
+
+/// Measures one flow: the theoretical arrival time of the generic cell rate algorithm.
+#[derive(Clone, Copy, Default)]
+pub struct Meter(u64);
+
+impl Meter {
+    /// Whether one more may pass at `now`.
+    pub fn admit(&mut self, rate: &Rate, now: u64) -> bool {
+        let start = self.0.max(now);
+        let conforms = start - now <= rate.tolerance;
+        if conforms {
+            self.0 = start + rate.interval;
+        }
+        conforms
+    }
+}
+
 /// The meters of one poller.
 pub struct Police {
-    due: Box<[[u64; PuntClass::COUNT]; PortId::LIMIT]>,
-    hz: u64,
+    meters: Box<[[Meter; PuntClass::COUNT]; PortId::LIMIT]>,
+    rates: [Rate; PuntClass::COUNT],
 }
 
 impl Police {
     /// Meters for a clock of `hz` ticks a second.
     pub fn new(hz: u64) -> Self {
-        Self { due: Box::new([[0; PuntClass::COUNT]; PortId::LIMIT]), hz }
+        let meters = Box::new([[Meter::default(); PuntClass::COUNT]; PortId::LIMIT]);
+        Self { meters, rates: core::array::from_fn(|class| Rate::new(hz, rate(class))) }
     }
 
     /// Whether one more packet of `class` may pass at `now`.
     pub fn admit(&mut self, port: PortId, class: PuntClass, now: u64) -> bool {
-        let (per_second, at_once) = rate(class as usize);
-        let interval = self.hz / per_second;
-        let Some(due) = self.due.get_mut(usize::from(port.0)).map(|classes| &mut classes[class as usize]) else {
-            return false;
-        };
-        let start = (*due).max(now);
-        if start - now > interval * (at_once - 1) {
-            return false;
-        }
-        *due = start + interval;
-        true
+        let Some(meters) = self.meters.get_mut(usize::from(port.0)) else { return false };
+        meters[class as usize].admit(&self.rates[class as usize], now)
     }
 }
 

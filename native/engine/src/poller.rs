@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 use dpdk::clock::tsc;
 use dpdk::wait::{Waker, readable};
 use dpdk::{Eal, Errno, Mbuf, Mempool, PollerThread, RxQueue, TxQueue, free_all};
-use pipeline::{BURST, Burst, Counters, Pipeline, PuntClass, Sink};
+use pipeline::{BURST, Burst, Counters, Pipeline, PuntClass, Sighting, Sink};
 use types::{DropReason, PortId};
 
 use crate::forwarding::Readers;
@@ -22,6 +22,7 @@ use crate::frame::Frame;
 use crate::police::Police;
 use crate::region::{PollerCounter, Pushed, Region, RingReader, RingWriter};
 use crate::schema::Poll;
+use crate::sightings::Sightings;
 
 /// Frames that may wait for one port within one burst: its own and copies.
 const PENDING: usize = 2 * BURST;
@@ -31,6 +32,8 @@ const INJECT: usize = 8;
 const PATIENCE: u32 = 64;
 /// The shortest and the longest sleep where a driver cannot wake us.
 const NAP: (Duration, Duration) = (Duration::from_micros(20), Duration::from_micros(500));
+/// What a record to the control thread is tagged with in place of a [`PuntClass`] if it is a sighting and no frame.
+pub const SIGHTING: u32 = 0xffff;
 /// The longest sleep where every driver can.
 const SLEEP: Duration = Duration::from_millis(100);
 
@@ -146,6 +149,7 @@ struct Out<'a> {
     pool: &'a Mempool,
     punts: &'a RingWriter,
     police: &'a mut Police,
+    sightings: &'a mut Sightings,
     counters: Counters<'a>,
 }
 
@@ -171,6 +175,15 @@ impl Sink<Frame> for Out<'_> {
         match self.punts.push((class as u32) << 16 | u32::from(port.0), frame) {
             Pushed::Lost => Err(DropReason::PuntFull),
             _ => Ok(()),
+        }
+    }
+
+    fn seen(&mut self, sighting: Sighting) {
+        if self.sightings.admit(&sighting, tsc()) {
+            let tag = SIGHTING << 16 | u32::from(sighting.port.0);
+            if self.punts.push(tag, &Sightings::encode(&sighting)) == Pushed::Lost {
+                self.sightings.forget(&sighting);
+            }
         }
     }
 }
@@ -214,7 +227,8 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
     let mut burst = Burst::<Frame>::new();
     let mut injected = Vec::with_capacity(usize::from(u16::MAX));
     let mut idle = 0u32;
-    let mut police = Police::new(dpdk::clock::tsc_hz(&eal));
+    let hz = dpdk::clock::tsc_hz(&eal);
+    let (mut police, mut sightings) = (Police::new(hz), Sightings::new(hz));
     let mut turn = tsc();
     readers.quiescence.online();
     while !mailbox.stop.load(Ordering::Acquire) {
@@ -233,6 +247,7 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             pool: &pool,
             punts: &punts,
             police: &mut police,
+            sightings: &mut sightings,
             counters,
         };
         let mut packets = 0;

@@ -89,7 +89,10 @@ impl Show<'_> {
     fn vaps(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.vaps.range(VapId(start)..).map(|(id, row)| {
             let spec = &row.spec;
-            let flags = u8::from(spec.guard) | u8::from(spec.uplink) << 1 | u8::from(spec.reflect) << 2;
+            let flags = u8::from(spec.guard)
+                | u8::from(spec.uplink) << 1
+                | u8::from(spec.reflect) << 2
+                | u8::from(spec.learn) << 3;
             let (selector, tags) = (SelectorRow(spec.selector), TagsRow(&spec.tags));
             ((id.0.into(), 0), (id.0, spec.vn.0, spec.port.0, selector, flags, tags))
         })

@@ -24,6 +24,10 @@ const THERE: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const NVE_2: ([u8; 6], [u8; 4]) = ([2, 0xee, 0, 0, 0, 2], [192, 0, 2, 2]);
 const US: [u8; 4] = [192, 0, 2, 1];
 
+fn there(mac: [u8; 6]) -> ByteBuf {
+    ByteBuf::from(mac)
+}
+
 type Answer<T> = Result<T, EngineError>;
 
 fn pack(value: impl Serialize) -> Vec<u8> {
@@ -133,7 +137,6 @@ fn the_engine_on_real_ports() {
     let engine = open(pack((1, 1, EPOCH, &config)), &doorbells).unwrap();
 
     let port = |id: u16, mtu: u16, kind: serde_json::Value| serde_json::json!([1, id, format!("p{id}"), mtu, kind]);
-    let there = |value: [u8; 6]| ByteBuf::from(value);
     let files = serde_json::json!(["net_pcap", rx, tx, true]);
 
     // A port that cannot be opened takes the whole batch with it, and the port opened beside it is closed again.
@@ -188,6 +191,7 @@ fn the_engine_on_real_ports() {
     }
     assert_eq!(inject(&engine, 33, &[0; 64]).unwrap_err().code(), "NVE-ENG-014");
 
+    a_new_station_is_learned_once(&engine);
     frames_that_wait_in_a_new_port_meet_all_of_the_batch(&engine, &folder.join("waiting.pcap"));
 
     // Ports go at run time, under traffic, and what was written is whole.
@@ -263,6 +267,41 @@ fn paging(engine: &Engine) {
     }
     let all: Vec<_> = (10..13u32).flat_map(|vn| (0..7u8).map(move |last| (vn, last))).collect();
     assert_eq!(seen, all);
+}
+
+/// At a VAP that learns the frames of a new station pass, and its MAC is told once; its row there ends that, a row elsewhere is told again.
+fn a_new_station_is_learned_once(engine: &Engine) {
+    const NEW: [u8; 6] = [2, 0, 0, 0, 0, 0x55];
+    let sent = |frames: u64| {
+        let before = dropped(engine, ACCESS, "same_vap");
+        (0..frames).for_each(|_| inject(engine, ACCESS, &tenant_frame(200, HERE, NEW)).map(drop).unwrap());
+        // To a station of the same VAP, so that each is counted.
+        eventually("the frames", || dropped(engine, ACCESS, "same_vap") == before + frames);
+    };
+    // How often the events since the last call tell of the station.
+    let told = || {
+        let event = pack(("learned", 20, 20, Bytes::new(&NEW)));
+        engine.events().windows(event.len()).filter(|window| *window == event).count()
+    };
+    let station = |mac: [u8; 6], vap: u32| (11, 20, there(mac), (0, vap));
+    let flags = (1 << 0) | (1 << 3);
+    assert_eq!(apply(engine, ((3, 20, None::<u32>, 1500), (5, 20, 20, ACCESS, ("c-tag", 200), flags))), (true, vec![]));
+    assert_eq!(apply(engine, (station(HERE, 20),)), (true, vec![]));
+    told();
+    sent(10);
+    eventually("the event", || told() == 1);
+    assert_eq!(apply(engine, (station(NEW, 20),)), (true, vec![]));
+    sent(10);
+    // Moved to another VAP: the guard refuses it here, and it is told after the second for which it counts as told.
+    assert_eq!(apply(engine, ((5, 21, 20, ACCESS, ("c-tag", 201), flags), station(NEW, 21))), (true, vec![]));
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert_eq!(told(), 0, "once for twenty frames");
+    inject(engine, ACCESS, &tenant_frame(200, HERE, NEW)).unwrap();
+    eventually("the move", || told() == 1);
+    assert_eq!(dropped(engine, ACCESS, "source_guard"), 2);
+    assert_eq!(apply(engine, ((5, 20, 20, ACCESS, ("c-tag", 200), 16),)), (false, vec![(0, "NVE-ENG-007".to_owned())]));
+    let away = ((12, 20, there(HERE)), (12, 20, there(NEW)), (6, 20), (6, 21), (4, 20));
+    assert_eq!(apply(engine, away), (true, vec![]));
 }
 
 /// The batch is long, and the frames' destination is its last row: a poller that began early would not find it.

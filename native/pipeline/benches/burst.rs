@@ -13,7 +13,7 @@ use core::sync::atomic::AtomicU64;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sink};
+use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey,
     UnderlayPort, VapEntry, VnEntry, concurrent_map,
@@ -109,6 +109,7 @@ impl Sink<Buffer> for Out {
     fn punt(&mut self, _class: PuntClass, _port: PortId, _frame: &[u8]) -> Result<(), DropReason> {
         Err(DropReason::PuntFull)
     }
+    fn seen(&mut self, _sighting: Sighting) {}
 }
 
 struct Tables {

@@ -41,7 +41,7 @@ impl Pipeline<'_> {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
                 access::classify(self, access, burst, metas);
-                access::guard(self, metas);
+                access::guard(self, port, burst, metas, sink);
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);

@@ -29,4 +29,4 @@ mod tests;
 
 pub use burst::{BURST, Burst, Pipeline};
 pub use counters::{COUNTERS_PER_VAP, Counters, VapCounter};
-pub use packet::{Packet, PuntClass, Sink};
+pub use packet::{Packet, PuntClass, Sighting, Sink};

@@ -38,8 +38,8 @@ pub struct Meta {
     pub strip: u8,
     /// Whether it is for a group.
     pub group: bool,
-    /// Whether the source MAC is to be checked.
-    pub guard: bool,
+    /// Whether the source MAC is to be looked up: the VAP guards or learns.
+    pub check_source: bool,
     /// Whether the frame may go back to its VAP.
     pub reflect: bool,
     /// Outer source address of a tunnelled packet.
@@ -60,7 +60,7 @@ impl Meta {
         vap: Snapshot::NONE,
         strip: 0,
         group: false,
-        guard: false,
+        check_source: false,
         reflect: false,
         outer_source: 0,
         destination: LookUp::NONE,

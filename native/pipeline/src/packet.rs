@@ -1,6 +1,7 @@
 //! What the pipeline needs of a packet buffer and of the world that packets leave to.
 
-use types::{DropReason, PortId};
+use tables::Index;
+use types::{DropReason, MacAddr, PortId};
 
 /// A frame in one contiguous buffer, with room before and after it.
 pub trait Packet: Sized {
@@ -39,6 +40,19 @@ impl PuntClass {
     pub const COUNT: usize = 4;
 }
 
+/// A source MAC at a VAP that learns, where no row has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sighting {
+    /// The port.
+    pub port: PortId,
+    /// Index of the VAP.
+    pub vap: Index,
+    /// Index of its VN.
+    pub vn: Index,
+    /// The MAC.
+    pub source: MacAddr,
+}
+
 /// Where packets go.
 pub trait Sink<P> {
     /// Sends `packet` out of `port`. What the port cannot take is dropped and counted by the sink, for `origin`.
@@ -47,4 +61,6 @@ pub trait Sink<P> {
     fn copy(&mut self, packet: &P) -> Option<P>;
     /// Hands a copy of `frame` to the control plane, or says why not.
     fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason>;
+    /// Tells of a source MAC that the VAP has no row for. Called for every such frame; the sink tells as much of it as it sees fit.
+    fn seen(&mut self, sighting: Sighting);
 }

@@ -3,6 +3,7 @@
 mod access;
 mod control;
 mod lab;
+mod learning;
 mod properties;
 mod tags;
 mod underlay;

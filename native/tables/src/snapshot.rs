@@ -126,8 +126,10 @@ pub struct VapEntry {
     pub c_vid: u16,
     /// The VN; [`Snapshot::NONE`] while the VAP is closed.
     pub vn: Index,
-    /// Whether source MACs are checked.
+    /// Whether a source MAC must have a row that names this VAP.
     pub guard: bool,
+    /// Whether a source MAC without such a row is told; one without any then passes the guard.
+    pub learn: bool,
     /// Whether a frame may go back to where it came from (reflective relay, 802.1Q, 5.11.1.1).
     pub reflect: bool,
     /// The tenant's own tags.
@@ -136,8 +138,16 @@ pub struct VapEntry {
 
 impl VapEntry {
     /// A VAP that is not there.
-    pub const CLOSED: Self =
-        Self { port: 0, s_vid: 0, c_vid: 0, vn: Snapshot::NONE, guard: true, reflect: false, tags: TagPolicy::Refuse };
+    pub const CLOSED: Self = Self {
+        port: 0,
+        s_vid: 0,
+        c_vid: 0,
+        vn: Snapshot::NONE,
+        guard: true,
+        learn: false,
+        reflect: false,
+        tags: TagPolicy::Refuse,
+    };
 }
 
 /// A VN.

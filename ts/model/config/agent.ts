@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { Vid } from '../numbers.js';
-import { engineSection, logSection, nodeSection, portsSection, rpcSection } from './common.js';
+import { engineSection, evbSection, logSection, nodeSection, portsSection, rpcSection } from './common.js';
 import {
   endpointField,
   intField,
@@ -13,9 +13,6 @@ import {
   vnNameField,
   vnRefField,
 } from './fields.js';
-
-/** Of two, in units of 10 µs: the TLV has five bits for it. */
-const exponentField = intField(0, 31);
 
 /** `vlan_pool` and `reserve`: of an access domain, or of a link that is one by itself. */
 const vlanFields = {
@@ -119,21 +116,7 @@ export const agentConfig = z
       .min(1, 'at least one [[access]]')
       .max(63, 'at most 63 access links')
       .describe('The access links.'),
-    evb: z
-      .strictObject({
-        retries: intField(0, 7).default(3).describe('R: how often ECP sends again what is not acknowledged.'),
-        rte: exponentField.default(10).describe('RTE: ECP waits 10 µs · 2^RTE for an acknowledgement.'),
-        rwd: exponentField.default(20).describe('RWD: a VDP command may take 10 µs · 2^RWD.'),
-        rka: exponentField
-          .default(20)
-          .describe(
-            'RKA: stations send keep-alives each 10 µs · 2^RKA; about 1.5 times as long without one ends a VSI.',
-          ),
-      })
-      .prefault({})
-      .describe(
-        'What EVB offers to stations (IEEE 802.1Q clause D.2.12); of each value the greater of both sides holds.',
-      ),
+    evb: evbSection,
     nva: z
       .strictObject({
         endpoints: z

@@ -50,7 +50,7 @@ export const engineSection = z
   .prefault({})
   .describe('The engine, which forwards.');
 
-const mtuField = intField(576, 9600);
+export const mtuField = intField(576, 9600);
 
 const portCommon = {
   name: linkNameField.describe('The name under which this file, the RPC and the command line know the port.'),
@@ -102,6 +102,23 @@ export const portSection = z
 
 export const portsSection = z.array(portSection).min(1, 'at least one [[port]]').max(64, 'at most 64 ports');
 
+/** Of two, in units of 10 µs: the TLV has five bits for it. */
+const exponentField = intField(0, 31);
+
+export const evbSection = z
+  .strictObject({
+    retries: intField(0, 7).default(3).describe('R: how often ECP sends again what is not acknowledged.'),
+    rte: exponentField.default(10).describe('RTE: ECP waits 10 µs · 2^RTE for an acknowledgement.'),
+    rwd: exponentField.default(20).describe('RWD: a VDP command may take 10 µs · 2^RWD.'),
+    rka: exponentField
+      .default(20)
+      .describe('RKA: stations send keep-alives each 10 µs · 2^RKA; about 1.5 times as long without one ends a VSI.'),
+  })
+  .prefault({})
+  .describe(
+    'What EVB offers to the other side (IEEE 802.1Q clause D.2.12); of each value the greater of both sides holds.',
+  );
+
 export function rpcSection(role: string) {
   return z
     .strictObject({
@@ -113,5 +130,6 @@ export function rpcSection(role: string) {
     .describe('The RPC for hypervisors and the command line.');
 }
 
+export type EvbConfig = z.output<typeof evbSection>;
 export type EngineConfig = z.output<typeof engineSection>;
 export type PortConfig = z.output<typeof portSection>;

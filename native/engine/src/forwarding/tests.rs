@@ -45,9 +45,9 @@ impl Bench {
     /// Everything the model holds, to be compared.
     pub fn picture(&self) -> String {
         let Model { ports, vns, vaps, underlays, next_hops, neighbours, .. } = &self.model;
-        let Model { vni_holders, selector_holders, row_count, source_count, .. } = &self.model;
+        let Model { vni_holders, selector_holders, vap_at, row_count, source_count, .. } = &self.model;
         format!(
-            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{row_count}{source_count}"
+            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{row_count}{source_count}"
         )
     }
 
@@ -95,7 +95,9 @@ impl Bench {
     fn check_vaps_and_next_hops(&mut self) {
         let (snapshot, model) = (self.readers.snapshot.load(), &self.model);
         assert_eq!(model.selector_holders.len(), model.vaps.len());
+        assert_eq!(model.vap_at.len(), model.vaps.len());
         for (id, row) in &model.vaps {
+            assert_eq!(model.vap_at.get(&row.index), Some(id));
             assert_eq!(snapshot.vap(row.index).vn, model.vns[&row.spec.vn].index);
             let PortEntry::Access(port) = snapshot.port(row.spec.port) else { panic!("vap {id} on no access port") };
             assert_eq!(port.c_tag[usize::from(row.spec.selector.c_vid())], row.index);
@@ -158,6 +160,37 @@ fn the_index_of_a_deleted_vn_rests_until_the_poller_has_been_quiescent() {
     bench.readers.quiescence.quiescent();
     bench.apply(vec![vn(4, 9004)]).unwrap();
     assert_eq!(bench.model.vns[&VnId(4)].index, index);
+}
+
+#[test]
+fn what_a_poller_saw_is_news_only_while_its_vap_learns_and_has_no_row_for_it() {
+    let mut bench = bench();
+    let learning = |vap, vn, vid, flags| Command::VapSet {
+        vap: VapId(vap),
+        vn: VnId(vn),
+        port: PortId(0),
+        selector: crate::schema::Selector::CTag(vid),
+        flags,
+        tags: crate::schema::Tags::Refuse,
+    };
+    let (index, vn) = (bench.model.vaps[&VapId(1)].index, bench.model.vns[&VnId(1)].index);
+    let news = |bench: &Bench, last| bench.model.news(index, vn, MacAddr([2, 0, 0, 0, 0, last]));
+    assert_eq!(news(&bench, 7), None, "it does not learn");
+    bench.apply(vec![learning(1, 1, 100, 9)]).unwrap();
+    let here = Some((VapId(1), VnId(1)));
+    assert_eq!(
+        [news(&bench, 7), news(&bench, 1), news(&bench, 2)],
+        [here, None, here],
+        "new, known here, known elsewhere"
+    );
+    bench.apply(vec![row(1, 7, Dest::Vap(VapId(1)))]).unwrap();
+    assert_eq!(news(&bench, 7), None);
+    bench.apply(vec![Command::VapDel { vap: VapId(1) }, no_row(1, 1), no_row(1, 7)]).unwrap();
+    assert_eq!(news(&bench, 8), None, "the VAP is gone");
+    bench.readers.quiescence.quiescent();
+    bench.apply(vec![learning(3, 2, 300, 9)]).unwrap();
+    assert_eq!(bench.model.vaps[&VapId(3)].index, index, "the index is another VAP's, of another VN");
+    assert_eq!(news(&bench, 8), None);
 }
 
 /// A poller in the middle of a burst has the snapshot that it began with, while the maps go on changing. Under an index that a map names it

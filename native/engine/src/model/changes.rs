@@ -44,8 +44,10 @@ pub struct VapSpec {
     pub port: PortId,
     /// Its frames.
     pub selector: Selector,
-    /// Whether source MACs are checked.
+    /// Whether a source MAC must have a row that names it.
     pub guard: bool,
+    /// Whether a source MAC without such a row is told.
+    pub learn: bool,
     /// Whether unknown unicast goes here.
     pub uplink: bool,
     /// Whether a frame may go back to where it came from.
@@ -124,11 +126,11 @@ impl Changes {
             }
             Command::VnDel { vn } => wish(&mut self.vns, at, vn, Object::Vn(vn), None),
             Command::VapSet { vap, vn, port, selector, flags, tags } => {
-                check("flags", flags, "bits 0 to 2", flags & !7 == 0)?;
+                check("flags", flags, "bits 0 to 3", flags & !15 == 0)?;
                 let flag = |bit: u8| flags & 1 << bit != 0;
                 let selector = selector_of(selector)?;
-                let (guard, uplink, reflect) = (flag(0), flag(1), flag(2));
-                let spec = VapSpec { vn, port, selector, guard, uplink, reflect, tags: policy_of(tags)? };
+                let (guard, uplink, reflect, learn) = (flag(0), flag(1), flag(2), flag(3));
+                let spec = VapSpec { vn, port, selector, guard, learn, uplink, reflect, tags: policy_of(tags)? };
                 wish(&mut self.vaps, at, vap, Object::Vap(vap), Some(spec))
             }
             Command::VapDel { vap } => wish(&mut self.vaps, at, vap, Object::Vap(vap), None),

@@ -92,6 +92,8 @@ pub struct Model {
     pub vni_holders: BTreeMap<Vni, VnId>,
     /// Who has which frames of which port.
     pub selector_holders: BTreeMap<(PortId, Selector), VapId>,
+    /// Whose an index of the VAP table is.
+    pub vap_at: BTreeMap<Index, VapId>,
     /// FDB rows of all VNs.
     pub row_count: usize,
     /// Permitted sources of all VNs.
@@ -112,6 +114,16 @@ impl Model {
     /// The underlay port on whose link `remote` is.
     pub fn link_of(&self, remote: Ipv4Addr) -> Option<PortId> {
         self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote)).map(|(port, _)| *port)
+    }
+
+    /// The VAP that learns at these indices of VAP and VN, and its VN, if `source` is news there: a poller may have seen the frame before the
+    /// last batch, which may have brought its row or taken the VAP.
+    pub fn news(&self, vap: Index, vn: Index, source: MacAddr) -> Option<(VapId, VnId)> {
+        let id = *self.vap_at.get(&vap)?;
+        let spec = &self.vaps.get(&id)?.spec;
+        let is_same_vn = self.vns.get(&spec.vn).is_some_and(|row| row.index == vn);
+        let is_known = self.row(spec.vn, source) == Some(Dest::Vap(id));
+        (spec.learn && is_same_vn && !is_known).then_some((id, spec.vn))
     }
 
     fn row(&self, vn: VnId, mac: MacAddr) -> Option<Dest> {

@@ -56,10 +56,10 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: 
     meta.vap = index;
     meta.strip = length + strip;
     meta.group = destination.is_group();
-    meta.guard = vap.guard;
+    meta.check_source = vap.guard || vap.learn;
     meta.reflect = vap.reflect;
     meta.destination = pipeline.fdb.begin(FdbKey::new(vap.vn, destination));
-    if vap.guard {
+    if meta.check_source {
         meta.source = pipeline.fdb.begin(FdbKey::new(vap.vn, source));
     }
     Ok(())

@@ -1,17 +1,45 @@
-//! Source guard: a frame's source MAC must be a TSI's of the VAP it came from.
+//! Source guard and learning: a frame's source MAC should be a TSI's of the VAP it came from.
 
 use tables::Destination;
-use types::DropReason;
+use types::{DropReason, MacAddr, PortId};
 
-use crate::burst::Pipeline;
+use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
+use crate::packet::{Packet, Sighting, Sink};
 
-/// Drops every packet of a guarded VAP whose source has no row in the VN that names this VAP.
+/// Looks at every source MAC of a VAP that guards or learns: one whose row names this VAP passes, and costs nothing more.
 #[inline(never)]
-pub fn guard(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
-    for meta in metas.iter_mut().filter(|meta| meta.guard && meta.is_pending()) {
-        if pipeline.fdb.finish(meta.source) != Some(Destination::Vap(meta.vap).pack()) {
-            meta.verdict = Verdict::Drop(DropReason::SourceGuard);
+pub fn guard<P: Packet, S: Sink<P>>(
+    pipeline: &Pipeline<'_>,
+    port: PortId,
+    burst: &Burst<P>,
+    metas: &mut [Meta],
+    sink: &mut S,
+) {
+    for (packet, meta) in burst.iter().zip(metas).filter(|(_, meta)| meta.check_source && meta.is_pending()) {
+        let row = pipeline.fdb.finish(meta.source);
+        if row != Some(Destination::Vap(meta.vap).pack()) {
+            elsewhere(pipeline, port, packet, meta, row.is_some(), sink);
         }
+    }
+}
+
+/// A source MAC that has no row (yet), or one that names another place: then only whoever programs the rows can tell whether the station
+/// has moved, and until it says so a guarded VAP takes nothing from it.
+#[cold]
+fn elsewhere<P: Packet, S: Sink<P>>(
+    pipeline: &Pipeline<'_>,
+    port: PortId,
+    packet: &P,
+    meta: &mut Meta,
+    has_row: bool,
+    sink: &mut S,
+) {
+    let vap = pipeline.snapshot.vap(meta.vap);
+    if let (true, Some(source)) = (vap.learn, packet.data().get(6..).and_then(<[u8]>::first_chunk)) {
+        sink.seen(Sighting { port, vap: meta.vap, vn: meta.vn, source: MacAddr(*source) });
+    }
+    if vap.guard && (has_row || !vap.learn) {
+        meta.verdict = Verdict::Drop(DropReason::SourceGuard);
     }
 }

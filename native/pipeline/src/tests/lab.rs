@@ -11,7 +11,7 @@ use tables::{
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
 use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
 
-use crate::packet::{Packet, PuntClass, Sink};
+use crate::packet::{Packet, PuntClass, Sighting, Sink};
 use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline};
 
 pub const LINK_1: PortId = PortId(0);
@@ -96,6 +96,8 @@ pub struct Effects {
     /// `(vap, in packets, out packets)` of those that moved.
     pub vaps: Vec<(u16, u64, u64)>,
     pub copies: usize,
+    /// `(vap, source)` of MACs that were told.
+    pub seen: Vec<(u16, [u8; 6])>,
 }
 
 impl Effects {
@@ -129,6 +131,9 @@ impl Sink<TestPacket> for Recorder<'_> {
         }
         self.effects.punted.push((class, frame.to_vec()));
         Ok(())
+    }
+    fn seen(&mut self, sighting: Sighting) {
+        self.effects.seen.push((sighting.vap, sighting.source.0));
     }
 }
 

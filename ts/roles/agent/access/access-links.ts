@@ -18,7 +18,8 @@ import {
   type VdpMappingRules,
   type VdpVsiRow,
 } from '#protocol';
-import { Outbox } from './outbox.js';
+import { Alarm } from '../../engine/alarm.js';
+import { Outbox } from '../../engine/outbox.js';
 
 export interface AccessLinksOptions {
   readonly engine: Engine;
@@ -32,8 +33,6 @@ export interface AccessLinksOptions {
 
 /** VDP's requests to the TSI life cycle have numbers that those of the RPC never reach. */
 const FIRST_REQUEST = 2 ** 40;
-/** Node's timers take no more than 2^31 ms. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const VDP = 'vdp';
 
 interface Link {
@@ -52,9 +51,8 @@ export class AccessLinks {
   /** Events that wait for the one in work: effects are executed in their order before the next event. */
   readonly #events: VdpBridgeEvent[] = [];
   readonly #outbox: Outbox;
+  readonly #alarm = new Alarm(() => this.#tick());
   #isBusy = false;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt: number | null = null;
   #unsubscribe: (() => void) | undefined;
   #isClosed = false;
 
@@ -72,13 +70,15 @@ export class AccessLinks {
       const name = names.get(id);
       if (name === undefined) continue;
       const port = new AccessPort(
-        { name, mac, node, evb, firstSequence: randomInt(1, 65_536) },
+        { role: 'bridge', name, mac, node, evb, firstSequence: randomInt(1, 65_536) },
         {
           transmit: (frame) => this.#outbox.send(id, frame),
           deliver: (mac, pdu) => this.#enqueue({ type: 'pdu', peer: { port: name, svid: null, mac }, pdu }),
           finished: (token, delivered) => this.#enqueue({ type: delivered ? 'delivered' : 'undelivered', token }),
           parameters: (mac, parameters) =>
             this.#enqueue({ type: 'parameters', channel: { port: name, svid: null }, mac, parameters }),
+          // A station that began anew tells again what it holds.
+          renewed: () => undefined,
           dropped: (reason, error) => this.#dropped(id, reason, error),
         },
       );
@@ -92,7 +92,7 @@ export class AccessLinks {
   close(): void {
     this.#isClosed = true;
     this.#unsubscribe?.();
-    clearTimeout(this.#timer);
+    this.#alarm.set(null);
   }
 
   linkChanged(id: PortId, up: boolean): void {
@@ -153,7 +153,7 @@ export class AccessLinks {
       this.#isBusy = false;
     }
     this.#deadlines.set(VDP, this.#vdp.nextDeadline());
-    this.#wind();
+    this.#alarm.set(this.#deadlines.next());
   }
 
   #effect(effect: VdpBridgeEffect): void {
@@ -193,21 +193,7 @@ export class AccessLinks {
     this.#log.debug({ port: link.name, reason, error: error?.code }, error?.message ?? `dropped: ${reason}`);
   }
 
-  /** Sets the timer to the next deadline of all. */
-  #wind(): void {
-    const at = this.#deadlines.next();
-    if (at === this.#timerAt || this.#isClosed) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    if (at === null) return;
-    // Rounded up: a machine that is woken too early would be woken again at once.
-    const delay = Math.min(Math.max(0, Math.ceil(at - performance.now())), LONGEST_TIMER_MS);
-    this.#timer = setTimeout(() => this.#tick(), delay);
-    this.#timer.unref();
-  }
-
   #tick(): void {
-    this.#timerAt = null;
     const due = this.#deadlines.take(performance.now());
     for (const key of due) {
       if (key === VDP) this.#handle({ type: 'tick' });

@@ -1,0 +1,178 @@
+/**
+ * The station's end of one access link: LLDP, EVB and ECP (`AccessPort`) with VDP's station side on top. Commands and frames
+ * go in, frames and answers come out. VDP talks while a bridge is heard: what was held before is told to one that is new or
+ * began anew, since it may have forgotten it. Sans-IO: what comes of an event is handed to the outputs before the call
+ * returns, and time is an argument.
+ */
+import type { LinkName, MacAddr, NveError, Result, TsiHints } from '#model';
+import { AccessPort } from './access-port.js';
+import type { EvbParameters } from './evb-events.js';
+import type { RequestId } from './tsi-events.js';
+import type { VsiId } from './vdp-events.js';
+import { type StationRow, VdpStation } from './vdp-station.js';
+import type {
+  StationAssociation,
+  StationCommand,
+  StationVsi,
+  VdpStationEffect,
+  VdpStationEvent,
+} from './vdp-station-events.js';
+
+/** The bridge whose EVB TLV is heard. */
+export interface StationBridge {
+  readonly mac: MacAddr;
+  /** It takes GroupIDs, which name VNs. */
+  readonly groupId: boolean;
+}
+
+/** What happens because of a port. None of these may come back into the port before it has returned. */
+export interface StationPortOutputs {
+  transmit(frame: Uint8Array): void;
+  /** The command is done; null after a de-association. */
+  answer(request: RequestId, result: Result<StationAssociation | null>): void;
+  /** An association ended without a command. `retry`: asking again may help. */
+  ended(vsi: VsiId, error: NveError, retry: boolean): void;
+  /** A bridge is heard, another one, or one that began anew; null: none any more. */
+  bridge(bridge: StationBridge | null): void;
+  /** A VSI's state changed (RFC 8394 section 6). */
+  log(effect: Extract<VdpStationEffect, { type: 'log' }>): void;
+  /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
+  dropped(reason: string, error: NveError | null): void;
+}
+
+export interface StationPortOptions {
+  readonly name: LinkName;
+  readonly mac: MacAddr;
+  /** The node's name. */
+  readonly node: string;
+  readonly evb: EvbParameters;
+  /** 1 to 65535, random. */
+  readonly firstSequence: number;
+}
+
+export class StationPort {
+  readonly #outputs: StationPortOutputs;
+  readonly #access: AccessPort;
+  readonly #vdp: VdpStation;
+  /** For VDP: effects are executed in their order before the next event. */
+  readonly #events: VdpStationEvent[] = [];
+  #bridge: StationBridge | null = null;
+  #isBusy = false;
+
+  constructor(options: StationPortOptions, outputs: StationPortOutputs) {
+    this.#outputs = outputs;
+    this.#vdp = new VdpStation({ parameters: options.evb });
+    this.#access = new AccessPort(
+      { role: 'station', ...options },
+      {
+        transmit: (frame) => outputs.transmit(frame),
+        deliver: (mac, pdu) => {
+          if (mac === this.#bridge?.mac) this.#events.push({ type: 'pdu', pdu });
+          else outputs.dropped('vdp_not_our_bridge', null);
+        },
+        finished: (token, delivered) => this.#events.push({ type: delivered ? 'delivered' : 'undelivered', token }),
+        parameters: (mac, parameters) => {
+          if (mac === null) return;
+          if (parameters === null) {
+            this.#setBridge(null);
+            return;
+          }
+          this.#events.push({ type: 'parameters', parameters });
+          const { groupId } = parameters;
+          const before = this.#bridge;
+          this.#bridge = { mac, groupId };
+          // Of another one EVB tells that it is new, when it has told everything else.
+          if (before?.mac === mac && before.groupId !== groupId) this.#setBridge(this.#bridge);
+        },
+        renewed: (mac) => {
+          if (mac === this.#bridge?.mac) this.#setBridge(this.#bridge);
+        },
+        dropped: (reason, error) => outputs.dropped(reason, error),
+      },
+    );
+    // Until a bridge is heard.
+    this.#vdp.handle({ type: 'down' }, 0);
+  }
+
+  get bridge(): StationBridge | null {
+    return this.#bridge;
+  }
+
+  rows(): StationRow[] {
+    return this.#vdp.rows();
+  }
+
+  /** The port has a carrier. Telling it again does nothing. */
+  up(now: number): void {
+    this.#access.up(now);
+    this.#drain(now);
+  }
+
+  down(now: number): void {
+    this.#access.down(now);
+    this.#drain(now);
+  }
+
+  received(octets: Uint8Array, now: number): void {
+    this.#access.received(octets, now);
+    this.#drain(now);
+  }
+
+  /** `answer` follows. */
+  associate(request: RequestId, command: StationCommand, vsi: StationVsi, hints: TsiHints, now: number): void {
+    this.#events.push({ type: 'associate', request, command, vsi, hints });
+    this.#drain(now);
+  }
+
+  /** `answer` follows. */
+  deAssociate(request: RequestId, vsi: VsiId, now: number): void {
+    this.#events.push({ type: 'deAssociate', request, vsi });
+    this.#drain(now);
+  }
+
+  tick(now: number): void {
+    this.#access.tick(now);
+    this.#events.push({ type: 'tick' });
+    this.#drain(now);
+  }
+
+  nextDeadline(): number | null {
+    const times = [this.#access.nextDeadline(), this.#vdp.nextDeadline()].filter((at) => at !== null);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  #setBridge(bridge: StationBridge | null): void {
+    this.#bridge = bridge;
+    this.#events.push({ type: bridge === null ? 'down' : 'up' });
+    this.#outputs.bridge(bridge);
+  }
+
+  #drain(now: number): void {
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    try {
+      for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift())
+        for (const effect of this.#vdp.handle(event, now)) this.#effect(effect, now);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  #effect(effect: VdpStationEffect, now: number): void {
+    switch (effect.type) {
+      case 'send':
+        if (this.#bridge === null) this.#events.push({ type: 'undelivered', token: effect.token });
+        else this.#access.send(this.#bridge.mac, effect.token, effect.pdu, now);
+        break;
+      case 'answer':
+        this.#outputs.answer(effect.request, effect.result);
+        break;
+      case 'ended':
+        this.#outputs.ended(effect.vsi, effect.error, effect.retry);
+        break;
+      case 'log':
+        this.#outputs.log(effect);
+        break;
+    }
+  }
+}
