@@ -12,8 +12,6 @@ export interface AgentLink {
   readonly tagging: LinkTagging;
   /** What VAPs here do with the tenants' own tags (RFC 8014 section 3.1.1). */
   readonly tenantTags: TagPolicy;
-  /** Frames may go back to the VAP that they came from: reflective relay. After a change VAPs that are there need `Vns.linkChanged`. */
-  reflect: boolean;
   readonly maxVsis: number;
 }
 
@@ -70,7 +68,7 @@ export function channelLink(config: AgentConfig, access: AccessConfig, port: Por
 
 function linkOf(access: AccessConfig, port: PortId) {
   const { port: name, max_vsis: maxVsis } = access;
-  return { name, port, tenantTags: tagPolicyOf(access), reflect: false, maxVsis };
+  return { name, port, tenantTags: tagPolicyOf(access), maxVsis };
 }
 
 function tagPolicyOf({ scheme, tenant_tags: tags }: AccessConfig): TagPolicy {

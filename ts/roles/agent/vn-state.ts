@@ -82,6 +82,8 @@ export interface VnInput {
   /** What the NVA says; null while nothing is known yet. */
   readonly view: VnView | null;
   readonly self: NveId;
+  /** EVB has granted reflective relay on the link. */
+  readonly reflects: (link: LinkName) => boolean;
   readonly ids: Ids;
   readonly fault?: Fault | undefined;
 }
@@ -101,14 +103,15 @@ export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: Nve
 
 /** The VN without its rows, and by which next hop each other NVE of it is reached. Only new numbers are taken from `ids`. */
 export function vnStructure(input: VnInput): { state: EngineState; nextHops: ReadonlyMap<NveId, NextHopId> } {
-  const { local, view, self, ids } = input;
+  const { local, view, self, ids, reflects } = input;
   const { vn, mtu } = local.info;
   // Each NVE receives a VN under a Context ID of its own; the NVA may name another one than the VN's default.
   const vni = view?.members.get(self)?.contextId ?? local.info.vni;
   const objects: EngineObject[] = [{ op: 'VnSet', vn, vni, mtu }];
   for (const { link, tag } of local.vaps.values()) {
     const vap = ids.vap(vn, link.name, tag);
-    const { port, tenantTags: tags, reflect } = link;
+    const { port, tenantTags: tags } = link;
+    const reflect = reflects(link.name);
     objects.push({ op: 'VapSet', vap, vn, port, selector: selectorOf(tag), guard: true, uplink: false, reflect, tags });
   }
 

@@ -58,6 +58,7 @@ export class Vns {
   readonly #options: VnsOptions;
   readonly #ids = new Ids();
   readonly #vns = new Map<VnId, Entry>();
+  readonly #reflecting = new Set<LinkName>();
 
   constructor(options: VnsOptions) {
     this.#options = options;
@@ -78,6 +79,14 @@ export class Vns {
     this.#ids.forget(vn);
     const { reconciler } = this.#options;
     await Promise.all([scopeOf(vn), rowsOf(vn)].map((scope) => reconciler.set(scope, new Map())));
+  }
+
+  /** VAPs of the link send frames back to where they came from, or no longer. */
+  reflect(link: LinkName, on: boolean): void {
+    if (on) this.#reflecting.add(link);
+    else this.#reflecting.delete(link);
+    for (const [vn, { local }] of this.#vns)
+      if ([...local.vaps.values()].some((vap) => vap.link.name === link)) void this.refresh(vn, []);
   }
 
   /** Sets aside what the TSI will need: the VN is in the engine, nothing is forwarded for the TSI. */
@@ -194,7 +203,8 @@ export class Vns {
 
   #inputOf({ local }: Entry): VnInput {
     const { viewOf, self, fault } = this.#options;
-    return { local, view: viewOf(local.info.vn), self, ids: this.#ids, fault };
+    const reflects = (link: LinkName): boolean => this.#reflecting.has(link);
+    return { local, view: viewOf(local.info.vn), self, reflects, ids: this.#ids, fault };
   }
 
   /**
@@ -226,14 +236,6 @@ export class Vns {
         row.confirmed = false;
       }
     }
-  }
-
-  /** The settings of the link's VAPs are others now. */
-  async linkChanged(name: LinkName): Promise<void> {
-    const on = [...this.#vns.values()].filter(({ local }) =>
-      [...local.vaps.values()].some(({ link }) => link.name === name),
-    );
-    await Promise.all(on.map(({ local }) => this.refresh(local.info.vn, [])));
   }
 
   #change(local: LocalVn, tsi: TsiId, removed: readonly MacAddr[], restore: Unprogram['restore']): void {
