@@ -1,7 +1,7 @@
 // The configuration of `splitnve agent`, the NVE.
 
 import { z } from 'zod';
-import { engineSection, evbSection, logSection, nodeSection, portsSection, rpcSection } from './common.js';
+import { engineSection, evbSection, logSection, nodeSection, portsSection } from './common.js';
 import {
   endpointField,
   linkAddressField,
@@ -10,6 +10,7 @@ import {
   vlanPoolField,
   vnNameField,
 } from './fields.js';
+import { remoteRpcSection } from './rpc.js';
 
 export const agentConfig = z
   .strictObject({
@@ -67,7 +68,7 @@ export const agentConfig = z
           .describe('Where the NVA listens; tried in turn.'),
       })
       .describe('The Network Virtualization Authority.'),
-    rpc: rpcSection('agent'),
+    rpc: remoteRpcSection('agent'),
   })
   .describe('splitnve agent');
 
