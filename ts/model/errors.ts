@@ -92,7 +92,7 @@ export const ERRORS = {
   // RPC
   'NVE-RPC-001': {
     message: 'cannot reach {socket}: {reason}',
-    hint: 'Start splitnve agent or tnve with that socket, or name its socket with --socket.',
+    hint: 'Start splitnve agent or tnve there, or name another place with --socket or --tls.',
     exit: 69,
     retryable: true,
   },
@@ -129,6 +129,32 @@ export const ERRORS = {
 
   'NVE-RPC-009': { message: 'no port {port}: the ports are {known}', hint: 'See splitnve show ports.', exit: 3 },
   'NVE-RPC-010': { message: 'no VN {vn} here', hint: 'See splitnve show vn.', exit: 3 },
+  'NVE-RPC-011': {
+    message: '{client} may not use link {link}',
+    hint: "Name another link, or add this one to the links of [[rpc.tls.client]] {client} in the agent's configuration.",
+    exit: 77,
+  },
+  'NVE-RPC-012': {
+    message: 'the agent does not know {client}',
+    hint: "Add a [[rpc.tls.client]] with this name and its links to the agent's configuration.",
+    exit: 77,
+  },
+  'NVE-RPC-013': {
+    message: '{method} is served on the local socket only',
+    hint: 'Run it on the NVE itself, with --socket.',
+    exit: 77,
+  },
+  'NVE-RPC-014': { message: 'no TLS with {endpoint}: {reason}', hint: '{remedy}', exit: 77 },
+  'NVE-RPC-015': {
+    message: 'cannot use {file} as {what}: {reason}',
+    hint: 'Name a readable PEM file.',
+    exit: 78,
+  },
+  'NVE-RPC-016': {
+    message: "the agent does not accept the client's certificate: {reason}",
+    hint: 'Show one, of the authority that [rpc.tls] of the agent names and valid now (--cert and --key).',
+    exit: 77,
+  },
 
   // TSI
   'NVE-TSI-001': {

@@ -2,7 +2,7 @@
 // `expected <message>, got <what stands there>`. The rules themselves are the nouns' (../names.ts, ../ip.ts, …).
 
 import { z } from 'zod';
-import { type IpAddr, parseIpv4 } from '../ip.js';
+import { type IpAddr, parseIp, parseIpv4 } from '../ip.js';
 import { isGroupMac, type MacAddr, parseMac, parseUnicastMac } from '../mac.js';
 import { parseVnRef, type VnRef } from '../mapping.js';
 import { parseLinkName, parseNveId, parseTsiId, parseVnName } from '../names.js';
@@ -62,6 +62,27 @@ export const endpointField = z.string(ENDPOINT_EXPECTED).transform((text, contex
   context.addIssue({ code: 'custom', message: ENDPOINT_EXPECTED });
   return z.NEVER;
 });
+
+/** Where a TCP server listens. */
+export interface ListenAddress {
+  readonly host: IpAddr;
+  readonly port: number;
+}
+
+const LISTEN = 'an address and a port, such as "192.0.2.1:7891" or "[2001:db8::1]:7891"';
+export const listenField = z.string(LISTEN).transform((text, context): ListenAddress => {
+  const [, host4, host6, port] = /^(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\]):([0-9]{1,5})$/.exec(text) ?? [];
+  const host = host6 === undefined ? parseIpv4(host4) : parseIp(host6);
+  if (host.ok && Number(port) >= 1 && Number(port) <= 65535) return { host: host.value, port: Number(port) };
+  context.addIssue({ code: 'custom', message: LISTEN });
+  return z.NEVER;
+});
+
+/** The name of an access link, in which `*` may stand for any characters. */
+const LINK_PATTERN = `the name of an access link, of ${NAME}, in which "*" stands for any characters`;
+export const linkPatternField = z
+  .string(LINK_PATTERN)
+  .refine((text) => parseLinkName(text.replaceAll('*', 'x')).ok, LINK_PATTERN);
 
 /** An interface address and the length of its link's prefix. */
 export interface LinkAddress {

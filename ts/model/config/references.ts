@@ -15,7 +15,12 @@ export type RoleName = 'agent' | 'tnve' | 'nva';
 export function checkReferences(role: RoleName, root: unknown): Complaint[] {
   switch (role) {
     case 'agent':
-      return [...checkPorts(root), ...checkPortName(root, ['underlay', 'port']), ...checkAccess(root)];
+      return [
+        ...checkPorts(root),
+        ...checkPortName(root, ['underlay', 'port']),
+        ...checkAccess(root),
+        ...checkClients(root),
+      ];
     case 'tnve':
       return [...checkPorts(root), ...checkPortName(root, ['uplink', 'port'])];
     case 'nva':
@@ -151,6 +156,19 @@ function checkReservations(root: unknown): Complaint[] {
         .map((one) => ({ ...one, path: [section, n, ...one.path] }));
     }),
   );
+}
+
+/** Of two rules for one client only the first would count. */
+function checkClients(root: unknown): Complaint[] {
+  const clients = valueAt(root, ['rpc', 'tls', 'client']);
+  const names = (Array.isArray(clients) ? clients : []).map((client) => valueAt(client, ['name']));
+  return names.flatMap((name, n) => {
+    const earlier = names.indexOf(name);
+    if (name === undefined || earlier === n) return [];
+    return [
+      complain(['rpc', 'tls', 'client', n, 'name'], `another name than that of rpc.tls.client[${earlier}]`, name),
+    ];
+  });
 }
 
 /** An underlay address belongs to one NVE. */

@@ -107,11 +107,12 @@ export class Agent {
     this.#nva.start();
     const served = config.access.filter(({ vdp }) => vdp);
     await this.#access.start(new Map(served.map((access) => [this.#portOf(access.port), servedPort(access)])));
-    const { socket } = config.rpc;
+    const { socket, tls } = config.rpc;
     const onProblem = (error: Error): void =>
       this.#log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);
     this.#rpc = await RpcServer.listen({
       socket,
+      tls,
       role: 'agent',
       name: config.node.name,
       handlers: rpcHandlers({
@@ -121,10 +122,12 @@ export class Agent {
         tsis: this.#tsis,
         access: this.#access,
         nvaStatus: () => this.#nva.status(),
+        refusals: () => this.#rpc?.refusals() ?? new Map(),
       }),
       onProblem,
     });
-    this.#log.info({ component: 'agent', socket, fault: this.#parts.fault }, 'ready');
+    const listen = tls && `${tls.listen.host} ${tls.listen.port}`;
+    this.#log.info({ component: 'agent', socket, tls: listen, fault: this.#parts.fault }, 'ready');
   }
 
   async close(): Promise<void> {
