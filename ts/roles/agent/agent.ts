@@ -68,6 +68,7 @@ export class Agent {
       node: config.node.name,
       evb: config.evb,
       rules: vdpRules({ ports: Object.fromEntries(config.access.flatMap(({ port, vn }) => (vn ? [[port, vn]] : []))) }),
+      carrier: (link) => this.#linkChanged(link, true),
       ask: (command, answer) => this.#tsis.command(command, answer),
       channelChanged: () => {},
       remember: () => {},
