@@ -1,8 +1,8 @@
-// Sections that more than one role has: the node itself, its log, its engine, the engine's ports, its RPC socket.
+// Sections that more than one role has: the node itself, its log, its engine, the engine's ports, EVB.
 // Every default stands here and nowhere else; docs/configuration.md and the JSON Schema repeat them.
 
 import { z } from 'zod';
-import { ifaceField, intField, linkNameField, macField, nveIdField, pathField, socketField } from './fields.js';
+import { ifaceField, intField, linkNameField, macField, nveIdField, pathField } from './fields.js';
 
 export const nodeSection = z.strictObject({
   name: nveIdField.describe('The name of this node. An agent is known to the NVA by it (its NVE id).'),
@@ -118,17 +118,6 @@ export const evbSection = z
   .describe(
     'What EVB offers to the other side (IEEE 802.1Q clause D.2.12); of each value the greater of both sides holds.',
   );
-
-export function rpcSection(role: string) {
-  return z
-    .strictObject({
-      socket: socketField
-        .default(`/run/splitnve/${role}.sock`)
-        .describe('The Unix socket of the RPC; made with mode 0600.'),
-    })
-    .prefault({})
-    .describe('The RPC for hypervisors and the command line.');
-}
 
 export type EvbConfig = z.output<typeof evbSection>;
 export type EngineConfig = z.output<typeof engineSection>;
