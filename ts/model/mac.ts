@@ -34,7 +34,12 @@ export function parseUnicastMac(value: unknown): Result<MacAddr> {
 }
 
 export function isUnicastMac(mac: MacAddr): boolean {
-  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && mac !== '00:00:00:00:00:00';
+  return !isGroupMac(mac) && mac !== '00:00:00:00:00:00';
+}
+
+/** Multicast or broadcast (IEEE 802 section 8.2, the I/G bit). */
+export function isGroupMac(mac: MacAddr): boolean {
+  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
 }
 
 export function macFromBytes(bytes: Uint8Array): Result<MacAddr> {

@@ -1,48 +1,44 @@
 /**
- * One access port's control plane below VDP, on its default channel, at either end: LLDP and EVB with the neighbours, ECP
- * with each of them. Frames come in as octets and go out as octets; what ECP has carried goes to VDP, and what EVB has
- * negotiated to ECP and VDP. Which frames are whose is decided here. Sans-IO: what comes of an event is handed to the
+ * One physical access port's control plane below VDP, at either end: its channels, and CDCP, which says which S-channels there are. Octets
+ * come in and go out here; the tag of a frame says which channel's it is. Sans-IO: what comes of an event is handed to the
  * outputs before the call returns, and time is an argument.
+ *
+ * ```
+ *   frame ─► untagged, to the nearest non-TPMR bridge ─► AccessCdcp ─► which S-channels there are
+ *            untagged ─────────────────────────────────► AccessChannel null, the default channel
+ *            S-TAG of a channel ───────────────────────► AccessChannel SVID
+ *            any other tag ────────────────────────────► dropped
+ * ```
  */
-import type { LinkName, MacAddr, NveError } from '#model';
-import {
-  CHASSIS_ID_SUBTYPES,
-  decodeVdp,
-  ECP_SUBTYPES,
-  encodeVdp,
-  GROUP_ADDRESSES,
-  lldpText,
-  PORT_ID_SUBTYPES,
-  type VdpPdu,
-} from '#wire';
-import {
-  type AccessFrame,
-  accessHeader,
-  accessTlvs,
-  accessTlvsOf,
-  channelOf,
-  decodeAccessFrame,
-  encodeAccessFrame,
-} from './access-frames.js';
-import { EcpChannel } from './ecp.js';
-import type { EcpEffect, EcpEvent } from './ecp-events.js';
-import { EVB_STATION_MODES, EvbBridge } from './evb-bridge.js';
-import type { EvbEffect, EvbEvent, EvbOperational, EvbParameters } from './evb-events.js';
-import { EVB_BRIDGE_MODES, EvbStation } from './evb-station.js';
-import { LldpAgent } from './lldp.js';
-import { LLDP_TIMES, type LldpEffect, type LldpEvent } from './lldp-events.js';
+import type { LinkName, MacAddr, NveError, Vid } from '#model';
+import { GROUP_ADDRESSES, type VdpPdu } from '#wire';
+import { AccessCdcp, type SChannel } from './access-cdcp.js';
+import { AccessChannel, type PeerAddress } from './access-channel.js';
+import { type AccessFrame, channelOf, decodeAccessFrame, encodeAccessFrame, layerOf } from './access-frames.js';
+import type { CdcpBridge } from './cdcp-bridge.js';
+import type { CdcpAssignment } from './cdcp-events.js';
+import type { CdcpStation } from './cdcp-station.js';
+import { Deadlines } from './deadlines.js';
+import type { EvbOperational, EvbParameters } from './evb-events.js';
+import { channelText } from './vdp-events.js';
 
-/** What happens because of a port. None of these may come back into the port before it has returned. */
+/** What happens because of a port; `svid` null: on the default channel. None of these may come back into the port before it has returned. */
 export interface AccessPortOutputs {
   transmit(frame: Uint8Array): void;
   /** A VDP PDU of a peer: of a station, or of a station's bridge. */
-  deliver(peer: MacAddr, pdu: VdpPdu): void;
+  deliver(svid: Vid | null, peer: MacAddr, pdu: VdpPdu): void;
   /** What was sent with this token has arrived, or will not. */
   finished(token: number, delivered: boolean): void;
   /** What VDP's timers follow from; `peer` null: those of all peers without their own. Null: it has none of its own any more. */
-  parameters(peer: MacAddr | null, parameters: EvbOperational | null): void;
+  parameters(svid: Vid | null, peer: MacAddr | null, parameters: EvbOperational | null): void;
   /** The peer began anew, or is another one now: it may have forgotten what it knew. */
-  renewed(peer: MacAddr): void;
+  renewed(svid: Vid | null, peer: MacAddr): void;
+  /** At a bridge: frames of the channel go back to where they came from, or no longer. */
+  reflectiveRelay(svid: Vid | null, on: boolean): void;
+  /** An S-channel is there, or is gone for good. */
+  channel(channel: SChannel, isUp: boolean): void;
+  /** At a bridge, to be kept: `CdcpBridgeOptions.remembered` gives it back after a restart. */
+  remember(assignment: CdcpAssignment): void;
   /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
   dropped(reason: string, error: NveError | null): void;
 }
@@ -52,63 +48,62 @@ export interface AccessPortOptions {
   readonly role: 'bridge' | 'station';
   readonly name: LinkName;
   readonly mac: MacAddr;
-  /** The node's name: with it neighbours know two ports for one node's. */
+  /** The node's name: by it neighbours know two ports for one node's. */
   readonly node: string;
   readonly evb: EvbParameters;
-  /** 1 to 65535, random. */
-  readonly firstSequence: number;
+  /** At a bridge: stations may have it when they ask; at a station: ask for it. */
+  readonly reflectiveRelay: boolean;
+  /** Where peers of the default channel are spoken to. Within an S-channel there is no bridge between. */
+  readonly address: PeerAddress;
+  /** Who says which S-channels there are; null: there are none. */
+  readonly cdcp: CdcpBridge | CdcpStation | null;
+  /** For each new channel another number, 1 to 65535, random. */
+  readonly firstSequence: () => number;
 }
 
-/** Stations behind one port that are served at a time. */
-const MAX_STATIONS = 256;
-/** PDUs of one station that may wait: VDP has one under way. */
-const MAX_QUEUE = 4;
+const CDCP = 'cdcp';
+const NEAREST_CUSTOMER_BRIDGE: PeerAddress = { group: GROUP_ADDRESSES.nearestCustomerBridge };
 
 export class AccessPort {
   readonly #options: AccessPortOptions;
   readonly #outputs: AccessPortOutputs;
-  readonly #lldp: LldpAgent;
-  readonly #evb: EvbBridge | EvbStation;
-  readonly #ecp: EcpChannel;
+  readonly #cdcp: AccessCdcp | null;
+  readonly #channels = new Map<Vid | null, AccessChannel>();
+  readonly #deadlines = new Deadlines();
+  #isUp = false;
 
   constructor(options: AccessPortOptions, outputs: AccessPortOutputs) {
     this.#options = options;
     this.#outputs = outputs;
-    const { role, name, node, evb: parameters, firstSequence } = options;
-    this.#lldp = new LldpAgent({
-      ...LLDP_TIMES,
-      address: GROUP_ADDRESSES.nearestCustomerBridge,
-      chassisId: { subtype: CHASSIS_ID_SUBTYPES.local, octets: lldpText(node) },
-      portId: { subtype: PORT_ID_SUBTYPES.local, octets: lldpText(name) },
-      maxNeighbours: MAX_STATIONS,
-    });
-    const offer = { parameters, groupId: true, reflectiveRelay: false };
-    this.#evb =
-      role === 'bridge'
-        ? new EvbBridge({ ...offer, stationModes: EVB_STATION_MODES })
-        : new EvbStation({ ...offer, assumeGroupId: false, bridgeModes: EVB_BRIDGE_MODES });
-    this.#ecp = new EcpChannel({
-      role,
-      address: GROUP_ADDRESSES.nearestCustomerBridge,
-      unicast: 'auto',
-      parameters,
-      firstSequence,
-      subtypes: [ECP_SUBTYPES.vdp],
-      maxPeers: MAX_STATIONS,
-      maxQueue: MAX_QUEUE,
-    });
+    const { name: link, mac, node, cdcp, address } = options;
+    this.#channels.set(null, this.#channel(null, address));
+    const made = { link, mac, node };
+    this.#cdcp =
+      cdcp === null
+        ? null
+        : new AccessCdcp(
+            { ...made, cdcp },
+            {
+              transmit: (frame) => this.#transmit(frame),
+              channel: (channel, isUp, now) => this.#channelChanged(channel, isUp, now),
+              remember: (assignment) => outputs.remember(assignment),
+              dropped: (reason, error) => outputs.dropped(reason, error),
+            },
+          );
   }
 
   /** The port has a carrier. Telling it again does nothing. */
   up(now: number): void {
-    this.#toEvb({ type: 'up' }, now);
-    this.#toLldp({ type: 'up' }, now);
+    this.#isUp = true;
+    this.#toCdcp((cdcp) => cdcp.up(now));
+    for (const svid of [...this.#channels.keys()]) this.#toChannel(svid, (channel) => channel.up(now));
   }
 
+  /** S-channels outlive the carrier for a while (`CdcpBridgeOptions.graceMs`). */
   down(now: number): void {
-    this.#toLldp({ type: 'down' }, now);
-    this.#toEvb({ type: 'down' }, now);
-    this.#toEcp({ type: 'reset', peer: null, reason: 'carrierLost' }, now);
+    this.#isUp = false;
+    this.#toCdcp((cdcp) => cdcp.down(now));
+    for (const svid of [...this.#channels.keys()]) this.#toChannel(svid, (channel) => channel.down(now));
   }
 
   received(octets: Uint8Array, now: number): void {
@@ -117,137 +112,85 @@ export class AccessPort {
       this.#outputs.dropped(`bad_${layerOf(frame.error)}`, frame.error);
       return;
     }
-    // Frames of S-channels, and those with a tenant's tag.
-    if (channelOf(frame.value) !== null) {
+    const svid = channelOf(frame.value) as Vid | null | undefined;
+    if (svid === undefined || (svid !== null && this.#cdcp === null)) {
+      // A tenant's tag.
       this.#outputs.dropped('control_tagged', null);
-      return;
-    }
-    const { kind, src, dst } = frame.value;
-    switch (kind) {
-      case 'lldp':
-        // Each group address has an agent of its own (802.1AB clause 7.1); this one's neighbours are the EVB stations.
-        if (dst === GROUP_ADDRESSES.nearestCustomerBridge || dst === this.#options.mac)
-          this.#toLldp({ type: 'received', src, pdu: frame.value.pdu }, now);
-        break;
-      case 'ecp':
-        this.#toEcp({ type: 'received', src, dst, pdu: frame.value.pdu }, now);
-        break;
+    } else if (!this.#channels.has(svid)) {
+      this.#outputs.dropped('control_unknown_channel', null);
+    } else if (this.#cdcp !== null && isCdcp(frame.value)) {
+      const { value } = frame;
+      this.#toCdcp((cdcp) => cdcp.received(value, now));
+    } else {
+      this.#toChannel(svid, (channel) => channel.received(frame.value, now));
     }
   }
 
   /** A VDP PDU for a peer; `finished` follows. */
-  send(peer: MacAddr, token: number, pdu: VdpPdu, now: number): void {
-    const payload = encodeVdp(pdu);
-    if (!payload.ok) {
-      this.#outputs.dropped('unsendable', payload.error);
-      this.#outputs.finished(token, false);
+  send(svid: Vid | null, peer: MacAddr, token: number, pdu: VdpPdu, now: number): void {
+    if (this.#channels.has(svid)) {
+      this.#toChannel(svid, (channel) => channel.send(peer, token, pdu, now));
       return;
     }
-    const { vdp: subtype } = ECP_SUBTYPES;
-    this.#toEcp({ type: 'send', peer, token, subtype, payload: payload.value }, now);
+    this.#outputs.dropped('control_unknown_channel', null);
+    this.#outputs.finished(token, false);
   }
 
   tick(now: number): void {
-    this.#toLldp({ type: 'tick' }, now);
-    this.#toEcp({ type: 'tick' }, now);
+    for (const key of this.#deadlines.take(now)) {
+      if (key === CDCP) this.#toCdcp((cdcp) => cdcp.tick(now));
+      else this.#toChannel(svidOf(key), (channel) => channel.tick(now));
+    }
   }
 
   nextDeadline(): number | null {
-    const times = [this.#lldp.nextDeadline(), this.#ecp.nextDeadline()].filter((at) => at !== null);
-    return times.length === 0 ? null : Math.min(...times);
+    return this.#deadlines.next();
   }
 
-  #toLldp(event: LldpEvent, now: number): void {
-    for (const effect of this.#lldp.handle(event, now)) this.#lldpEffect(effect, now);
-  }
-
-  #lldpEffect(effect: LldpEffect, now: number): void {
-    switch (effect.type) {
-      case 'transmit':
-        this.#transmit({ kind: 'lldp', ...this.#header(effect.dst), pdu: effect.pdu });
-        break;
-      case 'neighbour': {
-        const { id, src: mac, pdu } = effect;
-        const { evb, problems } = accessTlvsOf(pdu);
-        for (const problem of problems) this.#outputs.dropped('bad_evb', problem);
-        this.#toEvb({ type: 'neighbour', id, mac, evb }, now);
-        break;
-      }
-      case 'neighbourGone':
-        this.#toEvb({ type: 'neighbourGone', id: effect.id }, now);
-        break;
-      case 'ignored':
-        this.#outputs.dropped('lldp_too_many_neighbours', null);
-        break;
+  #channelChanged(changed: SChannel, isUp: boolean, now: number): void {
+    const { svid } = changed;
+    if (isUp) {
+      this.#channels.set(svid, this.#channel(svid, NEAREST_CUSTOMER_BRIDGE));
+      this.#outputs.channel(changed, true);
+      if (this.#isUp) this.#toChannel(svid, (channel) => channel.up(now));
+    } else {
+      this.#toChannel(svid, (channel) => channel.down(now));
+      this.#channels.delete(svid);
+      this.#deadlines.set(keyOf(svid), null);
+      this.#outputs.channel(changed, false);
     }
   }
 
-  #toEvb(event: EvbEvent, now: number): void {
-    for (const effect of this.#evb.handle(event, now)) this.#evbEffect(effect, now);
+  #channel(svid: Vid | null, address: PeerAddress): AccessChannel {
+    const { role, name, mac, node, evb, reflectiveRelay, firstSequence } = this.#options;
+    const outputs = this.#outputs;
+    const link = channelText({ port: name, svid }) as LinkName;
+    return new AccessChannel(
+      { role, link, svid, mac, node, evb, reflectiveRelay, address, firstSequence: firstSequence() },
+      {
+        transmit: (frame) => this.#transmit(frame),
+        deliver: (peer, pdu) => outputs.deliver(svid, peer, pdu),
+        finished: (token, delivered) => outputs.finished(token, delivered),
+        parameters: (peer, parameters) => outputs.parameters(svid, peer, parameters),
+        renewed: (peer) => outputs.renewed(svid, peer),
+        reflectiveRelay: (on) => outputs.reflectiveRelay(svid, on),
+        dropped: (reason, error) => outputs.dropped(reason, error),
+      },
+    );
   }
 
-  #evbEffect(effect: EvbEffect, now: number): void {
-    switch (effect.type) {
-      case 'advertise': {
-        const tlvs = accessTlvs({ evb: effect.tlv });
-        if (tlvs.ok) this.#toLldp({ type: 'tlvs', tlvs: tlvs.value }, now);
-        else this.#outputs.dropped('unsendable', tlvs.error);
-        break;
-      }
-      case 'operational':
-        if (effect.peer !== null && this.#options.role === 'station')
-          this.#toEcp({ type: 'bind', peer: effect.peer }, now);
-        this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: effect.value }, now);
-        this.#outputs.parameters(effect.peer, effect.value);
-        break;
-      case 'peerGone':
-        // ECP's are set back to the local ones; it may still speak to the peer.
-        this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: this.#options.evb }, now);
-        this.#outputs.parameters(effect.peer, null);
-        break;
-      case 'ecpReset':
-        this.#toEcp({ type: 'reset', peer: effect.peer, reason: effect.reason }, now);
-        this.#outputs.renewed(effect.peer);
-        break;
-      case 'reflectiveRelay':
-        // Never granted: `EvbBridge` was told so.
-        break;
-    }
+  #toCdcp(work: (cdcp: AccessCdcp) => void): void {
+    const cdcp = this.#cdcp;
+    if (cdcp === null) return;
+    work(cdcp);
+    this.#deadlines.set(CDCP, cdcp.nextDeadline());
   }
 
-  #toEcp(event: EcpEvent, now: number): void {
-    for (const effect of this.#ecp.handle(event, now)) this.#ecpEffect(effect);
-  }
-
-  #ecpEffect(effect: EcpEffect): void {
-    switch (effect.type) {
-      case 'transmit':
-        this.#transmit({ kind: 'ecp', ...this.#header(effect.dst), pdu: effect.pdu });
-        break;
-      case 'deliver':
-        this.#deliver(effect.peer, effect.payload);
-        break;
-      case 'failed':
-        this.#outputs.dropped('ecp_not_acknowledged', effect.error);
-        this.#outputs.finished(effect.token, false);
-        break;
-      case 'dropped':
-        this.#outputs.dropped(`ecp_${snake(effect.reason)}`, null);
-        break;
-      case 'acknowledged':
-        this.#outputs.finished(effect.token, true);
-        break;
-    }
-  }
-
-  #deliver(peer: MacAddr, payload: Uint8Array): void {
-    const pdu = decodeVdp(payload);
-    if (pdu.ok) this.#outputs.deliver(peer, pdu.value);
-    else this.#outputs.dropped(`bad_${layerOf(pdu.error)}`, pdu.error);
-  }
-
-  #header(dst: MacAddr): ReturnType<typeof accessHeader> {
-    return accessHeader(this.#options.mac, dst, null);
+  #toChannel(svid: Vid | null, work: (channel: AccessChannel) => void): void {
+    const channel = this.#channels.get(svid);
+    if (channel === undefined) return;
+    work(channel);
+    this.#deadlines.set(keyOf(svid), channel.nextDeadline());
   }
 
   #transmit(frame: AccessFrame): void {
@@ -257,12 +200,14 @@ export class AccessPort {
   }
 }
 
-/** Which layer of a frame was wrong: `ecp` of `ecp.version`. */
-function layerOf(error: NveError): string {
-  const { at } = error.context;
-  return /^[a-z]+/.exec(`${at}`)?.[0] ?? 'frame';
+function isCdcp(frame: AccessFrame): frame is Extract<AccessFrame, { kind: 'lldp' }> {
+  return frame.kind === 'lldp' && frame.tags.length === 0 && frame.dst === GROUP_ADDRESSES.nearestNonTpmrBridge;
 }
 
-function snake(text: string): string {
-  return text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+function keyOf(svid: Vid | null): string {
+  return `${svid ?? 'default'}`;
+}
+
+function svidOf(key: string): Vid | null {
+  return key === 'default' ? null : (Number(key) as Vid);
 }

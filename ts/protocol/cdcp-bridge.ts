@@ -5,7 +5,7 @@
  */
 import type { CdcpPair, CdcpTlv } from '#wire';
 import type { CdcpAssignment, CdcpEffect, CdcpEvent, CdcpState } from './cdcp-events.js';
-import { CdcpPort, type CdcpPortOptions, DEFAULT_CHANNEL, SVID_MAX, SVID_MIN } from './cdcp-port.js';
+import { type CdcpChannels, CdcpPort, type CdcpPortOptions, DEFAULT_CHANNEL, SVID_MAX, SVID_MIN } from './cdcp-port.js';
 
 export interface CdcpBridgeOptions extends CdcpPortOptions {
   /** Inclusive (AdminCDCPSVIDPoolLow, -High). 0, 1 and 4095 are never assigned, whatever it says. */
@@ -22,8 +22,6 @@ export class CdcpBridge {
   readonly #options: CdcpBridgeOptions;
   readonly #reserved: ReadonlySet<number>;
   readonly #port: CdcpPort;
-  /** SVID by SCID, of the station that is there. */
-  #assigned = new Map<number, number>();
   readonly #remembered = new Map<string, CdcpAssignment>();
 
   constructor(options: CdcpBridgeOptions) {
@@ -32,10 +30,9 @@ export class CdcpBridge {
     for (const assignment of options.remembered) this.#remember(assignment);
     this.#port = new CdcpPort(options, {
       role: 'bridge',
-      // Only a station asks for SVIDs.
-      behaves: (peer) => peer.pairs.some(({ scid, svid }) => scid > 1 && svid === 0),
-      running: (id, peer) => this.#running(id, peer),
-      ended: () => this.#assigned.clear(),
+      // A bridge lists only what a station has asked it for, and we ask for nothing.
+      behaves: (peer) => peer.pairs.some(({ scid }) => scid > DEFAULT_CHANNEL.scid),
+      running: (id, peer, up) => this.#running(id, peer, up),
     });
   }
 
@@ -65,7 +62,7 @@ export class CdcpBridge {
     return this.#port.nextDeadline();
   }
 
-  #running(station: string, peer: CdcpTlv): { channels: CdcpPair[]; pairs: CdcpPair[] } {
+  #running(station: string, peer: CdcpTlv, up: ReadonlyMap<number, number>): CdcpChannels {
     const asked = new Map<number, number>();
     for (const { scid, svid } of peer.pairs) if (scid > DEFAULT_CHANNEL.scid && !asked.has(scid)) asked.set(scid, svid);
     // The default channel counts.
@@ -76,20 +73,23 @@ export class CdcpBridge {
 
     const assigned = new Map<number, number>();
     for (const scid of taken) {
-      const held = this.#assigned.get(scid);
-      if (held !== undefined) assigned.set(scid, held);
+      const svid = up.get(scid);
+      if (svid !== undefined) assigned.set(scid, svid);
     }
-    const used = new Set(assigned.values());
-    // First what was remembered for each channel, then what each asks for, then any: nobody takes another one's.
+    // Also those of the channels that are held.
+    const used = new Set(up.values());
+    const held = new Set([...up].filter(([scid]) => !assigned.has(scid)).map(([, svid]) => svid));
+    // First what was remembered for each channel, then what each asks for, then any: nobody takes another one's, but what is only
+    // held goes rather than what is wanted.
     for (const choose of [
       (scid: number) => this.#remembered.get(keyOf(station, scid))?.svid,
       (scid: number) => asked.get(scid),
-      () => this.#lowest(used),
+      () => this.#lowest(used) ?? held.values().next().value,
     ])
       for (const scid of taken) {
         if (assigned.has(scid)) continue;
         const svid = choose(scid);
-        if (svid === undefined || !this.#inPool(svid) || used.has(svid)) continue;
+        if (svid === undefined || !this.#inPool(svid) || (used.has(svid) && !held.delete(svid))) continue;
         assigned.set(scid, svid);
         used.add(svid);
       }
@@ -99,11 +99,12 @@ export class CdcpBridge {
       else if (this.#remember({ station, scid, svid }))
         this.#port.effects.push({ type: 'remember', assignment: { station, scid, svid } });
     }
-    this.#assigned = assigned;
     return {
       channels: [...assigned].map(([scid, svid]) => ({ scid, svid })),
       // In the station's order; 0: none could be supplied.
       pairs: taken.map((scid) => ({ scid, svid: assigned.get(scid) ?? 0 })),
+      // A restarting station lists nothing at first.
+      isHeld: (scid) => held.has(up.get(scid) ?? 0),
     };
   }
 

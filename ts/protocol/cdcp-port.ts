@@ -6,13 +6,16 @@
  *           up                    peer of the other role with SComp
  *   down ────────► notRunning ────────────────────────────────────► running ◄──┐ other list
  *    ▲  ▲              ▲ ▲                                            │ │ └──────┘
- *    │  │              │ └──────── no TLV, SComp = 0, equal roles ────┘ │ TTL expired, down
+ *    │  │              │ └──────── SComp = 0, equal roles ────────────┘ │ no TLV, TTL expired, down
  *    │  │ down         │ grace over                                     ▼
  *    │  └──────────────┴─────────────────────────────────────────── holding ──► running (the same peer is back)
  *    └── grace over without a carrier ────────────────────────────────┘
  * ```
  *
  * CDCP is for point-to-point links: the first peer that is heard is the peer, others wait until it is gone.
+ *
+ * A control plane that restarts begins with LLDP and no CDCP TLV, then with one that lists the default channel only. So both
+ * a lost peer and a channel that is no longer listed are held for the grace time.
  */
 import type { CdcpPair, CdcpTlv } from '#wire';
 import type { CdcpEffect, CdcpEvent, CdcpRoleOptions, CdcpState } from './cdcp-events.js';
@@ -33,10 +36,17 @@ export interface CdcpSide {
   readonly role: 'bridge' | 'station';
   /** Whether what the peer lists shows that it is on the other side, whatever its Role bit says. */
   behaves(peer: CdcpTlv, tlv: CdcpTlv | null): boolean;
-  /** What follows from the peer's list: the channels that shall be, and the pairs to advertise without the default one. */
-  running(id: string, peer: CdcpTlv): { channels: readonly CdcpPair[]; pairs: readonly CdcpPair[] };
-  /** A role that only a running peer gives has ended: nothing is held any more. */
-  ended(): void;
+  /** What follows from the peer's list. `up`: the channels there are, those that are held included. */
+  running(id: string, peer: CdcpTlv, up: ReadonlyMap<number, number>): CdcpChannels;
+}
+
+export interface CdcpChannels {
+  /** That shall be. */
+  readonly channels: readonly CdcpPair[];
+  /** To advertise, without the default one. */
+  readonly pairs: readonly CdcpPair[];
+  /** A channel that shall not be, but was there: whether it is held for the grace time. */
+  isHeld(scid: number): boolean;
 }
 
 export class CdcpPort {
@@ -46,6 +56,8 @@ export class CdcpPort {
   readonly #heard = new Map<string, CdcpTlv>();
   /** SVID by SCID. */
   readonly #channels = new Map<number, number>();
+  /** Those of them that are held, the first one first: until when. */
+  readonly #held = new Map<number, number>();
   #carrier = false;
   #state: CdcpState = 'down';
   /** `own` is the Role bit that we send as long as it is our peer. */
@@ -63,13 +75,15 @@ export class CdcpPort {
     return this.#state;
   }
 
-  /** The channels besides the default one. */
+  /** The channels besides the default one, those that are held included. */
   get channels(): readonly CdcpPair[] {
     return [...this.#channels].map(([scid, svid]) => ({ scid, svid }));
   }
 
   nextDeadline(): number | null {
-    return this.#state === 'holding' ? this.#until : null;
+    if (this.#state === 'holding') return this.#until;
+    const [first] = this.#held.values();
+    return first ?? null;
   }
 
   handle(event: Exclude<CdcpEvent, { type: 'wants' }>, now: number): CdcpEffect[] {
@@ -87,10 +101,8 @@ export class CdcpPort {
         break;
       case 'neighbour':
         if (!this.#carrier) break;
-        if (event.cdcp === null) {
-          // It has told us so itself: there is nothing to hold on to.
-          if (this.#heard.delete(event.id) && this.#peer?.id === event.id) this.#end();
-        } else this.#heard.set(event.id, event.cdcp);
+        if (event.cdcp === null) this.#heard.delete(event.id);
+        else this.#heard.set(event.id, event.cdcp);
         this.settle(now);
         break;
       case 'neighbourGone':
@@ -98,10 +110,8 @@ export class CdcpPort {
         this.settle(now);
         break;
       case 'tick':
-        if (this.#state === 'holding' && now >= this.#until) {
-          this.#end();
-          this.settle(now);
-        }
+        if (this.#state === 'holding' && now >= this.#until) this.#end();
+        this.settle(now);
         break;
     }
     return this.effects;
@@ -115,7 +125,7 @@ export class CdcpPort {
         break;
       case 'notRunning':
         if (!this.#carrier) this.#state = 'down';
-        else pairs = this.#begin();
+        else pairs = this.#begin(now);
         break;
       case 'running':
       case 'holding':
@@ -125,14 +135,14 @@ export class CdcpPort {
     this.#advertise(pairs ?? this.channels);
   }
 
-  #begin(): readonly CdcpPair[] | null {
+  #begin(now: number): readonly CdcpPair[] | null {
     const [first] = this.#heard;
     if (first === undefined || !this.#accepts(first[1])) return null;
     const [id, tlv] = first;
     // A peer that reads the bit the other way round would take equal bits for equal roles. Chosen once: two ends that each
     // follow the other would never come to rest.
     this.#peer = { id, bit: tlv.role, own: tlv.role === 1 ? 0 : 1 };
-    return this.#run(this.#peer, tlv);
+    return this.#run(this.#peer, tlv, now);
   }
 
   #goOn(now: number): readonly CdcpPair[] | null {
@@ -141,27 +151,37 @@ export class CdcpPort {
     if (peer === null || tlv === undefined) {
       if (this.#state === 'running') {
         this.#state = 'holding';
+        this.#held.clear();
         this.#until = now + this.#options.graceMs;
       }
       return null;
     }
     // Once taken for what it is, a peer stays so as long as its bit does; with SVIDs assigned it asks for none any more.
-    if (tlv.sComponent && (tlv.role === peer.bit || this.#accepts(tlv))) return this.#run(peer, tlv);
+    if (tlv.sComponent && (tlv.role === peer.bit || this.#accepts(tlv))) return this.#run(peer, tlv, now);
     this.#end();
-    return this.#carrier ? this.#begin() : null;
+    return this.#carrier ? this.#begin(now) : null;
   }
 
-  #run(peer: { readonly id: string; readonly own: 0 | 1 }, tlv: CdcpTlv): readonly CdcpPair[] {
+  #run(peer: { readonly id: string; readonly own: 0 | 1 }, tlv: CdcpTlv, now: number): readonly CdcpPair[] {
     this.#state = 'running';
     this.#peer = { ...peer, bit: tlv.role };
-    const { channels, pairs } = this.#side.running(peer.id, tlv);
+    const { channels, pairs, isHeld } = this.#side.running(peer.id, tlv, this.#channels);
+    const wanted = new Set(channels.map(({ scid }) => scid));
+    for (const scid of this.#channels.keys()) {
+      if (wanted.has(scid) || !isHeld(scid)) this.#held.delete(scid);
+      else if (!this.#held.has(scid)) this.#held.set(scid, now + this.#options.graceMs);
+    }
+    for (const [scid, until] of this.#held) if (now >= until) this.#held.delete(scid);
+    // The default channel counts. What is wanted now goes before what is held.
+    let excess = 1 + channels.length + this.#held.size - this.#options.channels;
+    for (const scid of this.#held.keys()) if (excess-- > 0) this.#held.delete(scid);
     this.#become(channels);
     return pairs;
   }
 
   #end(): void {
+    this.#held.clear();
     this.#become([]);
-    this.#side.ended();
     this.#peer = null;
     this.#state = this.#carrier ? 'notRunning' : 'down';
   }
@@ -170,7 +190,7 @@ export class CdcpPort {
   #become(channels: readonly CdcpPair[]): void {
     const wanted = new Map(channels.map(({ scid, svid }) => [scid, svid]));
     for (const [scid, svid] of this.#channels) {
-      if (wanted.get(scid) === svid) continue;
+      if (wanted.get(scid) === svid || this.#held.has(scid)) continue;
       this.#channels.delete(scid);
       this.effects.push({ type: 'channelDown', scid, svid });
     }

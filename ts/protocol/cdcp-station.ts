@@ -1,10 +1,11 @@
 /**
  * CDCP on the station's side (IEEE 802.1Q clause 42.4, role S): it lists the channels that it wants and takes the SVIDs
- * that the bridge supplies. A channel that the bridge no longer lists, or lists with SVID 0, goes down.
+ * that the bridge supplies. A channel that is no longer wanted, or that the bridge lists with SVID 0, goes down; one that the
+ * bridge no longer lists does so after the grace time.
  */
 import type { CdcpPair, CdcpTlv } from '#wire';
 import type { CdcpEffect, CdcpEvent, CdcpState } from './cdcp-events.js';
-import { CdcpPort, type CdcpPortOptions, DEFAULT_CHANNEL, SVID_MAX, SVID_MIN } from './cdcp-port.js';
+import { type CdcpChannels, CdcpPort, type CdcpPortOptions, DEFAULT_CHANNEL, SVID_MAX, SVID_MIN } from './cdcp-port.js';
 
 export interface CdcpStationOptions extends CdcpPortOptions {
   /** SCIDs besides the default channel's 1. */
@@ -29,7 +30,6 @@ export class CdcpStation {
       behaves: (peer, tlv) =>
         tlv !== null && peer.pairs.every(({ svid }) => svid !== 0) && peer.pairs.length > 0 && peer.role === tlv.role,
       running: (_, peer) => this.#running(peer),
-      ended: () => {},
     });
   }
 
@@ -61,7 +61,7 @@ export class CdcpStation {
     return this.#port.nextDeadline();
   }
 
-  #running(peer: CdcpTlv): { channels: CdcpPair[]; pairs: CdcpPair[] } {
+  #running(peer: CdcpTlv): CdcpChannels {
     const { effects } = this.#port;
     // The default channel counts.
     const room = Math.max(0, Math.min(this.#options.channels, peer.channels) - 1);
@@ -87,6 +87,8 @@ export class CdcpStation {
     return {
       channels: [...supplied].map(([scid, svid]) => ({ scid, svid })),
       pairs: wants.map((scid) => ({ scid, svid: supplied.get(scid) ?? this.#last.get(scid) ?? 0 })),
+      // A restarting bridge does not list it yet; one with SVID 0 is refused.
+      isHeld: (scid) => wants.includes(scid) && !peer.pairs.some((pair) => pair.scid === scid),
     };
   }
 }

@@ -92,12 +92,15 @@ describe('CDCP bridge, every state with every event', () => {
       peer: [begun, 'running'],
       'second peer': [begun, 'running'],
       'other list': [one, 'running'],
+      // `tolerant`: who lists channels that we never asked for is a station that reads the Role bit the other way round.
+      'equal roles': [['remember 9:101', 'up 9:101', 'advertise 1 1:1 9:101'], 'running'],
     },
     running: {
       ...quiet('running'),
       down: [['advertise none'], 'holding'],
-      'other list': [['down 2:101', 'advertise 0 1:1 3:102'], 'running'],
-      'no TLV': [end, 'notRunning'],
+      // The channel that is no longer listed is held.
+      'other list': [['advertise 0 1:1 3:102'], 'running'],
+      'no TLV': [[], 'holding'],
       'no S-component': [end, 'notRunning'],
       gone: [[], 'holding'],
     },
@@ -105,7 +108,7 @@ describe('CDCP bridge, every state with every event', () => {
       ...quiet('holding'),
       down: [['advertise none'], 'holding'],
       peer: [[], 'running'],
-      'other list': [['down 2:101', 'advertise 0 1:1 3:102'], 'running'],
+      'other list': [['advertise 0 1:1 3:102'], 'running'],
       // It is back and cannot do it any more.
       'no S-component': [end, 'notRunning'],
       'tick after the grace': [end, 'notRunning'],
@@ -147,8 +150,8 @@ describe('CDCP station, every state with every event', () => {
     running: {
       ...quiet('running'),
       down: [['advertise none'], 'holding'],
-      'other list': [['down 2:101'], 'running'],
-      'no TLV': [end, 'notRunning'],
+      'other list': [[], 'running'],
+      'no TLV': [[], 'holding'],
       'no S-component': [end, 'notRunning'],
       gone: [[], 'holding'],
       wants: [['down 3:102', 'advertise 1 1:1 2:101'], 'running'],
@@ -157,7 +160,7 @@ describe('CDCP station, every state with every event', () => {
       ...quiet('holding'),
       down: [['advertise none'], 'holding'],
       peer: [[], 'running'],
-      'other list': [['down 2:101'], 'running'],
+      'other list': [[], 'running'],
       'no S-component': [end, 'notRunning'],
       'tick after the grace': [end, 'notRunning'],
     },
@@ -169,6 +172,49 @@ describe('CDCP station, every state with every event', () => {
     expect(machine.state).toBe(state);
     const [event, at] = events[name] as [CdcpEvent, number];
     expect([drive(machine, event, at), machine.state]).toEqual(table[state]?.[name]);
+  });
+});
+
+describe('what is no longer listed is held for the grace time', () => {
+  const LESS = heard(tlv(1, [[3, 102]]));
+  const bridge = (options: Partial<CdcpBridgeOptions> = {}) =>
+    prepared(new CdcpBridge({ ...bridgeOptions, ...options }), { type: 'up' }, heard(WANTS));
+
+  it('goes when the time is over', () => {
+    const machine = prepared(bridge(), LESS);
+    expect([machine.channels.length, machine.nextDeadline()]).toEqual([2, 1000]);
+    expect(drive(machine, { type: 'tick' }, 999)).toEqual([]);
+    expect(drive(machine, { type: 'tick' }, 1000)).toEqual(['down 2:101']);
+    expect(machine.nextDeadline()).toBeNull();
+  });
+
+  it('stays when the control plane of the station has restarted: no TLV, no channel listed, then all without SVIDs', () => {
+    const machine = bridge();
+    const all = [heard(null), heard(tlv(1, [])), heard(WANTS)].flatMap((event, i) => drive(machine, event, 300 * i));
+    expect(all).toEqual(['advertise 0 1:1', 'advertise 0 1:1 2:101 3:102']);
+    expect(machine.nextDeadline()).toBeNull();
+  });
+
+  it('gives way to what is wanted: its SVID, and its place among the channels', () => {
+    const list = heard(tlv(1, [[4, 0]]));
+    expect(drive(bridge({ svidPool: { low: 101, high: 102 }, reserved: [] }), list)).toEqual([
+      'remember 4:101',
+      'down 2:101',
+      'up 4:101',
+      'advertise 0 1:1 4:101',
+    ]);
+    expect(drive(bridge({ channels: 3 }), list)).toContain('down 2:101');
+  });
+
+  it('at a station too, as long as it wants the channel', () => {
+    const machine = prepared(new CdcpStation(stationOptions), { type: 'up' }, heard(GIVES), heard(tlv(0, [])));
+    expect(drive(machine, heard(GIVES), 500)).toEqual([]);
+    machine.handle(heard(tlv(0, [])), 600);
+    expect(drive(machine, { type: 'wants', scids: [3] }, 700)).toContain('down 2:101');
+    expect(drive(machine, { type: 'tick' }, 1600)).toContain('down 3:102');
+    // SVID 0 is the bridge's word.
+    machine.handle(heard(GIVES), 2000);
+    expect(drive(machine, heard(tlv(0, [[3, 0]])), 2000)).toContain('down 3:102');
   });
 });
 

@@ -9,7 +9,7 @@
  * What a reset forgets: the last sequence number that was received (a station that restarted begins with 1 again, which
  * would pass for a duplicate); with `carrierLost` also whatever waits, and the peer itself.
  */
-import { type MacAddr, nveError } from '#model';
+import { isGroupMac, type MacAddr, nveError } from '#model';
 import type { EcpPdu } from '#wire';
 import type {
   EcpDropReason,
@@ -265,7 +265,7 @@ export class EcpChannel {
   /** 802.1Qcy permits other addresses than the nearest customer bridge's; RFC 8394 requirement 1 needs them. */
   #destination({ mac, heardOn }: EcpPeer): MacAddr {
     const { address, unicast } = this.#options;
-    const group = heardOn !== null && isGroup(heardOn) ? heardOn : address;
+    const group = heardOn !== null && isGroupMac(heardOn) ? heardOn : address;
     if (mac === null) return address;
     switch (unicast) {
       case 'always':
@@ -273,11 +273,7 @@ export class EcpChannel {
       case 'never':
         return group;
       case 'auto':
-        return this.#peers.size > 1 || (heardOn !== null && !isGroup(heardOn)) ? mac : group;
+        return this.#peers.size > 1 || (heardOn !== null && !isGroupMac(heardOn)) ? mac : group;
     }
   }
-}
-
-function isGroup(mac: MacAddr): boolean {
-  return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
 }

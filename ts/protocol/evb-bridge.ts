@@ -131,8 +131,9 @@ export class EvbBridge {
 
   /** Reflective relay, what each station has of it, and what is advertised follow from the rest. */
   #settle(): void {
-    const wanted = [...this.#stations.values()].some(({ evb }) => evb.station.reflectiveRelayRequest);
-    const relay = this.#up && this.#capable && wanted;
+    // A station that switches by itself must not get back what it sent because another one wants so.
+    const wanted = [...this.#stations.values()].every(({ evb }) => evb.station.reflectiveRelayRequest);
+    const relay = this.#up && this.#capable && this.#stations.size > 0 && wanted;
     if (relay !== this.#relay) {
       this.#relay = relay;
       this.#effects.push({ type: 'reflectiveRelay', on: relay });

@@ -293,6 +293,14 @@ describe('reflective relay', () => {
     expect(drive(machine, { type: 'neighbourGone', id: 'a' })).toContain('relay off');
   });
 
+  it('is on only while all stations ask', () => {
+    const machine = new EvbBridge(bridgeOptions);
+    const asks = ofStation({}, { reflectiveRelayRequest: true });
+    expect(drive(machine, { type: 'up' }, heard(asks, 'a'))).toContain('relay on');
+    expect(drive(machine, heard(ofStation(), 'b'))).toContain('relay off');
+    expect(drive(machine, heard(asks, 'b'))).toContain('relay on');
+  });
+
   it('is never on when it is not allowed', () => {
     const machine = new EvbBridge({ ...bridgeOptions, reflectiveRelay: false });
     drive(machine, { type: 'up' });

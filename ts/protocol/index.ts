@@ -2,6 +2,8 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 
+export type { SChannel } from './access-cdcp.js';
+export type { PeerAddress } from './access-channel.js';
 export * from './access-frames.js';
 export * from './access-port.js';
 export * from './cdcp-bridge.js';

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { LinkName, MacAddr } from '#model';
 import { NO_HINTS } from '#model';
-import { associationsOf, responseStatus, type VdpAssociation, type VdpPdu } from '#wire';
+import { associationsOf, GROUP_ADDRESSES, responseStatus, type VdpAssociation, type VdpPdu } from '#wire';
 import { AccessPort } from './access-port.js';
 import { EVB_DEFAULTS } from './evb-tlv.js';
 import { StationPort } from './station-port.js';
@@ -36,13 +36,26 @@ const vid = ({ filter }: VdpAssociation): number => (filter.kind === 'opaque' ? 
 
 function startBridge(firstSequence = 500): void {
   bridge = new AccessPort(
-    { role: 'bridge', name: 'access0' as LinkName, mac: BRIDGE, node: 'nve1', evb: EVB, firstSequence },
+    {
+      role: 'bridge',
+      name: 'access0' as LinkName,
+      mac: BRIDGE,
+      node: 'nve1',
+      evb: EVB,
+      reflectiveRelay: false,
+      address: { group: GROUP_ADDRESSES.nearestCustomerBridge },
+      cdcp: null,
+      firstSequence: () => firstSequence,
+    },
     {
       transmit: (frame) => wire.push({ to: 'station', frame }),
-      deliver: (mac, pdu) => later.push(() => serve(mac, pdu)),
+      deliver: (_, mac, pdu) => later.push(() => serve(mac, pdu)),
       finished: () => undefined,
       parameters: () => undefined,
       renewed: () => undefined,
+      reflectiveRelay: () => undefined,
+      channel: () => undefined,
+      remember: () => undefined,
       dropped: (reason) => told.push(`bridge dropped ${reason}`),
     },
   );
@@ -55,7 +68,7 @@ function serve(mac: MacAddr, pdu: VdpPdu): void {
     asked.push(`${association.command} ${vid(association)}`);
     return reply(association);
   });
-  bridge.send(mac, ++token, { managerId: pdu.managerId, tlvs: answers }, now);
+  bridge.send(null, mac, ++token, { managerId: pdu.managerId, tlvs: answers }, now);
 }
 
 /** Carries frames until there are none. */
@@ -176,7 +189,7 @@ describe('a station', () => {
     pass(100);
     const end = (status: number): void => {
       const tlv = granted({ ...(station.rows()[0]?.held as VdpAssociation), command: 'deAssociate' });
-      bridge.send(STATION, ++token, { managerId: stationVsi().managerId, tlvs: [{ ...tlv, status }] }, now);
+      bridge.send(null, STATION, ++token, { managerId: stationVsi().managerId, tlvs: [{ ...tlv, status }] }, now);
       pass(100);
     };
     end(0);

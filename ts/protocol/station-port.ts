@@ -5,6 +5,7 @@
  * returns, and time is an argument.
  */
 import type { LinkName, MacAddr, NveError, Result, TsiHints } from '#model';
+import { GROUP_ADDRESSES } from '#wire';
 import { AccessPort } from './access-port.js';
 import type { EvbParameters } from './evb-events.js';
 import type { RequestId } from './tsi-events.js';
@@ -63,15 +64,22 @@ export class StationPort {
     this.#outputs = outputs;
     this.#vdp = new VdpStation({ parameters: options.evb });
     this.#access = new AccessPort(
-      { role: 'station', ...options },
+      {
+        role: 'station',
+        ...options,
+        firstSequence: () => options.firstSequence,
+        reflectiveRelay: false,
+        address: { group: GROUP_ADDRESSES.nearestCustomerBridge },
+        cdcp: null,
+      },
       {
         transmit: (frame) => outputs.transmit(frame),
-        deliver: (mac, pdu) => {
+        deliver: (_, mac, pdu) => {
           if (mac === this.#bridge?.mac) this.#events.push({ type: 'pdu', pdu });
           else outputs.dropped('vdp_not_our_bridge', null);
         },
         finished: (token, delivered) => this.#events.push({ type: delivered ? 'delivered' : 'undelivered', token }),
-        parameters: (mac, parameters) => {
+        parameters: (_, mac, parameters) => {
           if (mac === null) return;
           if (parameters === null) {
             this.#setBridge(null);
@@ -84,9 +92,12 @@ export class StationPort {
           // Of another one EVB tells that it is new, when it has told everything else.
           if (before?.mac === mac && before.groupId !== groupId) this.#setBridge(this.#bridge);
         },
-        renewed: (mac) => {
+        renewed: (_, mac) => {
           if (mac === this.#bridge?.mac) this.#setBridge(this.#bridge);
         },
+        reflectiveRelay: () => undefined,
+        channel: () => undefined,
+        remember: () => undefined,
         dropped: (reason, error) => outputs.dropped(reason, error),
       },
     );
@@ -162,7 +173,7 @@ export class StationPort {
     switch (effect.type) {
       case 'send':
         if (this.#bridge === null) this.#events.push({ type: 'undelivered', token: effect.token });
-        else this.#access.send(this.#bridge.mac, effect.token, effect.pdu, now);
+        else this.#access.send(null, this.#bridge.mac, effect.token, effect.pdu, now);
         break;
       case 'answer':
         this.#outputs.answer(effect.request, effect.result);

@@ -2,7 +2,14 @@
 
 import { z } from 'zod';
 import { engineSection, evbSection, logSection, nodeSection, portsSection, rpcSection } from './common.js';
-import { endpointField, linkAddressField, linkNameField, vlanPoolField, vnNameField } from './fields.js';
+import {
+  endpointField,
+  linkAddressField,
+  linkNameField,
+  stationAddressField,
+  vlanPoolField,
+  vnNameField,
+} from './fields.js';
 
 export const agentConfig = z
   .strictObject({
@@ -33,6 +40,17 @@ export const agentConfig = z
             .optional()
             .describe(
               'The VN of VSIs whose VDP filter carries no GroupID (formats 1 and 2); without it they are refused.',
+            ),
+          reflective_relay: z
+            .boolean()
+            .default(false)
+            .describe(
+              'Whether EVB grants reflective relay: when all stations of the link ask for it, frames go back to the link they came from.',
+            ),
+          ecp_address: stationAddressField
+            .prefault('nearest-customer-bridge')
+            .describe(
+              'Where stations are spoken to over LLDP and ECP: a group address, or with "unicast" each at its own. A bridge that runs STP passes nothing to the nearest customer bridge address: stations behind it need another group, or speak to the MAC of the port.',
             ),
         }),
       )

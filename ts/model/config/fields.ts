@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { type IpAddr, parseIpv4 } from '../ip.js';
-import { parseUnicastMac } from '../mac.js';
+import { isGroupMac, type MacAddr, parseMac, parseUnicastMac } from '../mac.js';
 import { parseLinkName, parseNveId, parseTsiId, parseVnName } from '../names.js';
 import { parseVid, type Vid } from '../numbers.js';
 import type { Result } from '../result.js';
@@ -115,6 +115,21 @@ export const vlanPoolField = z.string(VLAN_POOL).transform((text, context): Vlan
     ranges.push({ from: from.value, to: to.value });
   }
   return ranges;
+});
+
+/** Where the EVB stations of an access link are spoken to: at a group address, or each at its own. */
+export type StationAddressConfig = { readonly group: MacAddr } | 'unicast';
+
+const STATION_ADDRESS = '"nearest-customer-bridge", "unicast" or a group MAC address such as "01:80:c2:00:00:0e"';
+const NEAREST_CUSTOMER_BRIDGE = '01:80:c2:00:00:00' as MacAddr;
+const BROADCAST = 'ff:ff:ff:ff:ff:ff';
+export const stationAddressField = z.string(STATION_ADDRESS).transform((text, context): StationAddressConfig => {
+  if (text === 'unicast') return text;
+  if (text === 'nearest-customer-bridge') return { group: NEAREST_CUSTOMER_BRIDGE };
+  const mac = parseMac(text);
+  if (mac.ok && isGroupMac(mac.value) && mac.value !== BROADCAST) return { group: mac.value };
+  context.addIssue({ code: 'custom', message: STATION_ADDRESS });
+  return z.NEVER;
 });
 
 /** A whole number within bounds; the message tells the bounds. */

@@ -11,6 +11,7 @@ import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { AccessLinks } from './access/access-links.js';
+import { servedPort } from './access/served-port.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { rpcHandlers } from './rpc.js';
@@ -66,6 +67,9 @@ export class Agent {
       evb: config.evb,
       rules: vdpRules({ ports: Object.fromEntries(config.access.flatMap(({ port, vn }) => (vn ? [[port, vn]] : []))) }),
       ask: (command, answer) => this.#tsis.command(command, answer),
+      channelChanged: () => {},
+      remember: () => {},
+      reflect: (link, on) => this.#vns.reflect(link, on),
     });
   }
 
@@ -98,8 +102,8 @@ export class Agent {
         this.#parts.onFailure(nveError('NVE-ENG-000', { reason: `poller ${event.poller}: ${event.message}` }));
     });
     this.#nva.start();
-    const served = config.access.filter(({ vdp }) => vdp).map(({ port }) => [this.#portOf(port), port] as const);
-    await this.#access.start(new Map(served));
+    const served = config.access.filter(({ vdp }) => vdp);
+    await this.#access.start(new Map(served.map((access) => [this.#portOf(access.port), servedPort(access)])));
     const { socket } = config.rpc;
     const onProblem = (error: Error): void =>
       this.#log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);

@@ -72,6 +72,8 @@ export interface VnInput {
   readonly view: VnView | null;
   readonly self: NveId;
   readonly portOf: (link: LinkName) => PortId;
+  /** EVB has granted reflective relay on the link. */
+  readonly reflects: (link: LinkName) => boolean;
   readonly ids: Ids;
   readonly fault?: Fault | undefined;
 }
@@ -91,7 +93,7 @@ export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: Nve
 
 /** The VN without its rows, and by which next hop each other NVE of it is reached. Only new numbers are taken from `ids`. */
 export function vnStructure(input: VnInput): { state: EngineState; nextHops: ReadonlyMap<NveId, NextHopId> } {
-  const { local, view, self, ids, portOf } = input;
+  const { local, view, self, ids, portOf, reflects } = input;
   const { vn, mtu } = local.info;
   // Each NVE receives a VN under a Context ID of its own; the NVA may name another one than the VN's default.
   const vni = view?.members.get(self)?.contextId ?? local.info.vni;
@@ -106,6 +108,7 @@ export function vnStructure(input: VnInput): { state: EngineState; nextHops: Rea
       selector: { kind: 'c-tag', vid },
       guard: true,
       uplink: false,
+      reflect: reflects(link),
     });
   }
 

@@ -56,6 +56,7 @@ export class Vns {
   readonly #options: VnsOptions;
   readonly #ids = new Ids();
   readonly #vns = new Map<VnId, Entry>();
+  readonly #reflecting = new Set<LinkName>();
 
   constructor(options: VnsOptions) {
     this.#options = options;
@@ -76,6 +77,14 @@ export class Vns {
     this.#ids.forget(vn);
     const { reconciler } = this.#options;
     await Promise.all([scopeOf(vn), rowsOf(vn)].map((scope) => reconciler.set(scope, new Map())));
+  }
+
+  /** VAPs of the link send frames back to where they came from, or no longer. */
+  reflect(link: LinkName, on: boolean): void {
+    if (on) this.#reflecting.add(link);
+    else this.#reflecting.delete(link);
+    for (const [vn, { local }] of this.#vns)
+      if ([...local.vaps.values()].some((vap) => vap.link === link)) void this.refresh(vn, []);
   }
 
   /** Sets aside what the TSI will need: the VN is in the engine, nothing is forwarded for the TSI. */
@@ -189,7 +198,8 @@ export class Vns {
 
   #inputOf({ local }: Entry): VnInput {
     const { viewOf, self, portOf, fault } = this.#options;
-    return { local, view: viewOf(local.info.vn), self, portOf, ids: this.#ids, fault };
+    const reflects = (link: LinkName): boolean => this.#reflecting.has(link);
+    return { local, view: viewOf(local.info.vn), self, portOf, reflects, ids: this.#ids, fault };
   }
 
   /**

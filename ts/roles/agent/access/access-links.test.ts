@@ -17,7 +17,7 @@ rpc.socket = "SOCKET"
 nva.endpoints = ["tcp:198.51.100.1:7890"]
 underlay = { port = "fabric0", address = "192.0.2.1/24" }
 port = [{ name = "fabric0", driver = "net_ring", mtu = 1600 }, { name = "access0", driver = "net_ring" }]
-access = [{ port = "access0", vlan_pool = "100-101" }]
+access = [{ port = "access0", vlan_pool = "100-101"ACCESS }]
 # 0.16 s: nothing is sent again while the test waits.
 evb.rte = 14
 `;
@@ -42,10 +42,12 @@ let agent: Agent;
 let nva: FakeNva;
 let client: HypervisorClient;
 
-beforeEach(async () => {
+beforeEach(() => start());
+/** The agent, with this in its `[[access]]`. */
+async function start(access = ''): Promise<void> {
   directory = mkdtempSync(join(tmpdir(), 'splitnve-access-'));
   engine = new FakeEngine();
-  const text = CONFIG.replace('SOCKET', join(directory, 'agent.sock'));
+  const text = CONFIG.replace('SOCKET', join(directory, 'agent.sock')).replace('ACCESS', access);
   agent = await Agent.start({
     config: unwrap(parseConfig('agent', text, 'test.toml')),
     engine,
@@ -58,12 +60,17 @@ beforeEach(async () => {
     onFailure: (error) => expect.unreachable(String(error)),
   });
   client = new HypervisorClient({ socket: join(directory, 'agent.sock') });
-});
-afterEach(async () => {
+}
+async function stop(): Promise<void> {
   client.close();
   await agent.close();
   rmSync(directory, { recursive: true });
-});
+}
+afterEach(stop);
+async function restart(access: string): Promise<void> {
+  await stop();
+  await start(access);
+}
 
 const punt = (hex: string, kind = 'ecp'): void =>
   engine.punt({ port: 1, vap: null, class: kind, timestampNs: 0n, frame: Buffer.from(hex, 'hex') });
@@ -137,5 +144,78 @@ describe('a station at an access link', () => {
       .map(({ reason, packets }) => [reason, packets]);
     expect(Object.fromEntries(counted)).toMatchObject({ bad_ethernet: 1, bad_lldp: 1, bad_vdp: 1 });
     expect(await client.list()).toEqual([]);
+  });
+});
+
+describe('reflective relay', () => {
+  /** Chassis and port id, TTL 120, an EVB TLV of a station whose status octet is `status`: SGID, and RRREQ with 4. */
+  const lldp = (status: string): void =>
+    punt(`${NCB}${STATION}88cc0204070061610404070062620602` + `0078fe090080c20d00${status}6894140000`, 'lldp');
+  /** Bridge status and mirrored station status of the last LLDPDU. */
+  const advertised = (): string | undefined =>
+    engine.injected
+      .map(({ frame }) => /fe090080c20d(....)/.exec(Buffer.from(frame).toString('hex'))?.[1])
+      .filter((found) => found !== undefined)
+      .at(-1);
+  const vap = () => [...engine.objects.values()].find(({ op }) => op === 'VapSet');
+
+  it('is not offered, and refused, unless the configuration allows it', async () => {
+    lldp('0c');
+    // BGID alone.
+    expect(advertised()).toBe('040c');
+    request('0001', MANAGER + association('06', '00', BLUE, '0000'));
+    await response();
+    expect(vap()).toMatchObject({ reflect: false });
+  });
+
+  it('is granted when the station asks, before and after it has VSIs, and ends when it asks no more', async () => {
+    await restart(', reflective_relay = true');
+    expect(advertised()).toBe('0600');
+    lldp('0c');
+    expect(advertised()).toBe('070c');
+    request('0001', MANAGER + association('06', '00', BLUE, '0000'));
+    await response();
+    expect(vap()).toMatchObject({ reflect: true });
+    lldp('08');
+    expect(advertised()).toBe('0608');
+    await vi.waitFor(() => expect(vap()).toMatchObject({ reflect: false }), SOON);
+    lldp('0c');
+    await vi.waitFor(() => expect(vap()).toMatchObject({ reflect: true }), SOON);
+  });
+});
+
+describe('stations behind a bridge', () => {
+  const injected = (): string[] => engine.injected.splice(0).map(({ frame }) => Buffer.from(frame).toString('hex'));
+  const answers = async (): Promise<string[]> => {
+    const frames: string[] = [];
+    await vi.waitFor(() => {
+      frames.push(...injected().filter((hex) => hex.slice(24, 28) === '8940'));
+      expect(frames).toHaveLength(2);
+    }, SOON);
+    return frames.map((hex) => hex.slice(0, 32));
+  };
+  const asked = (dst: string): void => {
+    injected();
+    punt(`${dst}${STATION}894010010001${MANAGER}${association('06', '00', BLUE, '0000')}`);
+  };
+
+  it('are answered where they spoke to: at a group, or at their own address', async () => {
+    const GROUP = '0180c200000e';
+    asked(GROUP);
+    expect(await answers()).toEqual([`${GROUP}${AGENT}89401401`, `${GROUP}${AGENT}89401001`]);
+    await restart('');
+    asked(AGENT);
+    expect(await answers()).toEqual([`${STATION}${AGENT}89401401`, `${STATION}${AGENT}89401001`]);
+  });
+
+  it('hear LLDP and ECP at the configured group', async () => {
+    await restart(', ecp_address = "01:80:c2:00:00:0e"');
+    expect(injected()[0]).toMatch(new RegExp(`^0180c200000e${AGENT}88cc`));
+  });
+
+  it('are spoken to at their own address, if so configured', async () => {
+    await restart(', ecp_address = "unicast"');
+    asked(NCB);
+    expect(await answers()).toEqual([`${STATION}${AGENT}89401401`, `${STATION}${AGENT}89401001`]);
   });
 });

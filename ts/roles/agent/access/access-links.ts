@@ -1,6 +1,6 @@
-// VDP on the access links (RFC 8394; IEEE 802.1Q clauses 41 and 43): joins the ports' LLDP, EVB and ECP, VDP's bridge side over all of
-// them, the TSI life cycle, and the engine, which punts their frames and sends them. It has the clock and the one timer; what a frame
-// or a timer means is the machines'. Nothing that comes from a link can make it throw: what is wrong is counted under a reason.
+// VDP on the access links (RFC 8394; IEEE 802.1Q clauses 41 to 43): joins the ports' CDCP, LLDP, EVB and ECP, VDP's bridge side over
+// all of them, the TSI life cycle, and the engine, which punts their frames and sends them. It has the clock and the one timer; what a
+// frame or a timer means is the machines'. Nothing that comes from a link can make it throw: what is wrong is counted under a reason.
 
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -8,6 +8,9 @@ import type { Engine, PortId, Punt } from '#dataplane';
 import type { LinkName, NveError, Result, TsiKey, TsiRow } from '#model';
 import {
   AccessPort,
+  type AccessPortOptions,
+  type CdcpAssignment,
+  channelText,
   Deadlines,
   type EvbParameters,
   peerText,
@@ -15,11 +18,15 @@ import {
   VdpBridge,
   type VdpBridgeEffect,
   type VdpBridgeEvent,
+  type VdpChannel,
   type VdpMappingRules,
   type VdpVsiRow,
 } from '#protocol';
 import { Alarm } from '../../engine/alarm.js';
 import { Outbox } from '../../engine/outbox.js';
+
+/** A port that is served. */
+export type ServedPort = Pick<AccessPortOptions, 'name' | 'reflectiveRelay' | 'address' | 'cdcp'>;
 
 export interface AccessLinksOptions {
   readonly engine: Engine;
@@ -29,6 +36,12 @@ export interface AccessLinksOptions {
   readonly rules: VdpMappingRules;
   /** Asks the TSI life cycle; `answer` is called later, never from inside. */
   readonly ask: (command: TsiCommand, answer: (result: Result<TsiRow | null>) => void) => void;
+  /** An S-channel is a link now, or none any more: its VSIs are being ended. */
+  readonly channelChanged: (channel: VdpChannel, isUp: boolean) => void;
+  /** To be given to the port's `cdcp.remembered` after a restart. */
+  readonly remember: (port: LinkName, assignment: CdcpAssignment) => void;
+  /** Frames of the link go back to where they came from, or no longer. */
+  readonly reflect: (link: LinkName, on: boolean) => void;
 }
 
 /** VDP's requests to the TSI life cycle have numbers that those of the RPC never reach. */
@@ -64,29 +77,41 @@ export class AccessLinks {
   }
 
   /** Begins to serve these ports; each must be in the engine. */
-  async start(names: ReadonlyMap<PortId, LinkName>): Promise<void> {
+  async start(served: ReadonlyMap<PortId, ServedPort>): Promise<void> {
     const { engine, node, evb } = this.#options;
     for (const { port: id, mac, linkUp } of await engine.dump('ports')) {
-      const name = names.get(id);
-      if (name === undefined) continue;
-      const port = new AccessPort(
-        { role: 'bridge', name, mac, node, evb, firstSequence: randomInt(1, 65_536) },
-        {
-          transmit: (frame) => this.#outbox.send(id, frame),
-          deliver: (mac, pdu) => this.#enqueue({ type: 'pdu', peer: { port: name, svid: null, mac }, pdu }),
-          finished: (token, delivered) => this.#enqueue({ type: delivered ? 'delivered' : 'undelivered', token }),
-          parameters: (mac, parameters) =>
-            this.#enqueue({ type: 'parameters', channel: { port: name, svid: null }, mac, parameters }),
-          // A station that began anew tells again what it holds.
-          renewed: () => undefined,
-          dropped: (reason, error) => this.#dropped(id, reason, error),
-        },
-      );
-      const link = { name, port, drops: new Map(), isUp: false };
-      this.#links.set(id, link);
+      const settings = served.get(id);
+      if (settings === undefined) continue;
+      const port = this.#port(id, {
+        role: 'bridge',
+        ...settings,
+        mac,
+        node,
+        evb,
+        firstSequence: () => randomInt(1, 65_536),
+      });
+      this.#links.set(id, { name: settings.name, port, drops: new Map(), isUp: false });
       this.linkChanged(id, linkUp);
     }
     this.#unsubscribe = engine.onPunt((punt) => this.#punted(punt));
+  }
+
+  #port(id: PortId, options: AccessPortOptions): AccessPort {
+    const { name: port } = options;
+    const { remember, reflect } = this.#options;
+    return new AccessPort(options, {
+      transmit: (frame) => this.#outbox.send(id, frame),
+      deliver: (svid, mac, pdu) => this.#enqueue({ type: 'pdu', peer: { port, svid, mac }, pdu }),
+      finished: (token, delivered) => this.#enqueue({ type: delivered ? 'delivered' : 'undelivered', token }),
+      parameters: (svid, mac, parameters) =>
+        this.#enqueue({ type: 'parameters', channel: { port, svid }, mac, parameters }),
+      reflectiveRelay: (svid, on) => reflect(channelText({ port, svid }) as LinkName, on),
+      // A station that began anew tells again what it holds.
+      renewed: () => undefined,
+      channel: ({ svid }, isUp) => this.#channelChanged({ port, svid }, isUp),
+      remember: (assignment) => remember(port, assignment),
+      dropped: (reason, error) => this.#dropped(id, reason, error),
+    });
   }
 
   close(): void {
@@ -162,7 +187,7 @@ export class AccessLinks {
         const { peer, token, pdu } = effect;
         const id = this.#idOf(peer.port);
         if (id === undefined) this.#enqueue({ type: 'undelivered', token });
-        else this.#work(id, (port, now) => port.send(peer.mac, token, pdu, now));
+        else this.#work(id, (port, now) => port.send(peer.svid, peer.mac, token, pdu, now));
         break;
       }
       case 'tsi': {
@@ -179,6 +204,14 @@ export class AccessLinks {
         break;
       }
     }
+  }
+
+  #channelChanged(channel: VdpChannel, isUp: boolean): void {
+    const link = channelText(channel);
+    this.#log.info({ port: channel.port, svid: channel.svid }, `S-channel ${link} is ${isUp ? 'there' : 'gone'}`);
+    // Nobody is there any more to hear a De-Assoc; the VSIs end all the same.
+    if (!isUp) this.#enqueue({ type: 'revoke', scope: { channel }, reason: `S-channel ${link} is gone` });
+    this.#options.channelChanged(channel, isUp);
   }
 
   #idOf(name: LinkName): PortId | undefined {
