@@ -1,5 +1,6 @@
 //! `net_vhost` with a real peer: DPDK's own virtio-user device in `dpdk-testpmd`, which sends back what it receives. Neither end needs huge
 //! pages: the memory that is shared is an anonymous file.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail it as the test itself would")]
 mod common;
 
 use common::{assert_frames, close, config, eventually, frame, is_ours, open, pool, receive, send, tagged};
