@@ -1,4 +1,4 @@
-// Sections that more than one role has: the node itself, its log, its engine, the engine's ports, its RPC socket.
+// Sections that more than one role has: the node itself, its log, its engine, the engine's ports, EVB.
 // Every default stands here and nowhere else; docs/configuration.md and the JSON Schema repeat them.
 
 import { z } from 'zod';
@@ -133,17 +133,6 @@ export const evbSection = z
   .describe(
     'What EVB offers to the other side (IEEE 802.1Q clause D.2.12); of each value the greater of both sides holds.',
   );
-
-export function rpcSection(role: string) {
-  return z
-    .strictObject({
-      socket: socketField
-        .default(`/run/splitnve/${role}.sock`)
-        .describe('The Unix socket of the RPC; made with mode 0600.'),
-    })
-    .prefault({})
-    .describe('The RPC for hypervisors and the command line.');
-}
 
 export type EvbConfig = z.output<typeof evbSection>;
 export type EngineConfig = z.output<typeof engineSection>;

@@ -1,8 +1,9 @@
 // The configuration of `splitnve tnve`, the hypervisor's side.
 
 import { z } from 'zod';
-import { engineSection, logSection, nodeSection, portsSection, rpcSection } from './common.js';
+import { engineSection, logSection, nodeSection, portsSection } from './common.js';
 import { linkNameField, socketField } from './fields.js';
+import { rpcSection } from './rpc.js';
 
 export const tnveConfig = z
   .strictObject({

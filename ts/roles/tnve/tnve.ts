@@ -14,7 +14,7 @@ import {
   type TopicData,
   type TsiListRow,
 } from '#hypervisor';
-import { type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
+import { formatTag, type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
 import type { Kernel } from './kernel.js';
@@ -225,7 +225,15 @@ export class Tnve {
       this.#tsis.set(id, tsi);
       this.#toLeave.delete(id);
       this.#log.info(
-        { component: 'tsi', tsi: id, vn, vid: tsi.tag.vid, iface: newPort.iface, to: tsi.state, cause: 'tsi.attach' },
+        {
+          component: 'tsi',
+          tsi: id,
+          vn,
+          tag: formatTag(tsi.tag),
+          iface: newPort.iface,
+          to: tsi.state,
+          cause: 'tsi.attach',
+        },
         `TSI ${id}: attached`,
       );
       return this.#row(tsi);
@@ -346,7 +354,10 @@ export class Tnve {
       await this.#switching.forward(tsi);
       this.#update(tsi, await this.#agent.activate({ tsi: id, link }, { deadlineMs }));
       this.#cancelRetry(id);
-      this.#log.info({ component: 'tsi', tsi: id, vn, vid: tsi.tag.vid, to: tsi.state }, `TSI ${id}: associated again`);
+      this.#log.info(
+        { component: 'tsi', tsi: id, vn, tag: formatTag(tsi.tag), to: tsi.state },
+        `TSI ${id}: associated again`,
+      );
     } catch (caught) {
       const error = toNveError(caught);
       tsi.cause = `${error.code}: ${error.message}`;
