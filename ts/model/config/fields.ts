@@ -40,6 +40,9 @@ export const ifaceField = z.string(IFACE).regex(/^(?!\.{1,2}$)[^\s/:,]{1,15}$/, 
 const PATH = 'an absolute path without commas';
 export const pathField = z.string(PATH).regex(/^\/[^\0,]{1,4094}$/, PATH);
 
+const PCI = 'the address of a PCI function as lspci -D writes it, such as 0000:03:00.0';
+export const pciField = z.string(PCI).regex(/^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/, PCI);
+
 /** Unix socket paths are limited by sockaddr_un: 107 bytes and a terminating zero. */
 const SOCKET_PATH_MAX = 107;
 const socketFits = (path: string): boolean =>

@@ -120,7 +120,7 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '"net_af_xdp"\niface = "access0"', '"net_afxdp"\niface = "access0"'),
       [
-        'f.toml:6:10: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "devargs", got "net_afxdp"; did you mean "net_af_xdp"?',
+        'f.toml:6:10: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "net_vhost" or "pci" or "devargs", got "net_afxdp"; did you mean "net_af_xdp"?',
       ],
     ],
     [
@@ -128,7 +128,7 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, 'driver = "net_af_xdp"\niface = "access0"', 'iface = "access0"'),
       [
-        'f.toml:4:1: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "devargs", got nothing',
+        'f.toml:4:1: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "net_vhost" or "pci" or "devargs", got nothing',
       ],
     ],
     [
