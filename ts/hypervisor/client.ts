@@ -1,10 +1,11 @@
 // One connection of an RPC client: requests with deadlines, answers checked against methods.ts, notifications. When it ends it is
 // over; hypervisor-client.ts makes the next one.
 
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { foreignError, type NveError, nveError, type Result } from '#model';
-import { RPC_VERSION, type RpcMessage, type RpcResponse } from '#wire';
+import { MAX_FRAME, RPC_VERSION, type RpcMessage, type RpcResponse } from '#wire';
 import { RpcConnection } from './connection.js';
+import { endpointText, openEndpoint, type RpcEndpoint } from './endpoint.js';
 import {
   firstProblem,
   METHODS,
@@ -15,7 +16,6 @@ import {
   type TopicData,
   type TopicName,
 } from './methods.js';
-import { errnoOf } from './socket-file.js';
 
 const DEADLINE_MS = 10_000;
 /** What the server is given beyond the deadline to say itself that it passed. */
@@ -26,13 +26,14 @@ export interface RequestOptions {
   readonly deadlineMs?: number | undefined;
 }
 
-export interface RpcClientOptions extends RequestOptions {
-  readonly socket: string;
+export interface RpcClientSettings extends RequestOptions {
   /** Who is calling, for the server's log. */
   readonly client?: string;
   readonly onNotification?: <T extends TopicName>(topic: T, data: TopicData<T>) => void;
   readonly onEnd?: (error: NveError) => void;
 }
+
+export type RpcClientOptions = RpcEndpoint & RpcClientSettings;
 
 interface Open {
   readonly method: MethodName;
@@ -51,14 +52,15 @@ export class RpcClient {
     this.#options = options;
     this.#connection = new RpcConnection(
       socket,
+      MAX_FRAME,
       (message) => this.#receive(message),
       (error) => this.#end(error),
     );
   }
 
-  /** Connects and says hello. Rejects with NVE-RPC-001 if nobody listens, NVE-SYS-005 if this user may not connect. */
+  /** Connects and says hello. Rejects as `openEndpoint`, or with NVE-RPC-012 or -016 if the server does not know or accept the certificate. */
   static async connect(options: RpcClientOptions): Promise<RpcClient> {
-    const client = new RpcClient(options, await open(options.socket, options.deadlineMs ?? DEADLINE_MS));
+    const client = new RpcClient(options, await openEndpoint(options, options.deadlineMs ?? DEADLINE_MS));
     try {
       client.#server = await client.request(
         'hello',
@@ -129,7 +131,7 @@ export class RpcClient {
   }
 
   #end(error: Error | undefined): void {
-    const { socket } = this.#options;
+    const socket = endpointText(this.#options);
     this.#ended = nveError('NVE-RPC-007', { socket, method: 'a request' }, error);
     for (const { method, settle } of [...this.#open.values()])
       settle(nveError('NVE-RPC-007', { socket, method }, error));
@@ -151,36 +153,4 @@ function checked<M extends MethodName>(method: M, outcome: RpcResponse['outcome'
       expected: firstProblem(result.error),
     }),
   };
-}
-
-function open(path: string, timeoutMs: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(path);
-    const fail = (error: NveError): void => {
-      socket.destroy();
-      reject(error);
-    };
-    const timer = setTimeout(
-      () => fail(nveError('NVE-RPC-001', { socket: path, reason: 'it does not accept connections' })),
-      timeoutMs,
-    );
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.removeListener('error', onError);
-      resolve(socket);
-    });
-    const onError = (error: Error): void => {
-      clearTimeout(timer);
-      fail(connectError(path, error));
-    };
-    socket.once('error', onError);
-  });
-}
-
-function connectError(socket: string, error: Error): NveError {
-  const code = errnoOf(error);
-  if (code === 'EACCES' || code === 'EPERM') return nveError('NVE-SYS-005', { what: socket, reason: code }, error);
-  const reason =
-    code === 'ENOENT' ? 'there is no such socket' : code === 'ECONNREFUSED' ? 'nobody listens on it' : error.message;
-  return nveError('NVE-RPC-001', { socket, reason }, error);
 }

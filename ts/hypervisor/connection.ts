@@ -9,15 +9,17 @@ const BACKLOG_MAX = 16 << 20;
 
 export class RpcConnection {
   readonly #socket: Socket;
-  readonly #decoder = new FrameDecoder();
+  readonly #decoder: FrameDecoder;
 
-  /** `onEnd` is called once; its error is undefined if the peer just closed. */
+  /** `maxFrame` is the longest frame taken; `onEnd` is called once, its error is undefined if the peer just closed. */
   constructor(
     socket: Socket,
+    maxFrame: number,
     onMessage: (message: RpcMessage) => void,
     onEnd: (error: NveError | Error | undefined) => void,
   ) {
     this.#socket = socket;
+    this.#decoder = new FrameDecoder(maxFrame);
     let failure: NveError | Error | undefined;
     socket.on('data', (chunk) => {
       const problem = this.#receive(chunk, onMessage);
@@ -55,6 +57,11 @@ export class RpcConnection {
       this.#socket.destroy(nveError('NVE-RPC-008', { what: 'bytes that the peer has not read', limit: BACKLOG_MAX }));
     }
     return undefined;
+  }
+
+  /** From now on frames may be this long. */
+  allow(maxFrame: number): void {
+    this.#decoder.maxFrame = maxFrame;
   }
 
   /** Sends what is still to send, then closes. */

@@ -3,7 +3,8 @@
 
 import { type NveError, toNveError } from '#model';
 import { type RequestOptions, RpcClient } from './client.js';
-import type { MethodName, ParamsIn, ResultOf, TopicData } from './methods.js';
+import type { RpcEndpoint } from './endpoint.js';
+import { type MethodName, type ParamsIn, type ResultOf, TOPICS, type TopicData, type TopicName } from './methods.js';
 import type {
   ShowDropsRow,
   ShowFdbRow,
@@ -18,11 +19,11 @@ import type {
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
-export interface HypervisorClientOptions extends RequestOptions {
-  readonly socket: string;
-  /** Who is calling, for the server's log. */
-  readonly client?: string;
-}
+export type HypervisorClientOptions = RpcEndpoint &
+  RequestOptions & {
+    /** Who is calling, for the server's log. */
+    readonly client?: string;
+  };
 
 export interface HypervisorEvents {
   /** There is a connection (again). */
@@ -75,8 +76,16 @@ export class HypervisorClient {
     void this.#connecting?.then((made) => made.close()).catch(() => undefined);
   }
 
+  /**
+   * Listens; the result ends it. What happened while there was no connection is not told afterwards: on `connected`, `list` says what
+   * is so now.
+   */
   on<E extends keyof HypervisorEvents>(event: E, listener: (data: HypervisorEvents[E]) => void): () => void {
     this.#listeners[event].add(listener);
+    const connection = this.#connection ?? this.#connecting;
+    void Promise.resolve(connection)
+      .then((made) => made && this.#watch(made))
+      .catch(() => undefined);
     return () => this.#listeners[event].delete(listener);
   }
 
@@ -154,7 +163,9 @@ export class HypervisorClient {
       onNotification: (topic, data) => this.#emit(topic, data),
       onEnd: (error) => this.#lost(error),
     })
-      .then((connection) => {
+      .then(async (connection) => {
+        // First: what changes after `connected` is told.
+        await this.#watch(connection);
         this.#connection = connection;
         this.#told = false;
         this.#retryMs = RETRY_FIRST_MS;
@@ -165,6 +176,12 @@ export class HypervisorClient {
         this.#connecting = undefined;
       });
     return this.#connecting;
+  }
+
+  /** Watches the topics that somebody listens to. */
+  async #watch(connection: RpcClient): Promise<void> {
+    const topics = (Object.keys(TOPICS) as TopicName[]).filter((topic) => this.#listeners[topic].size > 0);
+    if (topics.length > 0) await connection.request('watch', { topics });
   }
 
   #keep(): void {

@@ -1,6 +1,7 @@
 // `hypervisor`: the local API of docs/rpc.md, both sides of it. It must not know the engine: a server gets handlers.
 
 export { type RequestOptions, RpcClient, type RpcClientOptions } from './client.js';
+export type { RpcEndpoint, TlsEndpoint } from './endpoint.js';
 export {
   HypervisorClient,
   type HypervisorClientOptions,

@@ -54,19 +54,50 @@ function page<T extends z.ZodType>(row: T) {
   return z.object({ rows: z.array(row), cursor: z.unknown() });
 }
 
+/** Topics of notifications and their data; each is about a link. */
+export const TOPICS = {
+  /**
+   * A TSI changed its state for another reason than a request. `state` null: it is de-associated; `retry`: asking again may help (the
+   * VN may come back), or would do harm (the TSI is at another NVE now).
+   */
+  tsi: z.object({
+    tsi: TsiIdSchema,
+    link: LinkNameSchema,
+    state: TsiStateSchema.nullable(),
+    cause: z.string().max(4096).nullable(),
+    retry: z.boolean(),
+  }),
+} as const;
+const watch = z.strictObject({ topics: z.array(z.enum(Object.keys(TOPICS) as [TopicName, ...TopicName[]])).max(16) });
+
+/** The links that a call is about: who may use these may make it, also over TLS. A method without is for the local socket only. */
+const ofLink = ({ link }: { link: string }): string[] => [link];
+const ofNone = (): string[] => [];
+
 export const METHODS = {
   hello: {
     params: z.strictObject({ versions: z.array(z.number().int().min(0)).min(1).max(16), client: z.string().max(64) }),
     result: z.object({ version: z.number().int(), role: z.enum(['agent', 'tnve', 'nva']), name: z.string().max(64) }),
   },
-  'tsi.associate': { params: associate, result: TsiListRow },
-  'tsi.activate': { params: tsiKey, result: TsiListRow },
-  'tsi.deactivate': { params: tsiKey, result: TsiListRow },
-  'tsi.deassociate': { params: tsiKey, result: nothing },
-  'tsi.attach': { params: associate.extend({ link: z.union([LinkNameSchema, NewPortSchema]) }), result: TsiListRow },
+  /** From now on exactly these topics are notified on this connection. */
+  watch: { params: watch, result: watch, links: ofNone },
+  'tsi.associate': { params: associate, result: TsiListRow, links: ofLink },
+  'tsi.activate': { params: tsiKey, result: TsiListRow, links: ofLink },
+  'tsi.deactivate': { params: tsiKey, result: TsiListRow, links: ofLink },
+  'tsi.deassociate': { params: tsiKey, result: nothing, links: ofLink },
+  'tsi.attach': {
+    params: associate.extend({ link: z.union([LinkNameSchema, NewPortSchema]) }),
+    result: TsiListRow,
+    links: ({ link }: { link: string | NewPort }) => [typeof link === 'string' ? link : link.iface],
+  },
   /** At a tNVE, which has one link, `link` may be absent. */
-  'tsi.detach': { params: z.strictObject({ tsi: TsiIdSchema, link: LinkNameSchema.optional() }), result: nothing },
-  'tsi.list': { params: nothing, result: z.array(TsiListRow) },
+  'tsi.detach': {
+    params: z.strictObject({ tsi: TsiIdSchema, link: LinkNameSchema.optional() }),
+    result: nothing,
+    links: ({ link }: { link?: string | undefined }) => (link === undefined ? [] : [link]),
+  },
+  /** Of the links that the client may use. */
+  'tsi.list': { params: nothing, result: z.array(TsiListRow), links: ofNone },
   'show.vn': { params: paged, result: page(ShowVnRow) },
   'show.vap': { params: paged, result: page(ShowVapRow) },
   'show.fdb': { params: paged, result: page(ShowFdbRow) },
@@ -115,19 +146,5 @@ export function firstProblem(error: z.ZodError): string {
   return path === '' ? issue.message : `${path}: ${issue.message}`;
 }
 
-/** Topics of notifications and their data. */
-export const TOPICS = {
-  /**
-   * A TSI changed its state for another reason than a request. `state` null: it is de-associated; `retry`: asking again may help (the
-   * VN may come back), or would do harm (the TSI is at another NVE now).
-   */
-  tsi: z.object({
-    tsi: TsiIdSchema,
-    link: LinkNameSchema,
-    state: TsiStateSchema.nullable(),
-    cause: z.string().max(4096).nullable(),
-    retry: z.boolean(),
-  }),
-} as const;
 export type TopicName = keyof typeof TOPICS;
 export type TopicData<T extends TopicName> = z.output<(typeof TOPICS)[T]>;

@@ -304,10 +304,16 @@ describe('the server', () => {
     await expect(rpc.request('tsi.list', {})).rejects.toMatchObject({ code: 'NVE-RPC-007' });
   });
 
-  it('notifies those who said hello', async () => {
+  it('notifies those who watch the topic, and no longer than they do', async () => {
     const server = await serve({});
     const heard: unknown[] = [];
-    await client({ onNotification: (topic, data) => heard.push([topic, data]) });
+    const deaf: unknown[] = [];
+    await client({ onNotification: (topic) => deaf.push(topic) });
+    const rpc = await client({ onNotification: (topic, data) => heard.push([topic, data]) });
+    await expect(rpc.request('watch', { topics: ['tsi', 'tsi'] })).resolves.toEqual({ topics: ['tsi'] });
+    await expect(rpc.request('watch', { topics: ['nonsense'] as never })).rejects.toMatchObject({
+      code: 'NVE-RPC-003',
+    });
     const data = {
       tsi: 'blue-1' as TsiId,
       link: 'access0' as never,
@@ -317,6 +323,24 @@ describe('the server', () => {
     };
     server.notify('tsi', data);
     await eventually(() => expect(heard).toEqual([['tsi', data]]));
+    await rpc.request('watch', { topics: [] });
+    server.notify('tsi', data);
+    await expect(rpc.request('watch', { topics: [] })).resolves.toEqual({ topics: [] });
+    expect(heard).toHaveLength(1);
+    expect(deaf).toEqual([]);
+  });
+
+  it('takes short frames only before hello, and long ones after', async () => {
+    await serve({ 'tsi.list': () => [] });
+    const problems: unknown[] = [];
+    const peer = await raw();
+    peer.socket.write(Buffer.from([0, 0, 0x10, 0x01]));
+    await peer.ended;
+    const rpc = await client({ onEnd: (error) => problems.push(error) });
+    await expect(rpc.request('tsi.attach', { ...ATTACH, vn: 'x'.repeat(8_000) })).rejects.toMatchObject({
+      code: 'NVE-RPC-002',
+    });
+    expect(problems).toEqual([]);
   });
 });
 

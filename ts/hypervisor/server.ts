@@ -1,28 +1,20 @@
-// The server side of docs/rpc.md. It frames, checks, counts and keeps deadlines; what a method does is its handler's business. It
-// must not know the engine.
+// The server side of docs/rpc.md: the local socket, and TLS beside it. It accepts, counts and limits connections; what is said on one is
+// peer.ts's, and what a method does its handler's business. It must not know the engine.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { type NveError, nveError, toNveError } from '#model';
-import { RPC_VERSION, type RpcMessage, type RpcRequest } from '#wire';
-import { RpcConnection } from './connection.js';
-import {
-  firstProblem,
-  isMethod,
-  METHODS,
-  type MethodName,
-  type ParamsOf,
-  type ResultOf,
-  type TopicData,
-  type TopicName,
-} from './methods.js';
+import { type LinkName, type NveError, nveError } from '#model';
+import { Access } from './access.js';
+import type { MethodName, ParamsOf, ResultOf, TopicData, TopicName } from './methods.js';
+import { Peer } from './peer.js';
 import { listenOnSocket } from './socket-file.js';
+import { type RpcTlsOptions, TlsListener } from './tls-listener.js';
 
+/** Of each kind, so that neither keeps the other out. */
 const CONNECTIONS_MAX = 128;
-const OPEN_REQUESTS_MAX = 64;
-const HELLO_MS = 5_000;
-/** For requests without a deadline, and the longest that is granted. */
-const DEADLINE_DEFAULT_MS = 30_000;
-const DEADLINE_MAX_MS = 600_000;
+/** Of one client with a certificate: it cannot keep the others out. */
+const CONNECTIONS_OF_CLIENT_MAX = 16;
+/** What happens all the time is told once in so long; all of it is counted. */
+const TELL_MS = 10_000;
 
 export interface Call {
   /** Aborted when the deadline passes; the client has its NVE-RPC-004 then. What was started is to be rolled back or finished. */
@@ -30,10 +22,12 @@ export interface Call {
   readonly method: MethodName;
   /** How long the client waits from the moment that the request came, in ms. */
   readonly deadlineMs: number;
+  /** Whether the client may know of this link. The links that the request names are checked already. */
+  readonly mayUse: (link: LinkName) => boolean;
 }
 
 export type Handlers = {
-  readonly [M in Exclude<MethodName, 'hello'>]?: (
+  readonly [M in Exclude<MethodName, 'hello' | 'watch'>]?: (
     params: ParamsOf<M>,
     call: Call,
   ) => Promise<ResultOf<M>> | ResultOf<M>;
@@ -41,164 +35,109 @@ export type Handlers = {
 
 export interface RpcServerOptions {
   readonly socket: string;
+  readonly tls?: RpcTlsOptions | undefined;
   readonly role: 'agent' | 'tnve' | 'nva';
   readonly name: string;
   readonly handlers: Handlers;
-  /** A connection that ended in an error. */
+  /** A connection that ended in an error, or was not accepted. */
   readonly onProblem?: (error: Error) => void;
 }
 
 export class RpcServer {
   readonly #options: RpcServerOptions;
   readonly #server: Server;
-  readonly #peers = new Set<Peer>();
+  readonly #tls: TlsListener | undefined;
+  /** And what each is counted under. */
+  readonly #peers = new Map<Peer, string>();
+  readonly #refused = new Map<string, number>();
+  readonly #told = new Map<string, number>();
+  #tlsPort: number | null = null;
 
   private constructor(options: RpcServerOptions) {
     this.#options = options;
-    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server = createServer((socket) => this.#accept(socket, Access.local, 'local'));
+    if (options.tls === undefined) return;
+    this.#tls = new TlsListener(
+      options.tls,
+      (socket, access) => this.#accept(socket, access, 'tls'),
+      (reason, error) => this.#refuse(reason, error),
+    );
   }
 
-  /** Throws an `NveError` if the socket cannot be had. */
+  /** Throws an `NveError` if the socket, the TLS address or the certificate cannot be had. */
   static async listen(options: RpcServerOptions): Promise<RpcServer> {
     const server = new RpcServer(options);
     await listenOnSocket(server.#server, options.socket);
+    try {
+      server.#tlsPort = (await server.#tls?.listen()) ?? null;
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
     return server;
   }
 
-  /** To everybody who said hello. */
+  /** The TCP port of TLS; null without. */
+  get tlsPort(): number | null {
+    return this.#tlsPort;
+  }
+
+  /** To everybody who watches the topic and may know of the link. */
   notify<T extends TopicName>(topic: T, data: TopicData<T>): void {
-    for (const peer of this.#peers) peer.notify(topic, data);
+    for (const peer of this.#peers.keys()) peer.notify(topic, data);
+  }
+
+  /** Connections that were not accepted, by reason. */
+  refusals(): ReadonlyMap<string, number> {
+    return this.#refused;
   }
 
   /** Ends all connections; open requests are not answered. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const peer of this.#peers) peer.close();
-    await closed;
+    const tlsClosed = this.#tls?.close();
+    for (const peer of this.#peers.keys()) peer.close();
+    await Promise.all([closed, tlsClosed]);
   }
 
-  #accept(socket: Socket): void {
-    if (this.#peers.size >= CONNECTIONS_MAX) {
+  #accept(socket: Socket, access: Access | NveError, kind: 'local' | 'tls'): void {
+    const holder = access instanceof Error ? '' : access.name;
+    const full = this.#fullness(kind, `${kind} ${holder}`);
+    if (full !== undefined) {
+      socket.on('error', () => undefined);
       socket.destroy();
-      this.#options.onProblem?.(nveError('NVE-RPC-008', { what: 'RPC connections', limit: CONNECTIONS_MAX }));
+      this.#refuse('rpc_too_many', full);
       return;
     }
-    const peer: Peer = new Peer(socket, this.#options, (error) => {
-      this.#peers.delete(peer);
-      if (error !== undefined) this.#options.onProblem?.(error);
-    });
-    this.#peers.add(peer);
-  }
-}
-
-/** One client. */
-class Peer {
-  readonly #options: RpcServerOptions;
-  readonly #connection: RpcConnection;
-  readonly #open = new Map<number, AbortController>();
-  readonly #helloTimer: NodeJS.Timeout;
-  #greeted = false;
-
-  constructor(socket: Socket, options: RpcServerOptions, onEnd: (error: Error | undefined) => void) {
-    this.#options = options;
-    this.#helloTimer = setTimeout(() => this.#connection.destroy(), HELLO_MS);
-    this.#connection = new RpcConnection(
-      socket,
-      (message) => this.#receive(message),
-      (error) => {
-        clearTimeout(this.#helloTimer);
-        // What the client began goes on: it may ask again, and finds what is so.
-        this.#open.clear();
-        onEnd(error);
+    const { role, name, handlers } = this.#options;
+    const peer: Peer = new Peer(socket, access, {
+      role,
+      name,
+      handlers,
+      onProblem: (error) => {
+        if (access instanceof Error) this.#refuse('rpc_client', error);
+        else this.#options.onProblem?.(error);
       },
-    );
+      onEnd: () => this.#peers.delete(peer),
+    });
+    this.#peers.set(peer, `${kind} ${holder}`);
   }
 
-  notify(topic: string, data: Readonly<Record<string, unknown>>): void {
-    if (this.#greeted) this.#connection.send({ type: 'notification', topic, data });
-  }
-
-  close(): void {
-    this.#connection.destroy();
-  }
-
-  #receive(message: RpcMessage): void {
-    if (message.type !== 'request' || this.#open.has(message.id)) {
-      this.#connection.destroy();
-    } else if (!this.#greeted || message.method === 'hello') {
-      const problem = this.#hello(message);
-      if (problem === undefined) return;
-      this.#answer(message.id, problem);
-      this.#connection.end();
-    } else {
-      const problem = this.#call(message);
-      if (problem !== undefined) this.#answer(message.id, problem);
-    }
-  }
-
-  #hello(message: RpcRequest): NveError | undefined {
-    if (message.method !== 'hello') return nveError('NVE-RPC-006', { method: message.method });
-    const params = METHODS.hello.params.safeParse(message.params);
-    if (!params.success) return nveError('NVE-RPC-003', { method: 'hello', problem: firstProblem(params.error) });
-    const { versions } = params.data;
-    if (!versions.includes(RPC_VERSION))
-      return nveError('NVE-RPC-005', { offered: versions, supported: [RPC_VERSION] });
-    clearTimeout(this.#helloTimer);
-    this.#greeted = true;
-    const { role, name } = this.#options;
-    this.#answer(message.id, { version: RPC_VERSION, role, name } satisfies ResultOf<'hello'>);
+  #fullness(kind: 'local' | 'tls', holder: string): NveError | undefined {
+    const holders = [...this.#peers.values()];
+    const what = `RPC connections of ${kind === 'local' ? 'the local socket' : 'TLS'}`;
+    if (holders.filter((one) => one.startsWith(kind)).length >= CONNECTIONS_MAX)
+      return nveError('NVE-RPC-008', { what, limit: CONNECTIONS_MAX });
+    if (kind === 'tls' && holders.filter((one) => one === holder).length >= CONNECTIONS_OF_CLIENT_MAX)
+      return nveError('NVE-RPC-008', { what: `${what} of one client`, limit: CONNECTIONS_OF_CLIENT_MAX });
     return undefined;
   }
 
-  /** Runs the method, or gives the reason why not. */
-  #call(message: RpcRequest): NveError | undefined {
-    const { method } = message;
-    if (this.#open.size >= OPEN_REQUESTS_MAX)
-      return nveError('NVE-RPC-008', { what: 'open requests', limit: OPEN_REQUESTS_MAX });
-    const { role, handlers } = this.#options;
-    if (!isMethod(method) || method === 'hello' || handlers[method] === undefined)
-      return nveError('NVE-RPC-002', { method, role });
-    const params = METHODS[method].params.safeParse(message.params);
-    if (!params.success) return nveError('NVE-RPC-003', { method, problem: firstProblem(params.error) });
-    this.#run(message, method, params.data);
-    return undefined;
-  }
-
-  /** Runs the handler; the client gets its answer, or NVE-RPC-004 at the deadline, whichever is first. */
-  #run(message: RpcRequest, method: Exclude<MethodName, 'hello'>, params: unknown): void {
-    const { id } = message;
-    const deadlineMs = Math.min(message.deadlineMs ?? DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS);
-    const controller = new AbortController();
-    this.#open.set(id, controller);
-    const finish = (outcome: unknown): void => {
-      clearTimeout(timer);
-      if (this.#open.get(id) !== controller) return;
-      this.#open.delete(id);
-      this.#answer(id, outcome);
-    };
-    const timer = setTimeout(() => {
-      const error = nveError('NVE-RPC-004', { method, deadline_ms: deadlineMs });
-      controller.abort(error);
-      // The handler's own answer to the abort, if it gives one at once, is the better informed.
-      setImmediate(finish, error);
-    }, deadlineMs);
-    // The table's types tie params and handler together; the compiler cannot follow a union of methods that far.
-    const handler = this.#options.handlers[method] as (params: unknown, call: Call) => unknown;
-    const run = async (): Promise<unknown> => handler(params, { signal: controller.signal, method, deadlineMs });
-    run().then(finish, (caught: unknown) => finish(toNveError(caught)));
-  }
-
-  #answer(id: number, outcome: unknown): void {
-    const answer = (value: unknown): NveError | undefined =>
-      this.#connection.send({
-        type: 'response',
-        id,
-        outcome: value instanceof Error ? { ok: false, error: toNveError(value).toMap() } : { ok: true, value },
-      });
-    const problem = answer(outcome);
-    if (problem === undefined) return;
-    this.#options.onProblem?.(problem);
-    // The answer itself could not be sent: tell at least that. If even this fails, end the connection rather than leave the client waiting.
-    if (answer(problem) !== undefined) this.#connection.destroy();
+  #refuse(reason: string, error: Error): void {
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+    const now = performance.now();
+    if (now - (this.#told.get(reason) ?? -TELL_MS) < TELL_MS) return;
+    this.#told.set(reason, now);
+    this.#options.onProblem?.(error);
   }
 }

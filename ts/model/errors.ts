@@ -92,7 +92,7 @@ export const ERRORS = {
   // RPC
   'NVE-RPC-001': {
     message: 'cannot reach {socket}: {reason}',
-    hint: 'Start splitnve agent or tnve with that socket, or name its socket with --socket.',
+    hint: 'Start splitnve agent or tnve there, or name another place with --socket or --tls.',
     exit: 69,
     retryable: true,
   },
@@ -129,6 +129,32 @@ export const ERRORS = {
 
   'NVE-RPC-009': { message: 'no port {port}: the ports are {known}', hint: 'See splitnve show ports.', exit: 3 },
   'NVE-RPC-010': { message: 'no VN {vn} here', hint: 'See splitnve show vn.', exit: 3 },
+  'NVE-RPC-011': {
+    message: '{client} may not use link {link}',
+    hint: "Name another link, or add this one to the links of [[rpc.tls.client]] {client} in the agent's configuration.",
+    exit: 77,
+  },
+  'NVE-RPC-012': {
+    message: 'the agent does not know {client}',
+    hint: "Add a [[rpc.tls.client]] with this name and its links to the agent's configuration.",
+    exit: 77,
+  },
+  'NVE-RPC-013': {
+    message: '{method} is served on the local socket only',
+    hint: 'Run it on the NVE itself, with --socket.',
+    exit: 77,
+  },
+  'NVE-RPC-014': { message: 'no TLS with {endpoint}: {reason}', hint: '{remedy}', exit: 77 },
+  'NVE-RPC-015': {
+    message: 'cannot use {file} as {what}: {reason}',
+    hint: 'Name a readable PEM file.',
+    exit: 78,
+  },
+  'NVE-RPC-016': {
+    message: "the agent does not accept the client's certificate: {reason}",
+    hint: 'Show one, of the authority that [rpc.tls] of the agent names and valid now (--cert and --key).',
+    exit: 77,
+  },
 
   // TSI
   'NVE-TSI-001': {
@@ -193,17 +219,22 @@ export const ERRORS = {
   // TAG
   'NVE-TAG-001': {
     message: 'no free tag on link {link}: all {size} of its pool {pool} are in use ({holders})',
-    hint: 'Widen the VLAN pool of {link} in the configuration, or detach a VN from the link.',
+    hint: 'Widen the VLAN pool of {link} (or of its access domain) in the configuration, or detach a VN from it; a tag that was just given back is free within seconds.',
     exit: 1,
   },
   'NVE-TAG-002': {
-    message: 'the VLAN pool {pool} of link {link} is not usable: {problem}',
+    message: 'the VLAN pool {pool} of access link or domain {link} is not usable: {problem}',
     hint: 'Give ranges within 2 to 4094.',
     exit: 78,
   },
   'NVE-TAG-003': {
     message: 'VID {vid} cannot name VN {vn} on link {link}: {reason}',
     hint: 'Ask with VID 0: the NVE chooses the tag.',
+    exit: 1,
+  },
+  'NVE-TAG-004': {
+    message: 'link {link} is as a whole VN {vn}, and cannot be VN {asked} too',
+    hint: 'Detach what is in {vn} from {link} first, or use another port.',
     exit: 1,
   },
 

@@ -10,6 +10,7 @@ export * from './mac.js';
 export * from './mapping.js';
 export * from './names.js';
 export * from './numbers.js';
+export * from './pattern.js';
 export * from './result.js';
 export * from './show.js';
 export * from './tsi.js';

@@ -47,8 +47,9 @@ export class AccessCdcp {
     this.#outputs = outputs;
     const { node, link, cdcp } = options;
     const address = GROUP_ADDRESSES.nearestNonTpmrBridge;
-    this.#lldp = accessLldp({ node, link, address, maxNeighbours: MAX_NEIGHBOURS });
     this.#cdcp = cdcp;
+    const isInUse = ({ id }: { readonly id: string }): boolean => id === cdcp.peer;
+    this.#lldp = accessLldp({ node, link, address, maxNeighbours: MAX_NEIGHBOURS, isInUse });
   }
 
   up(now: number): void {
@@ -95,6 +96,7 @@ export class AccessCdcp {
         break;
       }
       case 'neighbourGone':
+        if (effect.reason === 'displaced') this.#outputs.dropped('lldp_neighbour_displaced', null);
         this.#toCdcp({ type: 'neighbourGone', id: effect.id }, now);
         break;
       case 'ignored':

@@ -35,6 +35,8 @@ export interface AccessChannelOptions {
   readonly address: PeerAddress;
   /** 1 to 65535, random. */
   readonly firstSequence: number;
+  /** Whether the peer has VSIs here: it keeps its place when others flood the channel. */
+  readonly hasVsis: (peer: MacAddr) => boolean;
 }
 
 /** What happens because of a channel. None of these may come back into the channel before it has returned. */
@@ -59,6 +61,14 @@ const MAX_STATIONS = 256;
 /** PDUs of one station that may wait: VDP has one under way. */
 const MAX_QUEUE = 4;
 
+/** Under which reason a PDU is counted that ECP could not deliver. */
+const FAILURES: Readonly<Record<string, string>> = {
+  'NVE-ECP-001': 'ecp_not_acknowledged',
+  'NVE-ECP-002': 'ecp_reset',
+  'NVE-ECP-003': 'ecp_queue_full',
+  'NVE-ECP-004': 'ecp_too_many_peers',
+};
+
 export class AccessChannel {
   readonly #options: AccessChannelOptions;
   readonly #outputs: AccessChannelOutputs;
@@ -70,9 +80,15 @@ export class AccessChannel {
   constructor(options: AccessChannelOptions, outputs: AccessChannelOutputs) {
     this.#options = options;
     this.#outputs = outputs;
-    const { role, node, link, evb: parameters, address, firstSequence, reflectiveRelay } = options;
+    const { role, node, link, evb: parameters, address, firstSequence, reflectiveRelay, hasVsis } = options;
     this.#address = address === 'unicast' ? GROUP_ADDRESSES.nearestCustomerBridge : address.group;
-    this.#lldp = accessLldp({ node, link, address: this.#address, maxNeighbours: MAX_STATIONS });
+    this.#lldp = accessLldp({
+      node,
+      link,
+      address: this.#address,
+      maxNeighbours: MAX_STATIONS,
+      isInUse: ({ src }) => hasVsis(src),
+    });
     const offer = { parameters, groupId: true, reflectiveRelay };
     this.#evb =
       role === 'bridge'
@@ -86,6 +102,7 @@ export class AccessChannel {
       firstSequence,
       subtypes: [ECP_SUBTYPES.vdp],
       maxPeers: MAX_STATIONS,
+      isInUse: hasVsis,
       maxQueue: MAX_QUEUE,
     });
   }
@@ -156,6 +173,7 @@ export class AccessChannel {
         break;
       }
       case 'neighbourGone':
+        if (effect.reason === 'displaced') this.#outputs.dropped('lldp_neighbour_displaced', null);
         this.#toEvb({ type: 'neighbourGone', id: effect.id }, now);
         break;
       case 'ignored':
@@ -183,8 +201,8 @@ export class AccessChannel {
         this.#outputs.parameters(effect.peer, effect.value);
         break;
       case 'peerGone':
-        // ECP's are set back to the local ones; it may still speak to the peer.
-        this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: this.#options.evb }, now);
+        // ECP may still speak to the peer, with the local ones.
+        this.#toEcp({ type: 'parametersGone', peer: effect.peer }, now);
         this.#outputs.parameters(effect.peer, null);
         break;
       case 'ecpReset':
@@ -210,7 +228,7 @@ export class AccessChannel {
         this.#deliver(effect.peer, effect.payload);
         break;
       case 'failed':
-        this.#outputs.dropped('ecp_not_acknowledged', effect.error);
+        this.#outputs.dropped(FAILURES[effect.error.code] ?? 'ecp_failed', effect.error);
         this.#outputs.finished(effect.token, false);
         break;
       case 'dropped':

@@ -59,6 +59,8 @@ export interface AccessPortOptions {
   readonly cdcp: CdcpBridge | CdcpStation | null;
   /** For each new channel another number, 1 to 65535, random. */
   readonly firstSequence: () => number;
+  /** Whether the peer has VSIs: it keeps its place when others flood the channel. */
+  readonly hasVsis: (svid: Vid | null, peer: MacAddr) => boolean;
 }
 
 const CDCP = 'cdcp';
@@ -162,11 +164,22 @@ export class AccessPort {
   }
 
   #channel(svid: Vid | null, address: PeerAddress): AccessChannel {
-    const { role, name, mac, node, evb, reflectiveRelay, firstSequence } = this.#options;
+    const { role, name, mac, node, evb, reflectiveRelay, firstSequence, hasVsis } = this.#options;
     const outputs = this.#outputs;
     const link = channelText({ port: name, svid }) as LinkName;
     return new AccessChannel(
-      { role, link, svid, mac, node, evb, reflectiveRelay, address, firstSequence: firstSequence() },
+      {
+        role,
+        link,
+        svid,
+        mac,
+        node,
+        evb,
+        reflectiveRelay,
+        address,
+        firstSequence: firstSequence(),
+        hasVsis: (peer) => hasVsis(svid, peer),
+      },
       {
         transmit: (frame) => this.#transmit(frame),
         deliver: (peer, pdu) => outputs.deliver(svid, peer, pdu),

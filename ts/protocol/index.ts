@@ -27,6 +27,7 @@ export type { SubscriptionStatus } from './nnp-server-feed.js';
 export * from './nnp-types.js';
 export * from './station-port.js';
 export * from './station-vsi.js';
+export * from './tag-pool.js';
 export * from './tags.js';
 export { TsiTable, type TsiTableOptions } from './tsi.js';
 export * from './tsi-events.js';

@@ -71,6 +71,7 @@ export class StationPort {
         reflectiveRelay: false,
         address: { group: GROUP_ADDRESSES.nearestCustomerBridge },
         cdcp: null,
+        hasVsis: (_, mac) => mac === this.#bridge?.mac,
       },
       {
         transmit: (frame) => outputs.transmit(frame),

@@ -21,7 +21,7 @@
  * An association with several TSIs is granted when all of them are, and refused when one is. What is then rolled back goes
  * through the same requests.
  */
-import { type NveError, nveError, type Result, type TsiRow, tsiKeyText } from '#model';
+import { type NveError, nveError, type Result, type TsiRow, tsiKeyText, vidOfTag } from '#model';
 import { type QualifiedAssociation, responseStatus, unsolicitedStatus, type VdpAssociation } from '#wire';
 import type { RequestId } from './tsi-events.js';
 import { ASSOCIATED } from './tsi-record.js';
@@ -110,7 +110,10 @@ export class VdpBridgeMachine {
           this.#refuse(record, job, result.error);
           break;
         }
-        if (want !== null && result.value?.tag) job.vids.set(want.key.tsi, result.value.tag.vid);
+        if (want !== null && result.value?.tag) {
+          const vid = vidOfTag(result.value.tag);
+          if (vid !== null) job.vids.set(want.key.tsi, vid);
+        }
         if (job.waiting.size === 0) this.#advance(record, job);
         break;
       case 'associated':

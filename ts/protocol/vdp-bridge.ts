@@ -56,6 +56,8 @@ export interface VdpBridgeOptions {
 interface Peer {
   readonly peer: VdpPeer;
   vsis: number;
+  /** Those of them that are associated. */
+  associated: number;
   /** It has sent several associations in one PDU, so it understands that. */
   packs: boolean;
   readonly outbox: Outbox;
@@ -135,7 +137,11 @@ export class VdpBridge {
         const of = mac === null ? channelText(channel) : peerText({ ...channel, mac });
         if (parameters === null) this.#parameters.delete(of);
         else this.#parameters.set(of, parameters);
-        for (const record of this.#records.values()) this.#schedule(record);
+        for (const record of this.#records.values()) {
+          const { peer } = record;
+          const isOne = peer.port === channel.port && peer.svid === channel.svid && (mac ?? peer.mac) === peer.mac;
+          if (isOne) this.#schedule(record);
+        }
         break;
       }
       case 'portDown':
@@ -171,6 +177,11 @@ export class VdpBridge {
   nextDeadline(): number | null {
     const times = [this.#deadlines.next(), this.#tsis.deadline()].filter((at) => at !== null);
     return times.length === 0 ? null : Math.min(...times);
+  }
+
+  /** Whether the station has an association. */
+  hasVsis(peer: VdpPeer): boolean {
+    return (this.#peers.get(peerText(peer))?.associated ?? 0) > 0;
   }
 
   /** All VSIs, by port, station and VSIID. */
@@ -237,12 +248,15 @@ export class VdpBridge {
     const { key, peer } = record;
     const isNew = !this.#records.has(key);
     if (isNew && record.state !== 'init') return;
+    const held = record.held === null ? 0 : 1;
     work();
     const isThere = record.state !== 'init';
     const delta = (isThere ? 1 : 0) - (isNew ? 0 : 1);
     if (isThere) this.#records.set(key, record);
     else this.#records.delete(key);
+    const associated = (record.held === null ? 0 : 1) - held;
     if (delta !== 0) this.#peer(peer).vsis += delta;
+    if (associated !== 0) this.#peer(peer).associated += associated;
     this.#touched.add(peerText(peer));
     this.#onPort.set(peer.port, (this.#onPort.get(peer.port) ?? 0) + delta);
     this.#schedule(record);
@@ -294,7 +308,7 @@ export class VdpBridge {
 
   #peer(peer: VdpPeer): Peer {
     const text = peerText(peer);
-    const known = this.#peers.get(text) ?? { peer, vsis: 0, packs: false, outbox: new Outbox() };
+    const known = this.#peers.get(text) ?? { peer, vsis: 0, associated: 0, packs: false, outbox: new Outbox() };
     this.#peers.set(text, known);
     return known;
   }

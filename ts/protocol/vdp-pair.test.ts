@@ -1,6 +1,6 @@
 /** Both sides of VDP back to back, in good and in bad weather (`testing/vdp-pair.ts`). They have to end in agreement. */
 import { describe, expect, it } from 'vitest';
-import { nveError, type VnId } from '#model';
+import { nveError, type VnId, vidOfTag } from '#model';
 import { FINE, PAIR_PARAMETERS, VdpPair } from './testing/vdp-pair.js';
 import { peer, vsi } from './testing/vdp-rig.js';
 import { stationVsi } from './testing/vdp-station-rig.js';
@@ -18,7 +18,7 @@ function believes(pair: VdpPair): { station: unknown[]; bridge: unknown[]; tsis:
   return {
     station: pair.station.rows().map(({ held }) => what(held)),
     bridge: rows.map(({ association }) => what(association)),
-    tsis: pair.table.rows().map(({ tsi, state, tag }) => `${tsi} ${state} ${tag?.vid}`),
+    tsis: pair.table.rows().map(({ tsi, state, tag }) => `${tsi} ${state} ${tag && vidOfTag(tag)}`),
     wanted: rows
       .flatMap(({ tsis, association }) =>
         tsis.map(({ tsi }) => {

@@ -24,7 +24,8 @@ export function encodeFrame(payload: Uint8Array, maxFrame: number = MAX_FRAME): 
  * length merely announces.
  */
 export class FrameDecoder {
-  readonly #maxFrame: number;
+  /** The longest payload taken; may be changed between two chunks. */
+  maxFrame: number;
   #header = new Uint8Array(LENGTH_BYTES);
   /** Bytes of the length so far; LENGTH_BYTES while a payload is being collected. */
   #headerFill = 0;
@@ -34,7 +35,7 @@ export class FrameDecoder {
   #error: NveError | null = null;
 
   constructor(maxFrame: number = MAX_FRAME) {
-    this.#maxFrame = maxFrame;
+    this.maxFrame = maxFrame;
   }
 
   /** Whether the stream may end here without cutting a frame. */
@@ -52,8 +53,8 @@ export class FrameDecoder {
         this.#header[this.#headerFill++] = chunk[at++] as number;
         if (this.#headerFill < LENGTH_BYTES) continue;
         this.#length = new DataView(this.#header.buffer).getUint32(0);
-        if (this.#length > this.#maxFrame) {
-          this.#error = nveError('NVE-WIRE-001', { length: this.#length, limit: this.#maxFrame });
+        if (this.#length > this.maxFrame) {
+          this.#error = nveError('NVE-WIRE-001', { length: this.#length, limit: this.maxFrame });
           this.#body = new Uint8Array(0);
           break;
         }

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { ParamsIn, TsiListRow } from '#hypervisor';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
-import { collect, printRows, type RpcOptions, withClient, withRpcOptions } from '../rpc.js';
+import { collect, printRows, type RpcOptions, withClient, withTlsOptions } from '../rpc.js';
 import type { Column } from '../table.js';
 import { tagText } from './show.js';
 
@@ -38,7 +38,7 @@ export function registerTsi(program: Command, io: Io): void {
     .summary('attach, detach and list tenant interfaces')
     .helpGroup('Looking and changing:');
 
-  withRpcOptions(tsi.command('attach').argument('<tsi>', 'the id of the interface'))
+  withTlsOptions(tsi.command('attach').argument('<tsi>', 'the id of the interface'))
     .description(
       'Attach a tenant interface to a VN by name. At a tNVE a TAP port is made for it (--tap); at an agent only the tag of the access link is negotiated (--link).',
     )
@@ -67,7 +67,7 @@ export function registerTsi(program: Command, io: Io): void {
       printRows(io, options, COLUMNS, [row]);
     });
 
-  withRpcOptions(tsi.command('detach').argument('<tsi>', 'the id of the interface'))
+  withTlsOptions(tsi.command('detach').argument('<tsi>', 'the id of the interface'))
     .description('Detach a tenant interface: nothing is forwarded for it any more, tag and port are given back.')
     .summary('detach an interface')
     .option('--link <name>', 'at an agent: the access link')
@@ -84,7 +84,7 @@ export function registerTsi(program: Command, io: Io): void {
       if (options.json === true) io.out('{}\n');
     });
 
-  withRpcOptions(tsi.command('list'))
+  withTlsOptions(tsi.command('list'))
     .description('List the tenant interfaces: VN, state, tag, addresses, and why one is not where it was asked to be.')
     .summary('list the interfaces')
     .addHelpText('after', examples('splitnve tsi list', 'splitnve tsi list --json'))

@@ -2,8 +2,9 @@
 // `expected <message>, got <what stands there>`. The rules themselves are the nouns' (../names.ts, ../ip.ts, …).
 
 import { z } from 'zod';
-import { type IpAddr, parseIpv4 } from '../ip.js';
+import { type IpAddr, parseIp, parseIpv4 } from '../ip.js';
 import { isGroupMac, type MacAddr, parseMac, parseUnicastMac } from '../mac.js';
+import { parseVnRef, type VnRef } from '../mapping.js';
 import { parseLinkName, parseNveId, parseTsiId, parseVnName } from '../names.js';
 import { parseVid, type Vid } from '../numbers.js';
 import type { Result } from '../result.js';
@@ -39,6 +40,9 @@ export const ifaceField = z.string(IFACE).regex(/^(?!\.{1,2}$)[^\s/:,]{1,15}$/, 
 const PATH = 'an absolute path without commas';
 export const pathField = z.string(PATH).regex(/^\/[^\0,]{1,4094}$/, PATH);
 
+const PCI = 'the address of a PCI function as lspci -D writes it, such as 0000:03:00.0';
+export const pciField = z.string(PCI).regex(/^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/, PCI);
+
 /** Unix socket paths are limited by sockaddr_un: 107 bytes and a terminating zero. */
 const SOCKET_PATH_MAX = 107;
 const socketFits = (path: string): boolean =>
@@ -61,6 +65,27 @@ export const endpointField = z.string(ENDPOINT_EXPECTED).transform((text, contex
   context.addIssue({ code: 'custom', message: ENDPOINT_EXPECTED });
   return z.NEVER;
 });
+
+/** Where a TCP server listens. */
+export interface ListenAddress {
+  readonly host: IpAddr;
+  readonly port: number;
+}
+
+const LISTEN = 'an address and a port, such as "192.0.2.1:7891" or "[2001:db8::1]:7891"';
+export const listenField = z.string(LISTEN).transform((text, context): ListenAddress => {
+  const [, host4, host6, port] = /^(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\]):([0-9]{1,5})$/.exec(text) ?? [];
+  const host = host6 === undefined ? parseIpv4(host4) : parseIp(host6);
+  if (host.ok && Number(port) >= 1 && Number(port) <= 65535) return { host: host.value, port: Number(port) };
+  context.addIssue({ code: 'custom', message: LISTEN });
+  return z.NEVER;
+});
+
+/** The name of an access link, in which `*` may stand for any characters. */
+const LINK_PATTERN = `the name of an access link, of ${NAME}, in which "*" stands for any characters`;
+export const linkPatternField = z
+  .string(LINK_PATTERN)
+  .refine((text) => parseLinkName(text.replaceAll('*', 'x')).ok, LINK_PATTERN);
 
 /** An interface address and the length of its link's prefix. */
 export interface LinkAddress {
@@ -113,6 +138,23 @@ export const vlanPoolField = z.string(VLAN_POOL).transform((text, context): Vlan
   }
   return ranges;
 });
+
+/** A VN by its name, or by its VNI as a number. */
+const VN_REF = 'the name of a VN, or its VNI as a number';
+export const vnRefField = z.union([z.string(VN_REF), z.int(VN_REF)], VN_REF).transform((value, context): VnRef => {
+  const parsed = parseVnRef(value);
+  if (parsed.ok) return parsed.value;
+  context.addIssue({ code: 'custom', message: VN_REF });
+  return z.NEVER;
+});
+
+const NEGOTIATED_VID = 'a VID from 2 to 4094';
+/** A VID that may name a VN. */
+export const negotiatedVidField = z
+  .int(NEGOTIATED_VID)
+  .min(2, NEGOTIATED_VID)
+  .max(4094, NEGOTIATED_VID)
+  .transform((vid) => vid as Vid);
 
 /** Where the EVB stations of an access link are spoken to: at a group address, or each at its own. */
 export type StationAddressConfig = { readonly group: MacAddr } | 'unicast';

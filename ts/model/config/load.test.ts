@@ -113,7 +113,7 @@ describe('parseConfig', () => {
       change(AGENT, '[underlay]', '[underlya]'),
       [
         'f.toml:1:1: underlay: expected a table, got nothing',
-        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access, evb, nva, rpc, got the key "underlya"; did you mean "underlay"?',
+        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access_domain, access, evb, nva, rpc, got the key "underlya"; did you mean "underlay"?',
       ],
     ],
     [
@@ -121,7 +121,7 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '"net_af_xdp"\niface = "access0"', '"net_afxdp"\niface = "access0"'),
       [
-        'f.toml:6:10: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "devargs", got "net_afxdp"; did you mean "net_af_xdp"?',
+        'f.toml:6:10: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "net_vhost" or "pci" or "devargs", got "net_afxdp"; did you mean "net_af_xdp"?',
       ],
     ],
     [
@@ -129,7 +129,7 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, 'driver = "net_af_xdp"\niface = "access0"', 'iface = "access0"'),
       [
-        'f.toml:4:1: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "devargs", got nothing',
+        'f.toml:4:1: port[0].driver: expected "net_af_xdp" or "net_tap" or "net_pcap" or "net_null" or "net_ring" or "net_vhost" or "pci" or "devargs", got nothing',
       ],
     ],
     [
@@ -166,6 +166,42 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '[[access]]\nport = "access0"', '[[access]]\nport = "fabric0"'),
       ['f.toml:20:8: access[0].port: expected another port than underlay.port, got "fabric0"'],
+    ],
+    [
+      'access domains: unknown ones, links with VIDs of their own, names of links',
+      'agent',
+      change(
+        AGENT,
+        '[[access]]\nport = "access0"',
+        '[[access_domain]]\nname = "rack1"\n[[access_domain]]\nname = "access0.7"\n[[access]]\nport = "access0"\ndomain = "rack2"\n[[access]]\nport = "fabric0"\ndomain = "rack1"\nvlan_pool = "2-9"\nreserve = [{ vn = "blue", vid = 7 }, { vn = "blue", vid = 8 }, { vn = 5001, vid = 8 }]\nscheme = "s-tag"\n[[access]]\nport = "access1"\ndomain = "rack1"',
+      ),
+      [
+        'f.toml:22:8: access_domain[1].name: expected another name than that of link access0, got "access0.7"',
+        'f.toml:25:10: access[0].domain: expected an [[access_domain]]: rack1, access0.7, got "rack2"; did you mean "rack1"?',
+        'f.toml:27:8: access[1].port: expected another port than underlay.port, got "fabric0"',
+        'f.toml:29:13: access[1].vlan_pool: expected nothing: access domain rack1 has it, got "2-9"',
+        'f.toml:30:11: access[1].reserve: expected nothing: access domain rack1 has it, got the list [{"vn":"blue","vid":7},{"vn":"blue","vid":8},{"vn":5001,"vid":8}]',
+        'f.toml:30:45: access[1].reserve[1].vn: expected another vn than that of reserve[0], got "blue"',
+        'f.toml:30:83: access[1].reserve[2].vid: expected another vid than that of reserve[1], got 8',
+        'f.toml:32:1: access[2].scheme: expected the scheme of access[1], which is in access domain rack1 too, got "c-tag"',
+        'f.toml:33:8: access[2].port: expected the name of a [[port]]: access0, fabric0, got "access1"; did you mean "access0"?',
+      ],
+    ],
+    [
+      'values of access links',
+      'agent',
+      change(
+        AGENT,
+        'port = "access0"',
+        'port = "access0"\nscheme = "q-in-q"\ntenant_tags = [0]\nexplicit_vids = true\nmax_vsis = 0\nreserve = [{ vn = "blue", vid = 1 }]',
+      ),
+      [
+        'f.toml:21:10: access[0].scheme: expected "c-tag" or "s-tag" or "s-channel", got "q-in-q"',
+        'f.toml:22:16: access[0].tenant_tags[0]: expected "refuse", "pass", "strip", or a list of VIDs from 1 to 4094, got 0',
+        'f.toml:23:17: access[0].explicit_vids: expected "accept" or "refuse", got true',
+        'f.toml:24:12: access[0].max_vsis: expected a whole number from 1 to 4096, got 0',
+        'f.toml:25:33: access[0].reserve[0].vid: expected a VID from 2 to 4094, got 1',
+      ],
     ],
     [
       'two ports of one name',

@@ -2,8 +2,9 @@
 
 import { z } from 'zod';
 import { MTU_MAX, MTU_MIN, type Mtu, VN_ID_MAX, VNI_MAX, type VnId, type Vni } from '../numbers.js';
-import { logSection, nodeSection, rpcSection } from './common.js';
+import { logSection, nodeSection } from './common.js';
 import { endpointField, intField, ipv4Field, macField, nveIdField, tsiPatternField, vnNameField } from './fields.js';
+import { rpcSection } from './rpc.js';
 
 const vnSection = z
   .strictObject({

@@ -15,7 +15,12 @@ export type RoleName = 'agent' | 'tnve' | 'nva';
 export function checkReferences(role: RoleName, root: unknown): Complaint[] {
   switch (role) {
     case 'agent':
-      return [...checkPorts(root), ...checkPortName(root, ['underlay', 'port']), ...checkAccess(root)];
+      return [
+        ...checkPorts(root),
+        ...checkPortName(root, ['underlay', 'port']),
+        ...checkAccess(root),
+        ...checkClients(root),
+      ];
     case 'tnve':
       return [
         ...checkPorts(root),
@@ -73,8 +78,12 @@ function checkPorts(root: unknown): Complaint[] {
 }
 
 function portNames(root: unknown): string[] {
-  return list(root, 'port').flatMap((item) => {
-    const name = valueAt(item, ['name']);
+  return namesIn(root, 'port', 'name');
+}
+
+function namesIn(root: unknown, section: string, key: string): string[] {
+  return list(root, section).flatMap((item) => {
+    const name = valueAt(item, [key]);
     return typeof name === 'string' ? [name] : [];
   });
 }
@@ -121,7 +130,70 @@ function checkAccess(root: unknown): Complaint[] {
       return [complain(path, `another port than ${formatPath(['underlay', 'port'])}`, name)];
     return checkPortName(root, path);
   });
-  return [...links, ...unique(root, 'access', 'port')];
+  return [...links, ...unique(root, 'access', 'port'), ...checkDomains(root)];
+}
+
+/** Access domains: their links are tagged in one way, and have no VIDs of their own. */
+function checkDomains(root: unknown): Complaint[] {
+  const names = namesIn(root, 'access_domain', 'name');
+  const ports = namesIn(root, 'access', 'port');
+  // A link without a domain is one under its own name, and so are its S-channels.
+  const taken = list(root, 'access_domain').flatMap((item, n) => {
+    const name = valueAt(item, ['name']);
+    const port = ports.find((one) => name === one || (typeof name === 'string' && name.startsWith(`${one}.`)));
+    return port === undefined
+      ? []
+      : [complain(['access_domain', n, 'name'], `another name than that of link ${port}`, name)];
+  });
+  const schemes = new Map<unknown, { scheme: unknown; n: number }>();
+  const links = list(root, 'access').flatMap((item, n): Complaint[] => {
+    const domain = valueAt(item, ['domain']);
+    if (typeof domain !== 'string') return [];
+    if (!names.includes(domain)) {
+      const expected =
+        names.length === 0 ? 'the name of an [[access_domain]]' : `an [[access_domain]]: ${names.join(', ')}`;
+      return [complain(['access', n, 'domain'], expected, domain, closest(domain, names))];
+    }
+    const own = ['vlan_pool', 'reserve'].flatMap((key) => {
+      const value = valueAt(item, [key]);
+      return value === undefined
+        ? []
+        : [complain(['access', n, key], `nothing: access domain ${domain} has it`, value)];
+    });
+    const scheme = valueAt(item, ['scheme']) ?? 'c-tag';
+    const first = schemes.get(domain) ?? { scheme, n };
+    schemes.set(domain, first);
+    if (first.scheme === scheme) return own;
+    const expected = `the scheme of access[${first.n}], which is in access domain ${domain} too`;
+    return [...own, complain(['access', n, 'scheme'], expected, scheme)];
+  });
+  return [...unique(root, 'access_domain', 'name'), ...taken, ...links, ...checkReservations(root)];
+}
+
+/** In one domain a VID belongs to one VN, and a VN has one VID. */
+function checkReservations(root: unknown): Complaint[] {
+  return ['access', 'access_domain'].flatMap((section) =>
+    list(root, section).flatMap((item, n) => {
+      const reserve = valueAt(item, ['reserve']);
+      if (!Array.isArray(reserve)) return [];
+      return ['vid', 'vn']
+        .flatMap((key) => unique({ reserve }, 'reserve', key))
+        .map((one) => ({ ...one, path: [section, n, ...one.path] }));
+    }),
+  );
+}
+
+/** Of two rules for one client only the first would count. */
+function checkClients(root: unknown): Complaint[] {
+  const clients = valueAt(root, ['rpc', 'tls', 'client']);
+  const names = (Array.isArray(clients) ? clients : []).map((client) => valueAt(client, ['name']));
+  return names.flatMap((name, n) => {
+    const earlier = names.indexOf(name);
+    if (name === undefined || earlier === n) return [];
+    return [
+      complain(['rpc', 'tls', 'client', n, 'name'], `another name than that of rpc.tls.client[${earlier}]`, name),
+    ];
+  });
 }
 
 /** An underlay address belongs to one NVE. */

@@ -1,8 +1,9 @@
 // The configuration of `splitnve tnve`, the hypervisor's side.
 
 import { z } from 'zod';
-import { engineSection, evbSection, logSection, mtuField, nodeSection, portsSection, rpcSection } from './common.js';
+import { engineSection, evbSection, logSection, mtuField, nodeSection, portsSection } from './common.js';
 import { intField, linkNameField, socketField, vnNameField } from './fields.js';
+import { rpcSection } from './rpc.js';
 
 export const tnveConfig = z
   .strictObject({

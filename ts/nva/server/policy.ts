@@ -3,6 +3,7 @@ import {
   err,
   type IpAddr,
   type MacAddr,
+  matchesPattern,
   type NveId,
   nveError,
   ok,
@@ -48,7 +49,7 @@ export class Policy {
 
   /** One rule has to allow everything: the TSI, each of its addresses, and the NVE. */
   mayJoin(vn: VnName, { tsi, macs, ips }: Candidate, nve: NveId): Result<null> {
-    const rules = this.#tsis.filter((rule) => rule.vn === vn && matches(rule.tsi, tsi));
+    const rules = this.#tsis.filter((rule) => rule.vn === vn && matchesPattern(rule.tsi, tsi));
     if (rules.length === 0) return err(nveError('NVE-NVA-002', { tsi, vn, reason: 'no rule names it' }));
     const wrong = rules.map((rule) => {
       const mac = macs.find((one) => rule.macs !== undefined && !rule.macs.includes(one));
@@ -60,19 +61,4 @@ export class Policy {
     if (wrong.includes(null)) return ok(null);
     return err(nveError('NVE-NVA-002', { tsi, vn, reason: wrong[0] ?? '' }));
   }
-}
-
-/** `*` stands for any characters. Takes time linear in the text for each `*`, whatever the pattern. */
-export function matches(pattern: string, text: string): boolean {
-  const [head = '', ...rest] = pattern.split('*');
-  if (rest.length === 0) return pattern === text;
-  const tail = rest.pop() ?? '';
-  if (!text.startsWith(head) || !text.endsWith(tail) || text.length < head.length + tail.length) return false;
-  let at = head.length;
-  for (const part of rest) {
-    const found = text.indexOf(part, at);
-    if (found < 0 || found + part.length > text.length - tail.length) return false;
-    at = found + part.length;
-  }
-  return true;
 }

@@ -187,7 +187,7 @@ describe('attach', () => {
   it('shares VAP and tag among the TSIs of a VN on a link', async () => {
     await startAgent();
     const rows = await Promise.all([client.attach(ATTACH), client.attach({ ...ATTACH, tsi: 'blue-2', macs: [MAC2] })]);
-    expect(rows.map(({ tag }) => tag?.vid)).toEqual([100, 100]);
+    expect(rows.map(({ tag }) => tag)).toMatchObject([{ vid: 100 }, { vid: 100 }]);
     expect(objects().filter((key) => key.startsWith('vap'))).toEqual(['vap 1']);
     await client.detach(KEY);
     expect(objects()).toContain('vap 1');
@@ -328,6 +328,8 @@ describe('mappings', () => {
     await attached();
     const heard: unknown[] = [];
     client.on('tsi', (data) => heard.push(data));
+    // Requests are handled in their order, and to listen is one.
+    await client.list();
     await client.hello();
     nva.push(VN, { hosts: [host(MAC1, 'blue-1', 'nve2', 1)] });
     await eventually(() => expect(objects()).toEqual(BASE));
@@ -379,6 +381,8 @@ describe('a VN deleted at the NVA', () => {
     await client.attach({ vn: 'red', tsi: 'red-1', macs: [MAC1], link: 'access0' });
     const heard: string[] = [];
     client.on('tsi', ({ tsi, state, cause }) => heard.push(`${tsi} ${state} ${cause}`));
+    // Requests are handled in their order, and to listen is one.
+    await client.list();
     nva.push(VN, { info: null });
     await eventually(() => expect(heard).toHaveLength(2));
     expect(heard[0]).toMatch(/^blue-\d null .*VN blue was deleted at the NVA/);
@@ -409,6 +413,8 @@ describe('a link that goes down', () => {
     await client.attach(ATTACH);
     const heard: string[] = [];
     client.on('tsi', ({ tsi, state }) => heard.push(`${tsi} ${state}`));
+    // Requests are handled in their order, and to listen is one.
+    await client.list();
     engine.emit({ kind: 'link', port: 1, up: false });
     await eventually(async () => expect(await client.list()).toMatchObject([{ state: 'associated' }]));
     expect(objects()).not.toContain('vap 1');

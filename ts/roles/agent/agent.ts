@@ -12,6 +12,7 @@ import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { AccessLinks } from './access/access-links.js';
 import { servedPort } from './access/served-port.js';
+import { AgentLinks, portLink } from './links.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { rpcHandlers } from './rpc.js';
@@ -33,6 +34,8 @@ export class Agent {
   readonly #parts: AgentParts;
   readonly #log: Logger;
   readonly #ports = new PortNames();
+  readonly #tags = new TagAllocator();
+  readonly #links = new AgentLinks(this.#tags);
   readonly #reconciler: Reconciler;
   readonly #vns: Vns;
   readonly #tsis: Tsis;
@@ -53,19 +56,19 @@ export class Agent {
     this.#vns = new Vns({
       reconciler: this.#reconciler,
       self: config.node.name,
-      portOf: (link) => this.#portOf(link),
+      linkOf: (link) => this.#links.get(link),
       viewOf: (vn) => this.#nva.view(vn),
       fault: parts.fault,
     });
-    const pools = new Map(config.access.map(({ port, vlan_pool }) => [port, vlan_pool]));
-    const tags = unwrap(TagAllocator.create(pools));
-    this.#tsis = new Tsis(new TsiTable({ tags }), this.#tsiPorts(), log);
+    const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
+    this.#tsis = new Tsis(table, this.#tsiPorts(), log);
     this.#access = new AccessLinks({
       engine,
       log,
       node: config.node.name,
       evb: config.evb,
       rules: vdpRules({ ports: Object.fromEntries(config.access.flatMap(({ port, vn }) => (vn ? [[port, vn]] : []))) }),
+      carrier: (link) => this.#linkChanged(link, true),
       ask: (command, answer) => this.#tsis.command(command, answer),
       channelChanged: () => {},
       remember: () => {},
@@ -94,6 +97,7 @@ export class Agent {
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;
+    for (const access of config.access) unwrap(this.#links.add(portLink(config, access, this.#portOf(access.port))));
 
     engine.onEvent((event) => {
       if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
@@ -104,11 +108,12 @@ export class Agent {
     this.#nva.start();
     const served = config.access.filter(({ vdp }) => vdp);
     await this.#access.start(new Map(served.map((access) => [this.#portOf(access.port), servedPort(access)])));
-    const { socket } = config.rpc;
+    const { socket, tls } = config.rpc;
     const onProblem = (error: Error): void =>
       this.#log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);
     this.#rpc = await RpcServer.listen({
       socket,
+      tls,
       role: 'agent',
       name: config.node.name,
       handlers: rpcHandlers({
@@ -118,10 +123,12 @@ export class Agent {
         tsis: this.#tsis,
         access: this.#access,
         nvaStatus: () => this.#nva.status(),
+        refusals: () => this.#rpc?.refusals() ?? new Map(),
       }),
       onProblem,
     });
-    this.#log.info({ component: 'agent', socket, fault: this.#parts.fault }, 'ready');
+    const listen = tls && `${tls.listen.host} ${tls.listen.port}`;
+    this.#log.info({ component: 'agent', socket, tls: listen, fault: this.#parts.fault }, 'ready');
   }
 
   async close(): Promise<void> {

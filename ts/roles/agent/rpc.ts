@@ -15,9 +15,11 @@ export interface RpcParts {
   readonly tsis: Tsis;
   readonly access: AccessLinks;
   readonly nvaStatus: () => NvaStatus;
+  /** RPC connections that were not accepted, by reason. */
+  readonly refusals: () => ReadonlyMap<string, number>;
 }
 
-export function rpcHandlers({ engine, node, names, tsis, access, nvaStatus }: RpcParts): Handlers {
+export function rpcHandlers({ engine, node, names, tsis, access, nvaStatus, refusals }: RpcParts): Handlers {
   const show = showHandlers(engine, names);
 
   async function associate(
@@ -54,12 +56,13 @@ export function rpcHandlers({ engine, node, names, tsis, access, nvaStatus }: Rp
         throw nveError('NVE-RPC-003', { method: 'tsi.detach', problem: 'link: an agent needs the link' });
       return deassociate({ tsi, link }, call);
     },
-    'tsi.list': () => tsis.rows(),
+    'tsi.list': (_, { mayUse }) => tsis.rows().filter(({ link }) => mayUse(link)),
     'show.nva': () => ({ rows: [nvaRow(node, nvaStatus())], cursor: null }),
     ...show,
     'show.drops': async (params, call) => {
       const { rows, cursor } = await show['show.drops'](params, call);
-      return { rows: [...rows, ...access.drops()], cursor };
+      const refused = [...refusals()].map(([reason, packets]) => ({ port: 'rpc', reason, packets }));
+      return { rows: [...rows, ...access.drops(), ...refused], cursor };
     },
   };
 }

@@ -317,7 +317,9 @@ describe('an agent that comes again', () => {
     await eventually(() =>
       expect([...agentTsis.values()].map(({ state }) => state)).toEqual(['activated', 'activated']),
     );
-    await eventually(async () => expect((await client.list()).map(({ tag }) => tag?.vid)).toEqual([200, 200]));
+    await eventually(async () =>
+      expect((await client.list()).map(({ tag }) => tag)).toMatchObject([{ vid: 200 }, { vid: 200 }]),
+    );
     expect(vaps().filter(({ uplink }) => uplink)).toMatchObject([{ selector: { vid: 200 } }]);
   });
 

@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
 import { type Call, type Handlers, type NewPort, type ParamsOf, RpcServer, type TsiListRow } from '#hypervisor';
-import { type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
+import { formatTag, type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
 import type { Kernel } from './kernel.js';
@@ -211,7 +211,15 @@ export class Tnve {
       this.#tsis.set(id, tsi);
       this.#toLeave.delete(id);
       this.#log.info(
-        { component: 'tsi', tsi: id, vn, vid: tsi.tag.vid, iface: newPort.iface, to: tsi.state, cause: 'tsi.attach' },
+        {
+          component: 'tsi',
+          tsi: id,
+          vn,
+          tag: formatTag(tsi.tag),
+          iface: newPort.iface,
+          to: tsi.state,
+          cause: 'tsi.attach',
+        },
         `TSI ${id}: attached`,
       );
       return this.#row(tsi);
@@ -326,7 +334,10 @@ export class Tnve {
       await this.#switching.forward(tsi);
       update(tsi, await this.#negotiator.activate(id, { deadlineMs }));
       this.#retries.cancel(id);
-      this.#log.info({ component: 'tsi', tsi: id, vn, vid: tsi.tag.vid, to: tsi.state }, `TSI ${id}: associated again`);
+      this.#log.info(
+        { component: 'tsi', tsi: id, vn, tag: formatTag(tsi.tag), to: tsi.state },
+        `TSI ${id}: associated again`,
+      );
     } catch (caught) {
       const error = toNveError(caught);
       tsi.cause = `${error.code}: ${error.message}`;

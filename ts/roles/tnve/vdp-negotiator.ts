@@ -17,6 +17,7 @@ import {
   type Vid,
   type Vni,
   type VnName,
+  vidOfTag,
 } from '#model';
 import {
   type StationAssociation,
@@ -84,7 +85,7 @@ export class VdpNegotiator implements Negotiator {
     const holder = this.#owners.get(vsiKey(id)) ?? tsi;
     if (holder !== tsi) throw nveError('NVE-VDP-023', { tsi, vsi: vsiText(id), holder });
     const vsiOf = (vid: Vid | null) => unwrap(stationVsiOf({ tsi, vni, macs, ips, vid }, id));
-    const wished = wish.tag?.vid ?? null;
+    const wished = wish.tag === null ? null : vidOfTag(wish.tag);
     const first = vsiOf(wished);
     const known = this.#known.get(tsi);
     if (known !== undefined && isSame(known.vsi, first)) return grantOf(known);

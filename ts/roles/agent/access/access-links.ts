@@ -4,7 +4,7 @@
 
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Engine, PortId, Punt } from '#dataplane';
+import type { Engine, PortId, PortRow, Punt } from '#dataplane';
 import type { LinkName, NveError, Result, TsiKey, TsiRow } from '#model';
 import {
   AccessPort,
@@ -34,6 +34,8 @@ export interface AccessLinksOptions {
   readonly node: string;
   readonly evb: EvbParameters;
   readonly rules: VdpMappingRules;
+  /** A link has a carrier of which no event has told yet: to be handled as that event, at once. */
+  readonly carrier: (link: LinkName) => void;
   /** Asks the TSI life cycle; `answer` is called later, never from inside. */
   readonly ask: (command: TsiCommand, answer: (result: Result<TsiRow | null>) => void) => void;
   /** An S-channel is a link now, or none any more: its VSIs are being ended. */
@@ -65,6 +67,8 @@ export class AccessLinks {
   readonly #events: VdpBridgeEvent[] = [];
   readonly #outbox: Outbox;
   readonly #alarm = new Alarm(() => this.#tick());
+  /** Asked for, while it is on its way. */
+  #ports: Promise<PortRow[]> | undefined;
   #isBusy = false;
   #unsubscribe: (() => void) | undefined;
   #isClosed = false;
@@ -82,6 +86,7 @@ export class AccessLinks {
     for (const { port: id, mac, linkUp } of await engine.dump('ports')) {
       const settings = served.get(id);
       if (settings === undefined) continue;
+      const { name } = settings;
       const port = this.#port(id, {
         role: 'bridge',
         ...settings,
@@ -89,8 +94,9 @@ export class AccessLinks {
         node,
         evb,
         firstSequence: () => randomInt(1, 65_536),
+        hasVsis: (svid, peer) => this.#vdp.hasVsis({ port: name, svid, mac: peer }),
       });
-      this.#links.set(id, { name: settings.name, port, drops: new Map(), isUp: false });
+      this.#links.set(id, { name, port, drops: new Map(), isUp: false });
       this.linkChanged(id, linkUp);
     }
     this.#unsubscribe = engine.onPunt((punt) => this.#punted(punt));
@@ -147,7 +153,25 @@ export class AccessLinks {
   #punted({ port, class: kind, frame }: Punt): void {
     // What else bridges do not forward (spanning tree, pause frames) has no user here.
     if (kind !== 'lldp' && kind !== 'ecp') return;
-    this.#work(port, (accessPort, now) => accessPort.received(frame, now));
+    if (this.#links.get(port)?.isUp === false) void this.#early(port, frame);
+    else this.#work(port, (accessPort, now) => accessPort.received(frame, now));
+  }
+
+  /**
+   * The engine looks at carriers from time to time, so a station's first frame may come before the news that it is there. It must not
+   * wait for these: lldpad gives up after 10 ms. So the engine is asked; a frame from before the carrier was lost is dropped.
+   */
+  async #early(id: PortId, frame: Uint8Array): Promise<void> {
+    this.#ports ??= this.#options.engine.dump('ports').finally(() => {
+      this.#ports = undefined;
+    });
+    const rows = await this.#ports.catch(() => []);
+    if (this.#isClosed) return;
+    const link = this.#links.get(id);
+    if (link?.isUp === false && rows.some(({ port, linkUp }) => port === id && linkUp))
+      this.#options.carrier(link.name);
+    if (link?.isUp === true) this.#work(id, (port, now) => port.received(frame, now));
+    else this.#dropped(id, 'link_down', null);
   }
 
   /** Lets a port work; what it brings forth for VDP follows. */
