@@ -268,7 +268,7 @@ export const ERRORS = {
   },
   'NVE-VDP-006': {
     message: 'VSI {vsi}: the NVE refused {command} with error {code} ({meaning})',
-    hint: "See the NVE's log for the reason.",
+    hint: '{remedy}',
     exit: 1,
   },
   'NVE-VDP-007': {
@@ -287,6 +287,27 @@ export const ERRORS = {
     hint: 'Ask again if it is still wanted.',
     exit: 1,
     retryable: true,
+  },
+  'NVE-VDP-020': {
+    message: 'no NVE is heard on uplink {uplink}: no LLDP frame with an EVB TLV of a bridge came',
+    hint: 'Start splitnve agent at the other end, bring the link up, and let nothing between drop 01-80-C2-00-00-00; or set uplink.protocol = "rpc".',
+    exit: 69,
+    retryable: true,
+  },
+  'NVE-VDP-021': {
+    message: 'the NVE {bridge} on uplink {uplink} takes no GroupIDs, and VDP names a VN by nothing else',
+    hint: 'Switch GroupIDs on at the NVE (BGID of its EVB TLV), or set uplink.protocol = "rpc".',
+    exit: 1,
+  },
+  'NVE-VDP-022': {
+    message: 'VN {vn} has no VNI here, and VDP names a VN by its VNI',
+    hint: 'Add a [[vn]] with its name and vni to the configuration, or name the VN vni:NUMBER.',
+    exit: 3,
+  },
+  'NVE-VDP-023': {
+    message: 'TSI {tsi} has the VSIID {vsi}, which is that of TSI {holder}',
+    hint: 'Give it another id: UUIDs are the same in capital and small letters.',
+    exit: 1,
   },
 
   // NVA: also what NNP carries as `code`.

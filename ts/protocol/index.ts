@@ -26,6 +26,7 @@ export * from './nnp-server.js';
 export type { SubscriptionStatus } from './nnp-server-feed.js';
 export * from './nnp-types.js';
 export * from './station-port.js';
+export * from './station-vsi.js';
 export * from './tag-pool.js';
 export * from './tags.js';
 export { TsiTable, type TsiTableOptions } from './tsi.js';

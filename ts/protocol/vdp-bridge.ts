@@ -130,7 +130,7 @@ export class VdpBridge {
         break;
       }
       case 'tsiEnded':
-        for (const key of this.#tsis.ended(event.key)) this.#ended(this.#records.get(key), event.error);
+        for (const key of this.#tsis.ended(event.key)) this.#ended(this.#records.get(key), event.error, event.final);
         break;
       case 'parameters': {
         const { channel, mac, parameters } = event;
@@ -239,8 +239,8 @@ export class VdpBridge {
     return nveError('NVE-VDP-004', { vsi, station: peer.mac, ms: Math.round(now - heardAt) });
   }
 
-  #ended(record: VsiRecord | undefined, error: NveError): void {
-    if (record !== undefined) this.#step(record, () => this.#machine.ended(record, error));
+  #ended(record: VsiRecord | undefined, error: NveError, final = false): void {
+    if (record !== undefined) this.#step(record, () => this.#machine.ended(record, error, final));
   }
 
   /** Lets the machine work on a record, which may come into being or end with it. */
@@ -315,7 +315,7 @@ export class VdpBridge {
 
   #reply({ peer, key }: VsiRecord, managerId: string, association: VdpAssociation): void {
     const { command, status } = association;
-    this.#count(status === 0 ? `${command} unsolicited` : `${command} ${readResponseStatus(status).code}`);
+    this.#count(!isVdpResponse(status) ? `${command} unsolicited` : `${command} ${readResponseStatus(status).code}`);
     if (!this.#peer(peer).outbox.put(key, { managerId, tlvs: [association] })) this.#count('unsent');
     this.#touched.add(peerText(peer));
   }

@@ -55,6 +55,7 @@ driver = "net_af_xdp"
 iface = "uplink0"
 [uplink]
 port = "uplink0"
+protocol = "rpc"
 [nve]
 socket = "/run/splitnve/agent1.sock"
 link = "access0"
@@ -293,7 +294,7 @@ describe('parseConfig', () => {
         'f.toml:1:1: listen: expected a table, got nothing',
         'f.toml:3:3: port: expected one of the keys node, log, listen, vn, nve, tsi, rpc, got the key "port"',
         'f.toml:7:2: uplink: expected one of the keys node, log, listen, vn, nve, tsi, rpc, got the key "uplink"',
-        'f.toml:9:1: nve: expected a list, got a table',
+        'f.toml:10:1: nve: expected a list, got a table',
       ],
     ],
     [
@@ -318,7 +319,7 @@ describe('parseConfig', () => {
       'a socket path that is too long',
       'tnve',
       change(TNVE, '/run/splitnve/agent1.sock', `/${'x'.repeat(107)}`),
-      [`f.toml:10:10: nve.socket: expected an absolute path of at most 107 bytes, got "/${'x'.repeat(75)}...`],
+      [`f.toml:11:10: nve.socket: expected an absolute path of at most 107 bytes, got "/${'x'.repeat(75)}...`],
     ],
     [
       'an uplink that is no port',
@@ -326,6 +327,28 @@ describe('parseConfig', () => {
       change(TNVE, '[uplink]\nport = "uplink0"', '[uplink]\nport = 7'),
       [
         'f.toml:8:8: uplink.port: expected a name of 1 to 64 characters of "A-Z a-z 0-9 _ . : @ / -" that begins with a letter, digit or "_", got 7',
+      ],
+    ],
+    [
+      'what is missing for RPC',
+      'tnve',
+      change(TNVE, '[nve]\nsocket = "/run/splitnve/agent1.sock"\nlink = "access0"\n', ''),
+      ['f.toml:1:1: nve: expected socket and link, for uplink.protocol = "rpc", got nothing'],
+    ],
+    [
+      'VNs with a name or a VNI of another, or larger than the uplink',
+      'tnve',
+      `${change(TNVE, TNVE.slice(TNVE.indexOf('protocol')), '')}${[
+        ['blue', 5001, 1500],
+        ['red', 5001, 1501],
+        ['blue', 5002, 1400],
+      ]
+        .map(([name, vni, mtu]) => `[[vn]]\nname = "${name}"\nvni = ${vni}\nmtu = ${mtu}\n`)
+        .join('')}`,
+      [
+        'f.toml:15:7: vn[1].vni: expected another vni than that of vn[0], got 5001',
+        "f.toml:16:7: vn[1].mtu: expected at most 1500, the MTU of the uplink's port, got 1501",
+        'f.toml:18:8: vn[2].name: expected another name than that of vn[0], got "blue"',
       ],
     ],
     [
@@ -371,7 +394,7 @@ describe('parseConfig', () => {
 describe('configJsonSchema', () => {
   it('asks for what has no default, and forbids unknown keys', () => {
     expect(configJsonSchema('tnve')).toMatchObject({
-      required: ['node', 'port', 'uplink', 'nve'],
+      required: ['node', 'port', 'uplink'],
       additionalProperties: false,
     });
   });

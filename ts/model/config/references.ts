@@ -22,7 +22,14 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
         ...checkClients(root),
       ];
     case 'tnve':
-      return [...checkPorts(root), ...checkPortName(root, ['uplink', 'port'])];
+      return [
+        ...checkPorts(root),
+        ...checkPortName(root, ['uplink', 'port']),
+        ...checkProtocol(root),
+        ...unique(root, 'vn', 'name'),
+        ...unique(root, 'vn', 'vni'),
+        ...checkVnMtu(root),
+      ];
     case 'nva':
       return [
         ...unique(root, 'vn', 'name'),
@@ -94,6 +101,24 @@ function checkPortName(root: unknown, path: Path): Complaint[] {
       closest(name, known),
     ),
   ];
+}
+
+/** By RPC it must be said where the NVE listens. */
+function checkProtocol(root: unknown): Complaint[] {
+  if (valueAt(root, ['uplink', 'protocol']) !== 'rpc' || valueAt(root, ['nve']) !== undefined) return [];
+  return [{ path: ['nve'], at: 'parent', expected: 'socket and link, for uplink.protocol = "rpc"', got: 'nothing' }];
+}
+
+/** A VN's packets pass the uplink. */
+function checkVnMtu(root: unknown): Complaint[] {
+  const uplink = valueAt(root, ['uplink', 'port']);
+  const port = list(root, 'port').find((item) => valueAt(item, ['name']) === uplink);
+  const limit = valueAt(port, ['mtu']) ?? 1500;
+  return list(root, 'vn').flatMap((item, n) => {
+    const mtu = valueAt(item, ['mtu']);
+    if (typeof mtu !== 'number' || typeof limit !== 'number' || mtu <= limit) return [];
+    return [complain(['vn', n, 'mtu'], `at most ${limit}, the MTU of the uplink's port`, mtu)];
+  });
 }
 
 function checkAccess(root: unknown): Complaint[] {

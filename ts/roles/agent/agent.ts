@@ -162,7 +162,7 @@ export class Agent {
       report: (effect) => this.#nva.report(effect),
       changed: (key, row, error, retry) => {
         const { tsi, link } = key;
-        if (row === null && error !== null) this.#access.ended(key, error);
+        if (row === null && error !== null) this.#access.ended(key, error, !retry);
         this.#rpc?.notify('tsi', { tsi, link, state: row?.state ?? null, cause: error?.message ?? null, retry });
       },
     };

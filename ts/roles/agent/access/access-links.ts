@@ -134,9 +134,9 @@ export class AccessLinks {
     this.#handle({ type: up ? 'portUp' : 'portDown', port: link.name });
   }
 
-  /** The NVE has ended a TSI, or an operator has: a VSI that has it is de-associated. */
-  ended(key: TsiKey, error: NveError): void {
-    queueMicrotask(() => this.#handle({ type: 'tsiEnded', key, error }));
+  /** The NVE has ended a TSI, or an operator has: a VSI that has it is de-associated. `final`: it moved, and is not to be asked for again. */
+  ended(key: TsiKey, error: NveError, final = false): void {
+    queueMicrotask(() => this.#handle({ type: 'tsiEnded', key, error, final }));
   }
 
   rows(): VdpVsiRow[] {
