@@ -66,6 +66,11 @@ export class AccessCdcp {
     this.#toLldp({ type: 'received', src, pdu }, now);
   }
 
+  /** At a station: the SCIDs that it wants from now on. */
+  want(scids: readonly number[], now: number): void {
+    this.#toCdcp({ type: 'wants', scids }, now);
+  }
+
   tick(now: number): void {
     this.#toLldp({ type: 'tick' }, now);
     this.#toCdcp({ type: 'tick' }, now);

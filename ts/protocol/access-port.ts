@@ -134,8 +134,13 @@ export class AccessPort {
       this.#toChannel(svid, (channel) => channel.send(peer, token, pdu, now));
       return;
     }
-    this.#outputs.dropped('control_unknown_channel', null);
+    this.#outputs.dropped('channel_gone', null);
     this.#outputs.finished(token, false);
+  }
+
+  /** At a station: the S-channels that it wants from now on, by their SCIDs. */
+  want(scids: readonly number[], now: number): void {
+    this.#toCdcp((cdcp) => cdcp.want(scids, now));
   }
 
   tick(now: number): void {

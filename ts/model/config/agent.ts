@@ -1,6 +1,7 @@
 // The configuration of `splitnve agent`, the NVE.
 
 import { z } from 'zod';
+import { cdcpSection, channelFields } from './channels.js';
 import { engineSection, evbSection, logSection, nodeSection, portsSection } from './common.js';
 import {
   endpointField,
@@ -74,6 +75,7 @@ export const agentConfig = z
             .describe(
               'The VN of VSIs whose VDP filter carries no GroupID (formats 1 and 2); without it they are refused.',
             ),
+          ...channelFields,
           reflective_relay: z
             .boolean()
             .default(false)
@@ -91,6 +93,7 @@ export const agentConfig = z
       .max(63, 'at most 63 access links')
       .describe('The access links.'),
     evb: evbSection,
+    cdcp: cdcpSection,
     nva: z
       .strictObject({
         endpoints: z

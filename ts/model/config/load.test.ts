@@ -113,7 +113,7 @@ describe('parseConfig', () => {
       change(AGENT, '[underlay]', '[underlya]'),
       [
         'f.toml:1:1: underlay: expected a table, got nothing',
-        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access_domain, access, evb, nva, rpc, got the key "underlya"; did you mean "underlay"?',
+        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access_domain, access, evb, cdcp, nva, rpc, got the key "underlya"; did you mean "underlay"?',
       ],
     ],
     [
@@ -166,6 +166,21 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '[[access]]\nport = "access0"', '[[access]]\nport = "fabric0"'),
       ['f.toml:20:8: access[0].port: expected another port than underlay.port, got "fabric0"'],
+    ],
+    [
+      'S-channels: VDP that is off, another link of their name, limits, addresses',
+      'agent',
+      AGENT.replace(
+        'port = "access0"\n',
+        'port = "access0"\nscheme = "s-channel"\nvdp = false\nchannels = 167\nsvid_pool = "1-9"\necp_address = "02:00:00:00:00:01"\n[[access]]\nport = "access0.101"\n',
+      ).replace('name = "fabric0"', 'name = "access0.101"\ndriver = "net_ring"\n[[port]]\nname = "fabric0"'),
+      [
+        'f.toml:25:7: access[0].vdp: expected true: under scheme "s-channel" CDCP makes the channels, got false',
+        'f.toml:26:12: access[0].channels: expected a whole number from 1 to 166, got 167',
+        'f.toml:27:13: access[0].svid_pool: expected VIDs from 2 to 4094 as ranges that rise, such as "2-4000" or "10,20-29", got "1-9"',
+        'f.toml:28:15: access[0].ecp_address: expected "nearest-customer-bridge", "unicast" or a group MAC address such as "01:80:c2:00:00:0e", got "02:00:00:00:00:01"',
+        'f.toml:30:8: access[1].port: expected another name than that of an S-channel of access0, got "access0.101"',
+      ],
     ],
     [
       'access domains: unknown ones, links with VIDs of their own, names of links',

@@ -130,7 +130,29 @@ function checkAccess(root: unknown): Complaint[] {
       return [complain(path, `another port than ${formatPath(['underlay', 'port'])}`, name)];
     return checkPortName(root, path);
   });
-  return [...links, ...unique(root, 'access', 'port'), ...checkDomains(root)];
+  return [...links, ...unique(root, 'access', 'port'), ...checkChannels(root), ...checkDomains(root)];
+}
+
+/** S-channels are links `PORT.SVID`, and come by CDCP alone. */
+function checkChannels(root: unknown): Complaint[] {
+  const ports = namesIn(root, 'access', 'port');
+  return list(root, 'access').flatMap((item, n): Complaint[] => {
+    if (valueAt(item, ['scheme']) !== 's-channel') return [];
+    const port = valueAt(item, ['port']);
+    const other = ports.findIndex((name) => typeof port === 'string' && isChannelOf(port, name));
+    return [
+      ...(valueAt(item, ['vdp']) === false
+        ? [complain(['access', n, 'vdp'], 'true: under scheme "s-channel" CDCP makes the channels', false)]
+        : []),
+      ...(other < 0
+        ? []
+        : [complain(['access', other, 'port'], `another name than that of an S-channel of ${port}`, ports[other])]),
+    ];
+  });
+}
+
+function isChannelOf(port: string, name: string): boolean {
+  return name.startsWith(`${port}.`) && /^[0-9]+$/.test(name.slice(port.length + 1));
 }
 
 /** Access domains: their links are tagged in one way, and have no VIDs of their own. */

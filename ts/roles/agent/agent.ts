@@ -6,13 +6,13 @@ import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
 import { RpcServer } from '#hypervisor';
 import { type AgentConfig, type LinkName, type NveError, nveError, ok, toNveError, unwrap } from '#model';
-import { TagAllocator, TsiTable, vdpRules } from '#protocol';
+import { channelText, TagAllocator, TsiTable, type VdpChannel, vdpRules } from '#protocol';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { AccessLinks } from './access/access-links.js';
 import { servedPort } from './access/served-port.js';
-import { AgentLinks, portLink } from './links.js';
+import { AgentLinks, channelLink, portLink } from './links.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { rpcHandlers } from './rpc.js';
@@ -70,7 +70,7 @@ export class Agent {
       rules: vdpRules({ ports: Object.fromEntries(config.access.flatMap(({ port, vn }) => (vn ? [[port, vn]] : []))) }),
       carrier: (link) => this.#linkChanged(link, true),
       ask: (command, answer) => this.#tsis.command(command, answer),
-      channelChanged: () => {},
+      channelChanged: (channel, isUp) => this.#channelChanged(channel, isUp),
       remember: () => {},
       reflect: (link, on) => this.#vns.reflect(link, on),
     });
@@ -107,7 +107,9 @@ export class Agent {
     });
     this.#nva.start();
     const served = config.access.filter(({ vdp }) => vdp);
-    await this.#access.start(new Map(served.map((access) => [this.#portOf(access.port), servedPort(access)])));
+    await this.#access.start(
+      new Map(served.map((access) => [this.#portOf(access.port), servedPort(config, access, [])])),
+    );
     const { socket, tls } = config.rpc;
     const onProblem = (error: Error): void =>
       this.#log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);
@@ -177,7 +179,28 @@ export class Agent {
   #linkChanged(link: LinkName, up: boolean): void {
     this.#log.info({ component: 'port', port: link, up }, `port ${link} is ${up ? 'up' : 'down'}`);
     if (!this.#parts.config.access.some(({ port }) => port === link)) return;
-    this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
+    for (const one of this.#links.ofPort(this.#portOf(link))) this.#carrier(one, up);
     this.#access.linkChanged(this.#portOf(link), up);
+  }
+
+  #carrier(link: LinkName, up: boolean): void {
+    this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
+  }
+
+  /** An S-channel is a link of its own; when it goes, so do the TSIs on it. */
+  #channelChanged(channel: VdpChannel, isUp: boolean): void {
+    const { config } = this.#parts;
+    const { port, svid } = channel;
+    const access = config.access.find((one) => one.port === port);
+    const link = channelText(channel) as LinkName;
+    if (access === undefined || svid === null) return;
+    if (isUp) {
+      unwrap(this.#links.add(channelLink(config, access, this.#portOf(port), svid)));
+      this.#carrier(link, true);
+    } else {
+      this.#links.remove(link);
+      const text = `S-channel ${link} is gone`;
+      this.#tsis.dispatch({ type: 'revoke', scope: { link }, reason: text }, { text });
+    }
   }
 }
