@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
-import { Role } from './role.js';
+import { Role, vidOf } from './role.js';
 import { cTag, type RelayEnd, type RelayTag, TagRelay } from './tag-relay.js';
 
 export interface TwoNvesOptions {
@@ -91,7 +91,7 @@ export class TwoNves {
     if (host === undefined) throw new Error('the far NVE is not started');
     await this.far.cli(`tsi attach far-${vn} --vn ${vn} --mac ${FAR.mac} --link access0`);
     const row = (await this.far.tsis()).find(({ tsi }) => tsi === `far-${vn}`);
-    return this.tenant(`far ${vn}`, { namespace: host, iface: 'v0' }, FAR, cTag(row?.tag?.vid ?? 0));
+    return this.tenant(`far ${vn}`, { namespace: host, iface: 'v0' }, FAR, cTag(vidOf(row) ?? 0));
   }
 
   /** A tenant with a kernel's IP stack, whose frames travel on the link under these tags. */
