@@ -9,7 +9,7 @@ import { Program } from './program.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 /** What each role says when it can be used. */
-const READY = { nva: '"ready"', agent: 'connected to the NVA' } as const;
+const READY = { nva: '"ready"', agent: 'connected to the NVA', tnve: '"ready"' } as const;
 
 /** The VID by which the VN of a TSI is told on its link. */
 export function vidOf(row: TsiListRow | undefined): number | undefined {

@@ -26,6 +26,7 @@ export const AREAS = {
   TAG: 'tags of the access links',
   ECP: 'the Edge Control Protocol on the access links, under VDP',
   VDP: 'the negotiation between stations and the NVE (IEEE 802.1Q VDP)',
+  AUT: "the agent's own policy",
   NVA: 'the Network Virtualization Authority: what it refuses',
   NNP: 'the session with the Network Virtualization Authority',
   ENG: 'the engine refuses a command',
@@ -308,6 +309,24 @@ export const ERRORS = {
     message: 'TSI {tsi} has the VSIID {vsi}, which is that of TSI {holder}',
     hint: 'Give it another id: UUIDs are the same in capital and small letters.',
     exit: 1,
+  },
+
+  'NVE-VDP-010': {
+    message: 'TSI {tsi} on link {link} is held over VDP by VSI {vsi} of station {station}: {method} is refused',
+    hint: 'Let the station change it; or detach it, which the station is told with an unsolicited De-Associate.',
+    exit: 1,
+  },
+
+  // AUT
+  'NVE-AUT-001': {
+    message: 'TSI {tsi} may not join VN {vn} on link {link}: {reason}',
+    hint: 'Allow it with an [[authorization.rule]] in the configuration of the agent.',
+    exit: 1,
+  },
+  'NVE-AUT-002': {
+    message: 'no [[authorization.vn]] of the agent is VN {vn}',
+    hint: 'Add the VN to the configuration of the agent, or let the NVA decide (authorization.mode).',
+    exit: 3,
   },
 
   // NVA: also what NNP carries as `code`.

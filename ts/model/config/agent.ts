@@ -1,6 +1,7 @@
 // The configuration of `splitnve agent`, the NVE.
 
 import { z } from 'zod';
+import { authorizationSection } from './authorization.js';
 import { cdcpSection, channelFields } from './channels.js';
 import { engineSection, evbSection, logSection, nodeSection, portsSection } from './common.js';
 import {
@@ -13,6 +14,7 @@ import {
 } from './fields.js';
 import { remoteRpcSection } from './rpc.js';
 import { tenantTagsField, vlanFields } from './tagging.js';
+import { vdpSection } from './vdp.js';
 
 export const agentConfig = z
   .strictObject({
@@ -94,6 +96,8 @@ export const agentConfig = z
       .describe('The access links.'),
     evb: evbSection,
     cdcp: cdcpSection,
+    vdp: vdpSection,
+    authorization: authorizationSection,
     nva: z
       .strictObject({
         endpoints: z

@@ -113,7 +113,7 @@ describe('parseConfig', () => {
       change(AGENT, '[underlay]', '[underlya]'),
       [
         'f.toml:1:1: underlay: expected a table, got nothing',
-        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access_domain, access, evb, cdcp, nva, rpc, got the key "underlya"; did you mean "underlay"?',
+        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access_domain, access, evb, cdcp, vdp, authorization, nva, rpc, got the key "underlya"; did you mean "underlay"?',
       ],
     ],
     [
@@ -257,6 +257,46 @@ describe('parseConfig', () => {
       change(AGENT, 'tcp:198.51.100.1:7890', '198.51.100.1:7890'),
       [
         'f.toml:23:14: nva.endpoints[0]: expected an endpoint "tcp:ADDRESS:PORT" (an IPv4 address) or "unix:/PATH", got "198.51.100.1:7890"',
+      ],
+    ],
+    [
+      'filter formats that cannot be',
+      'agent',
+      `${AGENT}[[vdp.filter_format]]
+code = 4
+fields = ["mac", "vid"]
+[[vdp.filter_format]]
+code = 5
+fields = ["group_id", "mac"]
+[[vdp.filter_format]]
+code = 5
+fields = ["vid", "ip"]
+`,
+      [
+        'f.toml:25:8: vdp.filter_format[0].code: expected a whole number from 5 to 255, got 4',
+        'f.toml:29:10: vdp.filter_format[1].fields: expected different fields out of "group_id", "mac", "ipv4" or "ipv6", and "vid", which is needed, got the list ["group_id","mac"]',
+        'f.toml:31:8: vdp.filter_format[2].code: expected another code than that of vdp.filter_format[1], got 5',
+        'f.toml:32:18: vdp.filter_format[2].fields[1]: expected "group_id" or "mac" or "ipv4" or "ipv6" or "vid", got "ip"',
+      ],
+    ],
+    [
+      'rules that cannot hold',
+      'agent',
+      `${AGENT}[authorization]
+mode = "local"
+[[authorization.rule]]
+verdict = "alow"
+link = "acces0"
+[[authorization.rule]]
+verdict = "deny"
+link = "access0.101"
+vsi_manager = "a name that is too long"
+`,
+      [
+        'f.toml:25:8: authorization.mode: expected "nva" or "both" where no [[authorization.vn]] says which VNs there are, got "local"',
+        'f.toml:27:11: authorization.rule[0].verdict: expected "allow" or "deny", got "alow"; did you mean "allow"?',
+        'f.toml:28:8: authorization.rule[0].link: expected an access link: access0, got "acces0"; did you mean "access0"?',
+        'f.toml:32:15: authorization.rule[1].vsi_manager: expected 1 to 16 printable characters, or 32 hexadecimal digits, got "a name that is too long"',
       ],
     ],
     [

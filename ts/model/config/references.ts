@@ -1,6 +1,7 @@
 // Rules between keys that no schema of one key can hold: names that must exist, names that must be unique. They work on the file as
 // it was parsed, also when other keys of it are wrong, so that every mistake is told at once.
 
+import { isLinkOf } from '../names.js';
 import type { Path } from './positions.js';
 import { type Complaint, describe, formatPath, valueAt } from './problems.js';
 import { closest } from './suggest.js';
@@ -19,6 +20,8 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
         ...checkPorts(root),
         ...checkPortName(root, ['underlay', 'port']),
         ...checkAccess(root),
+        ...uniqueAt(root, ['vdp', 'filter_format'], 'code'),
+        ...checkAuthorization(root),
         ...checkClients(root),
       ];
     case 'tnve':
@@ -41,20 +44,26 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
   }
 }
 
-function list(root: unknown, section: string): unknown[] {
-  const items = valueAt(root, [section]);
+function list(root: unknown, section: string | Path): unknown[] {
+  const items = valueAt(root, typeof section === 'string' ? [section] : section);
   return Array.isArray(items) ? items : [];
 }
 
 /** In `[[section]]`, no two may have the same `key`. */
 function unique(root: unknown, section: string, key: string): Complaint[] {
+  return uniqueAt(root, [section], key);
+}
+
+function uniqueAt(root: unknown, section: Path, key: string): Complaint[] {
   const first = new Map<unknown, number>();
   return list(root, section).flatMap((item, n) => {
     const value = valueAt(item, [key]);
     if (value === undefined) return [];
     const earlier = first.get(value);
     if (earlier !== undefined)
-      return [complain([section, n, key], `another ${key} than that of ${section}[${earlier}]`, value)];
+      return [
+        complain([...section, n, key], `another ${key} than that of ${formatPath([...section, earlier])}`, value),
+      ];
     first.set(value, n);
     return [];
   });
@@ -203,6 +212,31 @@ function checkReservations(root: unknown): Complaint[] {
         .map((one) => ({ ...one, path: [section, n, ...one.path] }));
     }),
   );
+}
+
+/** The agent's own policy: links that exist, VNs that can be told apart, and some if nobody else knows any. */
+function checkAuthorization(root: unknown): Complaint[] {
+  const vns: Path = ['authorization', 'vn'];
+  const mode = valueAt(root, ['authorization', 'mode']);
+  const none =
+    mode === 'local' && list(root, vns).length === 0
+      ? [
+          complain(
+            ['authorization', 'mode'],
+            '"nva" or "both" where no [[authorization.vn]] says which VNs there are',
+            mode,
+          ),
+        ]
+      : [];
+  const ports = list(root, 'access').map((item) => valueAt(item, ['port']));
+  const known = ports.filter((port) => typeof port === 'string');
+  const links = list(root, ['authorization', 'rule']).flatMap((item, n) => {
+    const link = valueAt(item, ['link']);
+    if (typeof link !== 'string' || known.some((port) => isLinkOf(link, port))) return [];
+    const expected = `an access link: ${known.join(', ')}`;
+    return [complain(['authorization', 'rule', n, 'link'], expected, link, closest(link, known))];
+  });
+  return [...none, ...links, ...['name', 'vni', 'id'].flatMap((key) => uniqueAt(root, vns, key))];
 }
 
 /** Of two rules for one client only the first would count. */

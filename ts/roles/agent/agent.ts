@@ -6,13 +6,16 @@ import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
 import { RpcServer } from '#hypervisor';
 import { type AgentConfig, type LinkName, type NveError, nveError, ok, toNveError, unwrap } from '#model';
-import { channelText, TagAllocator, TsiTable, type VdpChannel, vdpRules } from '#protocol';
+import { channelText, TagAllocator, TsiTable, type VdpChannel } from '#protocol';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { AccessLinks } from './access/access-links.js';
 import { servedPort } from './access/served-port.js';
+import { formatsOf, rulesOf } from './access/vdp-options.js';
+import { Authorization } from './authorization.js';
 import { AgentLinks, channelLink, portLink } from './links.js';
+import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { rpcHandlers } from './rpc.js';
@@ -39,6 +42,7 @@ export class Agent {
   readonly #reconciler: Reconciler;
   readonly #vns: Vns;
   readonly #tsis: Tsis;
+  readonly #authorization: Authorization;
   readonly #access: AccessLinks;
   readonly #nva: NvaSide;
   #rpc: RpcServer | undefined;
@@ -60,6 +64,12 @@ export class Agent {
       viewOf: (vn) => this.#nva.view(vn),
       fault: parts.fault,
     });
+    this.#authorization = new Authorization({
+      policy: new LocalPolicy(config.authorization),
+      ask: (effect) => this.#nva.authorize(effect),
+      vsiOf: (key) => this.#access.holderOf(key),
+      knownVn: (vn) => this.#vns.find(vn),
+    });
     const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
     this.#tsis = new Tsis(table, this.#tsiPorts(), log);
     this.#access = new AccessLinks({
@@ -67,7 +77,10 @@ export class Agent {
       log,
       node: config.node.name,
       evb: config.evb,
-      rules: vdpRules({ ports: Object.fromEntries(config.access.flatMap(({ port, vn }) => (vn ? [[port, vn]] : []))) }),
+      rules: rulesOf(config, (vsi, want) => this.#authorization.refusal(vsi, want)),
+      formats: formatsOf(config),
+      maxVsis: new Map(config.access.map(({ port, max_vsis }) => [port, max_vsis])),
+      portDownHoldMs: config.vdp.port_down_hold_ms,
       carrier: (link) => this.#linkChanged(link, true),
       ask: (command, answer) => this.#tsis.command(command, answer),
       channelChanged: (channel, isUp) => this.#channelChanged(channel, isUp),
@@ -129,6 +142,9 @@ export class Agent {
       }),
       onProblem,
     });
+    const { mode, rule } = config.authorization;
+    if (mode === 'nva' && rule.length > 0)
+      this.#log.warn({ component: 'agent', rules: rule.length }, 'authorization.mode is "nva": the rules are not used');
     const listen = tls && `${tls.listen.host} ${tls.listen.port}`;
     this.#log.info({ component: 'agent', socket, tls: listen, fault: this.#parts.fault }, 'ready');
   }
@@ -144,7 +160,7 @@ export class Agent {
 
   #tsiPorts(): TsiPorts {
     return {
-      authorize: (effect) => this.#nva.authorize(effect),
+      authorize: (effect) => this.#authorization.authorize(effect),
       connectVn: (vn) => {
         this.#vns.connect(vn);
         void this.#nva.subscribe(vn.vn);
