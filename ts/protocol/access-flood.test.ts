@@ -64,7 +64,7 @@ class Rig {
       },
     );
     this.station = new StationPort(
-      { name: port, mac: STATION, node: 'host1', evb: EVB, sChannel: false, firstSequence: 1 },
+      { name: port, mac: STATION, node: 'host1', evb: EVB, firstSequence: 1 },
       {
         transmit: (frame) => this.#after(0.1, () => this.bridge.received(frame, this.now)),
         answer: (request, result) => this.answers.push(`${request} ${result.ok ? 'ok' : result.error.code}`),

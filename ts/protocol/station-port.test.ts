@@ -108,7 +108,7 @@ beforeEach(() => {
   isCut = false;
   reply = granted;
   station = new StationPort(
-    { name: 'uplink0' as LinkName, mac: STATION, node: 'hv1', evb: EVB, sChannel: false, firstSequence: 1 },
+    { name: 'uplink0' as LinkName, mac: STATION, node: 'hv1', evb: EVB, firstSequence: 1 },
     {
       transmit: (frame) => wire.push({ to: 'bridge', frame }),
       answer: (request, result) =>

@@ -6,6 +6,7 @@
  */
 import type { AgentDropReason, LinkName, MacAddr, NveError, Result, TsiHints, Vid } from '#model';
 import { GROUP_ADDRESSES } from '#wire';
+import type { PeerAddress } from './access-channel.js';
 import { AccessPort } from './access-port.js';
 import { CDCP_DEFAULTS } from './cdcp-events.js';
 import { CdcpStation } from './cdcp-station.js';
@@ -51,10 +52,12 @@ export interface StationPortOptions {
   /** The node's name. */
   readonly node: string;
   readonly evb: EvbParameters;
-  /** Ask for an S-channel, and talk within it. */
-  readonly sChannel: boolean;
+  /** Ask for an S-channel, and talk within it; by default on the default channel. */
+  readonly sChannel?: boolean;
   /** 1 to 65535, random. */
   readonly firstSequence: number;
+  /** By default at the nearest customer bridge address. */
+  readonly address?: PeerAddress;
 }
 
 /** The first one after the default channel's (IEEE 802.1Q clause 42). */
@@ -74,7 +77,7 @@ export class StationPort {
   constructor(options: StationPortOptions, outputs: StationPortOutputs) {
     this.#outputs = outputs;
     this.#vdp = new VdpStation({ parameters: options.evb });
-    const { sChannel } = options;
+    const { sChannel = false } = options;
     if (!sChannel) this.#svid = null;
     this.#access = new AccessPort(
       {
@@ -82,7 +85,7 @@ export class StationPort {
         ...options,
         firstSequence: () => options.firstSequence,
         reflectiveRelay: false,
-        address: { group: GROUP_ADDRESSES.nearestCustomerBridge },
+        address: options.address ?? { group: GROUP_ADDRESSES.nearestCustomerBridge },
         cdcp: sChannel ? new CdcpStation({ ...CDCP_DEFAULTS, wants: [SCID] }) : null,
         hasVsis: (svid, mac) => svid === this.#svid && mac === this.#bridge?.mac,
       },
