@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn the_page_lists_every_reason() {
-        let page = include_str!("../../../docs/engine.md");
+        let page = include_str!("../../../docs/drops.md");
         for reason in DropReason::ALL {
-            assert!(page.contains(&format!("| `{}` |", reason.name())), "docs/engine.md lacks {}", reason.name());
+            assert!(page.contains(&format!("| `{}` |", reason.name())), "docs/drops.md lacks {}", reason.name());
         }
     }
 }
