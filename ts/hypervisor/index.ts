@@ -17,6 +17,7 @@ export type {
   ShowVapRow,
   ShowVnRow,
   TsiListRow,
+  VnConnectionRow,
   VnListRow,
 } from './rows.js';
 export { type Call, type Handlers, RpcServer, type RpcServerOptions } from './server.js';

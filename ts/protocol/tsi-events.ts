@@ -49,11 +49,12 @@ export type TsiEvent =
     }
   /** Answered with `null`, also when there is no such TSI. */
   | { readonly type: 'deassociate'; readonly request: RequestId; readonly key: TsiKey }
-  /** The whole list of addresses that the TSI now has; asks the NVA again. */
+  /** Other addresses of the TSI: these and no others, these as well, or these no more. Asks the NVA again. */
   | {
       readonly type: 'addresses';
       readonly request: RequestId;
       readonly key: TsiKey;
+      readonly change: 'set' | 'add' | 'remove';
       readonly macs: readonly MacAddr[];
       readonly ips: readonly IpAddr[];
     }

@@ -178,6 +178,7 @@ export function rowOf(record: TsiRecord): TsiRow {
     macs: [...addresses.macs],
     ips: [...addresses.ips],
     mtu: vn?.mtu ?? null,
+    gateway: vn?.gateway ?? null,
     suspended: hints.suspended,
     migrating: hints.migrating,
     cause: cause === null ? null : `${cause.code}: ${cause.message}`,
@@ -215,6 +216,6 @@ function sameSet(a: readonly string[], b: readonly string[]): boolean {
   return set.size === new Set(b).size && b.every((item) => set.has(item));
 }
 
-export function without(all: readonly MacAddr[], some: readonly MacAddr[]): MacAddr[] {
-  return all.filter((mac) => !some.includes(mac));
+export function without<T extends string>(all: readonly T[], some: readonly T[]): T[] {
+  return all.filter((one) => !some.includes(one));
 }

@@ -38,6 +38,7 @@ import {
   type TsiRecord,
   vnNameOf,
   wanted,
+  without,
 } from './tsi-record.js';
 import { TsiSteps } from './tsi-steps.js';
 
@@ -100,7 +101,7 @@ export class TsiTable {
         this.#activate(event);
         break;
       case 'addresses':
-        this.#changeAddresses(event.request, event.key, event);
+        this.#changeAddresses(event);
         break;
       case 'deactivate':
       case 'deassociate':
@@ -185,9 +186,10 @@ export class TsiTable {
     this.#machine.raise(record, request, 'activate', ACTIVATED, wanted(record));
   }
 
-  #changeAddresses(request: RequestId, key: TsiKey, given: Addresses): void {
+  #changeAddresses(event: Extract<TsiEvent, { type: 'addresses' }>): void {
+    const { request, key } = event;
     const record = this.#find(key);
-    const addresses = distinct(given);
+    const addresses = record === undefined ? event : changed(wanted(record), event);
     const refusal =
       this.#notThere(key, record) ??
       (record === undefined ? null : this.#unfit(key, vnNameOf(record), addresses, record.learn));
@@ -347,6 +349,17 @@ function inScope({ key, vn }: TsiRecord, scope: RevokeScope): boolean {
   if ('key' in scope) return key.tsi === scope.key.tsi && key.link === scope.key.link;
   if ('vn' in scope) return vn?.vn === scope.vn;
   return 'link' in scope ? key.link === scope.link : key.tsi === scope.tsi;
+}
+
+function changed(from: Addresses, { change, macs, ips }: Extract<TsiEvent, { type: 'addresses' }>): Addresses {
+  switch (change) {
+    case 'set':
+      return distinct({ macs, ips });
+    case 'add':
+      return distinct({ macs: [...from.macs, ...macs], ips: [...from.ips, ...ips] });
+    case 'remove':
+      return { macs: without(from.macs, macs), ips: without(from.ips, ips) };
+  }
 }
 
 function distinct({ macs, ips }: Addresses): Addresses {

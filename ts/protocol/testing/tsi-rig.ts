@@ -86,7 +86,7 @@ export class TsiRig {
 
   addresses(macs: number[], of = key()): string[] {
     this.#request += 1;
-    return this.do({ type: 'addresses', request: this.#request, key: of, macs: macs.map(mac), ips: [] });
+    return this.do({ type: 'addresses', change: 'set', request: this.#request, key: of, macs: macs.map(mac), ips: [] });
   }
 
   expire(request = this.#request): string[] {

@@ -15,6 +15,7 @@ import { servedPort } from './access/served-port.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { rpcHandlers } from './rpc.js';
+import { isConnection } from './rpc-vn.js';
 import { type TsiPorts, Tsis } from './tsis.js';
 import type { Fault } from './vn-state.js';
 import { Vns } from './vns.js';
@@ -159,6 +160,9 @@ export class Agent {
         if (row === null && error !== null) this.#access.ended(key, error);
         this.#rpc?.notify('tsi', { tsi, link, state: row?.state ?? null, cause: error?.message ?? null, retry });
       },
+      stepped: ({ tsi, link, vn, tag }, from, to, cause) => {
+        if (!isConnection(tsi)) this.#rpc?.notify('transition', { tsi, link, vn, from, to, tag, cause });
+      },
     };
   }
 
@@ -175,5 +179,6 @@ export class Agent {
     if (!this.#parts.config.access.some(({ port }) => port === link)) return;
     this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
     this.#access.linkChanged(this.#portOf(link), up);
+    this.#rpc?.notify('link', { link, up });
   }
 }

@@ -9,6 +9,7 @@ import {
   type Result,
   type TsiKey,
   type TsiRow,
+  type TsiState,
   toNveError,
   tsiKeyText,
   type VnInfo,
@@ -41,6 +42,8 @@ export interface TsiPorts {
   report(effect: EffectOf<'report'>): Promise<Result<null>>;
   /** A TSI changed for another reason than a request. Null: it is gone, and `retry` says whether to ask again may help. */
   changed(key: TsiKey, row: TsiRow | null, cause: NveError | null, retry: boolean): void;
+  /** A TSI went from one state to another, for whatever reason. `row` is as it is now, or was before it went. */
+  stepped(row: TsiRow, from: TsiState | 'init', to: TsiState | 'init', cause: string): void;
 }
 
 /** Why a TSI changed its state, for the log and for `changed`. */
@@ -192,6 +195,7 @@ export class Tsis {
       const shown = row ?? before;
       if (from === to || shown === undefined) continue;
       this.#logChange(shown, from, to, cause);
+      this.#ports.stepped(shown, from, to, cause.error?.message ?? cause.text);
       if (unasked) this.#ports.changed(key, row, cause.error ?? null, true);
     }
   }

@@ -17,8 +17,8 @@ import {
 import { type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
+import { KeyedQueue } from '../queue.js';
 import type { Kernel } from './kernel.js';
-import { KeyedQueue } from './queue.js';
 import { Switching } from './switching.js';
 import { rowOf, type TnveTsi } from './tsi.js';
 
