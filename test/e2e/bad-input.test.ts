@@ -51,7 +51,7 @@ tsi = "wide-1"
 socket = "${path('nva.sock')}"
 `;
 
-// Rings in place of links: what is tested here needs no root and no kernel. Two access links with one tag each.
+// Rings in place of links: what is tested here needs no root and no kernel. One tag on access0; two on access1, since one that was given back rests.
 const AGENT = `
 [node]
 name = "nve1"
@@ -79,7 +79,7 @@ port = "access0"
 vlan_pool = "2-2"
 [[access]]
 port = "access1"
-vlan_pool = "3-3"
+vlan_pool = "3-4"
 [nva]
 endpoints = ["unix:${path('nnp.sock')}"]
 [rpc]
@@ -99,7 +99,8 @@ async function start(role: string, config: string): Promise<ChildProcess> {
   const log: string[] = [];
   for await (const line of createInterface({ input: child.stderr as NodeJS.ReadableStream })) {
     log.push(line);
-    if (/"msg":"(ready|connected to the NVA)/.test(line) && (role !== 'agent' || line.includes('connected'))) {
+    const said = (text: string): boolean => log.some((one) => one.includes(`"msg":"${text}`));
+    if (said('ready') && (role !== 'agent' || said('connected to the NVA'))) {
       child.stderr?.resume();
       return child;
     }

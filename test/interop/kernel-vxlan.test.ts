@@ -16,6 +16,7 @@ import { type EngineProcess, grown } from '../lib/engine.js';
 import { content, ETHERTYPE, ethernet, ipv4, udp } from '../lib/frames.js';
 import { Lab } from '../lib/lab.js';
 import type { Namespace } from '../lib/namespace.js';
+import { ping } from '../lib/ping.js';
 
 const TRANSFER = fileURLToPath(new URL('../lib/transfer.mjs', import.meta.url));
 const [IPERF_PORT, TCP_PORT] = TENANT_PORTS;
@@ -122,13 +123,6 @@ async function vxlanDevices({ nve, far }: World, checksum: string): Promise<void
     await nve.ip(`link set vx netns ${far[name].pid}`);
     await far[name].ip(`addr add ${FAR.ip}/24 dev vx`, 'link set vx up');
   }
-}
-
-/** Pings; every echo must come back with its content, which ping checks. It waits as long for the last as between two. */
-async function ping(from: Namespace, to: string, ...options: string[]): Promise<void> {
-  const said = await from.must(`ping -n -c 3 -i 0.2 -W 2 ${options.join(' ')} ${to}`);
-  expect(said).toContain('3 packets transmitted, 3 received, 0% packet loss');
-  expect(said).not.toMatch(/wrong data byte|DUP!|truncated/);
 }
 
 /** Runs the other end of a transfer until the lab is closed. */

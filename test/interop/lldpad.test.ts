@@ -54,24 +54,12 @@ const soon = (check: () => Promise<void>, timeout = 10_000): Promise<void> =>
 const cli = (line: string): Promise<string> => must(process.execPath, [CLI, ...line.split(' ')]);
 const tsis = async (): Promise<TsiListRow[]> =>
   JSON.parse(await cli(`tsi list --json --socket ${folder}/agent.sock`)) as TsiListRow[];
-/** Until the bridge repeats what the station says of itself: then lldpad's VDP runs, too. */
-const negotiated = (): Promise<void> => soon(async () => expect(await lldpad.neighbour()).toContain('station:sgid'));
 const tsi = async (n: number): Promise<TsiListRow | undefined> =>
   (await tsis()).find((row) => row.tsi.startsWith(uuid(n)));
-/** The VIDs that lldpad holds for a VSI; 0 as long as it has no answer. */
-const vids = async (n: number, mode?: VsiCommand['mode']): Promise<number[]> =>
-  [...(await lldpad.held(uuid(n), mode)).matchAll(/filter = (\d+)/g)].map(([, vid]) => Number(vid));
+const vids = (n: number): Promise<number[]> => lldpad.vids(uuid(n));
 /** Associates, and gives the VIDs that lldpad then has. */
-const associate = async (n: number, filters: string[], mode: VsiCommand['mode'] = 'assoc'): Promise<number[]> => {
-  const event = await lldpad.command({ mode, uuid: uuid(n), filters });
-  await soon(async () =>
-    expect(
-      (await vids(n, mode)).filter((vid) => vid >= 100),
-      event,
-    ).toHaveLength(filters.length),
-  );
-  return vids(n, mode);
-};
+const associate = async (n: number, filters: string[], mode: VsiCommand['mode'] = 'assoc'): Promise<number[]> =>
+  lldpad.associate({ mode, uuid: uuid(n), filters });
 const uuid = (n: number): string => `${n}1111111-2222-3333-4444-555555555555`;
 const mac = (n: number): string => `52:54:00:11:22:${n}${n}`;
 
@@ -87,7 +75,7 @@ beforeAll(async () => {
   await agent.start('connected to the NVA');
   lldpad = lab.add(new Lldpad(station, 'v0', folder));
   await lldpad.start(EXPONENTS);
-  await negotiated();
+  await lldpad.negotiated();
 });
 afterAll(async () => {
   await lab.close();
@@ -195,7 +183,7 @@ describe('VDP', () => {
     await soon(async () => expect(await tsis()).toEqual([]), 20_000);
     expect(agent.output).toMatch(/"vsi":"21111111[^}]*"error":"NVE-VDP-004"/);
     await lldpad.start(EXPONENTS);
-    await negotiated();
+    await lldpad.negotiated();
     await associate(2, [`0-${mac(2)}-5001`]);
     expect(await tsi(2)).toMatchObject({ state: 'activated' });
   });

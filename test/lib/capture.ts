@@ -26,11 +26,14 @@ export class Capture {
   readonly #child: ChildProcess;
   readonly #folder: string;
 
-  static async start(namespace: Namespace, iface: string): Promise<Capture> {
+  /** `direction` in: what the interface receives, and not what is sent there. */
+  static async start(namespace: Namespace, iface: string, direction: 'in' | 'inout' = 'inout'): Promise<Capture> {
     const folder = mkdtempSync(path.join(tmpdir(), 'splitnve-capture-'));
     const args = [
       '-i',
       iface,
+      '-Q',
+      direction,
       '-w',
       path.join(folder, 'frames.pcap'),
       '-Z',

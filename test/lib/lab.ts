@@ -8,7 +8,10 @@ export interface VethEnd {
   readonly namespace: Namespace;
   readonly iface: string;
   readonly mtu?: number;
-  /** The kernel's own stack is at this end: it must finish its checksums, since AF_XDP at the other end sees frames as they are. */
+  /**
+   * The kernel itself sends at this end, its stack or a bridge: it must finish its checksums and put its VLAN tags into the frames,
+   * since AF_XDP at the other end sees frames as they are.
+   */
   readonly stack?: boolean;
 }
 
@@ -35,7 +38,7 @@ export class Lab {
     await a.namespace.ip(`link add ${a.iface} type veth peer name ${b.iface} netns ${b.namespace.pid}`);
     for (const { namespace, iface, mtu, stack } of [a, b]) {
       if (mtu !== undefined) await namespace.ip(`link set ${iface} mtu ${mtu}`);
-      if (stack) await namespace.must(`ethtool -K ${iface} tx off`);
+      if (stack) await namespace.must(`ethtool -K ${iface} tx off txvlan off tx-vlan-stag-hw-insert off`);
       await namespace.ip(`link set ${iface} up`);
     }
   }

@@ -2,6 +2,7 @@
 // possible.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect, vi } from 'vitest';
 import type { Namespace } from './namespace.js';
 import { Program } from './program.js';
 
@@ -12,18 +13,21 @@ export interface VsiCommand {
   readonly filters: readonly string[];
 }
 
+const PATIENCE = { timeout: 10_000, interval: 200 };
+
 export class Lldpad {
   readonly namespace: Namespace;
   readonly iface: string;
   readonly program: Program;
   readonly #config: string;
 
-  /** IPC namespace of its own: two lldpads would share memory. */
-  constructor(namespace: Namespace, iface: string, folder: string) {
+  /** `name`: of its file in the folder. Its /dev/shm is its own: another lldpad's state there keeps it from starting. */
+  constructor(namespace: Namespace, iface: string, folder: string, name = iface) {
     this.namespace = namespace;
     this.iface = iface;
-    this.#config = join(folder, `lldpad-${iface}.conf`);
-    this.program = new Program(namespace, 'unshare', '--ipc', 'lldpad', '-p', '-V7', '-f', this.#config);
+    this.#config = join(folder, `lldpad-${name}.conf`);
+    const run = `mount -t tmpfs shm /dev/shm && exec lldpad -p -V7 -f ${this.#config}`;
+    this.program = new Program(namespace, 'unshare', '--mount', '--propagation', 'private', 'sh', '-c', run);
   }
 
   /** Runs it anew, with EVB and VDP on its interface; the exponents are what EVB offers. */
@@ -58,6 +62,40 @@ export class Lldpad {
   /** What lldpad holds of a VSI, by its own account. */
   held(uuid: string, mode: VsiCommand['mode'] = 'assoc'): Promise<string> {
     return this.tool('vdptool', '-t', `-V ${mode} -c mode=${mode} -c uuid=${uuid}`);
+  }
+
+  /** Until the bridge repeats what the station says of itself, and VDP runs. */
+  negotiated(): Promise<void> {
+    return vi.waitFor(async () => {
+      expect(await this.neighbour()).toContain('station:sgid');
+      expect(await this.held('11111111-1111-1111-1111-111111111111')).not.toContain('inactive');
+    }, PATIENCE);
+  }
+
+  /** The VIDs that it holds for a VSI, one for each filter; 0 as long as it has no answer. */
+  async vids(uuid: string, mode?: VsiCommand['mode']): Promise<number[]> {
+    return [...(await this.held(uuid, mode)).matchAll(/filter = (\d+)/g)].map(([, vid]) => Number(vid));
+  }
+
+  /**
+   * Gives a command, waits until every filter has a VID, and gives these. lldpad itself refuses commands as long as it does not know
+   * that the bridge takes GroupIDs.
+   */
+  async associate(command: VsiCommand): Promise<number[]> {
+    const { uuid, mode, filters } = command;
+    const event = await vi.waitFor(async () => {
+      const said = await this.command(command);
+      expect(said).not.toContain('FAILED');
+      return said;
+    }, PATIENCE);
+    return vi.waitFor(async () => {
+      const vids = await this.vids(uuid, mode);
+      expect(
+        vids.filter((vid) => vid > 1),
+        event,
+      ).toHaveLength(filters.length);
+      return vids;
+    }, PATIENCE);
   }
 
   /** The tools say "failed" until the daemon has seen its interface. */

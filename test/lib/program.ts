@@ -33,6 +33,11 @@ export class Program {
     }
   }
 
+  /** Of the program itself: what enters the namespace becomes it. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   get isRunning(): boolean {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }

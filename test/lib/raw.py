@@ -1,9 +1,6 @@
 """Sends and hears Ethernet frames, byte for byte, as a test tells it on stdin: an independent witness that shares no code with the
 product. One process serves any number of interfaces, in any network namespaces.
 
-The kernel takes the outermost VLAN tag off a frame before a socket sees it, and PACKET_AUXDATA gives it back, TPID included.
-Frames that this host itself sends out of an interface are not heard on it.
-
 Each line is {"id": n, "call": name, ...}; the answer is {"id": n, "result": ...} or {"id": n, "error": text}. Frames are hex.
 
   open(on, netns, iface)          names a socket
@@ -18,55 +15,25 @@ Each line is {"id": n, "call": name, ...}; the answer is {"id": n, "result": ...
 """
 
 import collections
-import ctypes
 import errno
 import json
 import os
 import selectors
-import socket
 import struct
 import sys
 import time
 
-SOL_PACKET = 263
+import packets
+
 PACKET_STATISTICS = 6
-PACKET_AUXDATA = 8
-PACKET_IGNORE_OUTGOING = 23
-ETH_P_ALL = 3
-TP_STATUS_VLAN_VALID = 0x10
-TP_STATUS_VLAN_TPID_VALID = 0x40
-AUXDATA = struct.Struct("=IIIHHHH")
-LONGEST = 65536
 NUMBER = struct.Struct("!I")
-CLONE_NEWNET = 0x40000000
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def enter(path):
-    with open(path) as namespace:
-        if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), path)
 
 
 class Socket:
     """One interface."""
 
     def __init__(self, netns, iface):
-        home = "/proc/self/ns/net"
-        with open(home) as here:
-            enter(netns)
-            try:
-                raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            finally:
-                libc.setns(here.fileno(), CLONE_NEWNET)
-        raw.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), 32 << 20)
-        raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        raw.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        raw.bind((iface, ETH_P_ALL))
-        raw.setblocking(False)
-        self.raw = raw
+        self.raw = packets.packet_socket(netns, iface)
         self.heard = collections.deque()
         self.waiter = None
         self.flow = None
@@ -77,18 +44,9 @@ class Socket:
         """Everything that waits, at most one batch."""
         for _ in range(256):
             try:
-                data, control, flags, _address = self.raw.recvmsg(LONGEST, 256)
+                data = packets.receive(self.raw)
             except BlockingIOError:
                 return
-            if flags & socket.MSG_TRUNC:
-                raise RuntimeError("a frame longer than 64 KiB")
-            for level, kind, value in control:
-                if level == SOL_PACKET and kind == PACKET_AUXDATA:
-                    status, _len, _snap, _mac, _net, tci, tpid = AUXDATA.unpack(value[: AUXDATA.size])
-                    if status & TP_STATUS_VLAN_VALID:
-                        if not status & TP_STATUS_VLAN_TPID_VALID:
-                            raise RuntimeError("the kernel does not say which tag it took off")
-                        data = data[:12] + struct.pack("!HH", tpid, tci) + data[12:]
             if self.tally is not None:
                 self.tally.count(data)
             else:
@@ -97,7 +55,7 @@ class Socket:
                 self.waiter.last = time.monotonic()
 
     def losses(self):
-        _packets, drops = struct.unpack("=II", self.raw.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+        _packets, drops = struct.unpack("=II", self.raw.getsockopt(packets.SOL_PACKET, PACKET_STATISTICS, 8))
         self.lost += drops
         return self.lost
 

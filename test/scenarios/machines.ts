@@ -55,7 +55,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
       return peers.some(({ outstanding }) => outstanding !== null) ? 'waiting' : 'idle';
     },
     phases: ['empty', 'idle', 'waiting'],
-    events: ['received', 'send', 'parameters', 'bind', 'reset', 'tick'],
+    events: ['received', 'send', 'parameters', 'parametersGone', 'bind', 'reset', 'tick'],
   },
   lldp: {
     create: (options: LldpOptions) => new LldpAgent(options),

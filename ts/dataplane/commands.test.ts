@@ -40,8 +40,16 @@ const rows: [Command, unknown[]][] = [
   ],
   [{ op: 'PortAdd', port: 3, name: 'r', mtu: 1500, kind: { driver: 'net_ring' } }, [1, 3, 'r', 1500, ['net_ring']]],
   [
-    { op: 'PortAdd', port: 3, name: 'd', mtu: 1500, kind: { driver: 'devargs', devargs: '0000:03:00.0' } },
-    [1, 3, 'd', 1500, ['devargs', '0000:03:00.0']],
+    { op: 'PortAdd', port: 3, name: 'v', mtu: 1500, kind: { driver: 'net_vhost', path: '/run/vm1.sock' } },
+    [1, 3, 'v', 1500, ['net_vhost', '/run/vm1.sock']],
+  ],
+  [
+    { op: 'PortAdd', port: 3, name: 'p', mtu: 1500, kind: { driver: 'pci', address: '0000:03:00.0' } },
+    [1, 3, 'p', 1500, ['pci', '0000:03:00.0']],
+  ],
+  [
+    { op: 'PortAdd', port: 3, name: 'd', mtu: 1500, kind: { driver: 'devargs', devargs: 'net_memif0,role=client' } },
+    [1, 3, 'd', 1500, ['devargs', 'net_memif0,role=client']],
   ],
   [{ op: 'PortDel', port: 3 }, [2, 3]],
   [{ op: 'VnSet', vn, vni: 5001 as Vni, mtu: 1500 as Mtu }, [3, 7, 5001, 1500]],

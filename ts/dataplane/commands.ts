@@ -76,6 +76,10 @@ function encodeKind(kind: PortKind): unknown[] {
       return ['net_null', kind.packetSize, kind.noRx];
     case 'net_ring':
       return ['net_ring'];
+    case 'net_vhost':
+      return ['net_vhost', kind.path];
+    case 'pci':
+      return ['pci', kind.address];
     case 'devargs':
       return ['devargs', kind.devargs];
   }

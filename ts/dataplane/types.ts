@@ -30,6 +30,8 @@ export type PortKind =
     }
   | { readonly driver: 'net_null'; readonly packetSize: number; readonly noRx: boolean }
   | { readonly driver: 'net_ring' }
+  | { readonly driver: 'net_vhost'; readonly path: string }
+  | { readonly driver: 'pci'; readonly address: string }
   | { readonly driver: 'devargs'; readonly devargs: string };
 
 /** Which frames of a port belong to a VAP: all, the untagged ones, or those with these tags. The most specific one wins. */

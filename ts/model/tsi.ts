@@ -6,14 +6,44 @@ import { z } from 'zod';
 import { IpAddrSchema } from './ip.js';
 import { UnicastMacSchema } from './mac.js';
 import { type LinkName, LinkNameSchema, type TsiId, TsiIdSchema, VnNameSchema } from './names.js';
-import { MtuSchema, VidSchema } from './numbers.js';
+import { MtuSchema, type Vid, VidSchema } from './numbers.js';
 
-/** How a frame on the access link names its VN. C-TAG only in this version. */
-export const TagSchema = z.object({ kind: z.literal('c-tag'), vid: VidSchema });
+/**
+ * How a frame on an access link names its VN: by its C-TAG; by its S-TAG, behind which the tenant's own tags travel; by the
+ * C-TAG within an S-channel (`s_vid`); or by being on a port that is the VN's as a whole.
+ */
+export const TagSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('c-tag'), vid: VidSchema }),
+  z.object({ kind: z.literal('s-tag'), vid: VidSchema }),
+  z.object({ kind: z.literal('s-tag+c-tag'), s_vid: VidSchema, c_vid: VidSchema }),
+  z.object({ kind: z.literal('port') }),
+]);
 export type Tag = z.output<typeof TagSchema>;
 
+/** Different for different tags. */
 export function formatTag(tag: Tag): string {
-  return `${tag.kind} ${tag.vid}`;
+  switch (tag.kind) {
+    case 'c-tag':
+    case 's-tag':
+      return `${tag.kind} ${tag.vid}`;
+    case 's-tag+c-tag':
+      return `${tag.kind} ${tag.s_vid}.${tag.c_vid}`;
+    case 'port':
+      return tag.kind;
+  }
+}
+
+/** The VID that the NVE chooses for the VN and a VDP filter carries; null: there is none, the VN has the whole port. */
+export function vidOfTag(tag: Tag): Vid | null {
+  switch (tag.kind) {
+    case 'c-tag':
+    case 's-tag':
+      return tag.vid;
+    case 's-tag+c-tag':
+      return tag.c_vid;
+    case 'port':
+      return null;
+  }
 }
 
 /**

@@ -75,6 +75,11 @@ export class CdcpPort {
     return this.#state;
   }
 
+  /** The MSAP of the peer with which it runs. */
+  get peer(): string | null {
+    return this.#peer?.id ?? null;
+  }
+
   /** The channels besides the default one, those that are held included. */
   get channels(): readonly CdcpPair[] {
     return [...this.#channels].map(([scid, svid]) => ({ scid, svid }));

@@ -37,6 +37,11 @@ export class CdcpStation {
     return this.#port.state;
   }
 
+  /** The MSAP of the peer with which it runs. */
+  get peer(): string | null {
+    return this.#port.peer;
+  }
+
   get channels(): readonly CdcpPair[] {
     return this.#port.channels;
   }

@@ -30,6 +30,8 @@ export type EcpEvent =
     }
   /** `peer` null: of all that have none of their own. */
   | { readonly type: 'parameters'; readonly peer: MacAddr | null; readonly parameters: EcpParameters }
+  /** The peer has none of its own any more. */
+  | { readonly type: 'parametersGone'; readonly peer: MacAddr }
   /** At a station: the bridge is this one (its EVB TLV said so); frames of others are dropped. */
   | { readonly type: 'bind'; readonly peer: MacAddr }
   /** `peer` null: all. What a reset forgets is said at `EcpChannel`. */
@@ -70,6 +72,11 @@ export interface EcpOptions {
   /** Subtypes to deliver. */
   readonly subtypes: readonly number[];
   readonly maxPeers: number;
+  /**
+   * Whether the peer is in use, as a station with VSIs is. Where many MACs send, nobody else's place is safe: who is not in
+   * use gives way to who speaks now, even with a PDU under way. Nobody is, if absent.
+   */
+  readonly isInUse?: (peer: MacAddr) => boolean;
   /** PDUs of one peer that wait for their turn. */
   readonly maxQueue: number;
 }

@@ -48,8 +48,6 @@ export class EcpPeer {
   /** The destination on which the peer spoke last; null before. */
   heardOn: MacAddr | null = null;
   lastHeard: number;
-  /** The peer's own; null: those of the channel. */
-  parameters: EcpParameters | null = null;
   readonly #host: EcpPeerHost;
   readonly #options: EcpOptions;
   readonly #queue: Waiting[] = [];
@@ -64,7 +62,7 @@ export class EcpPeer {
     this.lastHeard = now;
   }
 
-  /** Nothing is under way: forgetting the peer loses nothing but its last sequence number. */
+  /** Nothing is under way: to forget the peer loses nothing but its last sequence number and the address it spoke to. */
   get idle(): boolean {
     return this.#outstanding === null;
   }
@@ -135,19 +133,22 @@ export class EcpPeer {
   reset(reason: EcpResetReason): void {
     this.#last = null;
     switch (reason) {
-      case 'carrierLost': {
-        const lost = [...(this.#outstanding === null ? [] : [this.#outstanding]), ...this.#queue];
-        this.#outstanding = null;
-        this.#queue.length = 0;
-        for (const { token } of lost)
-          this.#host.failed(this, token, nveError('NVE-ECP-002', { peer: this.#name(), reason }));
+      case 'carrierLost':
+        this.abandon(nveError('NVE-ECP-002', { peer: this.#name(), reason }));
         break;
-      }
       // The peer is reachable: what is on its way to it goes on, and is new to it.
       case 'neighbourChanged':
       case 'evbReinit':
         break;
     }
+  }
+
+  /** Gives up whatever is under way or waits. */
+  abandon(error: NveError): void {
+    const lost = [...(this.#outstanding === null ? [] : [this.#outstanding]), ...this.#queue];
+    this.#outstanding = null;
+    this.#queue.length = 0;
+    for (const { token } of lost) this.#host.failed(this, token, error);
   }
 
   #proceed(parameters: EcpParameters, now: number): void {

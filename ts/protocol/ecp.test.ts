@@ -193,17 +193,40 @@ describe('ECP limits', () => {
     expect(drive(channel, send(A, 4))).toEqual(['failed 4 NVE-ECP-003']);
   });
 
-  it('puts a new peer in the place of the one idle for longest, and of none that is busy', () => {
-    const channel = new EcpChannel(options);
+  it('puts a new peer in the place of one not in use: the one idle for longest, then the one busy for longest', () => {
+    const inUse = new Set<MacAddr>();
+    const channel = new EcpChannel({ ...options, isInUse: (peer) => inUse.has(peer) });
     const macs = [1, 2, 3, 4].map((n) => mac(`02:00:00:00:01:0${n}`));
     const [first, second, third, fourth] = macs as [MacAddr, MacAddr, MacAddr, MacAddr];
     for (const one of [first, second, third]) channel.handle(got(one, pdu('request', 1)), 0);
     channel.handle(got(first, pdu('request', 2)), 1);
     channel.handle(got(fourth, pdu('request', 1)), 2);
     expect(channel.status().peers.map(({ peer }) => peer)).toEqual([third, first, fourth]);
-    for (const one of [third, first, fourth]) channel.handle(send(one, 1), 3);
-    expect(drive(channel, got(second, pdu('request', 2)), 4)).toEqual(['dropped tooManyPeers']);
-    expect(drive(channel, send(second, 9), 4)).toEqual(['failed 9 NVE-ECP-004']);
+    // All are busy: who sends with many MACs and acknowledges nothing keeps nobody out.
+    inUse.add(third);
+    for (const [i, one] of [third, first, fourth].entries()) channel.handle(send(one, i), 3);
+    expect(drive(channel, got(second, pdu('request', 2)), 4)).toEqual([
+      'failed 1 NVE-ECP-002',
+      'ack 2 to 02',
+      'deliver from 02',
+    ]);
+    // All are busy and in use.
+    for (const one of [second, fourth]) inUse.add(one);
+    channel.handle(send(second, 3), 5);
+    expect(drive(channel, got(first, pdu('request', 2)), 6)).toEqual(['dropped tooManyPeers']);
+    expect(drive(channel, send(first, 9), 6)).toEqual(['failed 9 NVE-ECP-004']);
+  });
+
+  it('lets parameters of a peer outlive its place, until EVB takes them back', () => {
+    const channel = new EcpChannel(options);
+    channel.handle({ type: 'parameters', peer: A, parameters: { retries: 0, rte: 10 } }, 0);
+    for (const n of [1, 2, 3, 4]) channel.handle(got(mac(`02:00:00:00:01:0${n}`), pdu('request', 1)), 0);
+    channel.handle(send(A, 1), 0);
+    expect(channel.nextDeadline()).toBeCloseTo(10.24);
+    channel.handle({ type: 'parametersGone', peer: A }, 1);
+    channel.handle({ type: 'tick' }, 11);
+    // The next one of its copies, after the channel's 2.56 ms.
+    expect(channel.nextDeadline()).toBeCloseTo(13.56);
   });
 
   it('makes no peer of who only acknowledges or speaks of something else', () => {

@@ -42,6 +42,8 @@ const UNKNOWN = 'unknown';
 
 export class EcpChannel {
   readonly #options: EcpOptions;
+  /** EVB's, of single peers; they outlive the peer's own place here. */
+  readonly #own = new Map<MacAddr, EcpParameters>();
   /** In the order in which they were heard last. */
   readonly #peers = new Map<MacAddr | typeof UNKNOWN, EcpPeer>();
   readonly #host: EcpPeerHost;
@@ -95,10 +97,10 @@ export class EcpChannel {
       case 'parameters':
         // They hold from the next transmission on (clause 43.3).
         if (event.peer === null) this.#parameters = event.parameters;
-        else {
-          const peer = this.#peers.get(event.peer) ?? this.#room(event.peer, now);
-          if (peer !== null) peer.parameters = event.parameters;
-        }
+        else this.#own.set(event.peer, event.parameters);
+        break;
+      case 'parametersGone':
+        this.#own.delete(event.peer);
         break;
       case 'bind':
         this.#bind(event.peer, now);
@@ -206,19 +208,39 @@ export class EcpChannel {
     return only ?? this.#room(null, now);
   }
 
-  /** A new peer, in the place of the one idle for longest if need be; null: all are busy. */
+  /** A new peer, if need be in the place of another; null: all are in use, and busy. */
   #room(mac: MacAddr | null, now: number): EcpPeer | null {
     const limit = this.#options.role === 'station' ? 1 : this.#options.maxPeers;
-    if (this.#peers.size >= limit) {
-      const all = [...this.#peers];
-      // Who has parameters of its own was heard by EVB: it goes last.
-      const idle = all.find(([, peer]) => peer.idle && peer.parameters === null) ?? all.find(([, peer]) => peer.idle);
-      if (idle === undefined) return null;
-      this.#peers.delete(idle[0]);
-    }
+    if (this.#peers.size >= limit && !this.#displace()) return null;
     const peer = new EcpPeer(mac, this.#options, this.#host, now);
     this.#peers.set(mac ?? UNKNOWN, peer);
     return peer;
+  }
+
+  /** Forgets the peer that can best be spared, of equals the one that was heard longest ago. */
+  #displace(): boolean {
+    let worst = Number.POSITIVE_INFINITY;
+    let found: EcpPeer | null = null;
+    for (const peer of this.#peers.values()) {
+      const rank = this.#rank(peer);
+      if (rank >= worst) continue;
+      worst = rank;
+      found = peer;
+      if (rank === 0) break;
+    }
+    if (found === null) return false;
+    found.abandon(nveError('NVE-ECP-002', { peer: found.mac ?? 'the bridge', reason: 'its place went to another' }));
+    this.#peers.delete(found.mac ?? UNKNOWN);
+    return true;
+  }
+
+  /** The lowest goes first; infinite: never. */
+  #rank({ mac, idle }: EcpPeer): number {
+    const isInUse = mac !== null && (this.#options.isInUse?.(mac) ?? false);
+    if (isInUse) return idle ? 3 : Number.POSITIVE_INFINITY;
+    if (!idle) return this.#options.role === 'bridge' ? 2 : Number.POSITIVE_INFINITY;
+    // Who has parameters of its own was heard by EVB.
+    return mac !== null && this.#own.has(mac) ? 1 : 0;
   }
 
   #touch(mac: MacAddr, peer: EcpPeer): EcpPeer {
@@ -258,8 +280,8 @@ export class EcpChannel {
     if (mac !== null) this.#effects.push({ type: 'dropped', peer: mac, reason });
   }
 
-  #of(peer: EcpPeer): EcpParameters {
-    return peer.parameters ?? this.#parameters;
+  #of({ mac }: EcpPeer): EcpParameters {
+    return (mac === null ? undefined : this.#own.get(mac)) ?? this.#parameters;
   }
 
   /** 802.1Qcy permits other addresses than the nearest customer bridge's; RFC 8394 requirement 1 needs them. */

@@ -137,7 +137,15 @@ export class EvbBridge {
     if (relay !== this.#relay) {
       this.#relay = relay;
       this.#effects.push({ type: 'reflectiveRelay', on: relay });
+      this.#revalue();
     }
+    const tlv = this.#up ? this.#tlv() : null;
+    if (same(tlv, this.#advertised)) return;
+    this.#advertised = tlv;
+    this.#effects.push({ type: 'advertise', tlv });
+  }
+
+  #revalue(): void {
     for (const [id, station] of this.#stations) {
       const value = this.#value(station.evb);
       if (same(value, station.value)) continue;
@@ -151,10 +159,6 @@ export class EvbBridge {
         value,
       });
     }
-    const tlv = this.#up ? this.#tlv() : null;
-    if (same(tlv, this.#advertised)) return;
-    this.#advertised = tlv;
-    this.#effects.push({ type: 'advertise', tlv });
   }
 
   #tlv(): EvbTlv {

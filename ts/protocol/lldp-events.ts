@@ -15,6 +15,8 @@ export interface LldpOptions {
   readonly fastIntervalMs: number;
   readonly fastCount: number;
   readonly maxNeighbours: number;
+  /** Whether the neighbour is in use, as a station with VSIs is: it does not give way to a new one. Nobody is, if absent. */
+  readonly isInUse?: (neighbour: { readonly id: string; readonly src: MacAddr }) => boolean;
 }
 
 export const LLDP_TIMES = { intervalMs: 30_000, fastIntervalMs: 1_000, fastCount: 4 } as const;
@@ -31,7 +33,7 @@ export type LldpEvent =
   | { readonly type: 'received'; readonly src: MacAddr; readonly pdu: Lldpdu }
   | { readonly type: 'tick' };
 
-export type LldpGoneReason = 'aged' | 'shutdown' | 'down';
+export type LldpGoneReason = 'aged' | 'shutdown' | 'down' | 'displaced';
 
 export type LldpEffect =
   | { readonly type: 'transmit'; readonly dst: MacAddr; readonly pdu: Lldpdu }
@@ -44,7 +46,7 @@ export type LldpEffect =
       readonly pdu: Lldpdu;
     }
   | { readonly type: 'neighbourGone'; readonly id: string; readonly reason: LldpGoneReason }
-  /** There are as many neighbours as are allowed: this one is not taken. */
+  /** There are as many neighbours as are allowed, all of them in use: this one is not taken. */
   | { readonly type: 'ignored'; readonly src: MacAddr; readonly id: string };
 
 export interface LldpStatus {

@@ -166,11 +166,21 @@ describe('LLDP neighbours', () => {
     expect(gone).toEqual(['5000 gone a aged']);
   });
 
-  it('are not more than the limit, and those that are there stay', () => {
-    const agent = new LldpAgent(options);
+  it('are not more than the limit: the one heard longest ago gives way, unless it is in use', () => {
+    let inUse: readonly string[] = [];
+    const agent = new LldpAgent({ ...options, isInUse: ({ id }) => inUse.includes(nameOf(id)) });
     agent.handle({ type: 'up' }, 0);
-    expect(['a', 'b', 'c', 'a'].flatMap((name) => drive(agent, got(name), 1))).toEqual(['new a', 'new b', 'ignored c']);
-    expect(agent.status().neighbours.map(({ id }) => id)).toEqual([msapOf(pdu('a')), msapOf(pdu('b'))]);
+    expect(['a', 'b', 'a', 'c'].flatMap((name) => drive(agent, got(name), 0))).toEqual([
+      'new a',
+      'new b',
+      'gone b displaced',
+      'new c',
+    ]);
+    inUse = ['a'];
+    expect(drive(agent, got('d'), 1)).toEqual(['gone c displaced', 'new d']);
+    inUse = ['a', 'd'];
+    expect(drive(agent, got('e'), 1)).toEqual(['ignored e']);
+    expect(agent.status().neighbours.map(({ id }) => id)).toEqual([msapOf(pdu('a')), msapOf(pdu('d'))]);
   });
 
   it('have changed when they speak from another MAC', () => {

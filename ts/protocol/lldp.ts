@@ -32,6 +32,7 @@ const TTL_MAX = 65_535;
 
 export class LldpAgent {
   readonly #options: LldpOptions;
+  /** In the order in which they were heard last. */
   readonly #neighbours = new Map<string, Neighbour>();
   #state: LldpStatus['state'] = 'down';
   #tlvs: readonly LldpTlv[] = [];
@@ -130,8 +131,8 @@ export class LldpAgent {
     const until = now + pdu.ttl * 1000;
     const text = JSON.stringify([src, pdu.tlvs]);
     if (known === undefined) {
-      // Clause 9.2.7.7.5, tooManyNeighbors: those that are there stay.
-      if (this.#neighbours.size >= this.#options.maxNeighbours) {
+      // Clause 9.2.7.7.5, tooManyNeighbors: which ones stay is ours to say.
+      if (this.#neighbours.size >= this.#options.maxNeighbours && !this.#displace()) {
         this.#effects.push({ type: 'ignored', src, id });
         return;
       }
@@ -142,8 +143,19 @@ export class LldpAgent {
       return;
     }
     const changed = known.text !== text;
-    Object.assign(known, { src, until, text });
+    this.#neighbours.delete(id);
+    this.#neighbours.set(id, { src, until, text });
     if (changed) this.#effects.push({ type: 'neighbour', id, src, change: 'changed', pdu });
+  }
+
+  /** Forgets the neighbour heard longest ago, of those not in use: a flood of new ones must not keep out the next. */
+  #displace(): boolean {
+    for (const [id, { src }] of this.#neighbours) {
+      if (this.#options.isInUse?.({ id, src })) continue;
+      this.#gone(id, 'displaced');
+      return true;
+    }
+    return false;
   }
 
   #down(): void {

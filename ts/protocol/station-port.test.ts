@@ -45,6 +45,7 @@ function startBridge(firstSequence = 500): void {
       reflectiveRelay: false,
       address: { group: GROUP_ADDRESSES.nearestCustomerBridge },
       cdcp: null,
+      hasVsis: () => false,
       firstSequence: () => firstSequence,
     },
     {

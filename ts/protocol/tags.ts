@@ -1,7 +1,8 @@
 /**
- * C-TAGs of the access links: which VID names which VN on which link. The NVE allocates it (RFC 8394 section 3.1,
- * "Local_Tag"), one per (link, VN), shared by all TSIs of the VN on the link. It stays while there is one; afterwards the
- * VID goes to the end of the queue, so that a late frame with the old tag meets no new VN as long as others are free.
+ * The tags of the access links: which one names which VN on which link. The NVE allocates them (RFC 8394 section 3.1,
+ * "Local_Tag"), one per (access domain, VN), shared by all TSIs of the VN on all links of the domain. It stays while there is
+ * one. How VIDs are chosen is in `tag-pool.ts`; here is which links there are, and what a tag looks like on each. Sans-IO:
+ * `advance` tells the time, `takeChanges` what a store has to remember.
  */
 import {
   err,
@@ -11,126 +12,191 @@ import {
   type Result,
   type Tag,
   type TsiId,
-  VID_MAX,
+  type TsiKey,
+  tsiKeyText,
   type Vid,
   type VnId,
+  type VnInfo,
   type VnName,
 } from '#model';
+import { cannotName, QUARANTINE_MS, type TagAllocation, type TagDomain, TagPool } from './tag-pool.js';
 
-/** An inclusive range of VIDs. 0, 1 and 4095 are never handed out, whatever the range says. */
-export interface VidRange {
-  readonly from: Vid;
-  readonly to: Vid;
+/** How tags name VNs on a link. */
+export type LinkTagging =
+  | VlanTagging
+  /** The whole port is one VN's. */
+  | { readonly kind: 'port' };
+
+type VlanTagging = {
+  /** Links that are in one domain have one kind, and what else is said of the domain is said by the first. */
+  readonly domain: TagDomain;
+  /** Whether a hypervisor may choose a VID that its VN does not have yet. */
+  readonly explicitVids: boolean;
+} & ({ readonly kind: 'c-tag' | 's-tag' } | { readonly kind: 's-tag+c-tag'; readonly s_vid: Vid });
+
+interface VlanLink {
+  readonly tagging: VlanTagging;
+  readonly pool: TagPool;
 }
 
-export interface TagHolding {
-  readonly link: LinkName;
-  readonly tag: Tag;
-  readonly vn: VnId;
-  readonly vnName: VnName;
-  /** The TSIs of the VN on this link. */
-  readonly holders: readonly TsiId[];
-}
-
-/** 1 is the default VLAN of nearly every bridge: untagged traffic would fall into the VN. */
-const LOWEST_VID = 2;
-/** How many VNs an error about an exhausted pool names. */
-const NAMED_HOLDERS = 8;
-
-interface Held {
-  readonly tag: Tag;
-  readonly vn: VnId;
-  readonly vnName: VnName;
-  readonly holders: Set<TsiId>;
-}
-
-interface Pool {
-  readonly text: string;
-  readonly size: number;
-  /** In the order of their last use: the first is the next to go out. */
-  readonly free: Set<Vid>;
-  readonly held: Map<VnId, Held>;
+/** A port that is one VN's as a whole. */
+interface PortLink {
+  owner: { readonly vn: VnId; readonly vnName: VnName; readonly holders: Set<TsiId> } | null;
 }
 
 export class TagAllocator {
-  readonly #pools = new Map<LinkName, Pool>();
+  readonly #links = new Map<LinkName, VlanLink | PortLink>();
+  /** Pools of links that are there or still have TSIs. */
+  readonly #pools = new Map<string, TagPool>();
+  /** Of domains that have no pool now: what VNs had there, and until when nobody else gets it. */
+  readonly #remembered = new Map<string, { readonly allocation: TagAllocation; readonly until: number }[]>();
+  /** Links that are gone and still have TSIs. */
+  readonly #leaving = new Set<LinkName>();
+  #changes: TagAllocation[] = [];
+  #now = 0;
 
-  /** NVE-TAG-002 if a link's ranges hold no usable VID. */
-  static create(pools: ReadonlyMap<LinkName, readonly VidRange[]>): Result<TagAllocator> {
-    const allocator = new TagAllocator();
-    for (const [link, ranges] of pools) {
-      const text = ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(', ');
-      const free = new Set<Vid>();
-      for (const { from, to } of ranges) {
-        for (let vid = Math.max(from, LOWEST_VID); vid <= Math.min(to, VID_MAX); vid++) free.add(vid as Vid);
-      }
-      if (free.size === 0) {
-        return err(nveError('NVE-TAG-002', { link, pool: text || 'empty', problem: 'it holds no VID from 2 to 4094' }));
-      }
-      allocator.#pools.set(link, { text, size: free.size, free, held: new Map() });
+  /** NVE-TAG-002 if the domain holds no usable VID. A link that is there keeps its tags. */
+  addLink(link: LinkName, tagging: LinkTagging): Result<null> {
+    if (this.#links.has(link)) {
+      this.#leaving.delete(link);
+      return ok(null);
     }
-    return ok(allocator);
+    if (tagging.kind === 'port') {
+      this.#links.set(link, { owner: null });
+      return ok(null);
+    }
+    const pool = this.#pool(tagging.domain);
+    if (!pool.ok) return pool;
+    this.#links.set(link, { tagging, pool: pool.value });
+    return ok(null);
   }
 
-  private constructor() {}
+  /** Nothing is acquired on the link any more; what TSIs hold there stays until they release it. */
+  removeLink(link: LinkName): void {
+    if (!this.#links.has(link)) return;
+    this.#leaving.add(link);
+    this.#tidy(link);
+  }
 
-  /** The access links that have a pool. */
+  /** The access links that there are. */
   links(): LinkName[] {
-    return [...this.#pools.keys()];
+    return [...this.#links.keys()].filter((link) => !this.#leaving.has(link));
+  }
+
+  hasLink(link: LinkName): boolean {
+    return this.#links.has(link) && !this.#leaving.has(link);
+  }
+
+  /** It is `now`, in milliseconds: VIDs that have rested are free again. */
+  advance(now: number): void {
+    this.#now = now;
+    for (const pool of this.#pools.values()) pool.advance(now);
+  }
+
+  /** What a store remembers of a former life. What VNs held then nobody else gets before `until`. */
+  restore(allocations: readonly TagAllocation[], until: number): void {
+    const heldFirst = [...allocations].sort((a, b) => Number(b.held) - Number(a.held));
+    for (const allocation of heldFirst) {
+      const { domain } = allocation;
+      const pool = this.#pools.get(domain);
+      if (pool !== undefined) pool.restore(allocation, until);
+      else this.#remembered.set(domain, [...(this.#remembered.get(domain) ?? []), { allocation, until }]);
+    }
   }
 
   /**
-   * The tag of the VN on the link: the one it has; else `wish`, if it is free; without a wish the free one that was used
-   * least recently. A wish is what a hypervisor remembers (RFC 8394 section 3.1 leaves it open): after a restart of the NVE it brings the old tags
-   * back. NVE-TAG-003 if it cannot be.
+   * The tag of the VN on the link, for one of its TSIs; `wish` is the VID that it asks for. NVE-TSI-004 if there is no such
+   * link, NVE-TAG-001 or -004 if there is no tag, -003 if the wish cannot be.
    */
-  acquire(link: LinkName, vn: VnId, vnName: VnName, tsi: TsiId, wish: Vid | null = null): Result<Tag> {
-    const pool = this.#pools.get(link);
-    if (pool === undefined) return err(nveError('NVE-TSI-004', { link, known: this.links() }));
-    const held = pool.held.get(vn);
-    if (held !== undefined) {
-      const { vid } = held.tag;
-      if (wish !== null && wish !== vid) return err(cannotName(wish, link, vnName, `its tag there is ${vid}`));
-      held.holders.add(tsi);
-      return ok(held.tag);
-    }
-    if (wish !== null && !pool.free.has(wish)) {
-      const owner = [...pool.held.values()].find(({ tag }) => tag.vid === wish);
-      const reason = owner === undefined ? `it is not in the pool ${pool.text}` : `it names VN ${owner.vnName}`;
-      return err(cannotName(wish, link, vnName, reason));
-    }
-    const vid = wish ?? pool.free.values().next().value;
-    if (vid === undefined) return err(exhausted(link, pool));
-    pool.free.delete(vid);
-    const tag: Tag = { kind: 'c-tag', vid };
-    pool.held.set(vn, { tag, vn, vnName, holders: new Set([tsi]) });
-    return ok(tag);
+  acquire(key: TsiKey, vn: VnInfo, wish: Vid | null = null): Result<Tag> {
+    const { link, tsi } = key;
+    const found = this.hasLink(link) ? this.#links.get(link) : undefined;
+    if (found === undefined) return err(nveError('NVE-TSI-004', { link, known: this.links() }));
+    if (!('pool' in found)) return acquirePort(found, link, vn, tsi, wish);
+    const { pool, tagging } = found;
+    const isNew = !pool.holds(vn.vn);
+    const vid = pool.acquire(vn, tsiKeyText(key), wish, tagging.explicitVids, link);
+    if (!vid.ok) return vid;
+    if (isNew) this.#changes.push({ domain: pool.name, vn: vn.vn, vnName: vn.name, vid: vid.value, held: true });
+    return ok(tagOf(tagging, vid.value));
   }
 
-  /** The TSI needs it no longer; with the last TSI of the VN on the link the tag is free. Unknown holders are ignored. */
-  release(link: LinkName, vn: VnId, tsi: TsiId): void {
-    const pool = this.#pools.get(link);
-    const held = pool?.held.get(vn);
-    if (pool === undefined || held === undefined || !held.holders.delete(tsi) || held.holders.size > 0) return;
-    pool.held.delete(vn);
-    pool.free.add(held.tag.vid);
+  /** The TSI needs it no longer; with the last TSI of the VN in the domain the VID rests. Unknown holders are ignored. */
+  release(key: TsiKey, vn: VnId): void {
+    const { link, tsi } = key;
+    const found = this.#links.get(link);
+    if (found === undefined) return;
+    if ('pool' in found) {
+      const freed = found.pool.release(vn, tsiKeyText(key), this.#now + QUARANTINE_MS);
+      if (freed !== null) this.#changes.push(freed);
+    } else if (found.owner?.vn === vn) {
+      found.owner.holders.delete(tsi);
+      if (found.owner.holders.size === 0) found.owner = null;
+    }
+    this.#tidy(link);
   }
 
-  list(): TagHolding[] {
-    return [...this.#pools].flatMap(([link, pool]) =>
-      [...pool.held.values()].map(({ tag, vn, vnName, holders }) => ({ link, tag, vn, vnName, holders: [...holders] })),
-    );
+  /** What VNs have, and had last; whole ports apart. */
+  allocations(): TagAllocation[] {
+    return [...this.#pools.values()].flatMap((pool) => [...pool.allocations()]);
+  }
+
+  /** What has changed since the last call. */
+  takeChanges(): TagAllocation[] {
+    const changes = this.#changes;
+    this.#changes = [];
+    return changes;
+  }
+
+  #pool(domain: TagDomain): Result<TagPool> {
+    const { name } = domain;
+    const known = this.#pools.get(name);
+    if (known !== undefined) return ok(known);
+    const made = TagPool.create(domain);
+    if (!made.ok) return made;
+    for (const { allocation, until } of this.#remembered.get(name) ?? []) made.value.restore(allocation, until);
+    made.value.advance(this.#now);
+    this.#remembered.delete(name);
+    this.#pools.set(name, made.value);
+    return made;
+  }
+
+  /** A link that is leaving goes with its last TSI, and a domain with its last link. */
+  #tidy(link: LinkName): void {
+    const found = this.#links.get(link);
+    if (found === undefined || !this.#leaving.has(link)) return;
+    if (!('pool' in found)) {
+      if (found.owner !== null) return;
+    } else {
+      const { pool } = found;
+      if (pool.isHeld) return;
+      const isShared = [...this.#links].some(([other, one]) => other !== link && 'pool' in one && one.pool === pool);
+      if (!isShared) {
+        const until = this.#now + QUARANTINE_MS;
+        const rest = [...pool.allocations()].map((allocation) => ({
+          allocation: { ...allocation, held: true },
+          until,
+        }));
+        this.#remembered.set(pool.name, rest);
+        this.#pools.delete(pool.name);
+      }
+    }
+    this.#leaving.delete(link);
+    this.#links.delete(link);
   }
 }
 
-function cannotName(vid: Vid, link: LinkName, vn: VnName, reason: string) {
-  return nveError('NVE-TAG-003', { vid, link, vn, reason });
+function acquirePort(port: PortLink, link: LinkName, vn: VnInfo, tsi: TsiId, wish: Vid | null): Result<Tag> {
+  if (wish !== null) return err(cannotName(wish, link, vn.name, 'the VN has the whole port'));
+  port.owner ??= { vn: vn.vn, vnName: vn.name, holders: new Set() };
+  const { owner } = port;
+  if (owner.vn !== vn.vn) return err(nveError('NVE-TAG-004', { link, vn: owner.vnName, asked: vn.name }));
+  owner.holders.add(tsi);
+  return ok({ kind: 'port' });
 }
 
-function exhausted(link: LinkName, pool: Pool) {
-  const all = [...pool.held.values()];
-  const named = all.slice(0, NAMED_HOLDERS).map(({ tag, vnName }) => `${tag.vid} ${vnName}`);
-  const more = all.length - named.length;
-  const holders = more > 0 ? `${named.join(', ')} and ${more} more` : named.join(', ');
-  return nveError('NVE-TAG-001', { link, pool: pool.text, size: pool.size, holders });
+function tagOf(tagging: VlanTagging, vid: Vid): Tag {
+  return tagging.kind === 's-tag+c-tag'
+    ? { kind: tagging.kind, s_vid: tagging.s_vid, c_vid: vid }
+    : { kind: tagging.kind, vid };
 }

@@ -26,7 +26,7 @@ export class TsiSteps {
   /** Init to `reserving`: the first moment at which anything is allocated. */
   reserve(record: TsiRecord, vn: VnInfo): Result<null> {
     const { key } = record;
-    const tag = this.#tags.acquire(key.link, vn.vn, vn.name, key.tsi, record.wish);
+    const tag = this.#tags.acquire(key, vn, record.wish);
     if (!tag.ok) return tag;
     record.vn = vn;
     record.tag = tag.value;
@@ -122,7 +122,7 @@ export class TsiSteps {
   forget(record: TsiRecord): void {
     const { key, vn } = record;
     if (vn === null) return;
-    this.#tags.release(key.link, vn.vn, key.tsi);
+    this.#tags.release(key, vn.vn);
     if (this.#sharing.leaveVn(vn.vn, record)) this.#out.push({ type: 'disconnectVn', vn });
   }
 

@@ -1,6 +1,8 @@
 /** Scenarios of the TSI life cycle. The single steps are in tsi-table.test.ts. */
 import { describe, expect, it } from 'vitest';
+import { vidOfTag } from '#model';
 import type { TsiEvent } from './index.js';
+import { QUARANTINE_MS } from './tag-pool.js';
 import { key, mac, TsiRig, vnInfo } from './testing/tsi-rig.js';
 
 describe('attach and detach', () => {
@@ -19,6 +21,7 @@ describe('attach and detach', () => {
         tag: { kind: 'c-tag', vid: 100 },
         macs: ['02:00:00:00:00:01'],
         ips: ['10.0.0.1'],
+        gateway: null,
         mtu: 1450,
         suspended: false,
         migrating: false,
@@ -139,13 +142,14 @@ describe('what TSIs share', () => {
     expect(rig.ask('deassociate', key('t2'))).toEqual(['report detach t2@acc0 [2]', 'unprogram t2@acc0 100 [2] last']);
   });
 
-  it('a tag is free only after the engine has forgotten it', () => {
+  it('a tag is free only after the engine has forgotten it, and a while', () => {
     const rig = new TsiRig([100, 100]);
     rig.settle('associated');
     rig.ask('deassociate');
     rig.associate([1], key('t2'), 'associated', 'red');
     expect(rig.allow(key('t2'), vnInfo('red', 8))).toEqual(['answer 3 NVE-TAG-001']);
     rig.applied();
+    rig.now += QUARANTINE_MS;
     rig.associate([1], key('t2'), 'associated', 'red');
     expect(rig.allow(key('t2'), vnInfo('red', 8))).toEqual(['connectVn red', 'reserve t2@acc0 100']);
   });
@@ -154,7 +158,7 @@ describe('what TSIs share', () => {
     const rig = new TsiRig();
     rig.settle('activated', [1], key('t1'));
     rig.settle('activated', [1], key('t2'), vnInfo('red', 8));
-    expect(rig.table.rows().map((row) => `${row.vn} ${row.tag?.vid} ${row.state}`)).toEqual([
+    expect(rig.table.rows().map((row) => `${row.vn} ${row.tag && vidOfTag(row.tag)} ${row.state}`)).toEqual([
       'blue 100 activated',
       'red 101 activated',
     ]);

@@ -20,6 +20,7 @@ import {
   type Vid,
   type VnInfo,
   type VnRef,
+  vidOfTag,
   vnRefText,
 } from '#model';
 import { NNP_LIMITS } from '#wire';
@@ -45,8 +46,8 @@ import { TsiSteps } from './tsi-steps.js';
 export interface TsiTableOptions {
   /** Knows the access links and hands out their tags. */
   readonly tags: TagAllocator;
-  /** TSIs of one link; 4,096 by default. */
-  readonly maxPerLink?: number;
+  /** TSIs that a link may carry; 4,096 by default. */
+  readonly maxPerLink?: (link: LinkName) => number;
 }
 
 /** As many addresses as a frame of NNP carries for a TSI. */
@@ -56,7 +57,7 @@ type Associate = Extract<TsiEvent, { type: 'associate' }>;
 
 export class TsiTable {
   readonly #tags: TagAllocator;
-  readonly #maxPerLink: number;
+  readonly #maxPerLink: (link: LinkName) => number;
   readonly #records = new Map<string, TsiRecord>();
   readonly #ofLink = new Map<LinkName, Set<TsiRecord>>();
   readonly #ofTsi = new Map<TsiId, Set<TsiRecord>>();
@@ -67,7 +68,7 @@ export class TsiTable {
 
   constructor(options: TsiTableOptions) {
     this.#tags = options.tags;
-    this.#maxPerLink = options.maxPerLink ?? 4096;
+    this.#maxPerLink = options.maxPerLink ?? (() => 4096);
     this.#machine = new TsiMachine(new TsiSteps(options.tags, this.#out), this.#out, {
       gone: (record) => this.#forget(record),
       conflict: (record, vn) =>
@@ -76,7 +77,9 @@ export class TsiTable {
     });
   }
 
-  handle(event: TsiEvent): TsiEffect[] {
+  /** `now`, in milliseconds, on any clock that only grows. */
+  handle(event: TsiEvent, now: number): TsiEffect[] {
+    this.#tags.advance(now);
     this.#dispatch(event);
     return this.#out.take();
   }
@@ -296,9 +299,8 @@ export class TsiTable {
   }
 
   #noPlace(link: LinkName): NveError | null {
-    const links = this.#tags.links();
-    if (!links.includes(link)) return nveError('NVE-TSI-004', { link, known: links });
-    const limit = this.#maxPerLink;
+    if (!this.#tags.hasLink(link)) return nveError('NVE-TSI-004', { link, known: this.#tags.links() });
+    const limit = this.#maxPerLink(link);
     return (this.#ofLink.get(link)?.size ?? 0) >= limit ? nveError('NVE-TSI-008', { link, limit }) : null;
   }
 
@@ -317,8 +319,9 @@ export class TsiTable {
 
   /** A TSI has one tag, and so has its VN on the link: it cannot be asked for under another. */
   #otherTag(record: TsiRecord | undefined, vid: Vid | null): NveError | null {
-    const has = record?.tag?.vid ?? record?.wish ?? null;
-    if (record === undefined || vid === null || has === null || has === vid) return null;
+    if (record === undefined || vid === null) return null;
+    const has = record.tag === null ? record.wish : (vidOfTag(record.tag) ?? 'the whole port');
+    if (has === null || has === vid) return null;
     const { link } = record.key;
     return nveError('NVE-TAG-003', { vid, link, vn: vnNameOf(record), reason: `its tag there is ${has}` });
   }

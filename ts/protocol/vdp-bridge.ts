@@ -5,7 +5,7 @@
  * A VSI is known by port, S-channel, station and VSIID; never by Manager ID or type, whose change is a change of the VSI.
  * So the same VSIID may be at two stations or two ports, as in a migration.
  */
-import { err, type LinkName, type NveError, nveError, type Result } from '#model';
+import { err, type LinkName, type NveError, nveError, type Result, type TsiKey } from '#model';
 import {
   associationsOf,
   type FilterFormats,
@@ -31,7 +31,7 @@ import {
   type VdpVsiRow,
   vsiKey,
 } from './vdp-events.js';
-import { type TsiWant, type VdpMappingRules, wantsOf } from './vdp-mapping.js';
+import { type TsiWant, type VdpMappingRules, type VsiDescription, wantsOf } from './vdp-mapping.js';
 import { Outbox } from './vdp-replies.js';
 import { DEFAULT_VDP_PARAMETERS, reinitKeepAlive, resourceWaitDelay, toutKeepAlive } from './vdp-timers.js';
 import { VdpTsis } from './vdp-tsis.js';
@@ -42,6 +42,8 @@ export interface VdpBridgeOptions {
   /** What holds until EVB has negotiated. */
   readonly parameters?: EvbParameters;
   readonly maxPerPort?: number;
+  /** Of ports with a limit of their own. */
+  readonly maxOnPort?: ReadonlyMap<LinkName, number>;
   readonly maxPerPeer?: number;
   /** A station's default PCP for its VIDs, where it asks for none; null (as by default): it is told nothing. */
   readonly pcp?: number | null;
@@ -53,9 +55,16 @@ export interface VdpBridgeOptions {
   readonly firstRequest?: RequestId;
 }
 
+/** The VSI behind a TSI. */
+export interface VsiHolder extends VsiDescription {
+  readonly vsi: string;
+}
+
 interface Peer {
   readonly peer: VdpPeer;
   vsis: number;
+  /** Those of them that are associated. */
+  associated: number;
   /** It has sent several associations in one PDU, so it understands that. */
   packs: boolean;
   readonly outbox: Outbox;
@@ -86,6 +95,7 @@ export class VdpBridge {
       formats: STANDARD_FILTER_FORMATS,
       parameters: DEFAULT_VDP_PARAMETERS,
       maxPerPort: 4096,
+      maxOnPort: new Map(),
       maxPerPeer: 4096,
       pcp: null,
       answerWithin: 0.5,
@@ -128,14 +138,18 @@ export class VdpBridge {
         break;
       }
       case 'tsiEnded':
-        for (const key of this.#tsis.ended(event.key)) this.#ended(this.#records.get(key), event.error);
+        for (const key of this.#tsis.ended(event.key)) this.#ended(this.#records.get(key), event.error, event.final);
         break;
       case 'parameters': {
         const { channel, mac, parameters } = event;
         const of = mac === null ? channelText(channel) : peerText({ ...channel, mac });
         if (parameters === null) this.#parameters.delete(of);
         else this.#parameters.set(of, parameters);
-        for (const record of this.#records.values()) this.#schedule(record);
+        for (const record of this.#records.values()) {
+          const { peer } = record;
+          const isOne = peer.port === channel.port && peer.svid === channel.svid && (mac ?? peer.mac) === peer.mac;
+          if (isOne) this.#schedule(record);
+        }
         break;
       }
       case 'portDown':
@@ -173,6 +187,11 @@ export class VdpBridge {
     return times.length === 0 ? null : Math.min(...times);
   }
 
+  /** Whether the station has an association. */
+  hasVsis(peer: VdpPeer): boolean {
+    return (this.#peers.get(peerText(peer))?.associated ?? 0) > 0;
+  }
+
   /** All VSIs, by port, station and VSIID. */
   rows(): VdpVsiRow[] {
     const order = [...this.#records.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -187,6 +206,17 @@ export class VdpBridge {
       tsis: [...touched.values()],
       heardAt,
     }));
+  }
+
+  /** The VSI that has the TSI, or asks for it: of several the last to ask. */
+  holderOf(key: TsiKey): VsiHolder | null {
+    const record = this.#records.get(this.#tsis.usersOf(key).at(-1) ?? '');
+    if (record === undefined) return null;
+    const { peer, vsi, job, held } = record;
+    const association = job?.qualified.association ?? held?.association;
+    if (association === undefined) return null;
+    const { typeId, typeVersion } = association;
+    return { peer, vsi, managerId: (job ?? held)?.managerId ?? '', typeId, typeVersion };
   }
 
   /** TLVs sent, as `associate 0`: by their type and error code; `deAssociate unsolicited`. `ignored`: what was no request; `unsent`: for lack of room. */
@@ -228,8 +258,8 @@ export class VdpBridge {
     return nveError('NVE-VDP-004', { vsi, station: peer.mac, ms: Math.round(now - heardAt) });
   }
 
-  #ended(record: VsiRecord | undefined, error: NveError): void {
-    if (record !== undefined) this.#step(record, () => this.#machine.ended(record, error));
+  #ended(record: VsiRecord | undefined, error: NveError, final = false): void {
+    if (record !== undefined) this.#step(record, () => this.#machine.ended(record, error, final));
   }
 
   /** Lets the machine work on a record, which may come into being or end with it. */
@@ -237,12 +267,15 @@ export class VdpBridge {
     const { key, peer } = record;
     const isNew = !this.#records.has(key);
     if (isNew && record.state !== 'init') return;
+    const held = record.held === null ? 0 : 1;
     work();
     const isThere = record.state !== 'init';
     const delta = (isThere ? 1 : 0) - (isNew ? 0 : 1);
     if (isThere) this.#records.set(key, record);
     else this.#records.delete(key);
+    const associated = (record.held === null ? 0 : 1) - held;
     if (delta !== 0) this.#peer(peer).vsis += delta;
+    if (associated !== 0) this.#peer(peer).associated += associated;
     this.#touched.add(peerText(peer));
     this.#onPort.set(peer.port, (this.#onPort.get(peer.port) ?? 0) + delta);
     this.#schedule(record);
@@ -275,13 +308,14 @@ export class VdpBridge {
   }
 
   #wants(record: VsiRecord, managerId: string, qualified: QualifiedAssociation): Result<TsiWant[]> {
-    const { maxPerPeer, maxPerPort, rules } = this.#options;
+    const { maxPerPeer, maxPerPort, maxOnPort, rules } = this.#options;
     const { peer, key } = record;
     if (!this.#records.has(key)) {
       const ofPeer = this.#peers.get(peerText(peer))?.vsis ?? 0;
       const full = (holder: string, limit: number) => err(nveError('NVE-VDP-003', { holder, limit }));
       if (ofPeer >= maxPerPeer) return full(`station ${peer.mac} on ${channelText(peer)}`, maxPerPeer);
-      if ((this.#onPort.get(peer.port) ?? 0) >= maxPerPort) return full(`port ${peer.port}`, maxPerPort);
+      const ofPort = maxOnPort.get(peer.port) ?? maxPerPort;
+      if ((this.#onPort.get(peer.port) ?? 0) >= ofPort) return full(`port ${peer.port}`, ofPort);
     }
     return wantsOf(qualified, peer, managerId, rules);
   }
@@ -294,14 +328,14 @@ export class VdpBridge {
 
   #peer(peer: VdpPeer): Peer {
     const text = peerText(peer);
-    const known = this.#peers.get(text) ?? { peer, vsis: 0, packs: false, outbox: new Outbox() };
+    const known = this.#peers.get(text) ?? { peer, vsis: 0, associated: 0, packs: false, outbox: new Outbox() };
     this.#peers.set(text, known);
     return known;
   }
 
   #reply({ peer, key }: VsiRecord, managerId: string, association: VdpAssociation): void {
     const { command, status } = association;
-    this.#count(status === 0 ? `${command} unsolicited` : `${command} ${readResponseStatus(status).code}`);
+    this.#count(!isVdpResponse(status) ? `${command} unsolicited` : `${command} ${readResponseStatus(status).code}`);
     if (!this.#peer(peer).outbox.put(key, { managerId, tlvs: [association] })) this.#count('unsent');
     this.#touched.add(peerText(peer));
   }

@@ -1,7 +1,7 @@
 /** Many VSIs at once: nothing in VDP or the TSI life cycle may look at all of them for each. */
 import { expect, it } from 'vitest';
-import { type MacAddr, ok, unwrap, type Vid, type VnInfo } from '#model';
-import { TagAllocator } from './tags.js';
+import { type MacAddr, ok, type VnInfo, vidOfTag } from '#model';
+import { cTagLinks } from './testing/tags.js';
 import { pdu, peer, tlv } from './testing/vdp-rig.js';
 import { TsiTable } from './tsi.js';
 import type { TsiEvent } from './tsi-events.js';
@@ -14,8 +14,13 @@ const PORTS = Array.from({ length: 10 }, (_, i) => peer(1, `acc${i}`));
 
 it(`${VSIS} VSIs on ten links associate and stay, each with its VN's tag`, () => {
   const bridge = new VdpBridge({ rules: vdpRules() });
-  const pool = [{ from: 2 as Vid, to: 4000 as Vid }];
-  const table = new TsiTable({ tags: unwrap(TagAllocator.create(new Map(PORTS.map(({ port }) => [port, pool])))) });
+  const table = new TsiTable({
+    tags: cTagLinks(
+      PORTS.map(({ port }) => port),
+      2,
+      4000,
+    ),
+  });
   let now = 0;
   let answered = 0;
   const nve = (event: VdpBridgeEvent): void => {
@@ -27,7 +32,7 @@ it(`${VSIS} VSIs on ten links associate and stay, each with its VN's tag`, () =>
     }
   };
   const tsi = (event: TsiEvent): void => {
-    for (const effect of table.handle(event)) {
+    for (const effect of table.handle(event, now)) {
       if (effect.type === 'askAuth') {
         const { key, ask, vn } = effect;
         const info = { vn, name: `vn${vn}`, vni: vn, mtu: 1450, gateway: null } as unknown as VnInfo;
@@ -60,7 +65,7 @@ it(`${VSIS} VSIs on ten links associate and stay, each with its VN's tag`, () =>
   expect(bridge.rows().filter(({ state }) => state === 'associated')).toHaveLength(VSIS);
   const rows = table.rows();
   expect(rows.filter(({ state }) => state === 'activated')).toHaveLength(VSIS);
-  expect(new Set(rows.map(({ link, vn, tag }) => `${link} ${vn} ${tag?.vid}`)).size).toBe(
+  expect(new Set(rows.map(({ link, vn, tag }) => `${link} ${vn} ${tag && vidOfTag(tag)}`)).size).toBe(
     new Set(rows.map(({ link, vn }) => `${link} ${vn}`)).size,
   );
 }, 60_000);

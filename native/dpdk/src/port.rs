@@ -14,8 +14,10 @@ mod error;
 mod inner;
 mod kind;
 mod netdev;
+mod pci;
 mod queue;
 mod signals;
+mod vhost;
 mod xdp;
 
 pub use error::{PortError, Step};

@@ -38,6 +38,8 @@ impl Devices {
             }
             Kind::Null { size, no_rx } => PortKind::Null { size: *size, no_rx: *no_rx },
             Kind::Ring => PortKind::Ring,
+            Kind::Vhost { path } => PortKind::Vhost { path: path.clone() },
+            Kind::Pci { address } => PortKind::Pci { address: address.clone() },
             Kind::Devargs(devargs) => PortKind::Devargs(devargs.clone()),
         };
         let config = PortConfig { name: spec.name.clone(), kind, mtu: spec.mtu, queues: 1 };

@@ -2,14 +2,14 @@
 
 import type { Command } from 'commander';
 import type { ShowRows } from '#hypervisor';
-import type { Tag } from '#model';
+import { formatTag, type Tag } from '#model';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
 import { printRows, type RpcOptions, withClient, withRpcOptions } from '../rpc.js';
 import type { Column } from '../table.js';
 
 const list = (items: readonly string[]): string => items.join(',');
-export const tagText = (tag: Tag | null): string | null => (tag === null ? null : `${tag.kind} ${tag.vid}`);
+export const tagText = (tag: Tag | null): string | null => (tag === null ? null : formatTag(tag));
 const yes = (value: boolean): string => (value ? 'yes' : 'no');
 
 const COLUMNS: { readonly [K in keyof ShowRows]: readonly Column<ShowRows[K]>[] } = {

@@ -1,16 +1,20 @@
 // The configuration of `splitnve agent`, the NVE.
 
 import { z } from 'zod';
+import { authorizationSection } from './authorization.js';
+import { cdcpSection, channelFields } from './channels.js';
 import { engineSection, evbSection, logSection, nodeSection, portsSection } from './common.js';
 import {
   endpointField,
+  intField,
   linkAddressField,
   linkNameField,
   stationAddressField,
-  vlanPoolField,
   vnNameField,
 } from './fields.js';
 import { remoteRpcSection } from './rpc.js';
+import { tenantTagsField, vlanFields } from './tagging.js';
+import { vdpSection } from './vdp.js';
 
 export const agentConfig = z
   .strictObject({
@@ -26,13 +30,44 @@ export const agentConfig = z
         ),
       })
       .describe('Where tunnelled packets leave and arrive.'),
+    access_domain: z
+      .array(
+        z.strictObject({
+          name: linkNameField.describe('What [[access]] names in `domain`.'),
+          ...vlanFields,
+        }),
+      )
+      .max(63, 'at most 63 access domains')
+      .default([])
+      .describe('Access links that lead into one bridged network: a VID names the same VN on all of them.'),
     access: z
       .array(
         z.strictObject({
           port: linkNameField.describe('The [[port]] towards a hypervisor; its name is the name of the access link.'),
-          vlan_pool: vlanPoolField
-            .prefault('2-4000')
-            .describe('The C-TAG VIDs that may be given out on this link, as rising ranges.'),
+          domain: linkNameField
+            .optional()
+            .describe(
+              'The [[access_domain]] that the link belongs to; without it the link is one by itself, with the two keys that follow.',
+            ),
+          ...vlanFields,
+          scheme: z
+            .enum(['c-tag', 's-tag', 's-channel'], 'one of "c-tag", "s-tag", "s-channel"')
+            .default('c-tag')
+            .describe(
+              'How frames name their VN: by their C-TAG; by their S-TAG, behind which the tenant keeps its C-TAGs; by the C-TAG within an S-channel.',
+            ),
+          tenant_tags: tenantTagsField
+            .optional()
+            .describe(
+              'What is done with the tenants\' own tags behind the one that names the VN, in both directions; by default they are refused, and pass under scheme "s-tag".',
+            ),
+          explicit_vids: z
+            .enum(['accept', 'refuse'], '"accept" or "refuse"')
+            .default('accept')
+            .describe(
+              'Whether a hypervisor may choose a free VID; one that its VN has, had last or is reserved for it, it may name in any case.',
+            ),
+          max_vsis: intField(1, 4096).default(4096).describe('The TSIs that the link may carry.'),
           vdp: z
             .boolean()
             .default(true)
@@ -42,6 +77,7 @@ export const agentConfig = z
             .describe(
               'The VN of VSIs whose VDP filter carries no GroupID (formats 1 and 2); without it they are refused.',
             ),
+          ...channelFields,
           reflective_relay: z
             .boolean()
             .default(false)
@@ -59,6 +95,9 @@ export const agentConfig = z
       .max(63, 'at most 63 access links')
       .describe('The access links.'),
     evb: evbSection,
+    cdcp: cdcpSection,
+    vdp: vdpSection,
+    authorization: authorizationSection,
     nva: z
       .strictObject({
         endpoints: z

@@ -2,7 +2,16 @@
 // Every default stands here and nowhere else; docs/configuration.md and the JSON Schema repeat them.
 
 import { z } from 'zod';
-import { ifaceField, intField, linkNameField, macField, nveIdField, pathField } from './fields.js';
+import {
+  ifaceField,
+  intField,
+  linkNameField,
+  macField,
+  nveIdField,
+  pathField,
+  pciField,
+  socketField,
+} from './fields.js';
 
 export const nodeSection = z.strictObject({
   name: nveIdField.describe('The name of this node. An agent is known to the NVA by it (its NVE id).'),
@@ -90,12 +99,18 @@ export const portSection = z
     z.strictObject({ ...portCommon, driver: z.literal('net_ring').describe('What is sent is received again.') }),
     z.strictObject({
       ...portCommon,
+      driver: z.literal('net_vhost').describe('A virtual machine or container, which connects by vhost-user.'),
+      path: socketField.describe('The socket to listen on; its directory must be there.'),
+    }),
+    z.strictObject({
+      ...portCommon,
+      driver: z.literal('pci').describe('A function of a NIC, handed to DPDK by vfio-pci or a driver like it.'),
+      address: pciField.describe('Its address.'),
+    }),
+    z.strictObject({
+      ...portCommon,
       driver: z.literal('devargs').describe('Any other DPDK device: passed through, untested.'),
-      devargs: z
-        .string()
-        .min(1)
-        .max(512)
-        .describe('A PCI address or a virtual device with its arguments, as DPDK writes them.'),
+      devargs: z.string().min(1).max(512).describe('A device with its arguments, as DPDK writes them.'),
     }),
   ])
   .describe('A port of the engine.');

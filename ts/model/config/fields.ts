@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { type IpAddr, parseIp, parseIpv4 } from '../ip.js';
 import { isGroupMac, type MacAddr, parseMac, parseUnicastMac } from '../mac.js';
+import { parseVnRef, type VnRef } from '../mapping.js';
 import { parseLinkName, parseNveId, parseTsiId, parseVnName } from '../names.js';
 import { parseVid, type Vid } from '../numbers.js';
 import type { Result } from '../result.js';
@@ -38,6 +39,9 @@ export const ifaceField = z.string(IFACE).regex(/^(?!\.{1,2}$)[^\s/:,]{1,15}$/, 
 /** A path is absolute, so that it means the same wherever the program was started. DPDK cuts device arguments at commas. */
 const PATH = 'an absolute path without commas';
 export const pathField = z.string(PATH).regex(/^\/[^\0,]{1,4094}$/, PATH);
+
+const PCI = 'the address of a PCI function as lspci -D writes it, such as 0000:03:00.0';
+export const pciField = z.string(PCI).regex(/^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/, PCI);
 
 /** Unix socket paths are limited by sockaddr_un: 107 bytes and a terminating zero. */
 const SOCKET_PATH_MAX = 107;
@@ -134,6 +138,23 @@ export const vlanPoolField = z.string(VLAN_POOL).transform((text, context): Vlan
   }
   return ranges;
 });
+
+/** A VN by its name, or by its VNI as a number. */
+const VN_REF = 'the name of a VN, or its VNI as a number';
+export const vnRefField = z.union([z.string(VN_REF), z.int(VN_REF)], VN_REF).transform((value, context): VnRef => {
+  const parsed = parseVnRef(value);
+  if (parsed.ok) return parsed.value;
+  context.addIssue({ code: 'custom', message: VN_REF });
+  return z.NEVER;
+});
+
+const NEGOTIATED_VID = 'a VID from 2 to 4094';
+/** A VID that may name a VN. */
+export const negotiatedVidField = z
+  .int(NEGOTIATED_VID)
+  .min(2, NEGOTIATED_VID)
+  .max(4094, NEGOTIATED_VID)
+  .transform((vid) => vid as Vid);
 
 /** Where the EVB stations of an access link are spoken to: at a group address, or each at its own. */
 export type StationAddressConfig = { readonly group: MacAddr } | 'unicast';

@@ -69,9 +69,9 @@ describe('docs/configuration.md', () => {
     const wrong: string[] = [];
     const walk = (node: Schema, value: unknown, path: string): void => {
       const inner = node.items ?? node;
-      const first = Array.isArray(value) ? value[0] : value;
+      const items = (Array.isArray(value) ? value : [value]) as (Record<string, unknown> | undefined)[];
       for (const [key, child] of Object.entries(inner.properties ?? {})) {
-        const shown = (first as Record<string, unknown> | undefined)?.[key];
+        const shown = items.find((item) => item?.[key] !== undefined)?.[key];
         if (shown === undefined) missing.push(`${path}.${key}`);
         else if (child.properties !== undefined || child.items?.properties !== undefined)
           walk(child, shown, `${path}.${key}`);

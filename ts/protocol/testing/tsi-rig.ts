@@ -10,16 +10,16 @@ import {
   ok,
   type TsiId,
   type TsiKey,
-  type Vid,
   type VnId,
   type VnInfo,
   type Vni,
   type VnName,
+  vidOfTag,
   vnRefText,
 } from '#model';
-import { TagAllocator } from '../tags.js';
 import { TsiTable } from '../tsi.js';
 import type { TsiEffect, TsiEvent } from '../tsi-events.js';
+import { cTagLinks } from './tags.js';
 
 export const mac = (n: number) => `02:00:00:00:00:${n.toString(16).padStart(2, '0')}` as MacAddr;
 export const key = (tsi = 't1', link = 'acc0'): TsiKey => ({ tsi: tsi as TsiId, link: link as LinkName });
@@ -39,12 +39,11 @@ export class TsiRig {
   readonly asked = new Map<string, number>();
   readonly ops = new Map<string, number>();
   #request = 0;
+  now = 0;
 
   constructor(pool: readonly [number, number] = [100, 199], maxPerLink?: number) {
-    const range = [{ from: pool[0] as Vid, to: pool[1] as Vid }];
-    const tags = TagAllocator.create(new Map(['acc0', 'acc1'].map((link) => [link as LinkName, range])));
-    if (!tags.ok) throw tags.error;
-    this.table = new TsiTable(maxPerLink === undefined ? { tags: tags.value } : { tags: tags.value, maxPerLink });
+    const tags = cTagLinks(['acc0', 'acc1'], ...pool);
+    this.table = new TsiTable(maxPerLink === undefined ? { tags } : { tags, maxPerLink: () => maxPerLink });
   }
 
   /** The request number of the latest request. */
@@ -53,7 +52,7 @@ export class TsiRig {
   }
 
   do(event: TsiEvent): string[] {
-    const effects = this.table.handle(event);
+    const effects = this.table.handle(event, this.now);
     for (const effect of effects) {
       if (effect.type === 'askAuth') this.asked.set(JSON.stringify(effect.key), effect.ask);
       if ('op' in effect) this.ops.set(JSON.stringify(effect.key), effect.op);
@@ -134,13 +133,13 @@ export function line(effect: TsiEffect): string {
       return `${effect.type} ${effect.vn.name}`;
     case 'reserve':
     case 'release':
-      return `${effect.type}${where} ${effect.tag.vid}`;
+      return `${effect.type}${where} ${vidOfTag(effect.tag)}`;
     case 'program': {
       const removed = effect.removed.length > 0 ? ` -${tail(effect.removed)}` : '';
-      return `program${where} ${effect.tag.vid} ${tail(effect.macs)}${removed}${restored(effect)}${effect.firstOnVap ? ' first' : ''}`;
+      return `program${where} ${vidOfTag(effect.tag)} ${tail(effect.macs)}${removed}${restored(effect)}${effect.firstOnVap ? ' first' : ''}`;
     }
     case 'unprogram':
-      return `unprogram${where} ${effect.tag.vid} ${tail(effect.macs)}${restored(effect)}${effect.lastOnVap ? ' last' : ''}`;
+      return `unprogram${where} ${vidOfTag(effect.tag)} ${tail(effect.macs)}${restored(effect)}${effect.lastOnVap ? ' last' : ''}`;
     case 'report':
       return `report ${effect.change}${where} ${tail(effect.macs)}`;
     case 'answer':
@@ -152,6 +151,6 @@ export function line(effect: TsiEffect): string {
 
 function restored({ restore }: Extract<TsiEffect, { type: 'program' | 'unprogram' }>): string {
   return restore
-    .map(({ mac: one, link, tag }) => ` ${Number.parseInt(one.slice(-2), 16)}->${link}/${tag.vid}`)
+    .map(({ mac: one, link, tag }) => ` ${Number.parseInt(one.slice(-2), 16)}->${link}/${vidOfTag(tag)}`)
     .join('');
 }

@@ -3,12 +3,11 @@
  * TSI life cycle whose NVA and engine answer after a while, or refuse. Time is virtual and chance comes from the seed, so a
  * run can be had again.
  */
-import { err, type MacAddr, nveError, ok, unwrap, type Vid, type VnInfo } from '#model';
+import { err, type MacAddr, nveError, ok, unwrap, type VnInfo } from '#model';
 import { decodeEcp, decodeVdp, ECP_SUBTYPES, type EcpPdu, encodeEcp, encodeVdp } from '#wire';
 import { EcpChannel } from '../ecp.js';
 import type { EcpEffect, EcpOptions } from '../ecp-events.js';
 import type { EvbParameters } from '../evb-events.js';
-import { TagAllocator } from '../tags.js';
 import { TsiTable } from '../tsi.js';
 import type { TsiEffect, TsiEvent } from '../tsi-events.js';
 import { VdpBridge } from '../vdp-bridge.js';
@@ -16,6 +15,7 @@ import type { VdpBridgeEvent } from '../vdp-events.js';
 import { vdpRules } from '../vdp-mapping.js';
 import { VdpStation } from '../vdp-station.js';
 import type { VdpStationEffect, VdpStationEvent } from '../vdp-station-events.js';
+import { cTagLinks } from './tags.js';
 import { peer } from './vdp-rig.js';
 
 export interface Weather {
@@ -49,8 +49,7 @@ export class VdpPair {
   constructor(seed: number, packs = true) {
     this.random = mulberry32(seed);
     this.station = new VdpStation({ parameters: PAIR_PARAMETERS, packs });
-    const pool = [{ from: 100 as Vid, to: 199 as Vid }];
-    this.table = new TsiTable({ tags: unwrap(TagAllocator.create(new Map([[peer().port, pool]]))) });
+    this.table = new TsiTable({ tags: cTagLinks([peer().port], 100, 199) });
     const options: Omit<EcpOptions, 'role'> = {
       address: GROUP,
       unicast: 'auto',
@@ -94,7 +93,7 @@ export class VdpPair {
   }
 
   tsi(event: TsiEvent): void {
-    for (const effect of this.table.handle(event)) this.#execute(effect);
+    for (const effect of this.table.handle(event, this.now)) this.#execute(effect);
   }
 
   /** Lets virtual time pass. */

@@ -187,7 +187,7 @@ describe('attach', () => {
   it('shares VAP and tag among the TSIs of a VN on a link', async () => {
     await startAgent();
     const rows = await Promise.all([client.attach(ATTACH), client.attach({ ...ATTACH, tsi: 'blue-2', macs: [MAC2] })]);
-    expect(rows.map(({ tag }) => tag?.vid)).toEqual([100, 100]);
+    expect(rows.map(({ tag }) => tag)).toMatchObject([{ vid: 100 }, { vid: 100 }]);
     expect(objects().filter((key) => key.startsWith('vap'))).toEqual(['vap 1']);
     await client.detach(KEY);
     expect(objects()).toContain('vap 1');

@@ -6,12 +6,16 @@ import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
 import { RpcServer } from '#hypervisor';
 import { type AgentConfig, type LinkName, type NveError, nveError, ok, toNveError, unwrap } from '#model';
-import { TagAllocator, TsiTable, vdpRules } from '#protocol';
+import { channelText, TagAllocator, TsiTable, type VdpChannel } from '#protocol';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { AccessLinks } from './access/access-links.js';
 import { servedPort } from './access/served-port.js';
+import { formatsOf, rulesOf } from './access/vdp-options.js';
+import { Authorization } from './authorization.js';
+import { AgentLinks, channelLink, portLink } from './links.js';
+import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { rpcHandlers } from './rpc.js';
@@ -34,9 +38,12 @@ export class Agent {
   readonly #parts: AgentParts;
   readonly #log: Logger;
   readonly #ports = new PortNames();
+  readonly #tags = new TagAllocator();
+  readonly #links = new AgentLinks(this.#tags);
   readonly #reconciler: Reconciler;
   readonly #vns: Vns;
   readonly #tsis: Tsis;
+  readonly #authorization: Authorization;
   readonly #access: AccessLinks;
   readonly #nva: NvaSide;
   #rpc: RpcServer | undefined;
@@ -54,21 +61,30 @@ export class Agent {
     this.#vns = new Vns({
       reconciler: this.#reconciler,
       self: config.node.name,
-      portOf: (link) => this.#portOf(link),
+      linkOf: (link) => this.#links.get(link),
       viewOf: (vn) => this.#nva.view(vn),
       fault: parts.fault,
     });
-    const pools = new Map(config.access.map(({ port, vlan_pool }) => [port, vlan_pool]));
-    const tags = unwrap(TagAllocator.create(pools));
-    this.#tsis = new Tsis(new TsiTable({ tags }), this.#tsiPorts(), log);
+    this.#authorization = new Authorization({
+      policy: new LocalPolicy(config.authorization),
+      ask: (effect) => this.#nva.authorize(effect),
+      vsiOf: (key) => this.#access.holderOf(key),
+      knownVn: (vn) => this.#vns.find(vn),
+    });
+    const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
+    this.#tsis = new Tsis(table, this.#tsiPorts(), log);
     this.#access = new AccessLinks({
       engine,
       log,
       node: config.node.name,
       evb: config.evb,
-      rules: vdpRules({ ports: Object.fromEntries(config.access.flatMap(({ port, vn }) => (vn ? [[port, vn]] : []))) }),
+      rules: rulesOf(config, (vsi, want) => this.#authorization.refusal(vsi, want)),
+      formats: formatsOf(config),
+      maxVsis: new Map(config.access.map(({ port, max_vsis }) => [port, max_vsis])),
+      portDownHoldMs: config.vdp.port_down_hold_ms,
+      carrier: (link) => this.#linkChanged(link, true),
       ask: (command, answer) => this.#tsis.command(command, answer),
-      channelChanged: () => {},
+      channelChanged: (channel, isUp) => this.#channelChanged(channel, isUp),
       remember: () => {},
       reflect: (link, on) => this.#vns.reflect(link, on),
     });
@@ -95,6 +111,7 @@ export class Agent {
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;
+    for (const access of config.access) unwrap(this.#links.add(portLink(config, access, this.#portOf(access.port))));
 
     engine.onEvent((event) => {
       if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
@@ -104,7 +121,9 @@ export class Agent {
     });
     this.#nva.start();
     const served = config.access.filter(({ vdp }) => vdp);
-    await this.#access.start(new Map(served.map((access) => [this.#portOf(access.port), servedPort(access)])));
+    await this.#access.start(
+      new Map(served.map((access) => [this.#portOf(access.port), servedPort(config, access, [])])),
+    );
     const { socket, tls } = config.rpc;
     const onProblem = (error: Error): void =>
       this.#log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);
@@ -124,6 +143,9 @@ export class Agent {
       }),
       onProblem,
     });
+    const { mode, rule } = config.authorization;
+    if (mode === 'nva' && rule.length > 0)
+      this.#log.warn({ component: 'agent', rules: rule.length }, 'authorization.mode is "nva": the rules are not used');
     const listen = tls && `${tls.listen.host} ${tls.listen.port}`;
     this.#log.info({ component: 'agent', socket, tls: listen, fault: this.#parts.fault }, 'ready');
   }
@@ -139,7 +161,7 @@ export class Agent {
 
   #tsiPorts(): TsiPorts {
     return {
-      authorize: (effect) => this.#nva.authorize(effect),
+      authorize: (effect) => this.#authorization.authorize(effect),
       connectVn: (vn) => {
         this.#vns.connect(vn);
         void this.#nva.subscribe(vn.vn);
@@ -157,7 +179,7 @@ export class Agent {
       report: (effect) => this.#nva.report(effect),
       changed: (key, row, error, retry) => {
         const { tsi, link } = key;
-        if (row === null && error !== null) this.#access.ended(key, error);
+        if (row === null && error !== null) this.#access.ended(key, error, !retry);
         this.#rpc?.notify('tsi', { tsi, link, state: row?.state ?? null, cause: error?.message ?? null, retry });
       },
       stepped: ({ tsi, link, vn, tag }, from, to, cause) => {
@@ -177,8 +199,29 @@ export class Agent {
   #linkChanged(link: LinkName, up: boolean): void {
     this.#log.info({ component: 'port', port: link, up }, `port ${link} is ${up ? 'up' : 'down'}`);
     if (!this.#parts.config.access.some(({ port }) => port === link)) return;
-    this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
+    for (const one of this.#links.ofPort(this.#portOf(link))) this.#carrier(one, up);
     this.#access.linkChanged(this.#portOf(link), up);
     this.#rpc?.notify('link', { link, up });
+  }
+
+  #carrier(link: LinkName, up: boolean): void {
+    this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
+  }
+
+  /** An S-channel is a link of its own; when it goes, so do the TSIs on it. */
+  #channelChanged(channel: VdpChannel, isUp: boolean): void {
+    const { config } = this.#parts;
+    const { port, svid } = channel;
+    const access = config.access.find((one) => one.port === port);
+    const link = channelText(channel) as LinkName;
+    if (access === undefined || svid === null) return;
+    if (isUp) {
+      unwrap(this.#links.add(channelLink(config, access, this.#portOf(port), svid)));
+      this.#carrier(link, true);
+    } else {
+      this.#links.remove(link);
+      const text = `S-channel ${link} is gone`;
+      this.#tsis.dispatch({ type: 'revoke', scope: { link }, reason: text }, { text });
+    }
   }
 }

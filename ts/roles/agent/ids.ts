@@ -2,15 +2,15 @@
 // is gone is never taken for another's.
 
 import type { NextHopId, VapId } from '#dataplane';
-import type { IpAddr, LinkName, Vid, VnId } from '#model';
+import { formatTag, type IpAddr, type LinkName, type Tag, type VnId } from '#model';
 
 export class Ids {
   readonly #byVn = new Map<VnId, Map<string, number>>();
   #next = 1;
 
   /** The VAP of a VN on a link under a tag. */
-  vap(vn: VnId, link: LinkName, vid: Vid): VapId {
-    return this.#get(vn, `vap ${link} ${vid}`);
+  vap(vn: VnId, link: LinkName, tag: Tag): VapId {
+    return this.#get(vn, `vap ${link} ${formatTag(tag)}`);
   }
 
   /** The way of a VN to an NVE. */

@@ -29,6 +29,16 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks): Required<Pick<Hand
   /** Each change of addresses builds on the one before: they go one by one. */
   const changes = new KeyedQueue<string>();
 
+  /**
+   * What a station holds over VDP is the station's: VDP can tell it that the NVE de-associates, and nothing else (RFC 8394 appendix A),
+   * so whatever else changed here would not be what the station believes.
+   */
+  function refuseVdps({ tsi, link }: TsiKey, { method }: Call): void {
+    const holder = access.holderOf({ tsi, link });
+    if (holder !== null)
+      throw nveError('NVE-VDP-010', { tsi, link, vsi: holder.vsi, station: holder.peer.mac, method });
+  }
+
   async function associate(
     { vn, tsi, macs, ips }: Omit<ParamsOf<'tsi.associate'>, 'link'>,
     link: LinkName,
@@ -36,6 +46,7 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks): Required<Pick<Hand
     { upTo = 'associated', hints }: { upTo?: 'associated' | 'activated'; hints?: TsiHints } = {},
   ): Promise<TsiListRow> {
     const key = { tsi, link };
+    refuseVdps(key, call);
     const asked = { type: 'associate', key, vn, macs, ips, upTo, ...(hints === undefined ? {} : { hints }) } as const;
     return rowOrFail(await tsis.request(asked, call), key);
   }
@@ -46,6 +57,7 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks): Required<Pick<Hand
     call: Call,
     hints: TsiHints = NO_HINTS,
   ): Promise<TsiListRow> {
+    refuseVdps(key, call);
     return rowOrFail(await tsis.request({ type, key, hints }, call), key);
   }
 
@@ -62,6 +74,7 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks): Required<Pick<Hand
     call: Call,
   ): Promise<TsiListRow> {
     const key = { tsi, link };
+    refuseVdps(key, call);
     return changes.run(tsiKeyText(key), async () => {
       call.signal.throwIfAborted();
       return rowOrFail(await tsis.request({ type: 'addresses', key, change, macs, ips }, call), key);
@@ -81,6 +94,7 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks): Required<Pick<Hand
       if (there !== undefined) return there;
       throw nveError('NVE-TSI-001', { tsi, link: from });
     }
+    if (old !== undefined) refuseVdps(old, call);
     let coming: TsiListRow | undefined;
     if (to !== undefined) {
       const known = old ?? rows[0];

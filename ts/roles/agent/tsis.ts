@@ -4,6 +4,7 @@
 import type { Logger } from 'pino';
 import {
   err,
+  formatTag,
   type NveError,
   nveError,
   type Result,
@@ -104,7 +105,7 @@ export class Tsis {
   }
 
   dispatch(event: TsiEvent, cause: Cause): void {
-    const effects = this.#table.handle(event);
+    const effects = this.#table.handle(event, performance.now());
     this.#tellChanges(event, cause);
     this.#execute(effects, cause);
   }
@@ -208,7 +209,7 @@ export class Tsis {
 
   #logChange(row: TsiRow, from: string, to: string, { text, error }: Cause): void {
     const { tsi, link, vn, tag } = row;
-    const fields = { tsi, link, vn, vid: tag?.vid, from, to, cause: text, error: error?.code };
+    const fields = { tsi, link, vn, tag: tag && formatTag(tag), from, to, cause: text, error: error?.code };
     const message = `TSI ${tsiKeyText(row)}: ${from} to ${to}`;
     if (error === undefined) this.#log.info(fields, message);
     else this.#log.warn(fields, `${message}: ${error.message}`);

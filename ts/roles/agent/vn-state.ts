@@ -1,28 +1,31 @@
 // One VN as this NVE serves it: what is attached here (from the TSI life cycle) and what the NVA says, and from both, by a pure
 // function, what the engine shall hold.
 
-import type { NextHopId, PortId } from '#dataplane';
+import type { NextHopId } from '#dataplane';
 import {
   ENCAP_VXLAN,
+  formatTag,
   type HostInfo,
   type IpAddr,
   ipFamily,
   type LinkName,
   type MacAddr,
   type NveId,
+  type Tag,
   type TsiId,
-  type Vid,
   type VnInfo,
 } from '#model';
 import type { MemberView, VnView } from '#nva';
 import { type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
+import { selectorOf } from '../engine/tags.js';
 import type { Ids } from './ids.js';
+import type { AgentLink } from './links.js';
 
 /** A tenant's MAC that is attached here. */
 export interface LocalRow {
   readonly tsi: TsiId;
-  readonly link: LinkName;
-  readonly vid: Vid;
+  readonly link: AgentLink;
+  readonly tag: Tag;
   /** The mobility sequence that the NVA knew when the row was made, or under which it has named this NVE since. */
   since: number;
   /** The NVA has named this NVE as the MAC's place. */
@@ -31,8 +34,8 @@ export interface LocalRow {
 
 /** A VAP and the TSIs that are activated on it. */
 export interface LocalVap {
-  readonly link: LinkName;
-  readonly vid: Vid;
+  readonly link: AgentLink;
+  readonly tag: Tag;
   readonly users: Set<TsiId>;
 }
 
@@ -46,21 +49,29 @@ export class LocalVn {
   }
 
   /** The TSI is activated on a VAP; false if it was already. */
-  enter(link: LinkName, vid: Vid, tsi: TsiId): boolean {
-    const key = `${link} ${vid}`;
-    const vap = this.vaps.get(key) ?? { link, vid, users: new Set() };
+  enter(link: AgentLink, tag: Tag, tsi: TsiId): boolean {
+    const key = vapText(link.name, tag);
+    const vap = this.vaps.get(key) ?? { link, tag, users: new Set() };
     const isNew = !vap.users.has(tsi);
     vap.users.add(tsi);
     this.vaps.set(key, vap);
     return isNew;
   }
 
-  leave(link: LinkName, vid: Vid, tsi: TsiId): void {
-    const key = `${link} ${vid}`;
-    const vap = this.vaps.get(key);
+  leave(link: LinkName, tag: Tag, tsi: TsiId): LocalVap | undefined {
+    const vap = this.vapOf(link, tag);
     vap?.users.delete(tsi);
-    if (vap?.users.size === 0) this.vaps.delete(key);
+    if (vap?.users.size === 0) this.vaps.delete(vapText(link, tag));
+    return vap;
   }
+
+  vapOf(link: LinkName, tag: Tag): LocalVap | undefined {
+    return this.vaps.get(vapText(link, tag));
+  }
+}
+
+function vapText(link: LinkName, tag: Tag): string {
+  return `${link} ${formatTag(tag)}`;
 }
 
 /** A fault that a test asks for, so that what must notice it can be seen to notice. */
@@ -71,7 +82,6 @@ export interface VnInput {
   /** What the NVA says; null while nothing is known yet. */
   readonly view: VnView | null;
   readonly self: NveId;
-  readonly portOf: (link: LinkName) => PortId;
   /** EVB has granted reflective relay on the link. */
   readonly reflects: (link: LinkName) => boolean;
   readonly ids: Ids;
@@ -93,23 +103,16 @@ export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: Nve
 
 /** The VN without its rows, and by which next hop each other NVE of it is reached. Only new numbers are taken from `ids`. */
 export function vnStructure(input: VnInput): { state: EngineState; nextHops: ReadonlyMap<NveId, NextHopId> } {
-  const { local, view, self, ids, portOf, reflects } = input;
+  const { local, view, self, ids, reflects } = input;
   const { vn, mtu } = local.info;
   // Each NVE receives a VN under a Context ID of its own; the NVA may name another one than the VN's default.
   const vni = view?.members.get(self)?.contextId ?? local.info.vni;
   const objects: EngineObject[] = [{ op: 'VnSet', vn, vni, mtu }];
-  for (const { link, vid } of local.vaps.values()) {
-    const vap = ids.vap(vn, link, vid);
-    objects.push({
-      op: 'VapSet',
-      vap,
-      vn,
-      port: portOf(link),
-      selector: { kind: 'c-tag', vid },
-      guard: true,
-      uplink: false,
-      reflect: reflects(link),
-    });
+  for (const { link, tag } of local.vaps.values()) {
+    const vap = ids.vap(vn, link.name, tag);
+    const { port, tenantTags: tags } = link;
+    const reflect = reflects(link.name);
+    objects.push({ op: 'VapSet', vap, vn, port, selector: selectorOf(tag), guard: true, uplink: false, reflect, tags });
   }
 
   const nextHops = new Map<NveId, NextHopId>();
@@ -136,7 +139,7 @@ export function vnRow(input: VnInput, nextHops: ReadonlyMap<NveId, NextHopId>, m
   const row = local.rows.get(mac);
   const host = view?.hosts.get(mac);
   if (row !== undefined && !isMovedAway(row, host, self)) {
-    return { op: 'FdbSet', vn, mac, dest: { kind: 'vap', vap: ids.vap(vn, row.link, row.vid) } };
+    return { op: 'FdbSet', vn, mac, dest: { kind: 'vap', vap: ids.vap(vn, row.link.name, row.tag) } };
   }
   const nh = host === undefined ? undefined : nextHops.get(host.nveId);
   return nh === undefined ? null : { op: 'FdbSet', vn, mac, dest: { kind: 'nh', nh } };

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { HostInfo, MacAddr, NveId, VnInfo } from '#model';
+import { err, type HostInfo, type MacAddr, type NveId, nveError, type VnInfo } from '#model';
 import type { MemberView, VnView } from '#nva';
 import { Reconciler } from '../engine/reconciler.js';
 import { FakeEngine } from '../testing/fake-engine.js';
@@ -28,7 +28,12 @@ it('a large VN comes in slices, may change meanwhile, and never names what is no
   const view: VnView = { info: blue, members, hosts, live: true, revision: 1n };
   for (let n = 0; n < COUNT; n++) hosts.set(mac(n), host(n, 'nve2'));
   const reconciler = new Reconciler(engine, silentLog().log, () => undefined);
-  const vns = new Vns({ reconciler, self: 'nve1' as NveId, portOf: () => 0, viewOf: () => view });
+  const vns = new Vns({
+    reconciler,
+    self: 'nve1' as NveId,
+    linkOf: () => err(nveError('NVE-SYS-003', { reason: 'no link here' })),
+    viewOf: () => view,
+  });
   vns.connect(blue);
 
   let turns = 0;

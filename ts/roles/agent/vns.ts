@@ -2,32 +2,36 @@
 // programs them. Everything here answers with results; nothing throws unless the engine itself failed.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { NextHopId, PortId } from '#dataplane';
+import type { NextHopId } from '#dataplane';
 import {
   err,
+  isVn,
   type LinkName,
   type MacAddr,
   type NveError,
   type NveId,
   ok,
   type Result,
+  type Tag,
   type TsiId,
   type TsiKey,
-  type Vid,
+  tsiKeyText,
   type VnId,
   type VnInfo,
+  type VnRef,
 } from '#model';
 import type { VnView } from '#nva';
 import type { TsiEffect } from '#protocol';
 import { fdbKey, macOfKey, type ObjectKey, vapKey, vnKey } from '../engine/objects.js';
 import type { Reconciler, Scope } from '../engine/reconciler.js';
 import { Ids } from './ids.js';
+import type { AgentLink } from './links.js';
 import { type Fault, isMovedAway, LocalVn, type VnInput, vnRow, vnStructure } from './vn-state.js';
 
 export interface VnsOptions {
   readonly reconciler: Reconciler;
   readonly self: NveId;
-  readonly portOf: (link: LinkName) => PortId;
+  readonly linkOf: (link: LinkName) => Result<AgentLink>;
   readonly viewOf: (vn: VnId) => VnView | null;
   readonly fault?: Fault | undefined;
 }
@@ -66,6 +70,12 @@ export class Vns {
     return this.#vns.get(vn)?.local;
   }
 
+  /** The VN that is meant, if it is served here. */
+  find(ref: VnRef): VnInfo | null {
+    for (const { local } of this.#vns.values()) if (isVn(local.info, ref)) return local.info;
+    return null;
+  }
+
   connect(info: VnInfo): void {
     if (!this.#vns.has(info.vn))
       this.#vns.set(info.vn, { local: new LocalVn(info), nextHops: new Map(), loading: null, reload: false });
@@ -84,7 +94,7 @@ export class Vns {
     if (on) this.#reflecting.add(link);
     else this.#reflecting.delete(link);
     for (const [vn, { local }] of this.#vns)
-      if ([...local.vaps.values()].some((vap) => vap.link === link)) void this.refresh(vn, []);
+      if ([...local.vaps.values()].some((vap) => vap.link.name === link)) void this.refresh(vn, []);
   }
 
   /** Sets aside what the TSI will need: the VN is in the engine, nothing is forwarded for the TSI. */
@@ -98,16 +108,19 @@ export class Vns {
     const local = this.get(vn.vn);
     if (local === undefined) return ok(null);
     const changed = [...macs, ...removed, ...restore.map(({ mac }) => mac)];
+    const found = this.#options.linkOf(key.link);
+    if (!found.ok) return found;
+    const link = found.value;
     const putBack = remember(local, changed);
-    const isNew = local.enter(key.link, tag.vid, key.tsi);
+    const isNew = local.enter(link, tag, key.tsi);
     this.#change(local, key.tsi, removed, restore);
-    for (const mac of macs) this.#addRow(local, mac, key, tag.vid);
+    for (const mac of macs) this.#addRow(local, mac, key.tsi, link, tag);
     await this.refresh(vn.vn, changed);
-    const vap = vapKey(this.#ids.vap(vn.vn, key.link, tag.vid));
+    const vap = vapKey(this.#ids.vap(vn.vn, key.link, tag));
     const outcome = this.#outcome([vnKey(vn.vn), vap, ...macs.map((mac) => fdbKey(vn.vn, mac))]);
     if (outcome.ok) return outcome;
     putBack();
-    if (isNew) local.leave(key.link, tag.vid, key.tsi);
+    if (isNew) local.leave(key.link, tag, key.tsi);
     await this.refresh(vn.vn, changed);
     return outcome;
   }
@@ -119,12 +132,12 @@ export class Vns {
     const changed = [...macs, ...restore.map(({ mac }) => mac)];
     const putBack = remember(local, changed);
     this.#change(local, key.tsi, macs, restore);
-    local.leave(key.link, tag.vid, key.tsi);
+    const vap = local.leave(key.link, tag, key.tsi);
     await this.refresh(vn.vn, changed);
     const outcome = this.#outcome(macs.map((mac) => fdbKey(vn.vn, mac)));
     if (outcome.ok) return outcome;
     putBack();
-    local.enter(key.link, tag.vid, key.tsi);
+    if (vap !== undefined) local.enter(vap.link, tag, key.tsi);
     await this.refresh(vn.vn, changed);
     return outcome;
   }
@@ -197,9 +210,9 @@ export class Vns {
   }
 
   #inputOf({ local }: Entry): VnInput {
-    const { viewOf, self, portOf, fault } = this.#options;
+    const { viewOf, self, fault } = this.#options;
     const reflects = (link: LinkName): boolean => this.#reflecting.has(link);
-    return { local, view: viewOf(local.info.vn), self, portOf, reflects, ids: this.#ids, fault };
+    return { local, view: viewOf(local.info.vn), self, reflects, ids: this.#ids, fault };
   }
 
   /**
@@ -216,7 +229,8 @@ export class Vns {
         row.confirmed = true;
         row.since = Math.max(row.since, host.mobilitySeq);
       } else if (host !== undefined && row.confirmed && isMovedAway(row, host, this.#options.self)) {
-        gone.set(`${row.tsi} ${row.link}`, { key: { tsi: row.tsi, link: row.link }, to: host.nveId });
+        const key = { tsi: row.tsi, link: row.link.name };
+        gone.set(tsiKeyText(key), { key, to: host.nveId });
       }
     }
     return [...gone.values()];
@@ -234,12 +248,15 @@ export class Vns {
 
   #change(local: LocalVn, tsi: TsiId, removed: readonly MacAddr[], restore: Unprogram['restore']): void {
     for (const mac of removed) local.rows.delete(mac);
-    for (const { mac, link, tag } of restore) this.#addRow(local, mac, { tsi, link }, tag.vid);
+    for (const { mac, link: name, tag } of restore) {
+      const link = local.vapOf(name, tag)?.link;
+      if (link !== undefined) this.#addRow(local, mac, tsi, link, tag);
+    }
   }
 
-  #addRow(local: LocalVn, mac: MacAddr, { tsi, link }: TsiKey, vid: Vid): void {
+  #addRow(local: LocalVn, mac: MacAddr, tsi: TsiId, link: AgentLink, tag: Tag): void {
     const since = this.#options.viewOf(local.info.vn)?.hosts.get(mac)?.mobilitySeq ?? -1;
-    local.rows.set(mac, { tsi, link, vid, since, confirmed: false });
+    local.rows.set(mac, { tsi, link, tag, since, confirmed: false });
   }
 
   #outcome(keys: readonly ObjectKey[]): Result<null> {

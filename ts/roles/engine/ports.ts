@@ -43,6 +43,10 @@ function kindOf(port: PortConfig): PortKind {
       return { driver: 'net_null', packetSize: port.packet_size, noRx: port.no_rx };
     case 'net_ring':
       return { driver: 'net_ring' };
+    case 'net_vhost':
+      return { driver: 'net_vhost', path: port.path };
+    case 'pci':
+      return { driver: 'pci', address: port.address };
     case 'devargs':
       return { driver: 'devargs', devargs: port.devargs };
   }

@@ -8,12 +8,12 @@ import {
   type MacAddr,
   type NveId,
   nveError,
-  type Tag,
   type TsiId,
   type VnId,
   type VnName,
 } from '#model';
 import type { PortNames } from './ports.js';
+import { tagOfSelector } from './tags.js';
 
 /** What only the role knows. */
 export interface ShowNames {
@@ -95,7 +95,7 @@ async function showVaps(engine: Engine, names: ShowNames): Promise<ShowVapRow[]>
       vap: row.vap,
       vn: names.vnName(row.vn),
       port: names.ports.name(row.port),
-      tag: tagOf(row),
+      tag: tagOfSelector(row.selector),
       guard: row.guard,
       uplink: row.uplink,
       in_packets: counted?.inPackets ?? 0,
@@ -132,7 +132,7 @@ function toVap(vap: number, row: VapRow | undefined, { ports }: ShowNames) {
     to: 'vap' as const,
     vap,
     port,
-    tag: row === undefined ? null : tagOf(row),
+    tag: row === undefined ? null : tagOfSelector(row.selector),
     remote: null,
     encap: null,
     context_id: null,
@@ -145,10 +145,6 @@ function toNve(vn: VnId, row: NextHopRow | undefined, names: ShowNames) {
   const nve = row === undefined ? null : names.nveOf(vn, row.remote);
   const way = { remote: row?.remote ?? null, encap, context_id: row?.contextId ?? null, nve };
   return { to: 'nve' as const, vap: null, port: null, tag: null, ...way };
-}
-
-function tagOf({ selector }: VapRow): Tag | null {
-  return selector.kind === 'c-tag' ? { kind: 'c-tag', vid: selector.vid } : null;
 }
 
 async function inject(

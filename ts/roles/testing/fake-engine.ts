@@ -29,6 +29,8 @@ export class FakeEngine implements Engine {
   /** Commands that broke the page's rules, all batches together: what a caller should never send. */
   readonly violations: Refusal[] = [];
   closed = false;
+  /** Ports without a carrier. */
+  readonly down = new Set<number>();
   /** Gives the error code for a command that shall be refused, as a failing device would. */
   refuse: Refuse = () => undefined;
   /** Awaited before each batch: a test can hold the engine. */
@@ -112,7 +114,13 @@ export class FakeEngine implements Engine {
   }
 
   async dump<K extends DumpKind>(kind: K): Promise<DumpRows[K][]> {
-    return [...this.objects.values()].flatMap((object) => rowOf(kind, object, this.objects)) as DumpRows[K][];
+    const rows = [...this.objects.values()].flatMap((object) => rowOf(kind, object, this.objects));
+    const withLinks = rows.map((row) => (kind === 'ports' ? this.#withLink(row as DumpRows['ports']) : row));
+    return withLinks as DumpRows[K][];
+  }
+
+  #withLink(row: DumpRows['ports']): DumpRows['ports'] {
+    return { ...row, linkUp: !this.down.has(row.port) };
   }
 
   async page<K extends DumpKind>(kind: K, cursor: unknown, limit: number): Promise<Page<DumpRows[K]>> {

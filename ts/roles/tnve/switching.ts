@@ -3,6 +3,7 @@
 
 import { type Command, MAX_PORTS, type PortId } from '#dataplane';
 import {
+  formatTag,
   type Mtu,
   type NveError,
   nveError,
@@ -97,9 +98,10 @@ export class Switching {
   /** The NVE gives one tag per VN and link. After its restart it may be another one: the last answer counts for all TSIs of the VN. */
   #retag(name: VnName, tag: Tag, mtu: Mtu): void {
     const vn = this.#vns.get(name);
-    if (vn !== undefined && vn.tag.vid === tag.vid && vn.mtu === mtu) return;
+    const isSame = vn !== undefined && formatTag(vn.tag) === formatTag(tag);
+    if (isSame && vn.mtu === mtu) return;
     const id = vn?.id ?? (this.#next++ as VnId);
-    const uplinkVap = vn !== undefined && vn.tag.vid === tag.vid ? vn.uplinkVap : this.#next++;
+    const uplinkVap = isSame ? vn.uplinkVap : this.#next++;
     this.#vns.set(name, { id, uplinkPort: this.#uplinkPort, uplinkVap, tag, mtu });
   }
 

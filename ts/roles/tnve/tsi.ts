@@ -1,10 +1,11 @@
 // What the tNVE knows of one tenant interface, and from all of them, by a pure function, what its engine shall hold: each VN is a
 // small switch between the tenants' ports and the uplink, tagged there with what the NVE said.
 
-import type { PortId } from '#dataplane';
+import type { PortId, Selector, TagPolicy } from '#dataplane';
 import type { NewPort, TsiListRow } from '#hypervisor';
 import type { IpAddr, LinkName, MacAddr, Mtu, Tag, TsiId, TsiState, VnId, VnName } from '#model';
 import { type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
+import { selectorOf } from '../engine/tags.js';
 
 /** A tenant interface that somebody attached here. */
 export interface TnveTsi {
@@ -57,14 +58,26 @@ export interface TnveVn {
 /** What the engine holds of a VN: nothing while no TSI of it forwards. */
 export function tnveVnState({ id, uplinkPort, uplinkVap, tag, mtu }: TnveVn, members: Iterable<TnveTsi>): EngineState {
   const objects: EngineObject[] = [];
+  // Behind an S-TAG the tenant's own tags travel (RFC 8014 section 4.2.1).
+  const carries = tag.kind === 's-tag';
+  const selector: Selector = { kind: carries ? 'port' : 'untagged' };
+  const tags: TagPolicy = { kind: carries ? 'pass' : 'refuse' };
   for (const { port, vap, macs, forwards } of members) {
     if (!forwards) continue;
-    objects.push({ op: 'VapSet', vap, vn: id, port, selector: { kind: 'untagged' }, guard: true, uplink: false });
+    objects.push({ op: 'VapSet', vap, vn: id, port, selector, guard: true, uplink: false, tags });
     for (const mac of macs) objects.push({ op: 'FdbSet', vn: id, mac, dest: { kind: 'vap', vap } });
   }
   if (objects.length === 0) return new Map();
-  const selector = { kind: tag.kind, vid: tag.vid };
   objects.push({ op: 'VnSet', vn: id, vni: null, mtu });
-  objects.push({ op: 'VapSet', vap: uplinkVap, vn: id, port: uplinkPort, selector, guard: false, uplink: true });
+  objects.push({
+    op: 'VapSet',
+    vap: uplinkVap,
+    vn: id,
+    port: uplinkPort,
+    selector: selectorOf(tag),
+    guard: false,
+    uplink: true,
+    tags,
+  });
   return stateOf(objects);
 }

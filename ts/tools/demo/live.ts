@@ -2,6 +2,7 @@
 // what `splitnve show vap` and `splitnve show drops` ask.
 
 import { HypervisorClient, type ShowDropsRow, type ShowVapRow } from '#hypervisor';
+import { formatTag } from '#model';
 import type { Lab } from './lab.js';
 import { socketOf } from './paths.js';
 import * as screen from './screen.js';
@@ -70,7 +71,7 @@ export function table(last: Sample, now: Sample): string[] {
     const before = last.vaps.find(({ agent, vap }) => agent === row.agent && vap === row.vap);
     const kbits = (bytes: number, earlier: number | undefined): string => rate(bytes / 125, earlier && earlier / 125);
     return [
-      ...[row.agent, `${row.vap}`, row.vn ?? '-', row.port, row.tag === null ? '-' : `${row.tag.kind} ${row.tag.vid}`],
+      ...[row.agent, `${row.vap}`, row.vn ?? '-', row.port, row.tag === null ? '-' : formatTag(row.tag)],
       ...[rate(row.in_packets, before?.in_packets), rate(row.out_packets, before?.out_packets)],
       ...[kbits(row.in_bytes, before?.in_bytes), kbits(row.out_bytes, before?.out_bytes)],
     ];

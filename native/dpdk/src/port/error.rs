@@ -76,6 +76,56 @@ pub enum PortError {
         /// The reason.
         errno: Errno,
     },
+    /// The path of a socket is longer than a socket takes.
+    #[error("the path of the socket {path} has {length} bytes, and a Unix socket takes {max}")]
+    SocketPathTooLong {
+        /// The path.
+        path: String,
+        /// Its bytes.
+        length: usize,
+        /// The most.
+        max: usize,
+    },
+    /// The directory of a socket is not there.
+    #[error("the socket {path} cannot be made: there is no directory {directory}")]
+    NoDirectory {
+        /// The socket.
+        path: String,
+        /// Its directory.
+        directory: String,
+    },
+    /// A socket is to be made where something else is.
+    #[error("the socket {path} cannot be made: something else has that name")]
+    NotASocket {
+        /// The path.
+        path: String,
+    },
+    /// Somebody listens on a socket.
+    #[error("the socket {path} is in use: a process listens on it")]
+    SocketInUse {
+        /// The path.
+        path: String,
+    },
+    /// No address of a PCI function.
+    #[error("{address:?} is no address of a PCI device: written in full it is like 0000:03:00.0, in small letters")]
+    BadPciAddress {
+        /// The address.
+        address: String,
+    },
+    /// There is no such PCI function.
+    #[error("there is no PCI device {address}")]
+    NoSuchDevice {
+        /// The address.
+        address: String,
+    },
+    /// The kernel's driver does not hand the function over.
+    #[error("the PCI device {address} belongs to {driver}, which gives nothing to DPDK")]
+    PciDriver {
+        /// The address.
+        address: String,
+        /// The driver.
+        driver: String,
+    },
     /// A number is out of range.
     #[error("{field} must be {min} to {max}, not {value}")]
     OutOfRange {
@@ -205,6 +255,14 @@ impl PortError {
             PortError::PoolExhausted { .. } => "use more packet buffers, or fewer ports",
             PortError::TooManyPorts { .. } => "remove a port first",
             PortError::File { .. } => "check the path and its permissions",
+            PortError::SocketPathTooLong { .. } => "choose a shorter path, such as one in /run",
+            PortError::NoDirectory { .. } => "create the directory: mkdir -p DIRECTORY",
+            PortError::NotASocket { .. } => "choose another path, or move what is there away",
+            PortError::SocketInUse { .. } => "choose another path, or stop that process: ss -xlp src PATH names it",
+            PortError::BadPciAddress { .. } | PortError::NoSuchDevice { .. } => {
+                "lspci -D lists the devices that there are"
+            }
+            PortError::PciDriver { .. } => "bind it to vfio-pci: dpdk-devbind.py --bind=vfio-pci ADDRESS",
             _ => return None,
         })
     }

@@ -2,12 +2,13 @@
 //! by dropping it.
 use super::signals::HiddenSignals;
 use super::xdp::{self, Held, Leftovers};
-use super::{MAX_PORTS, PortConfig, PortError, PortInfo, PortKind, PortStats, Step, netdev};
+use super::{MAX_PORTS, PortConfig, PortError, PortInfo, PortKind, PortStats, Step, netdev, pci, vhost};
 use crate::{Errno, Mempool, fds, log};
 use dpdk_bindings as ffi;
 use std::ffi::{CStr, CString};
 use std::mem::zeroed;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -164,8 +165,11 @@ impl Inner {
             failure.check(Step::Start, ffi::rte_eth_dev_start(id))?;
             self.started = true;
             // An NVE's port hears frames for MAC addresses that are not its own. A veth and a tap do anyway.
-            let filters =
-                matches!(self.kind, PortKind::AfXdp { .. } if !is_veth) || matches!(self.kind, PortKind::Devargs(_));
+            let filters = match self.kind {
+                PortKind::AfXdp { .. } => !is_veth,
+                PortKind::Pci { .. } | PortKind::Devargs(_) => true,
+                _ => false,
+            };
             self.promiscuous = filters && ffi::rte_eth_promiscuous_enable(id) == 0;
         }
         Ok(())
@@ -314,7 +318,9 @@ fn prepare(kind: &PortKind, mtu: u16, pool: &Mempool) -> Result<bool, PortError>
             }
             Ok(false)
         }
-        _ => Ok(false),
+        PortKind::Vhost { path } => vhost::make_way(path).map(|()| false),
+        PortKind::Pci { address } => pci::check_device(Path::new(pci::DEVICES), address).map(|()| false),
+        PortKind::Null { .. } | PortKind::Ring | PortKind::Devargs(_) => Ok(false),
     }
 }
 

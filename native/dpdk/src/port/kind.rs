@@ -1,5 +1,5 @@
 //! The typed description of a port, and how it becomes the text that DPDK's drivers read.
-use super::PortError;
+use super::{PortError, pci, vhost};
 use crate::Mempool;
 
 /// What a port should be.
@@ -54,7 +54,18 @@ pub enum PortKind {
     },
     /// What is sent comes back on the same port. Holds 1024 frames.
     Ring,
-    /// Any other device, as DPDK writes it: "0000:03:00.0", or "net_vhost0,iface=/run/vhost0". Passed through, so what the driver is
+    /// A virtual machine or a container by vhost-user: the port listens on a socket, the other end connects, as often as it likes, and
+    /// shares its memory. The socket disappears with the port.
+    Vhost {
+        /// Absolute path of the socket to be made, at most 107 bytes.
+        path: String,
+    },
+    /// A function of a NIC by its address, "0000:03:00.0". It must be bound to a driver that hands it over, such as vfio-pci.
+    Pci {
+        /// Domain, bus, device and function.
+        address: String,
+    },
+    /// Any other device, as DPDK writes it: "net_memif0,role=client", or "0000:03:00.0,dv_flow_en=0". Passed through, so what the driver is
     /// told here it does, even if that breaks the process.
     Devargs(String),
 }
@@ -75,13 +86,14 @@ impl PortKind {
             PortKind::Pcap { .. } => "net_pcap",
             PortKind::Null { .. } => "net_null",
             PortKind::Ring => "net_ring",
-            PortKind::Devargs(_) => "",
+            PortKind::Vhost { .. } => "net_vhost",
+            PortKind::Pci { .. } | PortKind::Devargs(_) => "",
         }
     }
 
     /// True if the driver may deliver one frame in several buffers.
     pub(super) fn may_chain(&self) -> bool {
-        matches!(self, PortKind::Pcap { .. } | PortKind::Devargs(_))
+        matches!(self, PortKind::Pcap { .. } | PortKind::Pci { .. } | PortKind::Devargs(_))
     }
 
     /// Bytes of a buffer that the driver keeps in front of a received frame.
@@ -119,13 +131,15 @@ impl PortKind {
                 }
             }
             PortKind::Ring => Ok(()),
+            PortKind::Vhost { path } => vhost::check_path(path),
+            PortKind::Pci { address } => pci::check_address(address),
             PortKind::Devargs(devargs) => check_devargs(devargs),
         }
     }
 
     /// The device's name in DPDK, and the whole text. `number` makes the name unique in this process.
     pub(super) fn devargs(&self, number: u32, is_veth: bool) -> (String, String) {
-        if let PortKind::Devargs(devargs) = self {
+        if let PortKind::Devargs(devargs) | PortKind::Pci { address: devargs } = self {
             let name = devargs.split(',').next().unwrap_or_default();
             return (name.to_owned(), devargs.clone());
         }
@@ -161,7 +175,13 @@ impl PortKind {
                 // Without this the frames would be whatever the buffers held before.
                 add("copy", "1");
             }
-            PortKind::Ring | PortKind::Devargs(_) => {}
+            PortKind::Vhost { path } => {
+                add("iface", path);
+                // One buffer a frame, whatever the other end would like; and no frame that is yet to be cut into segments.
+                add("linear-buffer", "1");
+                add("tso", "0");
+            }
+            PortKind::Ring | PortKind::Pci { .. } | PortKind::Devargs(_) => {}
         }
         (name, text)
     }
@@ -174,7 +194,7 @@ fn check_iface(iface: &str) -> Result<(), PortError> {
     if good { Ok(()) } else { Err(PortError::BadIface { iface: iface.to_owned() }) }
 }
 
-fn check_path(path: &str) -> Result<(), PortError> {
+pub(super) fn check_path(path: &str) -> Result<(), PortError> {
     let bad = |byte: u8| byte <= b' ' || matches!(byte, b',' | b'"' | b'\'' | b'[' | b']' | 0x7f);
     if path.is_empty() || path.len() > 1024 || path.bytes().any(bad) {
         return Err(PortError::BadPath { path: path.to_owned() });
@@ -191,11 +211,12 @@ fn check_devargs(devargs: &str) -> Result<(), PortError> {
         || !devargs.bytes().all(|byte| byte.is_ascii_graphic())
     {
         return refuse(
-            "they are a device and its options, without spaces: 0000:03:00.0, or net_vhost0,iface=/run/vhost0",
+            "they are a device and its options, without spaces: net_memif0,role=client, or 0000:03:00.0,dv_flow_en=0",
         );
     }
     // These have checks of their own, without which they are not safe.
-    if ["net_tap", "net_af_xdp", "net_pcap", "net_null", "net_ring"].iter().any(|driver| name.starts_with(driver)) {
+    let has_kind = |driver: &&str| name.starts_with(*driver);
+    if ["net_tap", "net_af_xdp", "net_pcap", "net_null", "net_ring", "net_vhost"].iter().any(has_kind) {
         return refuse("this driver has a kind of its own: use that");
     }
     Ok(())
@@ -219,8 +240,12 @@ mod tests {
         assert_eq!(text(PortKind::Null { size: 64, no_rx: false }, false), "net_null7,size=64,copy=1");
         assert_eq!(text(PortKind::Null { size: 64, no_rx: true }, false), "net_null7,no-rx=1");
         assert_eq!(text(PortKind::Ring, false), "net_ring7");
-        let vhost = PortKind::Devargs("net_vhost0,iface=/x".into()).devargs(7, false);
-        assert_eq!(vhost, ("net_vhost0".into(), "net_vhost0,iface=/x".into()));
+        let vhost = PortKind::Vhost { path: "/x".into() };
+        assert_eq!(text(vhost, false), "net_vhost7,iface=/x,linear-buffer=1,tso=0");
+        let memif = PortKind::Devargs("net_memif0,role=client".into()).devargs(7, false);
+        assert_eq!(memif, ("net_memif0".into(), "net_memif0,role=client".into()));
+        let pci = PortKind::Pci { address: "0000:03:00.0".into() }.devargs(7, false);
+        assert_eq!(pci, ("0000:03:00.0".into(), "0000:03:00.0".into()));
     }
 
     #[test]
@@ -232,7 +257,7 @@ mod tests {
         for path in ["", "/tmp/a,b", "/tmp/a b", "/tmp/\n"] {
             assert!(check_path(path).is_err(), "{path:?}");
         }
-        for devargs in ["", ",x=1", "a b", "net\n", "net_null0,size=9000"] {
+        for devargs in ["", ",x=1", "a b", "net\n", "net_null0,size=9000", "net_vhost0,iface=/x"] {
             assert!(check_devargs(devargs).is_err(), "{devargs:?}");
         }
     }

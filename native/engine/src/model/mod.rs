@@ -151,6 +151,8 @@ impl PortSpec {
             Kind::Pcap { .. } => "net_pcap",
             Kind::Null { .. } => "net_null",
             Kind::Ring => "net_ring",
+            Kind::Vhost { .. } => "net_vhost",
+            Kind::Pci { .. } => "pci",
             Kind::Devargs(_) => "devargs",
         }
     }

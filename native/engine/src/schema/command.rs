@@ -62,7 +62,11 @@ pub enum Kind {
     Null { size: u16, no_rx: bool },
     /// `net_ring`.
     Ring,
-    /// A PCI address or any other device, passed through.
+    /// `net_vhost`.
+    Vhost { path: String },
+    /// A PCI function by its address.
+    Pci { address: String },
+    /// Any other device, passed through.
     Devargs(String),
 }
 
@@ -206,6 +210,8 @@ positional!(Kind, "a kind of port", |f| match f.next::<String>("driver")?.as_str
     "net_pcap" => Kind::Pcap { rx: f.next("rx_file")?, tx: f.next("tx_file")?, infinite_rx: f.next("infinite_rx")? },
     "net_null" => Kind::Null { size: f.next("packet_size")?, no_rx: f.next("no_rx")? },
     "net_ring" => Kind::Ring,
+    "net_vhost" => Kind::Vhost { path: f.next("path")? },
+    "pci" => Kind::Pci { address: f.next("address")? },
     "devargs" => Kind::Devargs(f.next("devargs")?),
     other => return Err(A::Error::custom(format_args!("unknown driver `{other}`"))),
 });

@@ -27,6 +27,14 @@ fn every_command_of_the_page_is_understood() {
         command((1, 3, "n", 1500, ("net_null", 64, true))),
         Ok(Command::PortAdd { port, name: "n".into(), mtu: 1500, kind: null })
     );
+    for (kind, expected) in [
+        (("net_vhost", "/run/vm1.sock"), Kind::Vhost { path: "/run/vm1.sock".into() }),
+        (("pci", "0000:03:00.0"), Kind::Pci { address: "0000:03:00.0".into() }),
+        (("devargs", "net_memif0"), Kind::Devargs("net_memif0".into())),
+    ] {
+        let added = Command::PortAdd { port, name: "n".into(), mtu: 1500, kind: expected };
+        assert_eq!(command((1, 3, "n", 1500, kind)), Ok(added));
+    }
     assert_eq!(command((2, 3)), Ok(Command::PortDel { port }));
     assert_eq!(command((3, 7, None::<u32>, 1500)), Ok(Command::VnSet { vn: VnId(7), vni: None, mtu: 1500 }));
     assert_eq!(

@@ -94,6 +94,11 @@ async function response(): Promise<string> {
   return frame.slice(8);
 }
 
+const dropped = async (asked: string): Promise<number> => {
+  const { rows } = await client.request('show.drops', {});
+  return rows.find(({ reason }) => reason === asked)?.packets ?? 0;
+};
+
 describe('a station at an access link', () => {
   it('hears LLDP with an EVB TLV: bridge, GroupIDs understood', () => {
     const [first] = engine.injected.map(({ frame }) => Buffer.from(frame).toString('hex'));
@@ -130,6 +135,19 @@ describe('a station at an access link', () => {
     // Unsolicited: not a response, no error.
     expect(await response()).toBe(`${MANAGER}${association('08', '00', BLUE, '0064')}0000`);
     expect(await client.list()).toEqual([]);
+  });
+
+  it('is served when its first frame is quicker than the news of its carrier', async () => {
+    engine.down.add(1);
+    engine.emit({ kind: 'link', port: 1, up: false });
+    request('0001', MANAGER + association('06', '00', BLUE, '0000'));
+    // That one is from before the carrier was lost.
+    await vi.waitFor(async () => expect(await dropped('link_down')).toBe(1), SOON);
+    engine.down.delete(1);
+    request('0001', MANAGER + association('06', '00', BLUE, '0000'));
+    expect(await response()).toBe(`${MANAGER}${association('06', '40', BLUE, '0064')}0000`);
+    engine.emit({ kind: 'link', port: 1, up: true });
+    expect(await client.list()).toMatchObject([{ tsi: TSI, state: 'activated' }]);
   });
 
   it('does no harm with frames that are none: they are counted', async () => {

@@ -4,8 +4,16 @@
 
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Engine, PortId, Punt } from '#dataplane';
-import type { LinkName, NveError, Result, TsiKey, TsiRow } from '#model';
+import type { Engine, PortId, PortRow, Punt } from '#dataplane';
+import {
+  AGENT_DROP_REASONS,
+  type AgentDropReason,
+  type LinkName,
+  type NveError,
+  type Result,
+  type TsiKey,
+  type TsiRow,
+} from '#model';
 import {
   AccessPort,
   type AccessPortOptions,
@@ -13,6 +21,7 @@ import {
   channelText,
   Deadlines,
   type EvbParameters,
+  type FilterFormats,
   peerText,
   type TsiCommand,
   VdpBridge,
@@ -21,6 +30,7 @@ import {
   type VdpChannel,
   type VdpMappingRules,
   type VdpVsiRow,
+  type VsiHolder,
 } from '#protocol';
 import { Alarm } from '../../engine/alarm.js';
 import { Outbox } from '../../engine/outbox.js';
@@ -34,6 +44,13 @@ export interface AccessLinksOptions {
   readonly node: string;
   readonly evb: EvbParameters;
   readonly rules: VdpMappingRules;
+  readonly formats: FilterFormats;
+  /** VSIs at most, by their port. */
+  readonly maxVsis: ReadonlyMap<LinkName, number>;
+  /** How long associations outlive the carrier of their port, in milliseconds; absent: one keep-alive interval. */
+  readonly portDownHoldMs?: number | undefined;
+  /** A link has a carrier of which no event has told yet: to be handled as that event, at once. */
+  readonly carrier: (link: LinkName) => void;
   /** Asks the TSI life cycle; `answer` is called later, never from inside. */
   readonly ask: (command: TsiCommand, answer: (result: Result<TsiRow | null>) => void) => void;
   /** An S-channel is a link now, or none any more: its VSIs are being ended. */
@@ -51,7 +68,7 @@ const VDP = 'vdp';
 interface Link {
   readonly name: LinkName;
   readonly port: AccessPort;
-  readonly drops: Map<string, number>;
+  readonly drops: Map<AgentDropReason, number>;
   isUp: boolean;
 }
 
@@ -65,6 +82,8 @@ export class AccessLinks {
   readonly #events: VdpBridgeEvent[] = [];
   readonly #outbox: Outbox;
   readonly #alarm = new Alarm(() => this.#tick());
+  /** Asked for, while it is on its way. */
+  #ports: Promise<PortRow[]> | undefined;
   #isBusy = false;
   #unsubscribe: (() => void) | undefined;
   #isClosed = false;
@@ -72,25 +91,30 @@ export class AccessLinks {
   constructor(options: AccessLinksOptions) {
     this.#options = options;
     this.#log = options.log.child({ component: 'vdp' });
-    this.#vdp = new VdpBridge({ rules: options.rules, parameters: options.evb, firstRequest: FIRST_REQUEST });
+    const { rules, formats, evb: parameters, maxVsis: maxOnPort, portDownHoldMs = null } = options;
+    const firstRequest = FIRST_REQUEST;
+    this.#vdp = new VdpBridge({ rules, formats, parameters, maxOnPort, portDownHoldMs, firstRequest });
     this.#outbox = new Outbox(options.engine, (port, error) => this.#dropped(port, 'not_sent', error));
   }
 
   /** Begins to serve these ports; each must be in the engine. */
   async start(served: ReadonlyMap<PortId, ServedPort>): Promise<void> {
-    const { engine, node, evb } = this.#options;
+    const { engine, node, evb, formats } = this.#options;
     for (const { port: id, mac, linkUp } of await engine.dump('ports')) {
       const settings = served.get(id);
       if (settings === undefined) continue;
+      const { name } = settings;
       const port = this.#port(id, {
         role: 'bridge',
         ...settings,
         mac,
         node,
         evb,
+        formats,
         firstSequence: () => randomInt(1, 65_536),
+        hasVsis: (svid, peer) => this.#vdp.hasVsis({ port: name, svid, mac: peer }),
       });
-      this.#links.set(id, { name: settings.name, port, drops: new Map(), isUp: false });
+      this.#links.set(id, { name, port, drops: new Map(), isUp: false });
       this.linkChanged(id, linkUp);
     }
     this.#unsubscribe = engine.onPunt((punt) => this.#punted(punt));
@@ -128,26 +152,50 @@ export class AccessLinks {
     this.#handle({ type: up ? 'portUp' : 'portDown', port: link.name });
   }
 
-  /** The NVE has ended a TSI, or an operator has: a VSI that has it is de-associated. */
-  ended(key: TsiKey, error: NveError): void {
-    queueMicrotask(() => this.#handle({ type: 'tsiEnded', key, error }));
+  /** The NVE has ended a TSI, or an operator has: a VSI that has it is de-associated. `final`: it moved, and is not to be asked for again. */
+  ended(key: TsiKey, error: NveError, final = false): void {
+    queueMicrotask(() => this.#handle({ type: 'tsiEnded', key, error, final }));
+  }
+
+  /** The VSI that has the TSI, or asks for it; null: VDP has nothing to do with it. */
+  holderOf(key: TsiKey): VsiHolder | null {
+    return this.#vdp.holderOf(key);
   }
 
   rows(): VdpVsiRow[] {
     return this.#vdp.rows();
   }
 
-  /** What was dropped here, besides the engine's own drops. */
-  drops(): { port: LinkName; reason: string; packets: number }[] {
+  /** What was dropped here, besides the engine's own drops: each reason of each port. */
+  drops(): { port: LinkName; reason: AgentDropReason; packets: number }[] {
+    const reasons = Object.keys(AGENT_DROP_REASONS) as AgentDropReason[];
     return [...this.#links.values()].flatMap(({ name, drops }) =>
-      [...drops].map(([reason, packets]) => ({ port: name, reason, packets })),
+      reasons.map((reason) => ({ port: name, reason, packets: drops.get(reason) ?? 0 })),
     );
   }
 
   #punted({ port, class: kind, frame }: Punt): void {
     // What else bridges do not forward (spanning tree, pause frames) has no user here.
     if (kind !== 'lldp' && kind !== 'ecp') return;
-    this.#work(port, (accessPort, now) => accessPort.received(frame, now));
+    if (this.#links.get(port)?.isUp === false) void this.#early(port, frame);
+    else this.#work(port, (accessPort, now) => accessPort.received(frame, now));
+  }
+
+  /**
+   * The engine looks at carriers from time to time, so a station's first frame may come before the news that it is there. It must not
+   * wait for these: lldpad gives up after 10 ms. So the engine is asked; a frame from before the carrier was lost is dropped.
+   */
+  async #early(id: PortId, frame: Uint8Array): Promise<void> {
+    this.#ports ??= this.#options.engine.dump('ports').finally(() => {
+      this.#ports = undefined;
+    });
+    const rows = await this.#ports.catch(() => []);
+    if (this.#isClosed) return;
+    const link = this.#links.get(id);
+    if (link?.isUp === false && rows.some(({ port, linkUp }) => port === id && linkUp))
+      this.#options.carrier(link.name);
+    if (link?.isUp === true) this.#work(id, (port, now) => port.received(frame, now));
+    else this.#dropped(id, 'link_down', null);
   }
 
   /** Lets a port work; what it brings forth for VDP follows. */
@@ -219,7 +267,7 @@ export class AccessLinks {
     return undefined;
   }
 
-  #dropped(id: PortId, reason: string, error: NveError | null): void {
+  #dropped(id: PortId, reason: AgentDropReason, error: NveError | null): void {
     const link = this.#links.get(id);
     if (link === undefined) return;
     link.drops.set(reason, (link.drops.get(reason) ?? 0) + 1);

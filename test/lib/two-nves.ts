@@ -1,0 +1,145 @@
+// Two NVEs and their NVA, the real programs, with a tenant at the far one: whatever a test attaches to the near one can reach it.
+//
+//   (the test) ═ access ═ near agent ═ VXLAN ═ far agent ═ access ═ relay of tags ─ far tenants, one in each VN
+//                              └──── NVA ────┘
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Tag } from '#model';
+import type { Lab } from './lab.js';
+import type { Namespace } from './namespace.js';
+import { Role } from './role.js';
+import { cTag, type RelayEnd, type RelayTag, sTag, TagRelay } from './tag-relay.js';
+
+export interface TwoNvesOptions {
+  /** The [[access]] of the near agent, and whatever else it needs. */
+  readonly near: string;
+  /** Of the far agent, instead of C-TAGs from 200 on. */
+  readonly far?: string;
+}
+
+/** VN by name, with its VNI; anybody may join. */
+export const VNS = { blue: 5001, red: 5002 } as const;
+export type VnName = keyof typeof VNS;
+
+/** The tenant behind the far NVE, the same in every VN. */
+export const FAR = { ip: '10.0.0.9', mac: '02:00:00:00:00:09' };
+/** Of frames on the access links and of tenants. */
+const MTU = 1500;
+
+const FAR_ACCESS = 'access = [{ port = "access0", vlan_pool = "200-299" }]';
+
+type Three<T> = [T, T, T];
+
+export class TwoNves {
+  readonly folder: string;
+  /** The underlay's switch; its interfaces `near` and `far` show what passes. */
+  readonly fabric: Namespace;
+  readonly nva: Role;
+  readonly near: Role;
+  readonly far: Role;
+  readonly relay: TagRelay;
+  readonly #lab: Lab;
+  #farHost: Namespace | undefined;
+
+  /** `access0` of the near agent must be there before `start`. */
+  static async create(lab: Lab, { near, far = FAR_ACCESS }: TwoNvesOptions): Promise<TwoNves> {
+    const folder = mkdtempSync(join(tmpdir(), 'splitnve-two-nves-'));
+    lab.add({ close: async () => rmSync(folder, { recursive: true }) });
+    const names = ['near NVE', 'far NVE', 'fabric'];
+    const [nearNve, farNve, fabric] = (await Promise.all(names.map((name) => lab.namespace(name)))) as Three<Namespace>;
+    // A frame that AF_XDP takes or sends is not seen by tcpdump at that end: a bridge lies between.
+    await fabric.ip('link add fabric type bridge', 'link set fabric mtu 1600 up');
+    for (const [namespace, iface] of [
+      [nearNve, 'near'],
+      [farNve, 'far'],
+    ] as const) {
+      await lab.veth({ namespace, iface: 'fabric0', mtu: 1600 }, { namespace: fabric, iface, mtu: 1600 });
+      await fabric.ip(`link set ${iface} master fabric`);
+    }
+    const nnp = `unix:${folder}/nnp.sock`;
+    const agent = (name: string, namespace: Namespace, address: string, rest: string): Role =>
+      lab.add(new Role(namespace, 'agent', name, folder, agentToml(nnp, address, rest)));
+    return new TwoNves(lab, folder, fabric, {
+      nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp))),
+      near: agent('near', nearNve, '192.0.2.1', near),
+      far: agent('far', farNve, '192.0.2.2', far),
+    });
+  }
+
+  private constructor(lab: Lab, folder: string, fabric: Namespace, roles: { nva: Role; near: Role; far: Role }) {
+    this.#lab = lab;
+    this.folder = folder;
+    this.fabric = fabric;
+    this.nva = roles.nva;
+    this.near = roles.near;
+    this.far = roles.far;
+    this.relay = lab.add(new TagRelay());
+  }
+
+  /** Starts all of them; the far agent's access link ends in a namespace of its own. */
+  async start(): Promise<void> {
+    const host = await this.#lab.namespace('far host');
+    await this.#lab.veth({ namespace: this.far.namespace, iface: 'access0' }, { namespace: host, iface: 'v0' });
+    await this.nva.start();
+    await Promise.all([this.near.start(), this.far.start()]);
+    this.#farHost = host;
+  }
+
+  /** Attaches a tenant at the far NVE, over its RPC; it is in a namespace of its own. `own`: tags that its frames have themselves. */
+  async farTenant(vn: VnName, ...own: RelayTag[]): Promise<Namespace> {
+    const host = this.#farHost;
+    if (host === undefined) throw new Error('the far NVE is not started');
+    await this.far.cli(`tsi attach far-${vn} --vn ${vn} --mac ${FAR.mac} --link access0`);
+    const row = (await this.far.tsis()).find(({ tsi }) => tsi === `far-${vn}`);
+    return this.tenant(`far ${vn}`, { namespace: host, iface: 'v0' }, FAR, relayTag(row?.tag), ...own);
+  }
+
+  /** A tenant with a kernel's IP stack, whose frames travel on the link under these tags. */
+  async tenant(
+    name: string,
+    link: RelayEnd,
+    { ip, mac }: { readonly ip: string; readonly mac: string },
+    ...tags: RelayTag[]
+  ): Promise<Namespace> {
+    const space = await this.#lab.namespace(name);
+    const iface = `t${mac.replaceAll(':', '').slice(-4)}${tags.map(([, vid]) => vid).join('.')}`;
+    await this.#lab.veth(
+      { namespace: space, iface: 'eth0', stack: true, mtu: MTU },
+      { namespace: link.namespace, iface, mtu: MTU },
+    );
+    await space.ip(`link set eth0 address ${mac}`, `addr add ${ip}/24 dev eth0`);
+    await this.relay.join(link, { namespace: link.namespace, iface }, ...tags);
+    return space;
+  }
+}
+
+function relayTag(tag: Tag | null | undefined): RelayTag {
+  if (tag?.kind === 'c-tag') return cTag(tag.vid);
+  if (tag?.kind === 's-tag') return sTag(tag.vid);
+  throw new Error(`no relay for ${JSON.stringify(tag)}`);
+}
+
+function nvaToml(nnp: string): string {
+  const vns = Object.entries(VNS);
+  return `
+listen.endpoints = ["${nnp}"]
+vn = [${vns.map(([name, vni]) => `{ name = "${name}", vni = ${vni} }`)}]
+nve = [{ id = "near", addresses = ["192.0.2.1"] }, { id = "far", addresses = ["192.0.2.2"] }]
+tsi = [${vns.map(([name]) => `{ vn = "${name}", tsi = "*" }`)}]
+`;
+}
+
+/** Its engine is small, and asleep when idle. */
+function agentToml(nnp: string, address: string, rest: string): string {
+  return `
+log.level = "debug"
+nva.endpoints = ["${nnp}"]
+underlay = { port = "fabric0", address = "${address}/24" }
+engine = { hugepages = "off", memory_mb = 128, mbuf_size = 2432 }
+port = [
+  { name = "fabric0", driver = "net_af_xdp", iface = "fabric0", mtu = 1600 },
+  { name = "access0", driver = "net_af_xdp", iface = "access0" },
+]
+${rest}`;
+}

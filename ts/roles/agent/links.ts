@@ -1,0 +1,89 @@
+// The access links that the NVE has now: those of the configuration, and those that come and go, such as S-channels and ports that
+// were plugged for a tenant. A link is a name for TSIs, a way to tag (the allocator's) and a port with settings (the VAPs').
+
+import type { PortId, TagPolicy } from '#dataplane';
+import { type AgentConfig, err, type LinkName, nveError, ok, type Result, type Vid } from '#model';
+import type { LinkTagging, TagAllocator, TagDomain } from '#protocol';
+
+export interface AgentLink {
+  readonly name: LinkName;
+  /** The engine's port; the S-channels of a port share it. */
+  readonly port: PortId;
+  readonly tagging: LinkTagging;
+  /** What VAPs here do with the tenants' own tags (RFC 8014 section 3.1.1). */
+  readonly tenantTags: TagPolicy;
+  readonly maxVsis: number;
+}
+
+/** What `[[access]]` says of a link. */
+export type AccessConfig = AgentConfig['access'][number];
+
+export class AgentLinks {
+  readonly #tags: TagAllocator;
+  readonly #links = new Map<LinkName, AgentLink>();
+
+  constructor(tags: TagAllocator) {
+    this.#tags = tags;
+  }
+
+  /** NVE-TAG-002 if its domain holds no usable VID. A link of this name that is there is replaced, and keeps its tags. */
+  add(link: AgentLink): Result<null> {
+    const added = this.#tags.addLink(link.name, link.tagging);
+    if (added.ok) this.#links.set(link.name, link);
+    return added;
+  }
+
+  /** No TSI can associate there any more. What is there goes by `revoke`. */
+  remove(name: LinkName): void {
+    this.#tags.removeLink(name);
+    this.#links.delete(name);
+  }
+
+  /** NVE-TSI-004 if there is no such link. */
+  get(name: LinkName): Result<AgentLink> {
+    const link = this.#links.get(name);
+    return link === undefined ? err(nveError('NVE-TSI-004', { link: name, known: [...this.#links.keys()] })) : ok(link);
+  }
+
+  /** The links of a port: itself, and its S-channels. */
+  ofPort(port: PortId): LinkName[] {
+    return [...this.#links.values()].filter((link) => link.port === port).map(({ name }) => name);
+  }
+
+  maxVsis(name: LinkName): number {
+    return this.#links.get(name)?.maxVsis ?? 0;
+  }
+}
+
+/**
+ * The link of an access port as it is without S-channels. With them it is the default S-channel, whose frames carry no S-TAG
+ * (IEEE 802.1Q clause 42).
+ */
+export function portLink(config: AgentConfig, access: AccessConfig, port: PortId): AgentLink {
+  const kind = access.scheme === 's-tag' ? 's-tag' : 'c-tag';
+  return { ...linkOf(access, port), tagging: { kind, ...vlansOf(config, access, access.port) } };
+}
+
+/** An S-channel of an access port: `PORT.SVID`, with VIDs of its own unless the port is in an access domain. */
+export function channelLink(config: AgentConfig, access: AccessConfig, port: PortId, s_vid: Vid): AgentLink {
+  const name = `${access.port}.${s_vid}` as LinkName;
+  const tagging: LinkTagging = { kind: 's-tag+c-tag', s_vid, ...vlansOf(config, access, name) };
+  return { ...linkOf(access, port), name, tagging };
+}
+
+function linkOf(access: AccessConfig, port: PortId) {
+  const { port: name, max_vsis: maxVsis } = access;
+  return { name, port, tenantTags: tagPolicyOf(access), maxVsis };
+}
+
+function tagPolicyOf({ scheme, tenant_tags: tags }: AccessConfig): TagPolicy {
+  if (tags === undefined) return { kind: scheme === 's-tag' ? 'pass' : 'refuse' };
+  return typeof tags === 'string' ? { kind: tags } : { kind: 'list', vids: tags };
+}
+
+function vlansOf(config: AgentConfig, access: AccessConfig, name: LinkName) {
+  const shared = config.access_domain.find((domain) => domain.name === access.domain);
+  const { vlan_pool: pool, reserve } = shared ?? access;
+  const domain: TagDomain = { name: shared?.name ?? name, pool, reserve };
+  return { domain, explicitVids: access.explicit_vids === 'accept' };
+}
