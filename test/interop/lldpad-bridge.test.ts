@@ -11,6 +11,7 @@ import { Lab } from '../lib/lab.js';
 import { Lldpad } from '../lib/lldpad.js';
 import type { Namespace } from '../lib/namespace.js';
 import { ping } from '../lib/ping.js';
+import { vidOf } from '../lib/role.js';
 import { cTag } from '../lib/tag-relay.js';
 import { FAR, TwoNves, VNS } from '../lib/two-nves.js';
 
@@ -114,13 +115,13 @@ describe('two stations behind a bridge', () => {
     for (const side of SIDES) {
       expect(lldpad[side].program.isRunning).toBe(true);
       expect(await tsi(side)).toMatchObject({ state: 'activated' });
-      expect(await lldpad[side].vids(TENANT[side].uuid)).toEqual([(await tsi(side))?.tag?.vid]);
+      expect(await lldpad[side].vids(TENANT[side].uuid)).toEqual([vidOf(await tsi(side))]);
     }
   });
 
   it('one leaves, and the other stays', async () => {
     const { uuid, mac } = TENANT.a;
-    const vid = (await tsi('a'))?.tag?.vid;
+    const vid = vidOf(await tsi('a'));
     await lldpad.a.command({ mode: 'deassoc', uuid, filters: [`${vid}-${mac}-${VNS.blue}`] });
     await vi.waitFor(async () => expect(await tsi('a')).toBeUndefined(), { timeout: 10_000, interval: 200 });
     expect(await tsi('b')).toMatchObject({ state: 'activated', tag: { vid } });

@@ -10,6 +10,7 @@ import { Lab } from '../lib/lab.js';
 import { Lldpad } from '../lib/lldpad.js';
 import type { Namespace } from '../lib/namespace.js';
 import { noPing, ping } from '../lib/ping.js';
+import { vidOf } from '../lib/role.js';
 import { cTag } from '../lib/tag-relay.js';
 import { FAR, TwoNves, VNS } from '../lib/two-nves.js';
 
@@ -40,7 +41,7 @@ const soon = (check: () => Promise<void>, timeout = 20_000): Promise<void> =>
 /** The state and the VID of our VSI at the agent. */
 const held = async (): Promise<[state: string, vid: number | undefined] | null> => {
   const row = (await nves.near.tsis()).find(({ tsi }) => tsi.startsWith(UUID));
-  return row === undefined ? null : [row.state, row.tag?.vid];
+  return row === undefined ? null : [row.state, vidOf(row)];
 };
 const link = (state: 'up' | 'down'): Promise<void> => station.ip(`link set v0 ${state}`);
 

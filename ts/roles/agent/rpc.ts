@@ -2,10 +2,12 @@
 
 import type { Engine } from '#dataplane';
 import type { Handlers, ShowNvaRow } from '#hypervisor';
-import type { NveId } from '#model';
+import { type LinkName, type NveId, tsiKeyText } from '#model';
 import { formatNvaAddress, type NvaStatus } from '#nva';
+import { channelText } from '#protocol';
 import { type ShowNames, showHandlers } from '../engine/show.js';
 import type { AccessLinks } from './access/access-links.js';
+import { vdpPage } from './access/vdp-rows.js';
 import { tsiHandlers } from './rpc-tsi.js';
 import { vnHandlers } from './rpc-vn.js';
 import type { Tsis } from './tsis.js';
@@ -27,6 +29,11 @@ export function rpcHandlers({ engine, node, names, tsis, access, nvaStatus, refu
   return {
     ...tsiHandlers(tsis, access),
     ...vnHandlers(tsis, access),
+    'show.vdp': ({ cursor }, { mayUse }) => {
+      const tsiRows = new Map(tsis.rows().map((row) => [tsiKeyText(row), row]));
+      const vsis = access.rows().filter((vsi) => mayUse(channelText(vsi) as LinkName));
+      return vdpPage(vsis, cursor, performance.now(), (key) => tsiRows.get(key) ?? null);
+    },
     'show.nva': () => ({ rows: [nvaRow(node, nvaStatus())], cursor: null }),
     ...show,
     'show.drops': async (params, call) => {
