@@ -12,7 +12,7 @@ import { Lldpad } from '../lib/lldpad.js';
 import type { Namespace } from '../lib/namespace.js';
 import { ping } from '../lib/ping.js';
 import { cTag } from '../lib/tag-relay.js';
-import { FAR, TwoNves, VNS } from '../lib/two-nves.js';
+import { FAR, TwoNves, VNS, vidOf } from '../lib/two-nves.js';
 
 const why = obstacle(
   ...['lldpad', 'lldptool', 'vdptool', 'ip', 'ethtool', 'ping', 'python3', 'tcpdump', 'tshark'],
@@ -114,13 +114,13 @@ describe('two stations behind a bridge', () => {
     for (const side of SIDES) {
       expect(lldpad[side].program.isRunning).toBe(true);
       expect(await tsi(side)).toMatchObject({ state: 'activated' });
-      expect(await lldpad[side].vids(TENANT[side].uuid)).toEqual([(await tsi(side))?.tag?.vid]);
+      expect(await lldpad[side].vids(TENANT[side].uuid)).toEqual([vidOf(await tsi(side))]);
     }
   });
 
   it('one leaves, and the other stays', async () => {
     const { uuid, mac } = TENANT.a;
-    const vid = (await tsi('a'))?.tag?.vid;
+    const vid = vidOf(await tsi('a'));
     await lldpad.a.command({ mode: 'deassoc', uuid, filters: [`${vid}-${mac}-${VNS.blue}`] });
     await vi.waitFor(async () => expect(await tsi('a')).toBeUndefined(), { timeout: 10_000, interval: 200 });
     expect(await tsi('b')).toMatchObject({ state: 'activated', tag: { vid } });

@@ -11,7 +11,7 @@ import { Lldpad } from '../lib/lldpad.js';
 import type { Namespace } from '../lib/namespace.js';
 import { noPing, ping } from '../lib/ping.js';
 import { cTag } from '../lib/tag-relay.js';
-import { FAR, TwoNves, VNS } from '../lib/two-nves.js';
+import { FAR, TwoNves, VNS, vidOf } from '../lib/two-nves.js';
 
 const why = obstacle(
   ...['lldpad', 'lldptool', 'vdptool', 'ip', 'ethtool', 'ping', 'python3', 'tcpdump', 'tshark'],
@@ -40,7 +40,7 @@ const soon = (check: () => Promise<void>, timeout = 20_000): Promise<void> =>
 /** The state and the VID of our VSI at the agent. */
 const held = async (): Promise<[state: string, vid: number | undefined] | null> => {
   const row = (await nves.near.tsis()).find(({ tsi }) => tsi.startsWith(UUID));
-  return row === undefined ? null : [row.state, row.tag?.vid];
+  return row === undefined ? null : [row.state, vidOf(row)];
 };
 const link = (state: 'up' | 'down'): Promise<void> => station.ip(`link set v0 ${state}`);
 

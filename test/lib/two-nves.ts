@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Tag, vidOfTag } from '#model';
 import type { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
 import { Role } from './role.js';
@@ -91,7 +92,7 @@ export class TwoNves {
     if (host === undefined) throw new Error('the far NVE is not started');
     await this.far.cli(`tsi attach far-${vn} --vn ${vn} --mac ${FAR.mac} --link access0`);
     const row = (await this.far.tsis()).find(({ tsi }) => tsi === `far-${vn}`);
-    return this.tenant(`far ${vn}`, { namespace: host, iface: 'v0' }, FAR, cTag(row?.tag?.vid ?? 0));
+    return this.tenant(`far ${vn}`, { namespace: host, iface: 'v0' }, FAR, cTag(vidOf(row) ?? 0));
   }
 
   /** A tenant with a kernel's IP stack, whose frames travel on the link under these tags. */
@@ -135,4 +136,9 @@ port = [
   { name = "access0", driver = "net_af_xdp", iface = "access0" },
 ]
 ${rest}`;
+}
+
+/** The VID that a TSI's VN has on its link. */
+export function vidOf(row: { readonly tag: Tag | null } | undefined): number | undefined {
+  return row?.tag ? (vidOfTag(row.tag) ?? undefined) : undefined;
 }

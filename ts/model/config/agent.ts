@@ -7,6 +7,7 @@ import {
   intField,
   linkAddressField,
   linkNameField,
+  pathField,
   stationAddressField,
   vnNameField,
 } from './fields.js';
@@ -91,6 +92,14 @@ export const agentConfig = z
       .max(63, 'at most 63 access links')
       .describe('The access links.'),
     evb: evbSection,
+    store: z
+      .strictObject({
+        path: pathField
+          .default('/var/lib/splitnve/agent')
+          .describe("A directory that is this agent's alone; made if it is not there."),
+      })
+      .prefault({})
+      .describe('What the agent remembers over its restarts: which VN has which tag, and which TSIs are associated.'),
     nva: z
       .strictObject({
         endpoints: z

@@ -139,6 +139,11 @@ export class AccessLinks {
     queueMicrotask(() => this.#handle({ type: 'tsiEnded', key, error }));
   }
 
+  /** How long a station on the link may be silent, in milliseconds, as far as is known by now. */
+  silenceMs(link: LinkName): number {
+    return this.#vdp.silenceMs(link);
+  }
+
   rows(): VdpVsiRow[] {
     return this.#vdp.rows();
   }
