@@ -27,6 +27,7 @@ export const AREAS = {
   STO: 'what an agent remembers over its restarts',
   ECP: 'the Edge Control Protocol on the access links, under VDP',
   VDP: 'the negotiation between stations and the NVE (IEEE 802.1Q VDP)',
+  AUT: "the agent's own policy",
   NVA: 'the Network Virtualization Authority: what it refuses',
   NNP: 'the session with the Network Virtualization Authority',
   ENG: 'the engine refuses a command',
@@ -299,7 +300,7 @@ export const ERRORS = {
   },
   'NVE-VDP-006': {
     message: 'VSI {vsi}: the NVE refused {command} with error {code} ({meaning})',
-    hint: "See the NVE's log for the reason.",
+    hint: '{remedy}',
     exit: 1,
   },
   'NVE-VDP-007': {
@@ -318,6 +319,45 @@ export const ERRORS = {
     hint: 'Ask again if it is still wanted.',
     exit: 1,
     retryable: true,
+  },
+  'NVE-VDP-020': {
+    message: 'no NVE is heard on uplink {uplink}: no LLDP frame with an EVB TLV of a bridge came',
+    hint: 'Start splitnve agent at the other end, bring the link up, and let nothing between drop 01-80-C2-00-00-00; or set uplink.protocol = "rpc".',
+    exit: 69,
+    retryable: true,
+  },
+  'NVE-VDP-021': {
+    message: 'the NVE {bridge} on uplink {uplink} takes no GroupIDs, and VDP names a VN by nothing else',
+    hint: 'Switch GroupIDs on at the NVE (BGID of its EVB TLV), or set uplink.protocol = "rpc".',
+    exit: 1,
+  },
+  'NVE-VDP-022': {
+    message: 'VN {vn} has no VNI here, and VDP names a VN by its VNI',
+    hint: 'Add a [[vn]] with its name and vni to the configuration, or name the VN vni:NUMBER.',
+    exit: 3,
+  },
+  'NVE-VDP-023': {
+    message: 'TSI {tsi} has the VSIID {vsi}, which is that of TSI {holder}',
+    hint: 'Give it another id: UUIDs are the same in capital and small letters.',
+    exit: 1,
+  },
+
+  'NVE-VDP-010': {
+    message: 'TSI {tsi} on link {link} is held over VDP by VSI {vsi} of station {station}: {method} is refused',
+    hint: 'Let the station change it; or detach it, which the station is told with an unsolicited De-Associate.',
+    exit: 1,
+  },
+
+  // AUT
+  'NVE-AUT-001': {
+    message: 'TSI {tsi} may not join VN {vn} on link {link}: {reason}',
+    hint: 'Allow it with an [[authorization.rule]] in the configuration of the agent.',
+    exit: 1,
+  },
+  'NVE-AUT-002': {
+    message: 'no [[authorization.vn]] of the agent is VN {vn}',
+    hint: 'Add the VN to the configuration of the agent, or let the NVA decide (authorization.mode).',
+    exit: 3,
   },
 
   // NVA: also what NNP carries as `code`.

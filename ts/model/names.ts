@@ -37,6 +37,11 @@ const tsiId = name<TsiId>('TSI id', 128);
 const nveId = name<NveId>('NVE id', 64);
 const linkName = name<LinkName>('link name', 64);
 
+/** Whether the link is the port's own, or an S-channel of it. */
+export function isLinkOf(link: string, port: string): boolean {
+  return link === port || link.startsWith(`${port}.`);
+}
+
 export const VnNameSchema = vnName.schema;
 export const parseVnName = vnName.parse;
 export const TsiIdSchema = tsiId.schema;

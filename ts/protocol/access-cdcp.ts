@@ -2,9 +2,10 @@
  * CDCP on one physical port, at either end: the LLDP agent on the nearest non-TPMR bridge's address, always untagged (IEEE
  * 802.1Q clause 42.4), and the machine that says which S-channels there are.
  */
-import type { LinkName, MacAddr, NveError, Vid } from '#model';
+import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
 import { GROUP_ADDRESSES } from '#wire';
-import { type AccessFrame, accessHeader, accessTlvs, accessTlvsOf, layerOf, snake } from './access-frames.js';
+import { badReason, CDCP_REFUSALS } from './access-drops.js';
+import { type AccessFrame, accessHeader, accessTlvs, accessTlvsOf } from './access-frames.js';
 import { accessLldp } from './access-lldp.js';
 import type { CdcpBridge } from './cdcp-bridge.js';
 import type { CdcpAssignment, CdcpEffect, CdcpEvent } from './cdcp-events.js';
@@ -30,7 +31,7 @@ export interface AccessCdcpOutputs {
   channel(channel: SChannel, isUp: boolean, now: number): void;
   /** At a bridge, to be kept, so that the SVID is the same after a restart. */
   remember(assignment: CdcpAssignment): void;
-  dropped(reason: string, error: NveError | null): void;
+  dropped(reason: AgentDropReason, error: NveError | null): void;
 }
 
 /** The link is point to point: one station, and room for what else speaks LLDP. */
@@ -66,6 +67,11 @@ export class AccessCdcp {
     this.#toLldp({ type: 'received', src, pdu }, now);
   }
 
+  /** At a station: the SCIDs that it wants from now on. */
+  want(scids: readonly number[], now: number): void {
+    this.#toCdcp({ type: 'wants', scids }, now);
+  }
+
   tick(now: number): void {
     this.#toLldp({ type: 'tick' }, now);
     this.#toCdcp({ type: 'tick' }, now);
@@ -91,7 +97,7 @@ export class AccessCdcp {
         break;
       case 'neighbour': {
         const { cdcp, problems } = accessTlvsOf(effect.pdu);
-        for (const problem of problems) this.#outputs.dropped(`bad_${layerOf(problem)}`, problem);
+        for (const problem of problems) this.#outputs.dropped(badReason(problem), problem);
         this.#toCdcp({ type: 'neighbour', id: effect.id, cdcp }, now);
         break;
       }
@@ -128,7 +134,7 @@ export class AccessCdcp {
         this.#outputs.remember(effect.assignment);
         break;
       case 'refused':
-        this.#outputs.dropped(`cdcp_${snake(effect.reason)}`, null);
+        this.#outputs.dropped(CDCP_REFUSALS[effect.reason], null);
         break;
     }
   }

@@ -4,9 +4,10 @@
  * and what EVB has negotiated to ECP and VDP. Of other channels and of CDCP it knows nothing. Sans-IO: what comes of an event
  * is handed to the outputs before the call returns, and time is an argument.
  */
-import type { LinkName, MacAddr, NveError, Vid } from '#model';
-import { decodeVdp, ECP_SUBTYPES, encodeVdp, GROUP_ADDRESSES, type VdpPdu } from '#wire';
-import { type AccessFrame, accessHeader, accessTlvs, accessTlvsOf, layerOf, snake } from './access-frames.js';
+import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
+import { decodeVdp, ECP_SUBTYPES, encodeVdp, type FilterFormats, GROUP_ADDRESSES, type VdpPdu } from '#wire';
+import { badReason, ECP_DROPS } from './access-drops.js';
+import { type AccessFrame, accessHeader, accessTlvs, accessTlvsOf } from './access-frames.js';
 import { accessLldp } from './access-lldp.js';
 import { EcpChannel } from './ecp.js';
 import type { EcpEffect, EcpEvent } from './ecp-events.js';
@@ -30,6 +31,8 @@ export interface AccessChannelOptions {
   /** The node's name. */
   readonly node: string;
   readonly evb: EvbParameters;
+  /** The filter formats that VDP understands; absent: the standard's. */
+  readonly formats?: FilterFormats | undefined;
   /** At a bridge: stations may have it when they ask; at a station: ask for it. */
   readonly reflectiveRelay: boolean;
   readonly address: PeerAddress;
@@ -53,7 +56,7 @@ export interface AccessChannelOutputs {
   /** At a bridge: frames go back to where they came from, or no longer. */
   reflectiveRelay(on: boolean): void;
   /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
-  dropped(reason: string, error: NveError | null): void;
+  dropped(reason: AgentDropReason, error: NveError | null): void;
 }
 
 /** Stations on one channel that are served at a time. */
@@ -62,7 +65,7 @@ const MAX_STATIONS = 256;
 const MAX_QUEUE = 4;
 
 /** Under which reason a PDU is counted that ECP could not deliver. */
-const FAILURES: Readonly<Record<string, string>> = {
+const FAILURES: Readonly<Record<string, AgentDropReason>> = {
   'NVE-ECP-001': 'ecp_not_acknowledged',
   'NVE-ECP-002': 'ecp_reset',
   'NVE-ECP-003': 'ecp_queue_full',
@@ -136,7 +139,7 @@ export class AccessChannel {
 
   /** A VDP PDU for a peer; `finished` follows. */
   send(peer: MacAddr, token: number, pdu: VdpPdu, now: number): void {
-    const payload = encodeVdp(pdu);
+    const payload = encodeVdp(pdu, this.#options.formats);
     if (!payload.ok) {
       this.#outputs.dropped('unsendable', payload.error);
       this.#outputs.finished(token, false);
@@ -168,7 +171,7 @@ export class AccessChannel {
       case 'neighbour': {
         const { id, src: mac, pdu } = effect;
         const { evb, problems } = accessTlvsOf(pdu);
-        for (const problem of problems) this.#outputs.dropped(`bad_${layerOf(problem)}`, problem);
+        for (const problem of problems) this.#outputs.dropped(badReason(problem), problem);
         this.#toEvb({ type: 'neighbour', id, mac, evb }, now);
         break;
       }
@@ -232,7 +235,7 @@ export class AccessChannel {
         this.#outputs.finished(effect.token, false);
         break;
       case 'dropped':
-        this.#outputs.dropped(`ecp_${snake(effect.reason)}`, null);
+        this.#outputs.dropped(ECP_DROPS[effect.reason], null);
         break;
       case 'acknowledged':
         this.#outputs.finished(effect.token, true);
@@ -241,9 +244,9 @@ export class AccessChannel {
   }
 
   #deliver(peer: MacAddr, payload: Uint8Array): void {
-    const pdu = decodeVdp(payload);
+    const pdu = decodeVdp(payload, this.#options.formats);
     if (pdu.ok) this.#outputs.deliver(peer, pdu.value);
-    else this.#outputs.dropped(`bad_${layerOf(pdu.error)}`, pdu.error);
+    else this.#outputs.dropped(badReason(pdu.error), pdu.error);
   }
 
   #header(dst: MacAddr): ReturnType<typeof accessHeader> {

@@ -106,14 +106,3 @@ export function accessTlvs({ evb = null, cdcp = null }: Partial<Pick<AccessTlvs,
 export function accessHeader(src: MacAddr, dst: MacAddr, svid: number | null): EthernetHeader {
   return { dst, src, tags: channelTags(svid) };
 }
-
-/** Which layer of a frame was wrong, for a drop's reason: `ecp` of `ecp.version`. */
-export function layerOf(error: NveError): string {
-  const { at } = error.context;
-  return /^[a-z]+/.exec(`${at}`)?.[0] ?? 'frame';
-}
-
-/** A machine's word as a drop's reason. */
-export function snake(text: string): string {
-  return text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}

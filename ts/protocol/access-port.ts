@@ -10,11 +10,12 @@
  *            any other tag ────────────────────────────► dropped
  * ```
  */
-import type { LinkName, MacAddr, NveError, Vid } from '#model';
-import { GROUP_ADDRESSES, type VdpPdu } from '#wire';
+import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
+import { type FilterFormats, GROUP_ADDRESSES, type VdpPdu } from '#wire';
 import { AccessCdcp, type SChannel } from './access-cdcp.js';
 import { AccessChannel, type PeerAddress } from './access-channel.js';
-import { type AccessFrame, channelOf, decodeAccessFrame, encodeAccessFrame, layerOf } from './access-frames.js';
+import { badReason } from './access-drops.js';
+import { type AccessFrame, channelOf, decodeAccessFrame, encodeAccessFrame } from './access-frames.js';
 import type { CdcpBridge } from './cdcp-bridge.js';
 import type { CdcpAssignment } from './cdcp-events.js';
 import type { CdcpStation } from './cdcp-station.js';
@@ -40,7 +41,7 @@ export interface AccessPortOutputs {
   /** At a bridge, to be kept: `CdcpBridgeOptions.remembered` gives it back after a restart. */
   remember(assignment: CdcpAssignment): void;
   /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
-  dropped(reason: string, error: NveError | null): void;
+  dropped(reason: AgentDropReason, error: NveError | null): void;
 }
 
 export interface AccessPortOptions {
@@ -51,6 +52,8 @@ export interface AccessPortOptions {
   /** The node's name: by it neighbours know two ports for one node's. */
   readonly node: string;
   readonly evb: EvbParameters;
+  /** The filter formats that VDP understands; absent: the standard's. */
+  readonly formats?: FilterFormats | undefined;
   /** At a bridge: stations may have it when they ask; at a station: ask for it. */
   readonly reflectiveRelay: boolean;
   /** Where peers of the default channel are spoken to. Within an S-channel there is no bridge between. */
@@ -111,7 +114,7 @@ export class AccessPort {
   received(octets: Uint8Array, now: number): void {
     const frame = decodeAccessFrame(octets);
     if (!frame.ok) {
-      this.#outputs.dropped(`bad_${layerOf(frame.error)}`, frame.error);
+      this.#outputs.dropped(badReason(frame.error), frame.error);
       return;
     }
     const svid = channelOf(frame.value) as Vid | null | undefined;
@@ -134,8 +137,13 @@ export class AccessPort {
       this.#toChannel(svid, (channel) => channel.send(peer, token, pdu, now));
       return;
     }
-    this.#outputs.dropped('control_unknown_channel', null);
+    this.#outputs.dropped('channel_gone', null);
     this.#outputs.finished(token, false);
+  }
+
+  /** At a station: the S-channels that it wants from now on, by their SCIDs. */
+  want(scids: readonly number[], now: number): void {
+    this.#toCdcp((cdcp) => cdcp.want(scids, now));
   }
 
   tick(now: number): void {
@@ -164,7 +172,7 @@ export class AccessPort {
   }
 
   #channel(svid: Vid | null, address: PeerAddress): AccessChannel {
-    const { role, name, mac, node, evb, reflectiveRelay, firstSequence, hasVsis } = this.#options;
+    const { role, name, mac, node, evb, formats, reflectiveRelay, firstSequence, hasVsis } = this.#options;
     const outputs = this.#outputs;
     const link = channelText({ port: name, svid }) as LinkName;
     return new AccessChannel(
@@ -175,6 +183,7 @@ export class AccessPort {
         mac,
         node,
         evb,
+        formats,
         reflectiveRelay,
         address,
         firstSequence: firstSequence(),

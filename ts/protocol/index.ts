@@ -2,6 +2,7 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 
+export { type FilterFormats, filterFormats } from '#wire';
 export type { SChannel } from './access-cdcp.js';
 export type { PeerAddress } from './access-channel.js';
 export * from './access-frames.js';
@@ -26,13 +27,22 @@ export * from './nnp-server.js';
 export type { SubscriptionStatus } from './nnp-server-feed.js';
 export * from './nnp-types.js';
 export * from './station-port.js';
+export * from './station-vsi.js';
 export * from './tag-pool.js';
 export * from './tags.js';
 export { TsiTable, type TsiTableOptions } from './tsi.js';
 export * from './tsi-events.js';
 export * from './vdp-bridge.js';
 export * from './vdp-events.js';
-export { type VdpMappingRules, type VdpRuleTable, type VsiDescription, vdpRules } from './vdp-mapping.js';
+export {
+  isOfType,
+  type TsiWant,
+  type VdpMappingRules,
+  type VdpRuleTable,
+  type VsiDescription,
+  type VsiTypeRule,
+  vdpRules,
+} from './vdp-mapping.js';
 export * from './vdp-station.js';
 export * from './vdp-station-events.js';
 export * from './vdp-status-of.js';

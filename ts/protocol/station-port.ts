@@ -4,7 +4,7 @@
  * began anew, since it may have forgotten it. Sans-IO: what comes of an event is handed to the outputs before the call
  * returns, and time is an argument.
  */
-import type { LinkName, MacAddr, NveError, Result, TsiHints } from '#model';
+import type { AgentDropReason, LinkName, MacAddr, NveError, Result, TsiHints } from '#model';
 import { GROUP_ADDRESSES } from '#wire';
 import { AccessPort } from './access-port.js';
 import type { EvbParameters } from './evb-events.js';
@@ -38,7 +38,7 @@ export interface StationPortOutputs {
   /** A VSI's state changed (RFC 8394 section 6). */
   log(effect: Extract<VdpStationEffect, { type: 'log' }>): void;
   /** A frame, or what a machine wanted to send, is lost: the reason to count it under, and what is known. */
-  dropped(reason: string, error: NveError | null): void;
+  dropped(reason: AgentDropReason, error: NveError | null): void;
 }
 
 export interface StationPortOptions {

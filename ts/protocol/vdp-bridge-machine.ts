@@ -22,7 +22,7 @@
  * through the same requests.
  */
 import { type NveError, nveError, type Result, type TsiRow, tsiKeyText, vidOfTag } from '#model';
-import { type QualifiedAssociation, responseStatus, type VdpAssociation } from '#wire';
+import { type QualifiedAssociation, responseStatus, unsolicitedStatus, type VdpAssociation } from '#wire';
 import type { RequestId } from './tsi-events.js';
 import { ASSOCIATED } from './tsi-record.js';
 import { commandText, type Held, hintsOf, type Job, levelOfCommand, type VsiRecord } from './vdp-bridge-record.js';
@@ -127,8 +127,8 @@ export class VdpBridgeMachine {
     }
   }
 
-  /** A TSI of the VSI was ended by the NVE side, or an operator ends the VSI (RFC 8394 requirements 6 and 9). */
-  ended(record: VsiRecord, error: NveError): void {
+  /** A TSI of the VSI was ended by the NVE side, or an operator ends the VSI (RFC 8394 requirements 6 and 9). `final`: it shall not be asked for again. */
+  ended(record: VsiRecord, error: NveError, final: boolean): void {
     switch (record.state) {
       case 'init':
       case 'releasing':
@@ -140,7 +140,7 @@ export class VdpBridgeMachine {
         if (record.job !== null) this.#refuse(record, record.job, error);
         break;
       case 'associated':
-        this.#end(record, 'the NVE side', error);
+        this.#end(record, 'the NVE side', error, final);
         break;
     }
   }
@@ -309,15 +309,19 @@ export class VdpBridgeMachine {
     this.#positive(record, managerId, qualified.association);
   }
 
-  /** An unsolicited De-Assoc, with what the station holds (clause 41.2.3: Req/Ack 0). */
-  #end(record: VsiRecord, cause: string, error: NveError): void {
+  /** An unsolicited De-Assoc, with what the station holds (clause 41.2.3: Req/Ack 0); HARD, if there is no point in asking again. */
+  #end(record: VsiRecord, cause: string, error: NveError, final = false): void {
     const { held } = record;
     this.#callOff(record);
     this.#dropAll(record);
     record.held = null;
     this.#to(record, 'init', cause, error);
     if (held !== null)
-      this.#host.reply(record, held.managerId, { ...held.association, command: 'deAssociate', status: 0 });
+      this.#host.reply(record, held.managerId, {
+        ...held.association,
+        command: 'deAssociate',
+        status: unsolicitedStatus({ hard: final }),
+      });
   }
 
   /** Nobody waits for the job any more. */

@@ -5,7 +5,7 @@
  * A VSI is known by port, S-channel, station and VSIID; never by Manager ID or type, whose change is a change of the VSI.
  * So the same VSIID may be at two stations or two ports, as in a migration.
  */
-import { err, type LinkName, type NveError, nveError, type Result } from '#model';
+import { err, type LinkName, type NveError, nveError, type Result, type TsiKey } from '#model';
 import {
   associationsOf,
   type FilterFormats,
@@ -31,7 +31,7 @@ import {
   type VdpVsiRow,
   vsiKey,
 } from './vdp-events.js';
-import { type TsiWant, type VdpMappingRules, wantsOf } from './vdp-mapping.js';
+import { type TsiWant, type VdpMappingRules, type VsiDescription, wantsOf } from './vdp-mapping.js';
 import { Outbox } from './vdp-replies.js';
 import { DEFAULT_VDP_PARAMETERS, reinitKeepAlive, resourceWaitDelay, toutKeepAlive } from './vdp-timers.js';
 import { VdpTsis } from './vdp-tsis.js';
@@ -42,6 +42,8 @@ export interface VdpBridgeOptions {
   /** What holds until EVB has negotiated. */
   readonly parameters?: EvbParameters;
   readonly maxPerPort?: number;
+  /** Of ports with a limit of their own. */
+  readonly maxOnPort?: ReadonlyMap<LinkName, number>;
   readonly maxPerPeer?: number;
   /** A station's default PCP for its VIDs, where it asks for none; null (as by default): it is told nothing. */
   readonly pcp?: number | null;
@@ -51,6 +53,11 @@ export interface VdpBridgeOptions {
   readonly portDownHoldMs?: number | null;
   /** The number of the first request to the TSI life cycle; it shares its numbers with the role's other requests. */
   readonly firstRequest?: RequestId;
+}
+
+/** The VSI behind a TSI. */
+export interface VsiHolder extends VsiDescription {
+  readonly vsi: string;
 }
 
 interface Peer {
@@ -88,6 +95,7 @@ export class VdpBridge {
       formats: STANDARD_FILTER_FORMATS,
       parameters: DEFAULT_VDP_PARAMETERS,
       maxPerPort: 4096,
+      maxOnPort: new Map(),
       maxPerPeer: 4096,
       pcp: null,
       answerWithin: 0.5,
@@ -130,7 +138,7 @@ export class VdpBridge {
         break;
       }
       case 'tsiEnded':
-        for (const key of this.#tsis.ended(event.key)) this.#ended(this.#records.get(key), event.error);
+        for (const key of this.#tsis.ended(event.key)) this.#ended(this.#records.get(key), event.error, event.final);
         break;
       case 'parameters': {
         const { channel, mac, parameters } = event;
@@ -200,6 +208,17 @@ export class VdpBridge {
     }));
   }
 
+  /** The VSI that has the TSI, or asks for it: of several the last to ask. */
+  holderOf(key: TsiKey): VsiHolder | null {
+    const record = this.#records.get(this.#tsis.usersOf(key).at(-1) ?? '');
+    if (record === undefined) return null;
+    const { peer, vsi, job, held } = record;
+    const association = job?.qualified.association ?? held?.association;
+    if (association === undefined) return null;
+    const { typeId, typeVersion } = association;
+    return { peer, vsi, managerId: (job ?? held)?.managerId ?? '', typeId, typeVersion };
+  }
+
   /** TLVs sent, as `associate 0`: by their type and error code; `deAssociate unsolicited`. `ignored`: what was no request; `unsent`: for lack of room. */
   counters(): ReadonlyMap<string, number> {
     return this.#counters;
@@ -239,8 +258,8 @@ export class VdpBridge {
     return nveError('NVE-VDP-004', { vsi, station: peer.mac, ms: Math.round(now - heardAt) });
   }
 
-  #ended(record: VsiRecord | undefined, error: NveError): void {
-    if (record !== undefined) this.#step(record, () => this.#machine.ended(record, error));
+  #ended(record: VsiRecord | undefined, error: NveError, final = false): void {
+    if (record !== undefined) this.#step(record, () => this.#machine.ended(record, error, final));
   }
 
   /** Lets the machine work on a record, which may come into being or end with it. */
@@ -296,13 +315,14 @@ export class VdpBridge {
   }
 
   #wants(record: VsiRecord, managerId: string, qualified: QualifiedAssociation): Result<TsiWant[]> {
-    const { maxPerPeer, maxPerPort, rules } = this.#options;
+    const { maxPerPeer, maxPerPort, maxOnPort, rules } = this.#options;
     const { peer, key } = record;
     if (!this.#records.has(key)) {
       const ofPeer = this.#peers.get(peerText(peer))?.vsis ?? 0;
       const full = (holder: string, limit: number) => err(nveError('NVE-VDP-003', { holder, limit }));
       if (ofPeer >= maxPerPeer) return full(`station ${peer.mac} on ${channelText(peer)}`, maxPerPeer);
-      if ((this.#onPort.get(peer.port) ?? 0) >= maxPerPort) return full(`port ${peer.port}`, maxPerPort);
+      const ofPort = maxOnPort.get(peer.port) ?? maxPerPort;
+      if ((this.#onPort.get(peer.port) ?? 0) >= ofPort) return full(`port ${peer.port}`, ofPort);
     }
     return wantsOf(qualified, peer, managerId, rules);
   }
@@ -322,7 +342,7 @@ export class VdpBridge {
 
   #reply({ peer, key }: VsiRecord, managerId: string, association: VdpAssociation): void {
     const { command, status } = association;
-    this.#count(status === 0 ? `${command} unsolicited` : `${command} ${readResponseStatus(status).code}`);
+    this.#count(!isVdpResponse(status) ? `${command} unsolicited` : `${command} ${readResponseStatus(status).code}`);
     if (!this.#peer(peer).outbox.put(key, { managerId, tlvs: [association] })) this.#count('unsent');
     this.#touched.add(peerText(peer));
   }

@@ -31,8 +31,11 @@ export type VdpBridgeEvent =
   | { readonly type: 'delivered' | 'undelivered'; readonly token: number }
   /** The answer to a request of `tsi`. */
   | { readonly type: 'tsiAnswer'; readonly request: RequestId; readonly result: Result<TsiRow | null> }
-  /** The NVE side has ended a TSI: the NVA withdrew it, its VN was deleted (effect `ended` of `TsiTable`). */
-  | { readonly type: 'tsiEnded'; readonly key: TsiKey; readonly error: NveError }
+  /**
+   * The NVE side has ended a TSI: the NVA withdrew it, its VN was deleted (effect `ended` of `TsiTable`). `final`: asking again would only
+   * take a TSI back that moved.
+   */
+  | { readonly type: 'tsiEnded'; readonly key: TsiKey; readonly error: NveError; readonly final?: boolean }
   /** Operational values of EVB; `mac` null: of all peers of the channel that have none of their own. Null: no own ones any more. */
   | {
       readonly type: 'parameters';
@@ -99,7 +102,10 @@ export function peerText(peer: VdpPeer): string {
   return `${channelText(peer)} ${peer.mac}`;
 }
 
-/** As people write it: a UUID, a MAC, an IPv4 address; otherwise hexadecimal. */
+/** What a VSIID of local format may say in ASCII, closed with zeros; without "/", which begins a TSI's VNI. */
+const LOCAL_TEXT = /^(?:[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,15})$/;
+
+/** As people write it: a UUID, a MAC, an IPv4 address, a local name; otherwise hexadecimal. */
 export function vsiText({ vsiidFormat, vsiid }: VsiId): string {
   switch (vsiidFormat) {
     case VSIID_FORMATS.uuid:
@@ -110,6 +116,12 @@ export function vsiText({ vsiidFormat, vsiid }: VsiId): string {
       return (vsiid.slice(20).match(/../g) ?? []).join(':');
     case VSIID_FORMATS.ipv4:
       return (vsiid.slice(24).match(/../g) ?? []).map((octet) => Number.parseInt(octet, 16)).join('.');
+    case VSIID_FORMATS.local: {
+      const text = (vsiid.replace(/(?:00)*$/, '').match(/../g) ?? [])
+        .map((octet) => String.fromCharCode(Number.parseInt(octet, 16)))
+        .join('');
+      return LOCAL_TEXT.test(text) ? text : vsiid;
+    }
     default:
       return vsiid;
   }

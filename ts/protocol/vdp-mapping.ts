@@ -16,6 +16,7 @@ import {
   isUnicastMac,
   type LinkName,
   type MacAddr,
+  type NveError,
   nveError,
   ok,
   parseTsiId,
@@ -26,7 +27,7 @@ import {
   type Vid,
   type VnRef,
 } from '#model';
-import { decodeCisco, type QualifiedAssociation, type VdpFilterEntry } from '#wire';
+import { decodeCisco, type QualifiedAssociation, type VdpFilterEntry, VSIID_FORMATS } from '#wire';
 import { channelText, type VdpPeer, vsiKey, vsiText } from './vdp-events.js';
 
 /** What a rule about VSIs without GroupID may look at. */
@@ -42,25 +43,41 @@ export interface VdpMappingRules {
   readonly vnOf: (vsi: VsiDescription) => VnRef | null;
   /** The access link on which the peer's tags are given out. */
   readonly linkOf: (peer: VdpPeer) => LinkName;
+  /** Why a VSI of this type may not have the TSI, as far as can be said before anybody is asked; absent: no reason. */
+  readonly refusal?: (vsi: VsiDescription, want: TsiWant) => NveError | null;
+}
+
+/** Which VSIs are meant; absent: any. */
+export interface VsiTypeRule {
+  /** 16 octets in hexadecimal. */
+  readonly managerId?: string | undefined;
+  readonly typeId?: number | undefined;
+  readonly typeVersion?: number | undefined;
+}
+
+export function isOfType(vsi: Required<VsiTypeRule>, { managerId, typeId, typeVersion }: VsiTypeRule): boolean {
+  return (
+    (managerId ?? vsi.managerId) === vsi.managerId &&
+    (typeId ?? vsi.typeId) === vsi.typeId &&
+    (typeVersion ?? vsi.typeVersion) === vsi.typeVersion
+  );
 }
 
 /** Rules as a configuration states them: the VN of a VSI type, and the VN of all else on a port. */
 export interface VdpRuleTable {
-  readonly types?: readonly {
-    readonly typeId: number;
-    /** Absent: any. */
-    readonly typeVersion?: number;
-    readonly vn: VnRef;
-  }[];
+  readonly types?: readonly (VsiTypeRule & { readonly vn: VnRef })[];
   readonly ports?: Readonly<Record<LinkName, VnRef>>;
 }
 
 /** The first type that fits, else the port's VN. The access link is the port, or the S-channel of it as `PORT.SVID`. */
 export function vdpRules({ types = [], ports = {} }: VdpRuleTable = {}): VdpMappingRules {
   return {
-    vnOf: ({ peer, typeId, typeVersion }) =>
-      types.find((one) => one.typeId === typeId && (one.typeVersion ?? typeVersion) === typeVersion)?.vn ??
-      (Object.hasOwn(ports, peer.port) ? (ports[peer.port] ?? null) : null),
+    vnOf: (vsi) => {
+      const { port } = vsi.peer;
+      return (
+        types.find((type) => isOfType(vsi, type))?.vn ?? (Object.hasOwn(ports, port) ? (ports[port] ?? null) : null)
+      );
+    },
     linkOf: (peer) => channelText(peer) as LinkName,
   };
 }
@@ -88,12 +105,18 @@ export function wantsOf(
 ): Result<TsiWant[]> {
   const vsi = vsiText(association);
   const { filter, typeId, typeVersion } = association;
+  // Clause 41.2: what kind of id it is must be known, or it could be taken for another VSI's.
+  if (!VSIID_KNOWN.has(association.vsiidFormat)) {
+    const problem = `VSIID format ${association.vsiidFormat} is not known`;
+    return err(nveError('NVE-VDP-001', { vsi, problem }));
+  }
   if (filter.kind === 'opaque') return err(nveError('NVE-VDP-001', { vsi, problem: filter.problem }));
   const wrong = (problem: string) => err(nveError('NVE-VDP-002', { vsi, problem }));
+  const description: VsiDescription = { peer, managerId, typeId, typeVersion };
   const link = rules.linkOf(peer);
   const groups = new Map<VnRef, { entry: VdpFilterEntry; index: number }[]>();
   for (const [index, entry] of filter.entries.entries()) {
-    const vn = entry.groupId === null ? rules.vnOf({ peer, managerId, typeId, typeVersion }) : vniOf(entry.groupId);
+    const vn = entry.groupId === null ? rules.vnOf(description) : vniOf(entry.groupId);
     if (vn === null) {
       return entry.groupId === null
         ? wrong('its filter has no GroupID, and no rule names the VN of its type or port')
@@ -114,7 +137,7 @@ export function wantsOf(
     if (bad !== undefined) return wrong(`${bad} is no unicast MAC`);
     const ips = group.flatMap(({ entry }) => entry.ip ?? []);
     if (wants.length === 0) ips.push(...ciscoIps({ association, qualifiers }));
-    wants.push({
+    const want: TsiWant = {
       key: { tsi: tsi.value, link },
       vn,
       macs,
@@ -122,10 +145,15 @@ export function wantsOf(
       vid: vid.value,
       learn: macs.length === 0,
       entries: group.map(({ index }) => index),
-    });
+    };
+    const refusal = rules.refusal?.(description, want) ?? null;
+    if (refusal !== null) return err(refusal);
+    wants.push(want);
   }
   return ok(wants);
 }
+
+const VSIID_KNOWN: ReadonlySet<number> = new Set(Object.values(VSIID_FORMATS));
 
 /** The addresses that Cisco's TLVs give to this VSI. */
 export function ciscoIps({ association, qualifiers }: QualifiedAssociation): IpAddr[] {

@@ -1,6 +1,6 @@
 /** Both sides of VDP back to back, in good and in bad weather (`testing/vdp-pair.ts`). They have to end in agreement. */
 import { describe, expect, it } from 'vitest';
-import { type VnId, vidOfTag } from '#model';
+import { nveError, type VnId, vidOfTag } from '#model';
 import { FINE, PAIR_PARAMETERS, VdpPair } from './testing/vdp-pair.js';
 import { peer, vsi } from './testing/vdp-rig.js';
 import { stationVsi } from './testing/vdp-station-rig.js';
@@ -77,6 +77,20 @@ describe('in fine weather', () => {
     pair.run(500);
     expect(pair.told.at(-1)).toMatchObject({ type: 'ended', retry: true, error: { code: 'NVE-VDP-005' } });
     expect(believes(pair)).toEqual({ station: [], bridge: [], tsis: [], wanted: [] });
+  });
+});
+
+describe('what moved to another NVE', () => {
+  it('is de-associated with HARD: the station is told not to ask for it again', () => {
+    const pair = new VdpPair(4);
+    pair.command({ type: 'associate', request: 1, command: 'associate', vsi: stationVsi(), hints: NO_HINTS });
+    pair.run(500);
+    const [row] = pair.table.rows();
+    const error = nveError('NVE-TSI-007', { tsi: 'x', link: 'access0', reason: 'it moved to NVE nve2' });
+    pair.nve({ type: 'tsiEnded', key: { tsi: row!.tsi, link: row!.link }, error, final: true });
+    pair.run(500);
+    expect(pair.told.at(-1)).toMatchObject({ type: 'ended', retry: false, error: { code: 'NVE-VDP-005' } });
+    expect(believes(pair)).toMatchObject({ station: [], bridge: [] });
   });
 });
 

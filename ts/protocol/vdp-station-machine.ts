@@ -125,10 +125,10 @@ export class VdpStationMachine {
         break;
       case 'associated':
         // Else it is late, or told twice.
-        if (isDeAssociate) this.#lost(record, 'De-Assoc of the NVE', deAssociated(record, association), now);
+        if (isDeAssociate) this.#deAssociated(record, association, now);
         break;
       case 'keepAlive':
-        if (isDeAssociate) this.#lost(record, 'De-Assoc of the NVE', deAssociated(record, association), now);
+        if (isDeAssociate) this.#deAssociated(record, association, now);
         else if (isAnswer) this.#confirmed(record, managerId, sent, association, now);
         break;
       case 'leaving':
@@ -238,15 +238,21 @@ export class VdpStationMachine {
     }
   }
 
-  /** Status 0 is either an unsolicited one that has crossed our command, or the bridge's refusal of it. */
+  /** HARD in it: the VSI is not to be asked for again (it moved to another NVE). */
+  #deAssociated(record: StationRecord, association: VdpAssociation, now: number): void {
+    const { hard } = readResponseStatus(association.status);
+    this.#lost(record, 'De-Assoc of the NVE', deAssociated(record, association), now, !hard);
+  }
+
+  /** Without Req/Ack it is either an unsolicited one that has crossed our command, or the bridge's refusal of it. */
   #deAssociatedWhileWaiting(record: StationRecord, association: VdpAssociation, now: number): void {
-    const error = deAssociated(record, association);
     if (isVdpResponse(association.status) || record.held === null) {
-      this.#lost(record, 'De-Assoc of the NVE', error, now);
+      this.#deAssociated(record, association, now);
       return;
     }
+    const error = deAssociated(record, association);
     record.held = null;
-    this.#host.ended(record, error, true);
+    this.#host.ended(record, error, !readResponseStatus(association.status).hard);
     this.#host.log(record, record.state, 'De-Assoc of the NVE', error);
   }
 
@@ -355,21 +361,35 @@ function vidsOf({ filter }: VdpAssociation): Vid[] {
   return filter.kind === 'opaque' ? [] : filter.entries.map(({ vid }) => vid as Vid);
 }
 
-const MEANINGS = [
-  'success',
-  'invalid format',
-  'insufficient resources',
-  'VSI Manager unreachable',
-  'other failure',
-  'invalid VID, GroupID or MAC',
+/** Of the error codes (clause 41.2): what they say, and what to do. */
+const ERRORS: readonly (readonly [meaning: string, remedy: string])[] = [
+  ['success', 'Nothing to do.'],
+  ['invalid format', 'The NVE knows this filter format or VSIID format not: use a UUID as TSI id, or update the NVE.'],
+  ['insufficient resources', 'Detach what is no longer used, or widen the VLAN pool of the link at the NVE.'],
+  ['VSI Manager unreachable', 'The NVE has lost its NVA (splitnve show nva there): ask again when it is back.'],
+  ['other failure', "See the NVE's log for the reason."],
+  [
+    'invalid VID, GroupID or MAC',
+    'Check that the NVA knows the VNI, lets this VSI in, and has given the MAC to nobody else.',
+  ],
 ];
+const RESERVED = ['reserved', "See the NVE's log for the reason."] as const;
 
-function refused({ vsi }: StationRecord, { command }: VdpAssociation, { code }: VdpResponseStatus): NveError {
-  return nveError('NVE-VDP-006', { vsi: vsiText(vsi), command, code, meaning: MEANINGS[code] ?? 'reserved' });
+function refused({ vsi }: StationRecord, { command }: VdpAssociation, { code, hard }: VdpResponseStatus): NveError {
+  const [meaning, remedy] = ERRORS[code] ?? RESERVED;
+  return nveError('NVE-VDP-006', {
+    vsi: vsiText(vsi),
+    command,
+    code,
+    meaning: hard ? `${meaning}; HARD: it will fail again` : meaning,
+    remedy,
+  });
 }
 
 function deAssociated(record: StationRecord, { status }: VdpAssociation): NveError {
-  const { code } = readResponseStatus(status);
-  const reason = code === 0 ? 'it sent a De-Assoc' : `error ${code} (${MEANINGS[code] ?? 'reserved'})`;
+  const { code, hard } = readResponseStatus(status);
+  const [meaning] = ERRORS[code] ?? RESERVED;
+  const said = code === 0 ? 'it sent a De-Assoc' : `error ${code} (${meaning})`;
+  const reason = hard ? `${said} with HARD: it is not to be asked for again` : said;
   return nveError('NVE-VDP-005', { vsi: vsiText(record.vsi), reason });
 }

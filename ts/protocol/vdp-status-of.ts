@@ -21,6 +21,8 @@ const BY_CODE: ReadonlyMap<string, VdpRefusal> = new Map([
   ['NVE-VDP-002', hard(invalidValue)],
   ['NVE-VDP-003', soft(insufficientResources)],
   // Its VN, VID or MACs.
+  ['NVE-AUT-001', hard(invalidValue)],
+  ['NVE-AUT-002', hard(invalidValue)],
   ['NVE-NVA-001', hard(invalidValue)],
   ['NVE-NVA-002', hard(invalidValue)],
   ['NVE-NVA-003', soft(invalidValue)],

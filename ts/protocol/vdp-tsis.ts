@@ -42,6 +42,7 @@ export class VdpTsis {
   raise(user: string, { key, vn, macs, ips, vid, learn }: TsiWant, level: VdpLevel, hints: TsiHints): RequestId {
     const text = tsiKeyText(key);
     const used = this.#used.get(text) ?? { key, users: new Map(), isHigh: this.#stuck.has(text) };
+    used.users.delete(user);
     used.users.set(user, level);
     used.isHigh ||= level === ACTIVATED;
     this.#used.set(text, used);
@@ -67,6 +68,11 @@ export class VdpTsis {
     if (used.users.size > 0) return this.#settle(used);
     this.#used.delete(text);
     return this.#letGo(key);
+  }
+
+  /** Whose the TSI is, by the keys of the VSIs; the last to ask last. */
+  usersOf(key: TsiKey): string[] {
+    return [...(this.#used.get(tsiKeyText(key))?.users.keys() ?? [])];
   }
 
   /** Nobody waits for the request any more: roll it back. */

@@ -1,4 +1,5 @@
-// The three roles together over their real sockets and protocols: an NVA, two agents, two tNVEs. Only the engines are stand-ins.
+// The three roles together over their real sockets and protocols: an NVA, two agents, two tNVEs, which ask by VDP or by RPC. Only the
+// engines are stand-ins; a wire between two of them carries what each injects to the other as a punt.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { Agent } from './agent/agent.js';
 import { Nva } from './nva/nva.js';
 import { FakeEngine } from './testing/fake-engine.js';
 import { silentLog } from './testing/silent.js';
+import { Wire } from './testing/wire.js';
 import { Tnve } from './tnve/tnve.js';
 
 const eventually = (check: () => unknown): Promise<unknown> => vi.waitFor(check, 8_000);
@@ -34,16 +36,27 @@ port = [{ name = "fabric0", driver = "net_ring", mtu = 1600 }, { name = "access0
 const TNVE = `
 node.name = "hvN"
 rpc.socket = "DIR/tnveN.sock"
-nve = { socket = "DIR/agentN.sock", link = "access0" }
-uplink.port = "uplink0"
 port = [{ name = "uplink0", driver = "net_ring" }]
 `;
+/** The two ways to ask the NVE; VDP names VNs by their VNIs, and does not tell their MTUs. */
+const PROTOCOLS = {
+  rpc: `
+nve = { socket = "DIR/agentN.sock", link = "access0" }
+uplink = { port = "uplink0", protocol = "rpc" }
+`,
+  vdp: `
+uplink.port = "uplink0"
+vn = [{ name = "blue", vni = 5001, mtu = 1400 }, { name = "red", vni = 5002 }, { name = "green", vni = 6000 }]
+`,
+} as const;
+type Protocol = keyof typeof PROTOCOLS;
 
 let directory = '';
 let nva: Nva;
 let nvaClient: HypervisorClient;
 const engines: FakeEngine[] = [];
 const hosts: { agent: Agent; tnve: Tnve; agentClient: HypervisorClient; tnveClient: HypervisorClient }[] = [];
+let protocol: Protocol = 'vdp';
 
 const fill = (text: string, n: number | string = ''): string =>
   text.replace(/N(?=[".0/]|00|09)/g, `${n}`).replaceAll('DIR', directory);
@@ -71,22 +84,25 @@ async function startHost(n: number): Promise<void> {
     makeNvaClient: (...args) => new NvaClient(...args),
     onFailure,
   });
-  const tnveConfig = unwrap(parseConfig('tnve', fill(TNVE, n), 'tnve.toml'));
+  const tnveConfig = unwrap(parseConfig('tnve', fill(TNVE + PROTOCOLS[protocol], n), 'tnve.toml'));
   const kernel = { check: () => undefined, bringUp: async () => undefined };
-  const tnve = await Tnve.start({ config: tnveConfig, engine: new FakeEngine(), log, kernel, onFailure });
+  const uplink = new FakeEngine();
+  // The agent's access link is its second port.
+  new Wire({ engine: uplink, port: 0 }, { engine, port: 1 });
+  const tnve = await Tnve.start({ config: tnveConfig, engine: uplink, log, kernel, onFailure });
   engines.push(engine);
   const agentClient = new HypervisorClient({ socket: agentConfig.rpc.socket });
   const tnveClient = new HypervisorClient({ socket: tnveConfig.rpc.socket });
   hosts.push({ agent, tnve, agentClient, tnveClient });
 }
 
-beforeEach(async () => {
+async function startAll(): Promise<void> {
   directory = mkdtempSync(join(tmpdir(), 'splitnve-roles-'));
   nva = await startNva();
   nvaClient = new HypervisorClient({ socket: join(directory, 'nva.sock') });
   await startHost(1);
   await startHost(2);
-});
+}
 afterEach(async () => {
   nvaClient.close();
   for (const { agent, tnve, agentClient, tnveClient } of hosts.splice(0)) {
@@ -118,17 +134,27 @@ const fdb = async (n: number): Promise<string[]> =>
     )
     .sort();
 
-describe('nva, agents and tNVEs together', () => {
+/** What the agents call a TSI. */
+const seen = (vn: keyof typeof VNIS, n: number): string =>
+  protocol === 'rpc' ? `${vn}-${n}` : `${vn}-${n}/${VNIS[vn]}`;
+const VNIS = { blue: 5001, red: 5002, green: 6000 };
+
+describe.each(['vdp', 'rpc'] as const)('nva, agents and tNVEs together, by %s', (by) => {
+  beforeEach(() => {
+    protocol = by;
+    return startAll();
+  });
+
   it('learn each other, and forget each other', async () => {
     for (const vn of ['blue', 'red'])
       for (const n of [1, 2])
         await expect(attach(vn, n)).resolves.toMatchObject({ state: 'activated', mtu: vn === 'blue' ? 1400 : 1500 });
     await eventually(async () =>
       expect(await fdb(1)).toEqual([
-        `blue ${mac(1)} here blue-1`,
-        `blue ${mac(2)} nve2 5001 blue-2`,
-        `red ${mac(1)} here red-1`,
-        `red ${mac(2)} nve2 5002 red-2`,
+        `blue ${mac(1)} here ${seen('blue', 1)}`,
+        `blue ${mac(2)} nve2 5001 ${seen('blue', 2)}`,
+        `red ${mac(1)} here ${seen('red', 1)}`,
+        `red ${mac(2)} nve2 5002 ${seen('red', 2)}`,
       ]),
     );
     expect(await hosts[0]!.agentClient.show('vn')).toMatchObject([
@@ -154,15 +180,24 @@ describe('nva, agents and tNVEs together', () => {
   });
 
   it('refuse what the NVA refuses, with its words', async () => {
-    await expect(hosts[0]!.tnveClient.attach({ ...attachment('blue', 1), vn: 'nowhere' })).rejects.toMatchObject({
-      code: 'NVE-NVA-001',
-    });
-    await expect(hosts[0]!.tnveClient.attach({ ...attachment('blue', 1), tsi: 'stranger' })).rejects.toMatchObject({
-      code: 'NVE-NVA-002',
-    });
+    // VDP has an error code, where RPC has the NVA's own words: 5, invalid VID, GroupID or MAC; HARD, unless it may pass.
+    const refusal = (code: string, isHard: boolean) =>
+      protocol === 'rpc'
+        ? { code }
+        : {
+            code: 'NVE-VDP-006',
+            message: expect.stringMatching(isHard ? /with error 5 .*HARD/ : /with error 5 (?!.*HARD)/),
+            hint: expect.stringContaining('the NVA knows the VNI'),
+          };
+    const unknown = { ...attachment('blue', 1), vn: protocol === 'rpc' ? 'nowhere' : 'vni:9999' };
+    await expect(hosts[0]!.tnveClient.attach(unknown)).rejects.toMatchObject(refusal('NVE-NVA-001', true));
+    const stranger = { ...attachment('blue', 1), tsi: 'stranger' };
+    await expect(hosts[0]!.tnveClient.attach(stranger)).rejects.toMatchObject(refusal('NVE-NVA-002', true));
     await attach('blue', 1);
     const thief = hosts[1]!.tnveClient.attach({ ...attachment('blue', 2), macs: [mac(1)] });
-    await expect(thief).rejects.toMatchObject({ code: 'NVE-NVA-003', message: expect.stringContaining('blue-1') });
+    await expect(thief).rejects.toMatchObject(refusal('NVE-NVA-003', false));
+    expect(await hosts[0]!.tnveClient.list()).toMatchObject([{ tsi: 'blue-1' }]);
+    expect(await hosts[1]!.tnveClient.list()).toEqual([]);
   });
 
   it('drop a deleted VN everywhere, and take up the one that comes again', async () => {
@@ -170,19 +205,19 @@ describe('nva, agents and tNVEs together', () => {
     await attach('blue', 2);
     await attach('red', 1);
     await nvaClient.deleteVn('blue');
-    await eventually(async () => expect(await fdb(1)).toEqual([`red ${mac(1)} here red-1`]));
+    await eventually(async () => expect(await fdb(1)).toEqual([`red ${mac(1)} here ${seen('red', 1)}`]));
     await eventually(async () => expect(await fdb(2)).toEqual([]));
     const again = await nvaClient.addVn({ name: 'blue', vni: 5001, mtu: 1300 });
     expect(again.id).not.toBe(5001);
     await eventually(async () =>
       expect(await fdb(1)).toEqual([
-        `blue ${mac(1)} here blue-1`,
-        `blue ${mac(2)} nve2 5001 blue-2`,
-        `red ${mac(1)} here red-1`,
+        `blue ${mac(1)} here ${seen('blue', 1)}`,
+        `blue ${mac(2)} nve2 5001 ${seen('blue', 2)}`,
+        `red ${mac(1)} here ${seen('red', 1)}`,
       ]),
     );
     expect(await hosts[0]!.tnveClient.list()).toMatchObject([
-      { tsi: 'blue-1', state: 'activated', mtu: 1300 },
+      { tsi: 'blue-1', state: 'activated', mtu: protocol === 'rpc' ? 1300 : 1400 },
       { tsi: 'red-1' },
     ]);
   });
@@ -193,10 +228,13 @@ describe('nva, agents and tNVEs together', () => {
     const { link: _, ...moving } = attachment('blue', 1);
     await hosts[1]!.tnveClient.attach({ ...moving, link: { kind: 'net_tap', iface: 'moved', netns: null } });
     await eventually(async () => expect(await hosts[0]!.agentClient.list()).toEqual([]));
-    expect(await fdb(2)).toEqual([`blue ${mac(1)} here blue-1`, `blue ${mac(2)} here blue-2`]);
+    expect(await fdb(2)).toEqual([`blue ${mac(1)} here ${seen('blue', 1)}`, `blue ${mac(2)} here ${seen('blue', 2)}`]);
     await eventually(async () =>
       expect(await hosts[0]!.tnveClient.list()).toMatchObject([
-        { state: 'authorizing', cause: expect.stringContaining('moved to NVE nve2') },
+        {
+          state: 'authorizing',
+          cause: expect.stringContaining(protocol === 'rpc' ? 'moved to NVE nve2' : 'with HARD'),
+        },
       ]),
     );
     // The old host keeps its hands off.
@@ -212,16 +250,20 @@ describe('nva, agents and tNVEs together', () => {
     await eventually(async () => expect(await hosts[0]!.agentClient.show('nva')).toMatchObject([{ state: 'waiting' }]));
     expect(await fdb(1)).toHaveLength(2);
     // A new VN cannot be judged without the NVA.
-    await expect(attach('red', 1)).rejects.toMatchObject({ code: 'NVE-NNP-001' });
+    await expect(attach('red', 1)).rejects.toMatchObject(
+      protocol === 'rpc'
+        ? { code: 'NVE-NNP-001' }
+        : { code: 'NVE-VDP-006', message: expect.stringContaining('VSI Manager unreachable') },
+    );
     nva = await startNva();
     await eventually(async () =>
       expect(await nvaClient.listVns()).toMatchObject([{ vn: 'blue', hosts: [{}, {}] }, {}]),
     );
     await expect(attach('red', 1)).resolves.toMatchObject({ state: 'activated' });
     expect(await fdb(1)).toEqual([
-      `blue ${mac(1)} here blue-1`,
-      `blue ${mac(2)} nve2 5001 blue-2`,
-      `red ${mac(1)} here red-1`,
+      `blue ${mac(1)} here ${seen('blue', 1)}`,
+      `blue ${mac(2)} nve2 5001 ${seen('blue', 2)}`,
+      `red ${mac(1)} here ${seen('red', 1)}`,
     ]);
   });
 

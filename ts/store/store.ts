@@ -109,6 +109,7 @@ export class Store {
 
   async close(): Promise<void> {
     await this.#writing;
+    await this.#tables.meta.remove('owner');
     await this.#root.close();
   }
 

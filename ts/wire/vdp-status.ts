@@ -54,9 +54,13 @@ export function readResponseStatus(status: number): VdpResponseStatus {
   return { keep: (status & KEEP) !== 0, hard: (status & HARD) !== 0, code: status & CODE };
 }
 
-/** An unsolicited De-Associate has neither hint: 0. */
 export function requestStatus({ suspended = false, migrating = false }: Partial<VdpRequestStatus> = {}): number {
   return (suspended ? SUSPENDED : 0) | (migrating ? MIGRATING : 0);
+}
+
+/** Of a De-Associate that the bridge sends on its own: no response, so Req/Ack is 0. With HARD it says: do not ask again. */
+export function unsolicitedStatus({ hard = false }: Partial<Pick<VdpResponseStatus, 'hard'>> = {}): number {
+  return hard ? HARD : 0;
 }
 
 /** Success without arguments. */

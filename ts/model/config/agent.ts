@@ -1,6 +1,8 @@
 // The configuration of `splitnve agent`, the NVE.
 
 import { z } from 'zod';
+import { authorizationSection } from './authorization.js';
+import { cdcpSection, channelFields } from './channels.js';
 import { engineSection, evbSection, logSection, nodeSection, portsSection } from './common.js';
 import {
   endpointField,
@@ -13,6 +15,7 @@ import {
 } from './fields.js';
 import { remoteRpcSection } from './rpc.js';
 import { tenantTagsField, vlanFields } from './tagging.js';
+import { vdpSection } from './vdp.js';
 
 export const agentConfig = z
   .strictObject({
@@ -75,6 +78,7 @@ export const agentConfig = z
             .describe(
               'The VN of VSIs whose VDP filter carries no GroupID (formats 1 and 2); without it they are refused.',
             ),
+          ...channelFields,
           reflective_relay: z
             .boolean()
             .default(false)
@@ -92,6 +96,9 @@ export const agentConfig = z
       .max(63, 'at most 63 access links')
       .describe('The access links.'),
     evb: evbSection,
+    cdcp: cdcpSection,
+    vdp: vdpSection,
+    authorization: authorizationSection,
     store: z
       .strictObject({
         path: pathField

@@ -55,6 +55,7 @@ driver = "net_af_xdp"
 iface = "uplink0"
 [uplink]
 port = "uplink0"
+protocol = "rpc"
 [nve]
 socket = "/run/splitnve/agent1.sock"
 link = "access0"
@@ -112,7 +113,7 @@ describe('parseConfig', () => {
       change(AGENT, '[underlay]', '[underlya]'),
       [
         'f.toml:1:1: underlay: expected a table, got nothing',
-        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access_domain, access, evb, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
+        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access_domain, access, evb, cdcp, vdp, authorization, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
       ],
     ],
     [
@@ -165,6 +166,21 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '[[access]]\nport = "access0"', '[[access]]\nport = "fabric0"'),
       ['f.toml:20:8: access[0].port: expected another port than underlay.port, got "fabric0"'],
+    ],
+    [
+      'S-channels: VDP that is off, another link of their name, limits, addresses',
+      'agent',
+      AGENT.replace(
+        'port = "access0"\n',
+        'port = "access0"\nscheme = "s-channel"\nvdp = false\nchannels = 167\nsvid_pool = "1-9"\necp_address = "02:00:00:00:00:01"\n[[access]]\nport = "access0.101"\n',
+      ).replace('name = "fabric0"', 'name = "access0.101"\ndriver = "net_ring"\n[[port]]\nname = "fabric0"'),
+      [
+        'f.toml:25:7: access[0].vdp: expected true: under scheme "s-channel" CDCP makes the channels, got false',
+        'f.toml:26:12: access[0].channels: expected a whole number from 1 to 166, got 167',
+        'f.toml:27:13: access[0].svid_pool: expected VIDs from 2 to 4094 as ranges that rise, such as "2-4000" or "10,20-29", got "1-9"',
+        'f.toml:28:15: access[0].ecp_address: expected "nearest-customer-bridge", "unicast" or a group MAC address such as "01:80:c2:00:00:0e", got "02:00:00:00:00:01"',
+        'f.toml:30:8: access[1].port: expected another name than that of an S-channel of access0, got "access0.101"',
+      ],
     ],
     [
       'access domains: unknown ones, links with VIDs of their own, names of links',
@@ -244,6 +260,46 @@ describe('parseConfig', () => {
       ],
     ],
     [
+      'filter formats that cannot be',
+      'agent',
+      `${AGENT}[[vdp.filter_format]]
+code = 4
+fields = ["mac", "vid"]
+[[vdp.filter_format]]
+code = 5
+fields = ["group_id", "mac"]
+[[vdp.filter_format]]
+code = 5
+fields = ["vid", "ip"]
+`,
+      [
+        'f.toml:25:8: vdp.filter_format[0].code: expected a whole number from 5 to 255, got 4',
+        'f.toml:29:10: vdp.filter_format[1].fields: expected different fields out of "group_id", "mac", "ipv4" or "ipv6", and "vid", which is needed, got the list ["group_id","mac"]',
+        'f.toml:31:8: vdp.filter_format[2].code: expected another code than that of vdp.filter_format[1], got 5',
+        'f.toml:32:18: vdp.filter_format[2].fields[1]: expected "group_id" or "mac" or "ipv4" or "ipv6" or "vid", got "ip"',
+      ],
+    ],
+    [
+      'rules that cannot hold',
+      'agent',
+      `${AGENT}[authorization]
+mode = "local"
+[[authorization.rule]]
+verdict = "alow"
+link = "acces0"
+[[authorization.rule]]
+verdict = "deny"
+link = "access0.101"
+vsi_manager = "a name that is too long"
+`,
+      [
+        'f.toml:25:8: authorization.mode: expected "nva" or "both" where no [[authorization.vn]] says which VNs there are, got "local"',
+        'f.toml:27:11: authorization.rule[0].verdict: expected "allow" or "deny", got "alow"; did you mean "allow"?',
+        'f.toml:28:8: authorization.rule[0].link: expected an access link: access0, got "acces0"; did you mean "access0"?',
+        'f.toml:32:15: authorization.rule[1].vsi_manager: expected 1 to 16 printable characters, or 32 hexadecimal digits, got "a name that is too long"',
+      ],
+    ],
+    [
       'an empty list',
       'agent',
       change(AGENT, '["tcp:198.51.100.1:7890"]', '[]'),
@@ -278,7 +334,7 @@ describe('parseConfig', () => {
         'f.toml:1:1: listen: expected a table, got nothing',
         'f.toml:3:3: port: expected one of the keys node, log, listen, vn, nve, tsi, rpc, got the key "port"',
         'f.toml:7:2: uplink: expected one of the keys node, log, listen, vn, nve, tsi, rpc, got the key "uplink"',
-        'f.toml:9:1: nve: expected a list, got a table',
+        'f.toml:10:1: nve: expected a list, got a table',
       ],
     ],
     [
@@ -303,7 +359,7 @@ describe('parseConfig', () => {
       'a socket path that is too long',
       'tnve',
       change(TNVE, '/run/splitnve/agent1.sock', `/${'x'.repeat(107)}`),
-      [`f.toml:10:10: nve.socket: expected an absolute path of at most 107 bytes, got "/${'x'.repeat(75)}...`],
+      [`f.toml:11:10: nve.socket: expected an absolute path of at most 107 bytes, got "/${'x'.repeat(75)}...`],
     ],
     [
       'an uplink that is no port',
@@ -311,6 +367,28 @@ describe('parseConfig', () => {
       change(TNVE, '[uplink]\nport = "uplink0"', '[uplink]\nport = 7'),
       [
         'f.toml:8:8: uplink.port: expected a name of 1 to 64 characters of "A-Z a-z 0-9 _ . : @ / -" that begins with a letter, digit or "_", got 7',
+      ],
+    ],
+    [
+      'what is missing for RPC',
+      'tnve',
+      change(TNVE, '[nve]\nsocket = "/run/splitnve/agent1.sock"\nlink = "access0"\n', ''),
+      ['f.toml:1:1: nve: expected socket and link, for uplink.protocol = "rpc", got nothing'],
+    ],
+    [
+      'VNs with a name or a VNI of another, or larger than the uplink',
+      'tnve',
+      `${change(TNVE, TNVE.slice(TNVE.indexOf('protocol')), '')}${[
+        ['blue', 5001, 1500],
+        ['red', 5001, 1501],
+        ['blue', 5002, 1400],
+      ]
+        .map(([name, vni, mtu]) => `[[vn]]\nname = "${name}"\nvni = ${vni}\nmtu = ${mtu}\n`)
+        .join('')}`,
+      [
+        'f.toml:15:7: vn[1].vni: expected another vni than that of vn[0], got 5001',
+        "f.toml:16:7: vn[1].mtu: expected at most 1500, the MTU of the uplink's port, got 1501",
+        'f.toml:18:8: vn[2].name: expected another name than that of vn[0], got "blue"',
       ],
     ],
     [
@@ -356,7 +434,7 @@ describe('parseConfig', () => {
 describe('configJsonSchema', () => {
   it('asks for what has no default, and forbids unknown keys', () => {
     expect(configJsonSchema('tnve')).toMatchObject({
-      required: ['node', 'port', 'uplink', 'nve'],
+      required: ['node', 'port', 'uplink'],
       additionalProperties: false,
     });
   });

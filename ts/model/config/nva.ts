@@ -6,7 +6,7 @@ import { logSection, nodeSection } from './common.js';
 import { endpointField, intField, ipv4Field, macField, nveIdField, tsiPatternField, vnNameField } from './fields.js';
 import { rpcSection } from './rpc.js';
 
-const vnSection = z
+export const vnSection = z
   .strictObject({
     name: vnNameField.describe('The name by which hypervisors ask for the VN.'),
     vni: intField(1, VNI_MAX)

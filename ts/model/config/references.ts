@@ -1,6 +1,7 @@
 // Rules between keys that no schema of one key can hold: names that must exist, names that must be unique. They work on the file as
 // it was parsed, also when other keys of it are wrong, so that every mistake is told at once.
 
+import { isLinkOf } from '../names.js';
 import type { Path } from './positions.js';
 import { type Complaint, describe, formatPath, valueAt } from './problems.js';
 import { closest } from './suggest.js';
@@ -19,10 +20,19 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
         ...checkPorts(root),
         ...checkPortName(root, ['underlay', 'port']),
         ...checkAccess(root),
+        ...uniqueAt(root, ['vdp', 'filter_format'], 'code'),
+        ...checkAuthorization(root),
         ...checkClients(root),
       ];
     case 'tnve':
-      return [...checkPorts(root), ...checkPortName(root, ['uplink', 'port'])];
+      return [
+        ...checkPorts(root),
+        ...checkPortName(root, ['uplink', 'port']),
+        ...checkProtocol(root),
+        ...unique(root, 'vn', 'name'),
+        ...unique(root, 'vn', 'vni'),
+        ...checkVnMtu(root),
+      ];
     case 'nva':
       return [
         ...unique(root, 'vn', 'name'),
@@ -34,20 +44,26 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
   }
 }
 
-function list(root: unknown, section: string): unknown[] {
-  const items = valueAt(root, [section]);
+function list(root: unknown, section: string | Path): unknown[] {
+  const items = valueAt(root, typeof section === 'string' ? [section] : section);
   return Array.isArray(items) ? items : [];
 }
 
 /** In `[[section]]`, no two may have the same `key`. */
 function unique(root: unknown, section: string, key: string): Complaint[] {
+  return uniqueAt(root, [section], key);
+}
+
+function uniqueAt(root: unknown, section: Path, key: string): Complaint[] {
   const first = new Map<unknown, number>();
   return list(root, section).flatMap((item, n) => {
     const value = valueAt(item, [key]);
     if (value === undefined) return [];
     const earlier = first.get(value);
     if (earlier !== undefined)
-      return [complain([section, n, key], `another ${key} than that of ${section}[${earlier}]`, value)];
+      return [
+        complain([...section, n, key], `another ${key} than that of ${formatPath([...section, earlier])}`, value),
+      ];
     first.set(value, n);
     return [];
   });
@@ -96,6 +112,24 @@ function checkPortName(root: unknown, path: Path): Complaint[] {
   ];
 }
 
+/** By RPC it must be said where the NVE listens. */
+function checkProtocol(root: unknown): Complaint[] {
+  if (valueAt(root, ['uplink', 'protocol']) !== 'rpc' || valueAt(root, ['nve']) !== undefined) return [];
+  return [{ path: ['nve'], at: 'parent', expected: 'socket and link, for uplink.protocol = "rpc"', got: 'nothing' }];
+}
+
+/** A VN's packets pass the uplink. */
+function checkVnMtu(root: unknown): Complaint[] {
+  const uplink = valueAt(root, ['uplink', 'port']);
+  const port = list(root, 'port').find((item) => valueAt(item, ['name']) === uplink);
+  const limit = valueAt(port, ['mtu']) ?? 1500;
+  return list(root, 'vn').flatMap((item, n) => {
+    const mtu = valueAt(item, ['mtu']);
+    if (typeof mtu !== 'number' || typeof limit !== 'number' || mtu <= limit) return [];
+    return [complain(['vn', n, 'mtu'], `at most ${limit}, the MTU of the uplink's port`, mtu)];
+  });
+}
+
 function checkAccess(root: unknown): Complaint[] {
   const underlay = valueAt(root, ['underlay', 'port']);
   const links = list(root, 'access').flatMap((item, n) => {
@@ -105,7 +139,29 @@ function checkAccess(root: unknown): Complaint[] {
       return [complain(path, `another port than ${formatPath(['underlay', 'port'])}`, name)];
     return checkPortName(root, path);
   });
-  return [...links, ...unique(root, 'access', 'port'), ...checkDomains(root)];
+  return [...links, ...unique(root, 'access', 'port'), ...checkChannels(root), ...checkDomains(root)];
+}
+
+/** S-channels are links `PORT.SVID`, and come by CDCP alone. */
+function checkChannels(root: unknown): Complaint[] {
+  const ports = namesIn(root, 'access', 'port');
+  return list(root, 'access').flatMap((item, n): Complaint[] => {
+    if (valueAt(item, ['scheme']) !== 's-channel') return [];
+    const port = valueAt(item, ['port']);
+    const other = ports.findIndex((name) => typeof port === 'string' && isChannelOf(port, name));
+    return [
+      ...(valueAt(item, ['vdp']) === false
+        ? [complain(['access', n, 'vdp'], 'true: under scheme "s-channel" CDCP makes the channels', false)]
+        : []),
+      ...(other < 0
+        ? []
+        : [complain(['access', other, 'port'], `another name than that of an S-channel of ${port}`, ports[other])]),
+    ];
+  });
+}
+
+function isChannelOf(port: string, name: string): boolean {
+  return name.startsWith(`${port}.`) && /^[0-9]+$/.test(name.slice(port.length + 1));
 }
 
 /** Access domains: their links are tagged in one way, and have no VIDs of their own. */
@@ -156,6 +212,31 @@ function checkReservations(root: unknown): Complaint[] {
         .map((one) => ({ ...one, path: [section, n, ...one.path] }));
     }),
   );
+}
+
+/** The agent's own policy: links that exist, VNs that can be told apart, and some if nobody else knows any. */
+function checkAuthorization(root: unknown): Complaint[] {
+  const vns: Path = ['authorization', 'vn'];
+  const mode = valueAt(root, ['authorization', 'mode']);
+  const none =
+    mode === 'local' && list(root, vns).length === 0
+      ? [
+          complain(
+            ['authorization', 'mode'],
+            '"nva" or "both" where no [[authorization.vn]] says which VNs there are',
+            mode,
+          ),
+        ]
+      : [];
+  const ports = list(root, 'access').map((item) => valueAt(item, ['port']));
+  const known = ports.filter((port) => typeof port === 'string');
+  const links = list(root, ['authorization', 'rule']).flatMap((item, n) => {
+    const link = valueAt(item, ['link']);
+    if (typeof link !== 'string' || known.some((port) => isLinkOf(link, port))) return [];
+    const expected = `an access link: ${known.join(', ')}`;
+    return [complain(['authorization', 'rule', n, 'link'], expected, link, closest(link, known))];
+  });
+  return [...none, ...links, ...['name', 'vni', 'id'].flatMap((key) => uniqueAt(root, vns, key))];
 }
 
 /** Of two rules for one client only the first would count. */

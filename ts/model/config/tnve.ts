@@ -1,8 +1,8 @@
 // The configuration of `splitnve tnve`, the hypervisor's side.
 
 import { z } from 'zod';
-import { engineSection, logSection, nodeSection, portsSection } from './common.js';
-import { linkNameField, socketField } from './fields.js';
+import { engineSection, evbSection, logSection, mtuField, nodeSection, portsSection } from './common.js';
+import { intField, linkNameField, socketField, vnNameField } from './fields.js';
 import { rpcSection } from './rpc.js';
 
 export const tnveConfig = z
@@ -12,7 +12,13 @@ export const tnveConfig = z
     engine: engineSection,
     port: portsSection,
     uplink: z
-      .strictObject({ port: linkNameField.describe('The [[port]] towards the NVE.') })
+      .strictObject({
+        port: linkNameField.describe('The [[port]] towards the NVE.'),
+        protocol: z
+          .enum(['vdp', 'rpc'])
+          .default('vdp')
+          .describe('How the NVE is asked: "vdp": on the link itself (LLDP, ECP, VDP); "rpc": over its RPC socket.'),
+      })
       .describe('The access link, seen from the hypervisor.'),
     nve: z
       .strictObject({
@@ -21,7 +27,22 @@ export const tnveConfig = z
           "The access link's name: what the agent calls the port at the other end of the uplink.",
         ),
       })
-      .describe('The NVE that serves this hypervisor.'),
+      .optional()
+      .describe('Where the NVE is asked by RPC; not read for VDP.'),
+    vn: z
+      .array(
+        z.strictObject({
+          name: vnNameField.describe('The name by which VMs are attached.'),
+          vni: intField(1, 16_777_215).describe('Its VNI, by which VDP knows it.'),
+          mtu: mtuField
+            .optional()
+            .describe("The tenants' IP MTU, which VDP does not tell; by default that of the uplink's port."),
+        }),
+      )
+      .max(4094)
+      .default([])
+      .describe('VNs by name, for VDP; others are named vni:NUMBER. Not read for RPC: the NVE knows the names itself.'),
+    evb: evbSection,
     rpc: rpcSection('tnve'),
   })
   .describe('splitnve tnve');

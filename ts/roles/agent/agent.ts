@@ -6,14 +6,17 @@ import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
 import { RpcServer } from '#hypervisor';
 import { type AgentConfig, type LinkName, type NveError, nveError, ok, toNveError, unwrap } from '#model';
-import { TagAllocator, TsiTable, vdpRules } from '#protocol';
+import { channelText, TagAllocator, TsiTable, type VdpChannel } from '#protocol';
 import type { Store } from '#store';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { AccessLinks } from './access/access-links.js';
-import { servedPort } from './access/served-port.js';
-import { AgentLinks, portLink } from './links.js';
+import { channelsOf, rememberChannel, servedPort } from './access/served-port.js';
+import { formatsOf, rulesOf } from './access/vdp-options.js';
+import { Authorization } from './authorization.js';
+import { AgentLinks, channelLink, portLink } from './links.js';
+import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { Restoration } from './restoration.js';
@@ -46,6 +49,7 @@ export class Agent {
   readonly #reconciler: Reconciler;
   readonly #vns: Vns;
   readonly #tsis: Tsis;
+  readonly #authorization: Authorization;
   readonly #access: AccessLinks;
   readonly #nva: NvaSide;
   readonly #restoration: Restoration;
@@ -79,6 +83,13 @@ export class Agent {
       viewOf: (vn) => this.#nva.view(vn),
       fault: parts.fault,
     });
+    this.#authorization = new Authorization({
+      policy: new LocalPolicy(config.authorization),
+      ask: async (effect) => this.#restoration.verdict(effect.key, await this.#nva.authorize(effect)),
+      isReturning: (key) => this.#restoration.isReturning(key),
+      vsiOf: (key) => this.#access.holderOf(key),
+      knownVn: (vn) => this.#vns.find(vn),
+    });
     const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
     this.#tsis = new Tsis(table, this.#tsiPorts(), log);
     this.#access = new AccessLinks({
@@ -86,11 +97,14 @@ export class Agent {
       log,
       node: config.node.name,
       evb: config.evb,
-      rules: vdpRules({ ports: Object.fromEntries(config.access.flatMap(({ port, vn }) => (vn ? [[port, vn]] : []))) }),
+      rules: rulesOf(config, (vsi, want) => this.#authorization.refusal(vsi, want)),
+      formats: formatsOf(config),
+      maxVsis: new Map(config.access.map(({ port, max_vsis }) => [port, max_vsis])),
+      portDownHoldMs: config.vdp.port_down_hold_ms,
       carrier: (link) => this.#linkChanged(link, true),
       ask: (command, answer) => this.#tsis.command(command, answer),
-      channelChanged: () => {},
-      remember: () => {},
+      channelChanged: (channel, isUp) => this.#channelChanged(channel, isUp),
+      remember: (port, assignment) => rememberChannel(parts.store, port, assignment),
       reflect: (link, on) => this.#vns.reflect(link, on),
     });
   }
@@ -128,7 +142,14 @@ export class Agent {
     this.#nva.start();
     this.#restoration.start();
     const served = config.access.filter(({ vdp }) => vdp);
-    await this.#access.start(new Map(served.map((access) => [this.#portOf(access.port), servedPort(access)])));
+    await this.#access.start(
+      new Map(
+        served.map((access) => [
+          this.#portOf(access.port),
+          servedPort(config, access, channelsOf(this.#parts.store, access.port)),
+        ]),
+      ),
+    );
     const { socket, tls } = config.rpc;
     const onProblem = (error: Error): void =>
       this.#log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);
@@ -148,6 +169,9 @@ export class Agent {
       }),
       onProblem,
     });
+    const { mode, rule } = config.authorization;
+    if (mode === 'nva' && rule.length > 0)
+      this.#log.warn({ component: 'agent', rules: rule.length }, 'authorization.mode is "nva": the rules are not used');
     const listen = tls && `${tls.listen.host} ${tls.listen.port}`;
     this.#log.info({ component: 'agent', socket, tls: listen, fault: this.#parts.fault }, 'ready');
   }
@@ -164,7 +188,7 @@ export class Agent {
 
   #tsiPorts(): TsiPorts {
     return {
-      authorize: async (effect) => this.#restoration.verdict(effect.key, await this.#nva.authorize(effect)),
+      authorize: (effect) => this.#authorization.authorize(effect),
       connectVn: (vn) => {
         this.#vns.connect(vn);
         void this.#nva.subscribe(vn.vn);
@@ -186,7 +210,7 @@ export class Agent {
       written: () => this.#parts.store?.written() ?? null,
       changed: (key, row, error, retry) => {
         const { tsi, link } = key;
-        if (row === null && error !== null) this.#access.ended(key, error);
+        if (row === null && error !== null) this.#access.ended(key, error, !retry);
         this.#rpc?.notify('tsi', { tsi, link, state: row?.state ?? null, cause: error?.message ?? null, retry });
       },
     };
@@ -203,7 +227,29 @@ export class Agent {
   #linkChanged(link: LinkName, up: boolean): void {
     this.#log.info({ component: 'port', port: link, up }, `port ${link} is ${up ? 'up' : 'down'}`);
     if (!this.#parts.config.access.some(({ port }) => port === link)) return;
-    this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
+    for (const one of this.#links.ofPort(this.#portOf(link))) this.#carrier(one, up);
     this.#access.linkChanged(this.#portOf(link), up);
+  }
+
+  #carrier(link: LinkName, up: boolean): void {
+    this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
+  }
+
+  /** An S-channel is a link of its own; when it goes, so do the TSIs on it. */
+  #channelChanged(channel: VdpChannel, isUp: boolean): void {
+    const { config } = this.#parts;
+    const { port, svid } = channel;
+    const access = config.access.find((one) => one.port === port);
+    const link = channelText(channel) as LinkName;
+    if (access === undefined || svid === null) return;
+    if (isUp) {
+      unwrap(this.#links.add(channelLink(config, access, this.#portOf(port), svid)));
+      this.#carrier(link, true);
+      this.#restoration.linkAdded(link);
+    } else {
+      this.#links.remove(link);
+      const text = `S-channel ${link} is gone`;
+      this.#tsis.dispatch({ type: 'revoke', scope: { link }, reason: text }, { text });
+    }
   }
 }

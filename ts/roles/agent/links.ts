@@ -45,6 +45,11 @@ export class AgentLinks {
     return link === undefined ? err(nveError('NVE-TSI-004', { link: name, known: [...this.#links.keys()] })) : ok(link);
   }
 
+  /** The links of a port: itself, and its S-channels. */
+  ofPort(port: PortId): LinkName[] {
+    return [...this.#links.values()].filter((link) => link.port === port).map(({ name }) => name);
+  }
+
   maxVsis(name: LinkName): number {
     return this.#links.get(name)?.maxVsis ?? 0;
   }

@@ -92,6 +92,12 @@ export class Restoration {
     return ok(association.vn);
   }
 
+  /** It is being asked for again, and no station has renewed it. */
+  isReturning(key: TsiKey): boolean {
+    const text = tsiKeyText(key);
+    return this.#unclaimed.has(text) && this.#asked.has(text);
+  }
+
   stop(): void {
     this.#stopped.abort();
     for (const timer of this.#timers) clearTimeout(timer);

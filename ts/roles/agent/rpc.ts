@@ -22,6 +22,16 @@ export interface RpcParts {
 export function rpcHandlers({ engine, node, names, tsis, access, nvaStatus, refusals }: RpcParts): Handlers {
   const show = showHandlers(engine, names);
 
+  /**
+   * What a station holds over VDP is the station's: VDP can tell it that the NVE de-associates, and nothing else (RFC 8394 appendix A),
+   * so whatever else changed here would not be what the station believes.
+   */
+  function refuseVdps({ tsi, link }: TsiKey, { method }: Call): void {
+    const holder = access.holderOf({ tsi, link });
+    if (holder !== null)
+      throw nveError('NVE-VDP-010', { tsi, link, vsi: holder.vsi, station: holder.peer.mac, method });
+  }
+
   async function associate(
     params: ParamsOf<'tsi.attach'>,
     upTo: 'associated' | 'activated',
@@ -31,10 +41,12 @@ export function rpcHandlers({ engine, node, names, tsis, access, nvaStatus, refu
     if (typeof link !== 'string')
       throw nveError('NVE-RPC-003', { method: call.method, problem: 'link: only a tNVE makes ports' });
     const key = { tsi, link };
+    refuseVdps(key, call);
     return rowOrFail(await tsis.request({ type: 'associate', key, vn, macs, ips, upTo }, call), key);
   }
 
   async function step(type: 'activate' | 'deactivate', key: TsiKey, call: Call): Promise<TsiListRow> {
+    refuseVdps(key, call);
     return rowOrFail(await tsis.request({ type, key }, call), key);
   }
 

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { NextHopId } from '#dataplane';
 import {
   err,
+  isVn,
   type LinkName,
   type MacAddr,
   type NveError,
@@ -17,6 +18,7 @@ import {
   tsiKeyText,
   type VnId,
   type VnInfo,
+  type VnRef,
 } from '#model';
 import type { VnView } from '#nva';
 import type { TsiEffect } from '#protocol';
@@ -66,6 +68,12 @@ export class Vns {
 
   get(vn: VnId): LocalVn | undefined {
     return this.#vns.get(vn)?.local;
+  }
+
+  /** The VN that is meant, if it is served here. */
+  find(ref: VnRef): VnInfo | null {
+    for (const { local } of this.#vns.values()) if (isVn(local.info, ref)) return local.info;
+    return null;
   }
 
   connect(info: VnInfo): void {

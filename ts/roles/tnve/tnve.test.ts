@@ -14,7 +14,7 @@ const CONFIG = `
 node.name = "hv1"
 rpc.socket = "DIR/tnve.sock"
 nve = { socket = "DIR/agent.sock", link = "access0" }
-uplink.port = "uplink0"
+uplink = { port = "uplink0", protocol = "rpc" }
 [[port]]
 name = "uplink0"
 driver = "net_ring"
@@ -177,7 +177,7 @@ describe('attach', () => {
     order.length = 0;
     await client.detach({ tsi: 'blue-1' });
     expect(order).toEqual(
-      ['deactivate blue-1', 'VapDel', 'VapDel', 'FdbDel', 'VnDel', 'PortDel', 'deassociate blue-1'].map((step) =>
+      ['VapDel', 'VapDel', 'FdbDel', 'VnDel', 'PortDel', 'deassociate blue-1'].map((step) =>
         step.endsWith('Del') ? expect.stringMatching(/Del$/) : step,
       ),
     );

@@ -1,26 +1,22 @@
-// `splitnve tnve`: the hypervisor's side. An attachment asks the agent first (which gives tag and MTU), then makes the tenant's port and
-// the switching here, then activates at the agent; a detachment goes the same way back, and a failure rolls back what was done. It
-// asks again when the agent comes back or has ended a TSI that may be asked for again.
+// `splitnve tnve`: the hypervisor's side. An attachment asks the NVE first (which gives the tag), then makes the tenant's port and
+// the switching here, then activates at the NVE; a detachment goes the same way back, and a failure rolls back what was done. It
+// asks again when the NVE comes back or has ended a TSI that may be asked for again. How the NVE is asked is the negotiator's business.
 
 import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
-import {
-  type Call,
-  type Handlers,
-  HypervisorClient,
-  type NewPort,
-  type ParamsOf,
-  RpcServer,
-  type TopicData,
-  type TsiListRow,
-} from '#hypervisor';
+import { type Call, type Handlers, type NewPort, type ParamsOf, RpcServer, type TsiListRow } from '#hypervisor';
 import { formatTag, type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
 import type { Kernel } from './kernel.js';
+import type { Change, Grant, Negotiator } from './negotiator.js';
 import { KeyedQueue } from './queue.js';
+import { Retries } from './retries.js';
+import { RpcNegotiator } from './rpc-negotiator.js';
 import { Switching } from './switching.js';
 import { rowOf, type TnveTsi } from './tsi.js';
+import { VdpLink } from './vdp-link.js';
+import { VdpNegotiator } from './vdp-negotiator.js';
 
 export interface TnveParts {
   readonly config: TnveConfig;
@@ -33,23 +29,21 @@ export interface TnveParts {
 
 type AttachParams = Omit<ParamsOf<'tsi.attach'>, 'link'> & { readonly newPort: NewPort };
 
-/** What a roll-back or a leave may take at the agent. */
+/** What a roll-back, a leave or another try may take at the NVE. */
 const CLEANUP_MS = 5_000;
-const RETRY_FIRST_MS = 1_000;
-const RETRY_MAX_MS = 30_000;
 
 export class Tnve {
   readonly #parts: TnveParts;
   readonly #log: Logger;
-  readonly #agent: HypervisorClient;
   readonly #reconciler: Reconciler;
   readonly #switching: Switching;
   readonly #queue = new KeyedQueue<TsiId>();
   readonly #making = new KeyedQueue<string>();
   readonly #tsis = new Map<TsiId, TnveTsi>();
-  /** Detached here while the agent was away: it still has to hear of it. */
+  /** Detached here while the NVE was away: it still has to hear of it. */
   readonly #toLeave = new Set<TsiId>();
-  readonly #retries = new Map<TsiId, { timer: NodeJS.Timeout; delay: number }>();
+  readonly #retries = new Retries<TsiId>((id) => this.#tryAgain(id));
+  readonly #negotiator: Negotiator;
   #rpc: RpcServer | undefined;
   #closed = false;
 
@@ -59,10 +53,10 @@ export class Tnve {
     this.#log = log;
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
     this.#switching = new Switching(this.#reconciler, config);
-    this.#agent = new HypervisorClient({ socket: config.nve.socket, client: config.node.name });
+    this.#negotiator = negotiatorOf(parts, this.#switching);
   }
 
-  /** Resolves when the uplink is up and the RPC is served; the agent may come later. */
+  /** Resolves when the uplink is up and the RPC is served; the NVE may come later. */
   static async start(parts: TnveParts): Promise<Tnve> {
     const tnve = new Tnve(parts);
     try {
@@ -82,15 +76,11 @@ export class Tnve {
       if (event.kind === 'poller_failed')
         this.#parts.onFailure(nveError('NVE-ENG-000', { reason: `poller ${event.poller}: ${event.message}` }));
     });
-    this.#agent.on('connected', ({ name }) => this.#agentCame(name));
-    this.#agent.on('disconnected', (error) => {
-      this.#log.warn(
-        { component: 'agent', cause: error.code },
-        `the agent is away, switching goes on: ${error.message}`,
-      );
+    await this.#negotiator.start({
+      available: (nve) => this.#nveCame(nve),
+      away: (cause) => this.#log.warn({ component: 'nve', cause }, `the NVE is away, switching goes on: ${cause}`),
+      changed: (change) => this.#nveChanged(change),
     });
-    this.#agent.on('tsi', (data) => this.#agentChanged(data));
-    this.#agent.start();
     const { socket } = config.rpc;
     const onProblem = (error: Error): void =>
       this.#log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);
@@ -104,18 +94,17 @@ export class Tnve {
     this.#log.info({ component: 'tnve', socket }, 'ready');
   }
 
-  /** Takes the TSIs away from the agent, if it is there; their ports go with the engine. */
+  /** Takes the TSIs away from the NVE, if it is there; their ports go with the engine. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { timer } of this.#retries.values()) clearTimeout(timer);
+    this.#retries.close();
     await this.#rpc?.close();
     await this.#queue.idle();
-    const { link } = this.#parts.config.nve;
     const leaving = [...this.#tsis.keys(), ...this.#toLeave].map((tsi) =>
-      this.#agent.deassociate({ tsi, link }, { deadlineMs: CLEANUP_MS }),
+      this.#negotiator.deassociate(tsi, { deadlineMs: CLEANUP_MS }),
     );
     await Promise.allSettled(leaving);
-    this.#agent.close();
+    this.#negotiator.close();
     await this.#reconciler.stop();
   }
 
@@ -129,6 +118,7 @@ export class Tnve {
       },
       nveOf: () => null,
     };
+    const shown = showHandlers(this.#parts.engine, names);
     return {
       'tsi.attach': ({ link, ...params }, call) => {
         if (typeof link === 'string')
@@ -136,16 +126,21 @@ export class Tnve {
             method: 'tsi.attach',
             problem: 'link: a tNVE needs a port to make: {kind, iface, netns}',
           });
-        return this.#queue.run(params.tsi, () => this.#attach({ ...params, newPort: link }, call));
+        const vn = this.#negotiator.vnName(params.vn);
+        return this.#queue.run(params.tsi, () => this.#attach({ ...params, vn, newPort: link }, call));
       },
       'tsi.detach': ({ tsi }) => this.#queue.run(tsi, () => this.#detach(tsi)),
       'tsi.list': () => [...this.#tsis.values()].map((tsi) => this.#row(tsi)),
-      ...showHandlers(this.#parts.engine, names),
+      ...shown,
+      'show.drops': async (params, call) => {
+        const { rows } = await shown['show.drops'](params, call);
+        return { rows: [...rows, ...this.#negotiator.drops()], cursor: null };
+      },
     };
   }
 
   #row(tsi: TnveTsi): TsiListRow {
-    return rowOf(tsi, this.#parts.config.nve.link);
+    return rowOf(tsi, this.#negotiator.link);
   }
 
   // Attach and detach
@@ -179,7 +174,6 @@ export class Tnve {
   }
 
   async #attachNew(params: AttachParams, { signal, deadlineMs }: Call): Promise<TsiListRow> {
-    const { link } = this.#parts.config.nve;
     const until = Date.now() + deadlineMs;
     const left = () => ({ deadlineMs: Math.max(1, until - Date.now()) });
     const undo: (() => Promise<void> | void)[] = [];
@@ -188,21 +182,13 @@ export class Tnve {
     const numbers = this.#switching.reserve(newPort.iface);
     undo.push(() => this.#switching.unreserve(numbers.port));
     try {
-      const row = await this.#agent.associate({ ...asked, link }, left()).catch((caught: unknown) => {
-        // Without a connection nothing can have begun there.
-        if (toNveError(caught).code !== 'NVE-RPC-001') undo.push(() => this.#leave(id));
-        throw caught;
-      });
       undo.push(() => this.#leave(id));
-      if (row.tag === null || row.mtu === null)
-        throw nveError('NVE-WIRE-003', { at: 'tsi.associate', got: 'no tag or no MTU', expected: 'both' });
+      const grant = await this.#negotiator.associate({ ...asked, tag: null }, left());
       const tsi: TnveTsi = {
         ...asked,
         newPort,
         ...numbers,
-        state: row.state,
-        tag: row.tag,
-        mtu: row.mtu,
+        ...grant,
         forwards: false,
         cause: null,
         ended: false,
@@ -221,7 +207,7 @@ export class Tnve {
       await this.#switching.forward(tsi);
 
       signal.throwIfAborted();
-      this.#update(tsi, await this.#agent.activate({ tsi: id, link }, left()));
+      update(tsi, await this.#negotiator.activate(id, left()));
       this.#tsis.set(id, tsi);
       this.#toLeave.delete(id);
       this.#log.info(
@@ -262,10 +248,8 @@ export class Tnve {
   async #detach(id: TsiId): Promise<Record<string, never>> {
     const tsi = this.#tsis.get(id);
     if (tsi === undefined) return {};
-    this.#cancelRetry(id);
-    const { link } = this.#parts.config.nve;
-    // An agent that is away is told later (`#leave`): the tenant's port goes in any case.
-    await this.#agent.deactivate({ tsi: id, link }, { deadlineMs: CLEANUP_MS }).catch(() => undefined);
+    this.#retries.cancel(id);
+    // First here: afterwards its tag may be another VN's.
     await this.#switching.stop(tsi);
     await this.#switching.removePort(tsi);
     this.#switching.unreserve(tsi.port);
@@ -278,82 +262,78 @@ export class Tnve {
     return {};
   }
 
-  /** De-associates at the agent; now, or as soon as it is back. */
+  /** De-associates at the NVE; now, or as soon as it is back. */
   async #leave(tsi: TsiId): Promise<void> {
-    const { link } = this.#parts.config.nve;
     this.#toLeave.add(tsi);
     try {
-      await this.#agent.deassociate({ tsi, link }, { deadlineMs: CLEANUP_MS });
+      await this.#negotiator.deassociate(tsi, { deadlineMs: CLEANUP_MS });
       this.#toLeave.delete(tsi);
     } catch (caught) {
       const error = toNveError(caught);
       this.#log.warn(
-        { component: 'agent', tsi, cause: error.code },
-        `TSI ${tsi} is still associated at the agent: ${error.message}`,
+        { component: 'nve', tsi, cause: error.code },
+        `TSI ${tsi} may still be associated at the NVE: ${error.message}`,
       );
     }
   }
 
-  // The agent
+  // The NVE
 
-  #agentCame(name: string): void {
-    this.#log.info({ component: 'agent', agent: name }, 'connected to the agent');
+  #nveCame(nve: string): void {
+    this.#log.info({ component: 'nve', nve }, 'the NVE is there');
     for (const id of this.#toLeave) {
       void this.#queue.run(id, async () => {
         if (this.#toLeave.has(id) && !this.#tsis.has(id)) await this.#leave(id);
       });
     }
-    for (const tsi of this.#tsis.values()) if (!tsi.ended) this.#tryAgain(tsi, RETRY_FIRST_MS);
+    for (const tsi of this.#tsis.values()) {
+      if (tsi.ended) continue;
+      this.#retries.cancel(tsi.tsi);
+      this.#tryAgain(tsi.tsi);
+    }
   }
 
-  #agentChanged({ tsi: id, link, state, cause, retry }: TopicData<'tsi'>): void {
+  #nveChanged({ tsi: id, state, cause, retry }: Change): void {
     const tsi = this.#tsis.get(id);
-    if (tsi === undefined || link !== this.#parts.config.nve.link) return;
+    if (tsi === undefined) return;
     this.#log.warn(
       { component: 'tsi', tsi: id, vn: tsi.vn, from: tsi.state, to: state ?? 'init', cause },
-      `TSI ${id}: changed by the agent`,
+      `TSI ${id}: changed at the NVE`,
     );
     void this.#queue.run(id, async () => {
       if (this.#tsis.get(id) !== tsi) return;
       tsi.cause = cause;
-      if (state !== null) {
-        tsi.state = state === 'activated' ? 'activated' : 'associated';
-        return;
-      }
-      tsi.state = 'authorizing';
-      tsi.ended = !retry;
-      // Its tag may soon be another VN's.
-      await this.#switching.stop(tsi);
-      if (retry) this.#retryLater(tsi, RETRY_FIRST_MS);
+      tsi.state = state ?? 'authorizing';
+      tsi.ended = state === null && !retry;
+      if (state === null) await this.#switching.stop(tsi);
+      if (retry) this.#retries.schedule(id);
     });
   }
 
-  #tryAgain(tsi: TnveTsi, delay: number): void {
-    this.#cancelRetry(tsi.tsi);
+  #tryAgain(id: TsiId): void {
     void this.#queue
-      .run(tsi.tsi, async () => {
-        if (this.#tsis.get(tsi.tsi) === tsi && !this.#closed) await this.#associateAgain(tsi, CLEANUP_MS);
+      .run(id, async () => {
+        const tsi = this.#tsis.get(id);
+        if (tsi !== undefined && !tsi.ended && !this.#closed) await this.#associateAgain(tsi, CLEANUP_MS);
       })
       .catch((caught: unknown) => {
         const error = toNveError(caught);
         this.#log.warn(
-          { component: 'tsi', tsi: tsi.tsi, vn: tsi.vn, cause: error.code },
-          `TSI ${tsi.tsi} is not associated: ${error.message}`,
+          { component: 'tsi', tsi: id, cause: error.code },
+          `TSI ${id} is not associated: ${error.message}`,
         );
-        this.#retryLater(tsi, delay);
+        if (this.#tsis.has(id) && !this.#closed) this.#retries.schedule(id);
       });
   }
 
-  /** Asks the agent anew for what is attached here already; the tag may be another one afterwards. */
+  /** Asks the NVE anew for what is attached here already; the tag may be another one afterwards. */
   async #associateAgain(tsi: TnveTsi, deadlineMs: number): Promise<void> {
-    const { link } = this.#parts.config.nve;
-    const { tsi: id, vn, macs, ips } = tsi;
+    const { tsi: id, vn } = tsi;
     try {
-      const row = await this.#agent.associate({ tsi: id, vn, macs: [...macs], ips: [...ips], link }, { deadlineMs });
-      this.#update(tsi, row);
+      update(tsi, await this.#negotiator.associate(tsi, { deadlineMs }));
       await this.#switching.forward(tsi);
-      this.#update(tsi, await this.#agent.activate({ tsi: id, link }, { deadlineMs }));
-      this.#cancelRetry(id);
+      update(tsi, await this.#negotiator.activate(id, { deadlineMs }));
+      this.#retries.cancel(id);
       this.#log.info(
         { component: 'tsi', tsi: id, vn, tag: formatTag(tsi.tag), to: tsi.state },
         `TSI ${id}: associated again`,
@@ -369,25 +349,18 @@ export class Tnve {
       throw error;
     }
   }
+}
 
-  #update(tsi: TnveTsi, { state, tag, mtu, cause }: TsiListRow): void {
-    tsi.state = state;
-    tsi.tag = tag ?? tsi.tag;
-    tsi.mtu = mtu ?? tsi.mtu;
-    tsi.cause = cause;
-  }
+function negotiatorOf({ config, engine, log }: TnveParts, switching: Switching): Negotiator {
+  const { node, uplink, nve, evb } = config;
+  // The configuration's check asks for [nve] when the protocol is RPC.
+  if (uplink.protocol === 'rpc' && nve !== undefined) return new RpcNegotiator({ ...nve, node: node.name });
+  const port = switching.ports.id(uplink.port) ?? 0;
+  return new VdpNegotiator(config, new VdpLink({ engine, log, node: node.name, name: uplink.port, port, evb }));
+}
 
-  #retryLater(tsi: TnveTsi, delay: number): void {
-    if (this.#closed || this.#tsis.get(tsi.tsi) !== tsi) return;
-    this.#cancelRetry(tsi.tsi);
-    const timer = setTimeout(() => this.#tryAgain(tsi, Math.min(delay * 2, RETRY_MAX_MS)), delay);
-    this.#retries.set(tsi.tsi, { timer, delay });
-  }
-
-  #cancelRetry(id: TsiId): void {
-    clearTimeout(this.#retries.get(id)?.timer);
-    this.#retries.delete(id);
-  }
+function update(tsi: TnveTsi, grant: Grant): void {
+  Object.assign(tsi, grant, { cause: null });
 }
 
 function isSame(tsi: TnveTsi, { vn, macs, newPort }: AttachParams): boolean {

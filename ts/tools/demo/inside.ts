@@ -89,7 +89,7 @@ async function setUp(lab: Lab): Promise<void> {
   await startRoles(processes, options.fault);
   await sessionsUp();
 
-  screen.section('Tenants: attached to their VNs by name');
+  screen.section('Tenants: attached to their VNs by name; the tNVEs negotiate the tags by VDP on their uplinks');
   await checkNothingYet(lab);
   for (const tenant of TENANTS) await must(attachLine(tenant));
   await must(addressLine(TENANTS));

@@ -1,6 +1,6 @@
 // The network of the demo, as shell lines. It is the one that the files of firmware-config/generic-vm are written for.
 //
-//   hv1 ──access── nve1 ──┐                ┌── nve2 ──access── hv2        access links: veth, all traffic VLAN-tagged
+//   hv1 ──access── nve1 ──┐                ┌── nve2 ──access── hv2        access links: veth; VDP, and tagged tenants' frames
 //                         ├── fabric (br0) ┤                              fabric: a bridge, 192.0.2.0/24, MTU 1600
 //   mgmt (br0: the NVA)   └── rogue ───────┘                              mgmt: a bridge, 198.51.100.0/24
 //

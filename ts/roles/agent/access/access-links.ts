@@ -5,7 +5,15 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Engine, PortId, PortRow, Punt } from '#dataplane';
-import type { LinkName, NveError, Result, TsiKey, TsiRow } from '#model';
+import {
+  AGENT_DROP_REASONS,
+  type AgentDropReason,
+  type LinkName,
+  type NveError,
+  type Result,
+  type TsiKey,
+  type TsiRow,
+} from '#model';
 import {
   AccessPort,
   type AccessPortOptions,
@@ -13,6 +21,7 @@ import {
   channelText,
   Deadlines,
   type EvbParameters,
+  type FilterFormats,
   peerText,
   type TsiCommand,
   VdpBridge,
@@ -21,6 +30,7 @@ import {
   type VdpChannel,
   type VdpMappingRules,
   type VdpVsiRow,
+  type VsiHolder,
 } from '#protocol';
 import { Alarm } from '../../engine/alarm.js';
 import { Outbox } from '../../engine/outbox.js';
@@ -34,6 +44,11 @@ export interface AccessLinksOptions {
   readonly node: string;
   readonly evb: EvbParameters;
   readonly rules: VdpMappingRules;
+  readonly formats: FilterFormats;
+  /** VSIs at most, by their port. */
+  readonly maxVsis: ReadonlyMap<LinkName, number>;
+  /** How long associations outlive the carrier of their port, in milliseconds; absent: one keep-alive interval. */
+  readonly portDownHoldMs?: number | undefined;
   /** A link has a carrier of which no event has told yet: to be handled as that event, at once. */
   readonly carrier: (link: LinkName) => void;
   /** Asks the TSI life cycle; `answer` is called later, never from inside. */
@@ -53,7 +68,7 @@ const VDP = 'vdp';
 interface Link {
   readonly name: LinkName;
   readonly port: AccessPort;
-  readonly drops: Map<string, number>;
+  readonly drops: Map<AgentDropReason, number>;
   isUp: boolean;
 }
 
@@ -76,13 +91,15 @@ export class AccessLinks {
   constructor(options: AccessLinksOptions) {
     this.#options = options;
     this.#log = options.log.child({ component: 'vdp' });
-    this.#vdp = new VdpBridge({ rules: options.rules, parameters: options.evb, firstRequest: FIRST_REQUEST });
+    const { rules, formats, evb: parameters, maxVsis: maxOnPort, portDownHoldMs = null } = options;
+    const firstRequest = FIRST_REQUEST;
+    this.#vdp = new VdpBridge({ rules, formats, parameters, maxOnPort, portDownHoldMs, firstRequest });
     this.#outbox = new Outbox(options.engine, (port, error) => this.#dropped(port, 'not_sent', error));
   }
 
   /** Begins to serve these ports; each must be in the engine. */
   async start(served: ReadonlyMap<PortId, ServedPort>): Promise<void> {
-    const { engine, node, evb } = this.#options;
+    const { engine, node, evb, formats } = this.#options;
     for (const { port: id, mac, linkUp } of await engine.dump('ports')) {
       const settings = served.get(id);
       if (settings === undefined) continue;
@@ -93,6 +110,7 @@ export class AccessLinks {
         mac,
         node,
         evb,
+        formats,
         firstSequence: () => randomInt(1, 65_536),
         hasVsis: (svid, peer) => this.#vdp.hasVsis({ port: name, svid, mac: peer }),
       });
@@ -134,9 +152,14 @@ export class AccessLinks {
     this.#handle({ type: up ? 'portUp' : 'portDown', port: link.name });
   }
 
-  /** The NVE has ended a TSI, or an operator has: a VSI that has it is de-associated. */
-  ended(key: TsiKey, error: NveError): void {
-    queueMicrotask(() => this.#handle({ type: 'tsiEnded', key, error }));
+  /** The NVE has ended a TSI, or an operator has: a VSI that has it is de-associated. `final`: it moved, and is not to be asked for again. */
+  ended(key: TsiKey, error: NveError, final = false): void {
+    queueMicrotask(() => this.#handle({ type: 'tsiEnded', key, error, final }));
+  }
+
+  /** The VSI that has the TSI, or asks for it; null: VDP has nothing to do with it. */
+  holderOf(key: TsiKey): VsiHolder | null {
+    return this.#vdp.holderOf(key);
   }
 
   /** How long a station on the link may be silent, in milliseconds, as far as is known by now. */
@@ -148,10 +171,11 @@ export class AccessLinks {
     return this.#vdp.rows();
   }
 
-  /** What was dropped here, besides the engine's own drops. */
-  drops(): { port: LinkName; reason: string; packets: number }[] {
+  /** What was dropped here, besides the engine's own drops: each reason of each port. */
+  drops(): { port: LinkName; reason: AgentDropReason; packets: number }[] {
+    const reasons = Object.keys(AGENT_DROP_REASONS) as AgentDropReason[];
     return [...this.#links.values()].flatMap(({ name, drops }) =>
-      [...drops].map(([reason, packets]) => ({ port: name, reason, packets })),
+      reasons.map((reason) => ({ port: name, reason, packets: drops.get(reason) ?? 0 })),
     );
   }
 
@@ -248,7 +272,7 @@ export class AccessLinks {
     return undefined;
   }
 
-  #dropped(id: PortId, reason: string, error: NveError | null): void {
+  #dropped(id: PortId, reason: AgentDropReason, error: NveError | null): void {
     const link = this.#links.get(id);
     if (link === undefined) return;
     link.drops.set(reason, (link.drops.get(reason) ?? 0) + 1);

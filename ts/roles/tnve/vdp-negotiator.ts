@@ -1,0 +1,188 @@
+// Negotiates by VDP on the uplink (RFC 8394 section 2): associate is Pre-Associate with resource reservation, activate is Associate,
+// de-associate is De-Associate; between them the station's machines keep alive what is held. A VN is named by its VNI, and the MTU, which VDP
+// does not tell, comes from the configuration.
+
+import { createHash } from 'node:crypto';
+import {
+  type LinkName,
+  type Mtu,
+  NO_HINTS,
+  type NveError,
+  nveError,
+  parseVni,
+  type TnveConfig,
+  type TsiId,
+  toNveError,
+  unwrap,
+  type Vid,
+  type Vni,
+  type VnName,
+  vidOfTag,
+} from '#model';
+import {
+  type StationAssociation,
+  type StationVsi,
+  stationVsiOf,
+  type VsiId,
+  vsiIdOf,
+  vsiKey,
+  vsiText,
+} from '#protocol';
+import type { Grant, Negotiator, NegotiatorHandlers, Wish, Within } from './negotiator.js';
+import type { VdpLink } from './vdp-link.js';
+
+interface Known {
+  readonly tsi: TsiId;
+  readonly vsi: StationVsi;
+  readonly vid: Vid;
+  readonly mtu: Mtu;
+  state: Grant['state'];
+}
+
+/** As `vn` of an attachment: a VN without a name here. */
+const BY_NUMBER = /^vni:([0-9]{1,8})$/;
+/** Invalid VID, GroupID or MAC (IEEE 802.1Q table 41-3). */
+const INVALID_VALUE = 5;
+
+export class VdpNegotiator implements Negotiator {
+  readonly link: LinkName;
+  readonly #channel: VdpLink;
+  readonly #vns: TnveConfig['vn'];
+  readonly #mtu: Mtu;
+  /** What the bridge holds for us. */
+  readonly #known = new Map<TsiId, Known>();
+  /** By VSI: whose it is, from the first request on. */
+  readonly #owners = new Map<string, TsiId>();
+
+  constructor(config: TnveConfig, channel: VdpLink) {
+    const { uplink, port, vn } = config;
+    this.link = uplink.port;
+    this.#channel = channel;
+    this.#vns = vn;
+    this.#mtu = (port.find(({ name }) => name === uplink.port)?.mtu ?? 1500) as Mtu;
+  }
+
+  vnName(vn: VnName): VnName {
+    const vni = this.#vniOf(vn);
+    return this.#vns.find((known) => known.vni === vni)?.name ?? vn;
+  }
+
+  async start(handlers: NegotiatorHandlers): Promise<void> {
+    await this.#channel.start({
+      bridge: (bridge) => {
+        if (bridge === null) handlers.away(nveError('NVE-VDP-020', { uplink: this.link }).message);
+        else handlers.available(bridge.mac);
+      },
+      ended: (vsi, error, retry) => this.#ended(handlers, vsi, error, retry),
+    });
+  }
+
+  async associate(wish: Wish, within: Within): Promise<Grant> {
+    const until = Date.now() + within.deadlineMs;
+    const { tsi, vn, macs, ips } = wish;
+    const vni = this.#vniOf(vn);
+    const id = idOf(tsi);
+    const holder = this.#owners.get(vsiKey(id)) ?? tsi;
+    if (holder !== tsi) throw nveError('NVE-VDP-023', { tsi, vsi: vsiText(id), holder });
+    const vsiOf = (vid: Vid | null) => unwrap(stationVsiOf({ tsi, vni, macs, ips, vid }, id));
+    const wished = wish.tag === null ? null : vidOfTag(wish.tag);
+    const first = vsiOf(wished);
+    const known = this.#known.get(tsi);
+    if (known !== undefined && isSame(known.vsi, first)) return grantOf(known);
+    await this.#ready(within.deadlineMs);
+    this.#owners.set(vsiKey(id), tsi);
+    const ask = (vsi: StationVsi): Promise<StationAssociation> =>
+      this.#channel.associate('preAssociateRr', vsi, NO_HINTS, Math.max(1, until - Date.now()));
+    const granted = await ask(first).catch((caught: unknown) => {
+      if (wished === null || !isAboutVid(toNveError(caught))) throw caught;
+      return ask(vsiOf(null));
+    });
+    const [vid] = granted.vids;
+    if (vid === undefined || granted.vids.some((other) => other !== vid)) {
+      void this.#channel.deAssociate(id, within.deadlineMs).catch(() => undefined);
+      throw nveError('NVE-VDP-008', { vsi: vsiText(id), field: 'VID for each MAC of one VN' });
+    }
+    const mtu = this.#vns.find((one) => one.vni === vni)?.mtu ?? this.#mtu;
+    const now: Known = { tsi, vsi: vsiOf(vid), vid, mtu: mtu as Mtu, state: 'associated' };
+    this.#known.set(tsi, now);
+    return grantOf(now);
+  }
+
+  async activate(tsi: TsiId, { deadlineMs }: Within): Promise<Grant> {
+    const known = this.#known.get(tsi);
+    if (known === undefined) throw nveError('NVE-TSI-001', { tsi, link: this.link });
+    if (known.state !== 'activated') {
+      await this.#channel.associate('associate', known.vsi, NO_HINTS, deadlineMs);
+      known.state = 'activated';
+    }
+    return grantOf(known);
+  }
+
+  async deassociate(tsi: TsiId, { deadlineMs }: Within): Promise<void> {
+    const id = idOf(tsi);
+    if (this.#owners.get(vsiKey(id)) !== tsi) return;
+    this.#forget(tsi, id);
+    const isAway = this.#channel.bridge === null;
+    const done = this.#channel.deAssociate(id, deadlineMs);
+    if (!isAway) return done;
+    // Nobody hears it: the bridge's toutKeepAlive frees what it holds. The machine forgets it all the same.
+    void done.catch(() => undefined);
+    throw nveError('NVE-VDP-020', { uplink: this.link });
+  }
+
+  drops() {
+    return this.#channel.drops();
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+
+  /** Throws NVE-VDP-020 or -021. */
+  async #ready(deadlineMs: number): Promise<void> {
+    const bridge = await this.#channel.heard(deadlineMs);
+    if (!bridge.groupId) throw nveError('NVE-VDP-021', { bridge: bridge.mac, uplink: this.link });
+  }
+
+  #ended(handlers: NegotiatorHandlers, vsi: VsiId, error: NveError, retry: boolean): void {
+    const tsi = this.#owners.get(vsiKey(vsi));
+    const known = tsi === undefined ? undefined : this.#known.get(tsi);
+    if (known === undefined) return;
+    this.#forget(known.tsi, vsi);
+    // Without an answer the NVE is away or slow: what was agreed may still stand there. Any other end is its word.
+    const state = error.retryable ? known.state : null;
+    handlers.changed({ tsi: known.tsi, state, cause: `${error.code}: ${error.message}`, retry });
+  }
+
+  #forget(tsi: TsiId, vsi: VsiId): void {
+    this.#known.delete(tsi);
+    this.#owners.delete(vsiKey(vsi));
+  }
+
+  /** Throws NVE-VDP-022. */
+  #vniOf(vn: VnName): Vni {
+    const known = this.#vns.find(({ name }) => name === vn);
+    const vni = parseVni(known?.vni ?? BY_NUMBER.exec(vn)?.[1]);
+    if (!vni.ok) throw nveError('NVE-VDP-022', { vn });
+    return vni.value;
+  }
+}
+
+function idOf(tsi: TsiId): VsiId {
+  return vsiIdOf(tsi, (octets) => createHash('sha1').update(octets).digest());
+}
+
+function grantOf({ state, vid, mtu }: Known): Grant {
+  return { state, tag: { kind: 'c-tag', vid }, mtu };
+}
+
+/** A refusal that may have been about the VID: after a restart of the NVE it may be another VN's. */
+function isAboutVid({ code, context }: NveError): boolean {
+  return code === 'NVE-VDP-005' || (code === 'NVE-VDP-006' && context['code'] === INVALID_VALUE);
+}
+
+function isSame(a: StationVsi, b: StationVsi): boolean {
+  const text = ({ entries, qualifiers }: StationVsi): string =>
+    JSON.stringify([entries.map(({ groupId, mac }) => [groupId, mac]), qualifiers]);
+  return text(a) === text(b);
+}
