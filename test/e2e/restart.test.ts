@@ -9,8 +9,9 @@ import { Lab } from '../lib/lab.js';
 import { Lldpad } from '../lib/lldpad.js';
 import type { Namespace } from '../lib/namespace.js';
 import { ping } from '../lib/ping.js';
+import { vidOf } from '../lib/role.js';
 import { cTag } from '../lib/tag-relay.js';
-import { FAR, TwoNves, VNS, vidOf } from '../lib/two-nves.js';
+import { FAR, TwoNves, VNS } from '../lib/two-nves.js';
 
 const why = obstacle(
   ...['lldpad', 'lldptool', 'vdptool', 'ip', 'ethtool', 'ping', 'python3', 'tcpdump'],

@@ -2,22 +2,21 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { TsiListRow } from '#hypervisor';
+import type { ShowDropsRow, ShowFdbRow, TsiListRow } from '#hypervisor';
 import { must } from './command.js';
 import type { Namespace } from './namespace.js';
 import { Program } from './program.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 /** What each role says when it can be used. */
-const READY = { nva: '"ready"', agent: 'connected to the NVA' } as const;
+const READY = { nva: '"ready"', agent: 'connected to the NVA', tnve: '"ready"' } as const;
+
+/** The VID by which the VN of a TSI is told on its link. */
+export function vidOf(row: TsiListRow | undefined): number | undefined {
+  return row?.tag?.kind === 'c-tag' || row?.tag?.kind === 's-tag' ? row.tag.vid : undefined;
+}
 
 export type RoleName = keyof typeof READY;
-
-export interface Drops {
-  readonly port: string;
-  readonly reason: string;
-  readonly packets: number;
-}
 
 export class Role {
   readonly namespace: Namespace;
@@ -54,11 +53,15 @@ export class Role {
     return JSON.parse(await this.cli('tsi list --json')) as TsiListRow[];
   }
 
-  async drops(): Promise<Drops[]> {
-    return JSON.parse(await this.cli('show drops --json')) as Drops[];
+  async fdb(): Promise<ShowFdbRow[]> {
+    return JSON.parse(await this.cli('show fdb --json')) as ShowFdbRow[];
   }
 
-  /** Resident memory in MiB, without what DPDK's memory and the shared rings are. */
+  async drops(): Promise<ShowDropsRow[]> {
+    return JSON.parse(await this.cli('show drops --json')) as ShowDropsRow[];
+  }
+
+  /** Memory of its own in MiB, DPDK's included: what it takes for its ports does not grow with what it serves. */
   get memoryMb(): number {
     const kib = /RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${this.program.pid}/status`, 'utf8'))?.[1];
     return Math.round(Number(kib) / 1024);

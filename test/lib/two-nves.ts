@@ -5,11 +5,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Tag, vidOfTag } from '#model';
+import type { Tag } from '#model';
 import type { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
 import { Role } from './role.js';
-import { cTag, type RelayEnd, type RelayTag, TagRelay } from './tag-relay.js';
+import { cTag, type RelayEnd, type RelayTag, sTag, TagRelay } from './tag-relay.js';
 
 export interface TwoNvesOptions {
   /** The [[access]] of the near agent, and whatever else it needs. */
@@ -86,13 +86,13 @@ export class TwoNves {
     this.#farHost = host;
   }
 
-  /** Attaches a tenant at the far NVE, over its RPC; it is in a namespace of its own. */
-  async farTenant(vn: VnName): Promise<Namespace> {
+  /** Attaches a tenant at the far NVE, over its RPC; it is in a namespace of its own. `own`: tags that its frames have themselves. */
+  async farTenant(vn: VnName, ...own: RelayTag[]): Promise<Namespace> {
     const host = this.#farHost;
     if (host === undefined) throw new Error('the far NVE is not started');
     await this.far.cli(`tsi attach far-${vn} --vn ${vn} --mac ${FAR.mac} --link access0`);
     const row = (await this.far.tsis()).find(({ tsi }) => tsi === `far-${vn}`);
-    return this.tenant(`far ${vn}`, { namespace: host, iface: 'v0' }, FAR, cTag(vidOf(row) ?? 0));
+    return this.tenant(`far ${vn}`, { namespace: host, iface: 'v0' }, FAR, relayTag(row?.tag), ...own);
   }
 
   /** A tenant with a kernel's IP stack, whose frames travel on the link under these tags. */
@@ -112,6 +112,12 @@ export class TwoNves {
     await this.relay.join(link, { namespace: link.namespace, iface }, ...tags);
     return space;
   }
+}
+
+function relayTag(tag: Tag | null | undefined): RelayTag {
+  if (tag?.kind === 'c-tag') return cTag(tag.vid);
+  if (tag?.kind === 's-tag') return sTag(tag.vid);
+  throw new Error(`no relay for ${JSON.stringify(tag)}`);
 }
 
 function nvaToml(nnp: string): string {
@@ -136,9 +142,4 @@ port = [
   { name = "access0", driver = "net_af_xdp", iface = "access0" },
 ]
 ${rest}`;
-}
-
-/** The VID that a TSI's VN has on its link. */
-export function vidOf(row: { readonly tag: Tag | null } | undefined): number | undefined {
-  return row?.tag ? (vidOfTag(row.tag) ?? undefined) : undefined;
 }

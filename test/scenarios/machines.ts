@@ -62,7 +62,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     state: (machine: LldpAgent) => machine.status(),
     phase: (machine: LldpAgent) => machine.status().state,
     phases: ['down', 'fast', 'slow'],
-    events: ['up', 'down', 'stop', 'tlvs', 'received', 'tick'],
+    events: ['up', 'down', 'stop', 'tlvs', 'repeat', 'received', 'tick'],
   },
   'evb-bridge': {
     create: (options: EvbBridgeOptions) => new EvbBridge(options),

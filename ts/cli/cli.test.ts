@@ -113,7 +113,7 @@ describe('--help', () => {
     const { code, out, err } = await cli(`${name} --help`);
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain(`Usage: splitnve ${name}`);
-    const isGroup = ['show', 'tsi', 'vn'].includes(name);
+    const isGroup = ['show', 'tsi', 'vdp', 'vn'].includes(name);
     if (!isGroup) expect(out).toMatch(/\nExamples:\n {2}\S/);
   });
 

@@ -7,6 +7,7 @@ import { registerInject } from './commands/inject.js';
 import { registerAgent, registerNva, registerTnve } from './commands/roles.js';
 import { registerShow } from './commands/show.js';
 import { registerTsi } from './commands/tsi.js';
+import { registerVdp } from './commands/vdp.js';
 import { registerVn } from './commands/vn.js';
 import { failureOf } from './errors.js';
 import { EXIT_CODES, examples } from './help.js';
@@ -29,6 +30,7 @@ export function makeProgram(io: Io, setExitCode: (code: number) => void = () => 
   registerNva(program, io);
   registerShow(program, io);
   registerTsi(program, io);
+  registerVdp(program, io);
   registerVn(program, io);
   registerInject(program, io);
   registerDemo(program, setExitCode);

@@ -147,6 +147,20 @@ describe('apply', () => {
 });
 
 describe('dump', () => {
+  it('gives a cursor back with its MAC as the integer that the engine takes', async () => {
+    const asked: string[] = [];
+    const { made } = addon({
+      dump: async (bytes) => {
+        asked.push(Buffer.from(bytes).toString('hex'));
+        return pack([[], asked.length === 1 ? [1, 0x02_00_00_00_00_01] : null]);
+      },
+    });
+    const engine = await openEmbedded(OPTIONS, made);
+    await engine.dump('fdb');
+    // MessagePack's float would be cb.
+    expect(asked[1]).toMatch(/92(01|d3|cf)[0-9a-f]*(cf|d3)0000020000000001/);
+  });
+
   it('follows the cursor to the end', async () => {
     const requests: unknown[] = [];
     const { made } = addon({

@@ -103,7 +103,7 @@ class EmbeddedEngine implements Engine {
   }
 
   async page<K extends DumpKind>(kind: K, cursor: unknown, limit: number): Promise<Page<DumpRows[K]>> {
-    const answer = await this.#call((native) => native.dump(pack([kind, cursor, limit])));
+    const answer = await this.#call((native) => native.dump(pack([kind, exact(cursor), limit])));
     return decodeDump(kind, unpack(answer));
   }
 
@@ -166,6 +166,12 @@ class EmbeddedEngine implements Engine {
       throw nativeError(caught);
     }
   }
+}
+
+/** A cursor as the engine gave it: it holds MACs as integers, and above 2^32 a number would be packed as a float. */
+function exact(cursor: unknown): unknown {
+  if (Array.isArray(cursor)) return cursor.map(exact);
+  return typeof cursor === 'number' && Number.isSafeInteger(cursor) ? BigInt(cursor) : cursor;
 }
 
 /** The addon's `Error` with `code` and `context` as an `NveError`; anything else as an internal error. */

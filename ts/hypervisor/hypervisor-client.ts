@@ -11,6 +11,7 @@ import type {
   ShowNvaRow,
   ShowPortsRow,
   ShowVapRow,
+  ShowVdpRow,
   ShowVnRow,
   TsiListRow,
   VnListRow,
@@ -42,6 +43,7 @@ export interface ShowRows {
   drops: ShowDropsRow;
   ports: ShowPortsRow;
   nva: ShowNvaRow;
+  vdp: ShowVdpRow;
 }
 
 type Listeners = { [E in keyof HypervisorEvents]: Set<(event: HypervisorEvents[E]) => void> };

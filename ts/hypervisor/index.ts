@@ -15,6 +15,7 @@ export type {
   ShowNvaRow,
   ShowPortsRow,
   ShowVapRow,
+  ShowVdpRow,
   ShowVnRow,
   TsiListRow,
   VnListRow,

@@ -19,6 +19,7 @@ import {
   ShowNvaRow,
   ShowPortsRow,
   ShowVapRow,
+  ShowVdpRow,
   ShowVnRow,
   TsiListRow,
   VnListRow,
@@ -103,6 +104,7 @@ export const METHODS = {
   'show.fdb': { params: paged, result: page(ShowFdbRow) },
   'show.drops': { params: paged, result: page(ShowDropsRow) },
   'show.ports': { params: paged, result: page(ShowPortsRow) },
+  'show.vdp': { params: paged, result: page(ShowVdpRow) },
   'show.nva': { params: paged, result: page(ShowNvaRow) },
   inject: {
     params: z.strictObject({

@@ -88,6 +88,42 @@ export const ShowNvaRow = z.object({
   error: text.nullable(),
 });
 
+/** A VSI that a station holds over VDP, or asks for. */
+export const ShowVdpRow = z.object({
+  link: text,
+  station: MacAddrSchema,
+  vsi: text,
+  /** Of the VM, where the station tells them. */
+  vm: text.nullable(),
+  vm_uuid: text.nullable(),
+  /** Of VDP's bridge machine: `processing`, `associated`, `reprocessing`, `releasing`. */
+  state: text,
+  /** What holds: `preAssociate`, `preAssociateRr`, `associate`; null: nothing yet. */
+  command: text.nullable(),
+  /** 16 octets in hexadecimal. */
+  manager: text.nullable(),
+  vsi_type: count.nullable(),
+  vsi_type_version: count.nullable(),
+  filter_format: count.nullable(),
+  macs: z.array(MacAddrSchema),
+  tsis: z.array(
+    z.object({
+      tsi: TsiIdSchema,
+      vn: VnNameSchema.nullable(),
+      tag: TagSchema.nullable(),
+      ips: z.array(IpAddrSchema),
+    }),
+  ),
+  suspended: z.boolean(),
+  migrating: z.boolean(),
+  /** Since the station was heard last. */
+  age_ms: count,
+  /** What EVB has agreed with the station. */
+  evb: z.object({ retries: count, rte: count, rwd: count, rka: count }),
+  /** Why the last command was refused. */
+  error: text.nullable(),
+});
+
 export const VnListRow = z.object({
   vn: VnNameSchema,
   id: count,
@@ -105,4 +141,5 @@ export type ShowFdbRow = z.output<typeof ShowFdbRow>;
 export type ShowDropsRow = z.output<typeof ShowDropsRow>;
 export type ShowPortsRow = z.output<typeof ShowPortsRow>;
 export type ShowNvaRow = z.output<typeof ShowNvaRow>;
+export type ShowVdpRow = z.output<typeof ShowVdpRow>;
 export type VnListRow = z.output<typeof VnListRow>;

@@ -123,6 +123,9 @@ export class AccessCdcp {
         else this.#outputs.dropped('unsendable', tlvs.error);
         break;
       }
+      case 'repeat':
+        this.#toLldp({ type: 'repeat' }, now);
+        break;
       case 'channelUp':
       case 'channelDown': {
         // The machines give 2 to 4094 only.

@@ -30,6 +30,8 @@ export type CdcpEvent =
 export type CdcpEffect =
   /** What LLDP sends from now on, at once; null: no CDCP TLV. */
   | { readonly type: 'advertise'; readonly tlv: CdcpTlv | null }
+  /** At a station: the bridge has forgotten its channels, as after a restart. LLDP repeats what it says at once. */
+  | { readonly type: 'repeat' }
   | { readonly type: 'channelUp'; readonly scid: number; readonly svid: number }
   | { readonly type: 'channelDown'; readonly scid: number; readonly svid: number }
   /** At a bridge: keep it over a restart; `CdcpBridgeOptions.remembered` gives it back. */
@@ -53,4 +55,5 @@ export interface CdcpAssignment {
 /** `holding`: the neighbour is lost, its channels stay for the grace time. */
 export type CdcpState = 'down' | 'notRunning' | 'running' | 'holding';
 
-export const CDCP_DEFAULTS = { stationBit: 1, peerRole: 'tolerant', channels: 167, graceMs: 30_000 } as const;
+/** The grace time is longer than the interval of LLDP: a peer that restarted hears of its neighbour within it. */
+export const CDCP_DEFAULTS = { stationBit: 1, peerRole: 'tolerant', channels: 167, graceMs: 60_000 } as const;

@@ -172,10 +172,16 @@ export class CdcpPort {
     this.#peer = { ...peer, bit: tlv.role };
     const { channels, pairs, isHeld } = this.#side.running(peer.id, tlv, this.#channels);
     const wanted = new Set(channels.map(({ scid }) => scid));
+    let isForgotten = false;
     for (const scid of this.#channels.keys()) {
       if (wanted.has(scid) || !isHeld(scid)) this.#held.delete(scid);
-      else if (!this.#held.has(scid)) this.#held.set(scid, now + this.#options.graceMs);
+      else if (!this.#held.has(scid)) {
+        this.#held.set(scid, now + this.#options.graceMs);
+        isForgotten = true;
+      }
     }
+    // Nothing of ours has changed, so LLDP would say it at its next interval only.
+    if (isForgotten && this.#side.role === 'station') this.effects.push({ type: 'repeat' });
     for (const [scid, until] of this.#held) if (now >= until) this.#held.delete(scid);
     // The default channel counts. What is wanted now goes before what is held.
     let excess = 1 + channels.length + this.#held.size - this.#options.channels;

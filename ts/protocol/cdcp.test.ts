@@ -33,6 +33,8 @@ const text = (effect: CdcpEffect): string => {
       return `up ${effect.scid}:${effect.svid}`;
     case 'channelDown':
       return `down ${effect.scid}:${effect.svid}`;
+    case 'repeat':
+      return 'repeat';
     case 'remember':
       return `remember ${effect.assignment.scid}:${effect.assignment.svid}`;
     case 'refused':
@@ -150,7 +152,7 @@ describe('CDCP station, every state with every event', () => {
     running: {
       ...quiet('running'),
       down: [['advertise none'], 'holding'],
-      'other list': [[], 'running'],
+      'other list': [['repeat'], 'running'],
       'no TLV': [[], 'holding'],
       'no S-component': [end, 'notRunning'],
       gone: [[], 'holding'],
@@ -160,7 +162,7 @@ describe('CDCP station, every state with every event', () => {
       ...quiet('holding'),
       down: [['advertise none'], 'holding'],
       peer: [[], 'running'],
-      'other list': [[], 'running'],
+      'other list': [['repeat'], 'running'],
       'no S-component': [end, 'notRunning'],
       'tick after the grace': [end, 'notRunning'],
     },

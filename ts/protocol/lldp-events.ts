@@ -30,6 +30,8 @@ export type LldpEvent =
   | { readonly type: 'stop' }
   /** What to send after the TTL from now on; sent at once when it differs. */
   | { readonly type: 'tlvs'; readonly tlvs: readonly LldpTlv[] }
+  /** To be sent at once though nothing has changed: a neighbour has lost it. */
+  | { readonly type: 'repeat' }
   | { readonly type: 'received'; readonly src: MacAddr; readonly pdu: Lldpdu }
   | { readonly type: 'tick' };
 

@@ -63,6 +63,9 @@ export class LldpAgent {
       case 'tlvs':
         this.#change(event.tlvs, now);
         break;
+      case 'repeat':
+        this.#now(now);
+        break;
       case 'received':
         this.#received(event.src, event.pdu, now);
         break;
@@ -115,8 +118,12 @@ export class LldpAgent {
   #change(tlvs: readonly LldpTlv[], now: number): void {
     if (JSON.stringify(tlvs) === JSON.stringify(this.#tlvs)) return;
     this.#tlvs = tlvs;
+    this.#now(now);
+  }
+
+  /** A change is sent at once (clause 9.2), and takes nothing away from a fast start. */
+  #now(now: number): void {
     if (this.#state === 'down') return;
-    // A change is sent at once (clause 9.2), and takes nothing away from a fast start.
     if (this.#send(now) && this.#state === 'slow') this.#next = now + this.#options.intervalMs;
   }
 

@@ -6,6 +6,7 @@
  */
 import type { AgentDropReason, LinkName, MacAddr, NveError, Result, TsiHints } from '#model';
 import { GROUP_ADDRESSES } from '#wire';
+import type { PeerAddress } from './access-channel.js';
 import { AccessPort } from './access-port.js';
 import type { EvbParameters } from './evb-events.js';
 import type { RequestId } from './tsi-events.js';
@@ -49,6 +50,8 @@ export interface StationPortOptions {
   readonly evb: EvbParameters;
   /** 1 to 65535, random. */
   readonly firstSequence: number;
+  /** By default at the nearest customer bridge address. */
+  readonly address?: PeerAddress;
 }
 
 export class StationPort {
@@ -69,7 +72,7 @@ export class StationPort {
         ...options,
         firstSequence: () => options.firstSequence,
         reflectiveRelay: false,
-        address: { group: GROUP_ADDRESSES.nearestCustomerBridge },
+        address: options.address ?? { group: GROUP_ADDRESSES.nearestCustomerBridge },
         cdcp: null,
         hasVsis: (_, mac) => mac === this.#bridge?.mac,
       },

@@ -4,7 +4,7 @@ import { type IpAddr, type LinkName, type MacAddr, type TsiId, unwrap, type Vid,
 import { associationsOf, decodeVdp, encodeVdp } from '#wire';
 import { stationVsiOf, vsiIdOf } from './station-vsi.js';
 import { vsiText } from './vdp-events.js';
-import { ciscoName, vdpRules, wantsOf } from './vdp-mapping.js';
+import { ciscoVm, vdpRules, wantsOf } from './vdp-mapping.js';
 
 const sha1 = (octets: Uint8Array): Uint8Array => createHash('sha1').update(octets).digest();
 const idOf = (tsi: string) => vsiIdOf(tsi as TsiId, sha1);
@@ -29,7 +29,7 @@ function atNve(tsi: string, macs: MacAddr[], ips: IpAddr[], vid: number | null =
   } as const;
   const pdu = unwrap(decodeVdp(unwrap(encodeVdp({ managerId, tlvs: [association, ...qualifiers] }))));
   const [qualified] = associationsOf(pdu);
-  return { wants: unwrap(wantsOf(qualified!, PEER, managerId, vdpRules())), name: ciscoName(qualified!) };
+  return { wants: unwrap(wantsOf(qualified!, PEER, managerId, vdpRules())), name: ciscoVm(qualified!)?.name ?? null };
 }
 
 describe('the VSIID of a TSI', () => {

@@ -116,6 +116,7 @@ export class TsiTable {
   }
 
   #dispatch(event: TsiEvent): void {
+    if ('request' in event && 'key' in event) this.#out.asked(event.request, event.key);
     switch (event.type) {
       case 'associate':
         this.#associate(event);
@@ -248,18 +249,15 @@ export class TsiTable {
   }
 
   #expire(request: RequestId, error: NveError): void {
-    for (const record of this.#records.values()) {
-      const queued = record.after.findIndex((event) => event.request === request);
-      if (queued >= 0) {
-        record.after.splice(queued, 1);
-        this.#out.answer(request, err(error));
-        return;
-      }
-      if (record.waiters.some((waiter) => waiter.request === request)) {
-        this.#touched.add(record);
-        this.#machine.expire(record, request, error);
-        return;
-      }
+    const key = this.#out.subject(request);
+    const record = key === undefined ? undefined : this.#find(key);
+    if (record === undefined) return;
+    const queued = record.after.findIndex((event) => event.request === request);
+    if (queued >= 0) {
+      record.after.splice(queued, 1);
+      this.#out.answer(request, err(error));
+    } else if (record.waiters.some((waiter) => waiter.request === request)) {
+      this.#machine.expire(record, request, error);
     }
   }
 

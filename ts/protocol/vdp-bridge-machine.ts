@@ -27,7 +27,7 @@ import type { RequestId } from './tsi-events.js';
 import { ASSOCIATED } from './tsi-record.js';
 import { commandText, type Held, hintsOf, type Job, levelOfCommand, type VsiRecord } from './vdp-bridge-record.js';
 import type { VdpBridgeState } from './vdp-events.js';
-import { ciscoIps, ciscoName, type TsiWant, vidsOf } from './vdp-mapping.js';
+import { ciscoIps, ciscoVm, type TsiWant, vidsOf } from './vdp-mapping.js';
 import { filterVids, isSameFilter, withVids } from './vdp-replies.js';
 import { refusalOf } from './vdp-status-of.js';
 import type { VdpTsis } from './vdp-tsis.js';
@@ -58,7 +58,9 @@ export class VdpBridgeMachine {
     const { association } = qualified;
     record.heardAt = now;
     record.downAt = null;
-    record.name = ciscoName(qualified) ?? record.name;
+    const vm = ciscoVm(qualified);
+    record.name = vm?.name ?? record.name;
+    record.vmUuid = vm?.uuid ?? record.vmUuid;
     const isDeAssociate = association.command === 'deAssociate';
     switch (record.state) {
       case 'init':
@@ -351,6 +353,7 @@ export class VdpBridgeMachine {
   #to(record: VsiRecord, state: VdpBridgeState, cause: string, error: NveError | null): void {
     const from = record.state;
     record.state = state;
+    if (error !== null || state === 'associated') record.error = error;
     this.#host.log(record, from, cause, error);
   }
 }

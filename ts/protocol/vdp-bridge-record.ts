@@ -1,6 +1,6 @@
 /** One VSI as the bridge keeps it: its state, the association that holds, the command at work. Only data. */
 
-import type { IpAddr, TsiHints, TsiKey, Vid } from '#model';
+import type { IpAddr, NveError, TsiHints, TsiKey, Vid } from '#model';
 import { type Hex, type QualifiedAssociation, readRequestStatus, type VdpAssociation, type VdpCommand } from '#wire';
 import type { RequestId } from './tsi-events.js';
 import { ACTIVATED, ASSOCIATED } from './tsi-record.js';
@@ -48,6 +48,9 @@ export interface VsiRecord {
   /** Since when its port has been down. */
   downAt: number | null;
   name: string | null;
+  vmUuid: Hex | null;
+  /** Why its last command was refused; null once one was granted. */
+  error: NveError | null;
 }
 
 export function newVsiRecord(key: string, peer: VdpPeer, association: VdpAssociation, now: number): VsiRecord {
@@ -63,6 +66,8 @@ export function newVsiRecord(key: string, peer: VdpPeer, association: VdpAssocia
     heardAt: now,
     downAt: null,
     name: null,
+    vmUuid: null,
+    error: null,
   };
 }
 

@@ -5,7 +5,7 @@
  * A VSI is known by port, S-channel, station and VSIID; never by Manager ID or type, whose change is a change of the VSI.
  * So the same VSIID may be at two stations or two ports, as in a migration.
  */
-import { err, type LinkName, type NveError, nveError, type Result, type TsiKey } from '#model';
+import { err, type LinkName, NO_HINTS, type NveError, nveError, type Result, type TsiKey } from '#model';
 import {
   associationsOf,
   type FilterFormats,
@@ -195,13 +195,19 @@ export class VdpBridge {
   /** All VSIs, by port, station and VSIID. */
   rows(): VdpVsiRow[] {
     const order = [...this.#records.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-    return order.map(({ peer, vsi, name, state, held, touched, heardAt }) => ({
+    return order.map(({ key, peer, vsi, name, vmUuid, state, held, job, touched, heardAt, error }) => ({
+      key,
       port: peer.port,
       svid: peer.svid,
       station: peer.mac,
       vsi,
       name,
+      vmUuid,
       state,
+      managerId: (held ?? job)?.managerId ?? null,
+      hints: held?.hints ?? NO_HINTS,
+      parameters: this.#parametersOf(peer),
+      error,
       association: held?.association ?? null,
       tsis: [...touched.values()],
       heardAt,

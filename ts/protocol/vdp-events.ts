@@ -2,7 +2,7 @@
  * What goes into and comes out of VDP's bridge side (`VdpBridge`), and the names that both sides share. The role executes
  * the effects in their order and hands answers back as events. Times are milliseconds.
  */
-import type { LinkName, MacAddr, NveError, Result, TsiKey, TsiRow, Vid } from '#model';
+import type { LinkName, MacAddr, NveError, Result, TsiHints, TsiKey, TsiRow, Vid } from '#model';
 import { type Hex, type VdpAssociation, type VdpPdu, VSIID_FORMATS } from '#wire';
 import type { EvbParameters } from './evb-events.js';
 import type { RequestId, TsiEvent } from './tsi-events.js';
@@ -80,13 +80,24 @@ export type VdpBridgeState = (typeof VDP_BRIDGE_STATES)[number];
 
 /** What `vdp show` prints of one VSI. */
 export interface VdpVsiRow {
+  /** Unique among all VSIs, and what the rows are ordered by. */
+  readonly key: string;
   readonly port: LinkName;
   readonly svid: Vid | null;
   readonly station: MacAddr;
   readonly vsi: string;
   /** The VM's name, where the station tells it (Cisco's TLV 0xF1). */
   readonly name: string | null;
+  /** 16 octets, from the same TLV. */
+  readonly vmUuid: Hex | null;
   readonly state: VdpBridgeState;
+  /** Of the association, or of the command at work. */
+  readonly managerId: Hex | null;
+  readonly hints: TsiHints;
+  /** What EVB has agreed with the station. */
+  readonly parameters: EvbParameters;
+  /** Why its last command was refused; null once one was granted. */
+  readonly error: NveError | null;
   /** The association that holds, with the VIDs that were given; null: none yet. */
   readonly association: VdpAssociation | null;
   readonly tsis: readonly TsiKey[];

@@ -163,10 +163,11 @@ export function ciscoIps({ association, qualifiers }: QualifiedAssociation): IpA
   });
 }
 
-export function ciscoName({ association, qualifiers }: QualifiedAssociation): string | null {
+/** What Cisco's TLV says of the VSI's VM. */
+export function ciscoVm({ association, qualifiers }: QualifiedAssociation): { name: string; uuid: string } | null {
   for (const tlv of qualifiers) {
     const cisco = decodeCisco(tlv);
-    if (cisco?.kind === 'vm' && vsiKey(cisco) === vsiKey(association)) return cisco.name;
+    if (cisco?.kind === 'vm' && vsiKey(cisco) === vsiKey(association)) return cisco;
   }
   return null;
 }

@@ -12,7 +12,10 @@ const list = (items: readonly string[]): string => items.join(',');
 export const tagText = (tag: Tag | null): string | null => (tag === null ? null : formatTag(tag));
 const yes = (value: boolean): string => (value ? 'yes' : 'no');
 
-const COLUMNS: { readonly [K in keyof ShowRows]: readonly Column<ShowRows[K]>[] } = {
+/** VDP has a command of its own: `vdp show`. */
+type Table = Exclude<keyof ShowRows, 'vdp'>;
+
+const COLUMNS: { readonly [K in Table]: readonly Column<ShowRows[K]>[] } = {
   vn: [
     { title: 'VN', value: ({ vn }) => vn },
     { title: 'ID', value: ({ id }) => id, right: true },
@@ -77,7 +80,7 @@ const COLUMNS: { readonly [K in keyof ShowRows]: readonly Column<ShowRows[K]>[] 
   ],
 };
 
-const SUMMARIES: { readonly [K in keyof ShowRows]: string } = {
+const SUMMARIES: { readonly [K in Table]: string } = {
   vn: 'the VNs: VNI, MTU, where broadcast goes, who may send',
   vap: 'the VAPs: which tag of which port belongs to which VN, and their counters',
   fdb: 'the overlay MACs and where each is: a VAP here, or another NVE',
@@ -92,10 +95,10 @@ export function registerShow(program: Command, io: Io): void {
     .description('Show a table of a running agent, tNVE or NVA.')
     .summary('show a table of a running role')
     .helpGroup('Looking and changing:');
-  for (const kind of Object.keys(SUMMARIES) as (keyof ShowRows)[]) registerTable(show, io, kind);
+  for (const kind of Object.keys(SUMMARIES) as Table[]) registerTable(show, io, kind);
 }
 
-function registerTable<K extends keyof ShowRows>(show: Command, io: Io, kind: K): void {
+function registerTable<K extends Table>(show: Command, io: Io, kind: K): void {
   const command = withRpcOptions(show.command(kind).description(`Show ${SUMMARIES[kind]}.`).summary(SUMMARIES[kind]));
   if (kind === 'drops') command.option('--all', 'also reasons that never occurred');
   command

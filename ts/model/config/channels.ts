@@ -26,7 +26,7 @@ export const cdcpSection = z
         'The Role bit that this side sends as the bridge. Which value means the bridge is told both ways; a station that reads it the other way is known by the channels that it lists.',
       ),
     hold_ms: intField(0, 3_600_000)
-      .default(30_000)
+      .default(60_000)
       .describe(
         'How long an S-channel outlives its station, or its place in the list of the station, in milliseconds: so a restart of the control plane cuts nothing.',
       ),

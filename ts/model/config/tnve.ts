@@ -18,6 +18,12 @@ export const tnveConfig = z
           .enum(['vdp', 'rpc'])
           .default('vdp')
           .describe('How the NVE is asked: "vdp": on the link itself (LLDP, ECP, VDP); "rpc": over its RPC socket.'),
+        scheme: z
+          .enum(['c-tag', 's-tag'], '"c-tag" or "s-tag"')
+          .default('c-tag')
+          .describe(
+            'What the VIDs are that VDP gives, as at the NVE: C-TAGs; or S-TAGs, behind which tenants keep their C-TAGs. By RPC the NVE tells it itself.',
+          ),
       })
       .describe('The access link, seen from the hypervisor.'),
     nve: z

@@ -2,10 +2,12 @@
 
 import type { Engine } from '#dataplane';
 import type { Call, Handlers, ParamsOf, ShowNvaRow, TsiListRow } from '#hypervisor';
-import { type NveId, nveError, type TsiKey } from '#model';
+import { type LinkName, type NveId, nveError, type TsiKey, tsiKeyText } from '#model';
 import { formatNvaAddress, type NvaStatus } from '#nva';
+import { channelText } from '#protocol';
 import { type ShowNames, showHandlers } from '../engine/show.js';
 import type { AccessLinks } from './access/access-links.js';
+import { vdpPage } from './access/vdp-rows.js';
 import { rowOrFail, type Tsis } from './tsis.js';
 
 export interface RpcParts {
@@ -69,6 +71,11 @@ export function rpcHandlers({ engine, node, names, tsis, access, nvaStatus, refu
       return deassociate({ tsi, link }, call);
     },
     'tsi.list': (_, { mayUse }) => tsis.rows().filter(({ link }) => mayUse(link)),
+    'show.vdp': ({ cursor }, { mayUse }) => {
+      const tsiRows = new Map(tsis.rows().map((row) => [tsiKeyText(row), row]));
+      const vsis = access.rows().filter((vsi) => mayUse(channelText(vsi) as LinkName));
+      return vdpPage(vsis, cursor, performance.now(), (key) => tsiRows.get(key) ?? null);
+    },
     'show.nva': () => ({ rows: [nvaRow(node, nvaStatus())], cursor: null }),
     ...show,
     'show.drops': async (params, call) => {

@@ -58,6 +58,9 @@ export interface Cause {
   readonly final?: boolean;
 }
 
+/** The states of RFC 8394 section 3.3; the others are on the way between them. */
+const SETTLED: ReadonlySet<string> = new Set(['init', 'associated', 'activated']);
+
 export class Tsis {
   readonly #table: TsiTable;
   readonly #ports: TsiPorts;
@@ -215,17 +218,24 @@ export class Tsis {
     }
   }
 
+  /** Whose state may have changed. Events that are many name one TSI. */
   #affected(event: TsiEvent): TsiKey[] {
     if ('key' in event) return [event.key];
-    const request = event.type === 'expire' ? this.#pending.get(event.request) : undefined;
-    return request === undefined ? [...this.#states.values()] : [request.key];
+    if (event.type === 'expire') {
+      const pending = this.#pending.get(event.request);
+      return pending === undefined ? [] : [pending.key];
+    }
+    if (event.type === 'vnChanged') return [];
+    if (event.type === 'revoke') return 'key' in event.scope ? [event.scope.key] : [...this.#states.values()];
+    return [...this.#states.values()].filter(({ link }) => link === event.link);
   }
 
   #logChange(row: TsiRow, from: string, to: string, { text, error }: Cause): void {
     const { tsi, link, vn, tag } = row;
     const fields = { tsi, link, vn, tag: tag && formatTag(tag), from, to, cause: text, error: error?.code };
     const message = `TSI ${tsiKeyText(row)}: ${from} to ${to}`;
-    if (error === undefined) this.#log.info(fields, message);
+    // RFC 8394 section 6 wants the states logged; what lies between them is for those who look closely.
+    if (error === undefined) this.#log[SETTLED.has(to) ? 'info' : 'debug'](fields, message);
     else this.#log.warn(fields, `${message}: ${error.message}`);
   }
 }

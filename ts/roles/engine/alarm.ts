@@ -20,10 +20,16 @@ export class Alarm {
     if (at === null) return;
     // Rounded up: a machine that is woken too early would be woken again at once.
     const delay = Math.min(Math.max(0, Math.ceil(at - performance.now())), LONGEST_MS);
-    this.#timer = setTimeout(() => {
+    this.#timer = setTimeout(() => this.#due(at), delay);
+    this.#timer.unref();
+  }
+
+  /** What has arrived meanwhile comes first: after a long turn of the event loop nothing is given up whose answer is already there. */
+  #due(at: number): void {
+    setImmediate(() => {
+      if (this.#at !== at) return;
       this.#at = null;
       this.#ring();
-    }, delay);
-    this.#timer.unref();
+    });
   }
 }

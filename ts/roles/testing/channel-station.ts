@@ -78,7 +78,10 @@ export class ChannelStation {
           if (parameters === null) one.events.push({ type: 'down' });
           else one.events.push({ type: 'parameters', parameters }, ...(isNew ? [{ type: 'up' } as const] : []));
         },
-        renewed: () => undefined,
+        // It may have forgotten what it granted.
+        renewed: (svid, peer) => {
+          if (this.#channels.get(svid)?.bridge === peer) this.#tell(svid, { type: 'up' });
+        },
         reflectiveRelay: () => undefined,
         channel: ({ svid }, isUp) => {
           if (isUp) this.#channels.set(svid, channel(++this.#made));
@@ -140,9 +143,12 @@ export class ChannelStation {
   #work(work: () => void): void {
     if (this.#isBusy) return;
     this.#isBusy = true;
-    work();
-    for (const [svid, one] of this.#channels) this.#drain(svid, one);
-    this.#isBusy = false;
+    try {
+      work();
+      for (const [svid, one] of this.#channels) this.#drain(svid, one);
+    } finally {
+      this.#isBusy = false;
+    }
     this.#wind();
   }
 

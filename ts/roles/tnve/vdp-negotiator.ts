@@ -10,6 +10,7 @@ import {
   type NveError,
   nveError,
   parseVni,
+  type Tag,
   type TnveConfig,
   type TsiId,
   toNveError,
@@ -34,7 +35,7 @@ import type { VdpLink } from './vdp-link.js';
 interface Known {
   readonly tsi: TsiId;
   readonly vsi: StationVsi;
-  readonly vid: Vid;
+  readonly tag: Tag;
   readonly mtu: Mtu;
   state: Grant['state'];
 }
@@ -49,6 +50,7 @@ export class VdpNegotiator implements Negotiator {
   readonly #channel: VdpLink;
   readonly #vns: TnveConfig['vn'];
   readonly #mtu: Mtu;
+  readonly #scheme: TnveConfig['uplink']['scheme'];
   /** What the bridge holds for us. */
   readonly #known = new Map<TsiId, Known>();
   /** By VSI: whose it is, from the first request on. */
@@ -57,6 +59,7 @@ export class VdpNegotiator implements Negotiator {
   constructor(config: TnveConfig, channel: VdpLink) {
     const { uplink, port, vn } = config;
     this.link = uplink.port;
+    this.#scheme = uplink.scheme;
     this.#channel = channel;
     this.#vns = vn;
     this.#mtu = (port.find(({ name }) => name === uplink.port)?.mtu ?? 1500) as Mtu;
@@ -103,7 +106,8 @@ export class VdpNegotiator implements Negotiator {
       throw nveError('NVE-VDP-008', { vsi: vsiText(id), field: 'VID for each MAC of one VN' });
     }
     const mtu = this.#vns.find((one) => one.vni === vni)?.mtu ?? this.#mtu;
-    const now: Known = { tsi, vsi: vsiOf(vid), vid, mtu: mtu as Mtu, state: 'associated' };
+    const tag: Tag = { kind: this.#scheme, vid };
+    const now: Known = { tsi, vsi: vsiOf(vid), tag, mtu: mtu as Mtu, state: 'associated' };
     this.#known.set(tsi, now);
     return grantOf(now);
   }
@@ -172,8 +176,8 @@ function idOf(tsi: TsiId): VsiId {
   return vsiIdOf(tsi, (octets) => createHash('sha1').update(octets).digest());
 }
 
-function grantOf({ state, vid, mtu }: Known): Grant {
-  return { state, tag: { kind: 'c-tag', vid }, mtu };
+function grantOf({ state, tag, mtu }: Known): Grant {
+  return { state, tag, mtu };
 }
 
 /** A refusal that may have been about the VID: after a restart of the NVE it may be another VN's. */

@@ -71,6 +71,19 @@ async function startAgent(change = (text: string): string => text): Promise<void
   });
 }
 
+async function startTnve(change = (text: string): string => text): Promise<void> {
+  const made = silentLog();
+  lines = made.lines;
+  tnve = await Tnve.start({
+    config: unwrap(parseConfig('tnve', change(fill(TNVE)), 'tnve.toml')),
+    engine: uplink,
+    log: made.log,
+    kernel: { check: () => undefined, bringUp: async () => undefined },
+    onFailure,
+  });
+  client = new HypervisorClient({ socket: fill('DIR/tnve.sock') });
+}
+
 /** A new process with a new engine at the other end of the link; it has forgotten everything. */
 async function restartAgent(change?: (text: string) => string): Promise<void> {
   wire.isCut = true;
@@ -86,16 +99,7 @@ beforeEach(async () => {
   access = new FakeEngine();
   wire = new Wire({ engine: uplink, port: 0 }, { engine: access, port: 1 });
   await startAgent();
-  const made = silentLog();
-  lines = made.lines;
-  tnve = await Tnve.start({
-    config: unwrap(parseConfig('tnve', fill(TNVE), 'tnve.toml')),
-    engine: uplink,
-    log: made.log,
-    kernel: { check: () => undefined, bringUp: async () => undefined },
-    onFailure,
-  });
-  client = new HypervisorClient({ socket: fill('DIR/tnve.sock') });
+  await startTnve();
   agentClient = new HypervisorClient({ socket: fill('DIR/agent.sock') });
 });
 afterEach(async () => {
@@ -264,6 +268,24 @@ describe('what is attached', () => {
     await client.attach(attachment('vni:5002', 'red-1', 2));
     await tnve.close();
     expect(await agentClient.list()).toEqual([]);
+  });
+});
+
+describe('an uplink with S-TAGs', () => {
+  it("carries tenants' C-TAGs behind the S-TAG that was negotiated", async () => {
+    client.close();
+    await tnve.close();
+    await restartAgent((text) => text.replace('vlan_pool', 'scheme = "s-tag", vlan_pool'));
+    uplink = new FakeEngine();
+    wire = new Wire({ engine: uplink, port: 0 }, { engine: access, port: 1 });
+    await startTnve((text) => text.replace('uplink.port', 'uplink.scheme = "s-tag"\nuplink.port'));
+    const tag = { kind: 's-tag', vid: 100 };
+    await expect(client.attach(attachment('blue', 'blue-1', 1))).resolves.toMatchObject({ state: 'activated', tag });
+    expect(await there()).toMatchObject({ state: 'activated', tag });
+    expect([...uplink.objects.values()].filter(({ op }) => op === 'VapSet')).toMatchObject([
+      { port: 1, selector: { kind: 'port' }, tags: { kind: 'pass' } },
+      { port: 0, selector: tag, tags: { kind: 'pass' } },
+    ]);
   });
 });
 

@@ -42,6 +42,32 @@ describe('docs/conformance.md', () => {
   });
 });
 
+describe("docs/conformance.md, RFC 8394's requirements", () => {
+  const rows = read('docs/conformance.md')
+    .split('\n')
+    .filter((line) => /^\| R-\d/.test(line))
+    .map((line) =>
+      line
+        .slice(1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    );
+
+  it('are all thirteen, with their levels', () => {
+    const levels = 'MUST MUST MAY MAY MUST MUST MUST MUST MUST MUST MUST MUST SHOULD'.split(' ');
+    expect(rows.map(([id, level]) => [id, level])).toEqual(levels.map((level, n) => [`R-${n + 1}`, level]));
+  });
+
+  it('claim nothing without a test, and name only tests that exist', () => {
+    for (const [id = '', , , , status = '', test = ''] of rows) {
+      const files = [...test.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? '');
+      expect(status, id).toMatch(/^(yes|partly|not yet)$/);
+      expect(files.length > 0, `${id} says "${status}" and names ${files.length} tests`).toBe(status !== 'not yet');
+      for (const file of files) expect(existsSync(path.join(root, file)), `${id} names ${file}`).toBe(true);
+    }
+  });
+});
+
 describe('links', () => {
   const pages = [...readdirSync(path.join(root, 'docs')).map((name) => `docs/${name}`), 'README.md'].filter(
     (file) => file.endsWith('.md') && existsSync(path.join(root, file)),

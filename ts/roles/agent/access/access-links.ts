@@ -64,6 +64,8 @@ export interface AccessLinksOptions {
 /** VDP's requests to the TSI life cycle have numbers that those of the RPC never reach. */
 const FIRST_REQUEST = 2 ** 40;
 const VDP = 'vdp';
+/** The others are on the way between them. */
+const SETTLED: ReadonlySet<string> = new Set(['init', 'associated']);
 
 interface Link {
   readonly name: LinkName;
@@ -252,7 +254,7 @@ export class AccessLinks {
       case 'log': {
         const { peer, vsi, from, to, cause, error } = effect;
         const fields = { station: peerText(peer), vsi, from, to, cause, error: error?.code };
-        if (error === null) this.#log.info(fields, `VSI ${vsi}: ${from} to ${to}`);
+        if (error === null) this.#log[SETTLED.has(to) ? 'info' : 'debug'](fields, `VSI ${vsi}: ${from} to ${to}`);
         else this.#log.warn(fields, `VSI ${vsi}: ${from} to ${to}: ${error.message}`);
         break;
       }

@@ -1,0 +1,89 @@
+// `show.vdp`, and what a stock lldpad tells in Cisco's TLVs: the TSI's IPv4 address and the VM.
+import { afterEach, describe, expect, it } from 'vitest';
+import type { VdpVsiRow } from '#protocol';
+import { AccessRig, association, blueFilter, tsiOf, vsiOf } from '../../testing/access-rig.js';
+import { vdpPage } from './vdp-rows.js';
+
+let rig: AccessRig;
+afterEach(() => rig.close());
+
+/** An organizationally specific TLV after the association. */
+function oui(text: string): string {
+  return `fe${(text.length / 2).toString(16).padStart(2, '0')}${text}`;
+}
+const ip = (n: number, address: string): string => oui(`00000cf205${vsiOf(n)}0001${address}`);
+const vm = (n: number, name: string): string =>
+  oui(`00000cf105${vsiOf(n)}05${'ab'.repeat(16)}${Buffer.from(name).toString('hex')}`);
+
+describe('show.vdp', () => {
+  it('shows a VSI with its station, VM, VN, tag and addresses', async () => {
+    rig = await AccessRig.start();
+    const told = association('06', '10', 1, blueFilter(1)) + vm(1, 'web-1') + ip(1, 'c6336407') + oui('00123401ff');
+    // The answer is the association alone: what qualified it is not the bridge's to repeat.
+    expect(await rig.ask(told)).toBe(association('06', '40', 1, blueFilter(1, '0064')));
+    const [row, ...others] = await rig.client.show('vdp');
+    expect(others).toEqual([]);
+    expect(row).toEqual({
+      link: 'access0',
+      station: '02:aa:00:00:00:01',
+      vsi: tsiOf(1),
+      vm: 'web-1',
+      vm_uuid: 'ab'.repeat(16),
+      state: 'associated',
+      command: 'associate',
+      manager: '6e76656d677200000000000000000000',
+      vsi_type: 5,
+      vsi_type_version: 1,
+      filter_format: 4,
+      macs: ['02:00:00:00:00:01'],
+      tsis: [{ tsi: `${tsiOf(1)}/5001`, vn: 'blue', tag: { kind: 'c-tag', vid: 100 }, ips: ['198.51.100.7'] }],
+      suspended: false,
+      migrating: true,
+      age_ms: expect.any(Number),
+      evb: { retries: 3, rte: 14, rwd: 20, rka: 20 },
+      error: null,
+    });
+    // The address is known to the NVA too.
+    expect(rig.nva.reports.map(({ attachment }) => attachment.ips)).toEqual([['198.51.100.7']]);
+  });
+
+  it('does not give a TSI the address that a TLV names for another VSI', async () => {
+    rig = await AccessRig.start();
+    await rig.ask(association('06', '00', 1, blueFilter(1)) + ip(2, 'c6336407'));
+    expect(await rig.client.list()).toMatchObject([{ ips: [] }]);
+  });
+
+  it('says why a change was refused, until one is granted', async () => {
+    rig = await AccessRig.start();
+    await rig.ask(association('06', '00', 1, blueFilter(1)));
+    const bad = blueFilter(1, '0064').replace('00001389', '0000138a');
+    // KEEP, HARD, error 5: the NVA knows no such VN.
+    expect(await rig.ask(association('06', '00', 1, bad))).toBe(association('06', '75', 1, bad));
+    expect(await rig.client.show('vdp')).toMatchObject([
+      { state: 'associated', error: expect.stringMatching(/^NVE-/) },
+    ]);
+    await rig.ask(association('02', '20', 1, blueFilter(1, '0064')));
+    expect(await rig.client.show('vdp')).toMatchObject([{ command: 'preAssociate', suspended: true, error: null }]);
+  });
+
+  it('comes page by page, each VSI once, also when some go meanwhile', async () => {
+    rig = await AccessRig.start();
+    await rig.ask(association('06', '00', 1, blueFilter(1)));
+    const { rows, cursor } = await rig.client.request('show.vdp', {});
+    expect([rows.length, cursor]).toEqual([1, null]);
+
+    const keyOf = (n: number): string => `access0 ${`${n}`.padStart(4, '0')}`;
+    const parameters = { retries: 3, rte: 14, rwd: 20, rka: 20 };
+    const vsi = { port: 'access0', svid: null, association: null, tsis: [], hints: {}, parameters, error: null };
+    let all = Array.from({ length: 1001 }, (_, n) => ({ ...vsi, key: keyOf(n), vsi: `${n}` }) as unknown as VdpVsiRow);
+    const seen: string[] = [];
+    let at: string | null = null;
+    do {
+      const page = vdpPage(all, at, 0, () => null);
+      seen.push(...page.rows.map((row) => row.vsi));
+      at = page.cursor;
+      all = all.filter((row) => Number(row.vsi) % 500 !== 499);
+    } while (at !== null);
+    expect(seen).toEqual(Array.from({ length: 1001 }, (_, n) => `${n}`).filter((n) => n !== '999'));
+  });
+});
