@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Index, IndexPool, MapReader, MapWriter, NextHopEntry, PortEntry,
-    Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry, VnEntry,
-    concurrent_map,
+    Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry, VapFlags,
+    VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -214,14 +214,15 @@ impl Forwarding {
         vn.vaps.insert(id);
         let entry = VapEntry {
             port: spec.port.0,
-            s_vid: spec.selector.s_vid(),
-            c_vid: spec.selector.c_vid(),
             vn: vn.index,
-            guard: spec.guard,
-            learn: spec.learn,
-            reflect: spec.reflect,
+            flags: VapFlags::NONE
+                .with_if(spec.guard, VapFlags::GUARD)
+                .with_if(spec.learn, VapFlags::LEARN)
+                .with_if(spec.reflect, VapFlags::REFLECT),
             tags: spec.tags,
-        };
+            ..VapEntry::CLOSED
+        }
+        .selected_by(spec.selector);
         *slot(Arc::make_mut(&mut self.snapshot.vaps), index, VapEntry::CLOSED) = entry;
         self.list_vaps(model, spec.vn);
         self.select(spec.port, spec.selector, index);

@@ -15,7 +15,7 @@ use dpdk::clock::tsc;
 use dpdk::wait::{Waker, readable};
 use dpdk::{Eal, Errno, Mbuf, Mempool, PollerThread, RxQueue, TxQueue, free_all};
 use pipeline::{BURST, Burst, Counters, Pipeline, PuntClass, Sighting, Sink};
-use types::{DropReason, PortId};
+use types::{DropReason, MacAddr, PortId};
 
 use crate::forwarding::Readers;
 use crate::frame::Frame;
@@ -169,7 +169,9 @@ impl Sink<Frame> for Out<'_> {
     }
 
     fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason> {
-        if !self.police.admit(port, class, tsc()) {
+        let source =
+            frame.get(6..).and_then(<[u8]>::first_chunk).map_or_else(MacAddr::default, |source| MacAddr(*source));
+        if !self.police.admit(port, class, source, tsc()) {
             return Err(DropReason::PuntPoliced);
         }
         match self.punts.push((class as u32) << 16 | u32::from(port.0), frame) {

@@ -1,7 +1,7 @@
 //! The order of the steps, and where each packet ends.
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, FdbKey, Index, MapReader, PortEntry, Snapshot, SourceKey};
+use tables::{ContextKey, FdbKey, Index, MapReader, PortEntry, Snapshot, SourceKey, VapFlags};
 use types::{DropReason, PortId};
 
 use crate::counters::Counters;
@@ -78,34 +78,42 @@ impl Pipeline<'_> {
                 continue;
             }
             strip_tags(packet, meta.strip);
-            meta.verdict = match self.address(packet, meta.vn, meta.verdict) {
+            meta.verdict = match self.address(packet, meta, meta.verdict) {
                 Ok(port) => Verdict::Send(port),
                 Err(reason) => Verdict::Drop(reason),
             };
         }
     }
 
-    /// Makes an untagged tenant frame of `vn` what leaves for one VAP or next hop; returns the port to leave by.
+    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by.
     #[inline(always)]
-    fn address<P: Packet>(&self, packet: &mut P, vn: Index, to: Verdict) -> Result<u16, DropReason> {
+    fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
         match to {
-            Verdict::Vap(index) => self.to_vap(packet, vn, index),
+            Verdict::Vap(index) => self.to_vap(packet, meta, index),
             Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),
             _ => Err(DropReason::UnknownUnicast),
         }
     }
 
     #[inline(always)]
-    fn to_vap<P: Packet>(&self, packet: &mut P, vn: Index, index: Index) -> Result<u16, DropReason> {
+    fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
         let vap = self.snapshot.vap(index);
         // A row may outlive its VAP by a moment. That it names a VAP of this very VN is checked here, at the last place, so
         // that no order of table changes can carry a frame into another VN.
-        if vap.vn != vn {
+        if vap.vn != meta.vn {
             return Err(DropReason::UnknownUnicast);
         }
-        apply_policy(packet, &vap.tags)?;
-        self.counters.vap_out(index, packet.data().len());
+        if meta.tagged {
+            apply_policy(packet, &vap.tags)?;
+        }
+        let length = packet.data().len();
         push_tags(packet, vap.s_vid, vap.c_vid)?;
+        if (meta.tagged || vap.flags.has(VapFlags::WHOLE))
+            && let PortEntry::Access(port) = self.snapshot.port(PortId(vap.port))
+        {
+            access::leaves_as(port, index, packet.data())?;
+        }
+        self.counters.vap_out(index, length);
         Ok(vap.port)
     }
 
@@ -118,12 +126,16 @@ impl Pipeline<'_> {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);
         };
         let remote: &[u16] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
-        let local = vn.vaps.iter().filter(|vap| **vap != meta.vap || meta.reflect).map(|vap| Verdict::Vap(*vap));
+        let local = vn
+            .vaps
+            .iter()
+            .filter(|vap| **vap != meta.vap || meta.flags.has(VapFlags::REFLECT))
+            .map(|vap| Verdict::Vap(*vap));
         let mut targets = local.chain(remote.iter().map(|next_hop| Verdict::NextHop(*next_hop)));
         let Some(mut target) = targets.next() else {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);
         };
-        let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta.vn, to) {
+        let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to) {
             Ok(port) => sink.transmit(port, packet, origin),
             Err(reason) => self.counters.dropped(origin, reason, 1),
         };

@@ -1,6 +1,6 @@
 //! Where a tenant's frame goes inside its VN: by destination MAC only (RFC 8014, 3.1).
 
-use tables::{Destination, Snapshot};
+use tables::{Destination, Snapshot, VapFlags};
 use types::DropReason;
 
 use crate::burst::Pipeline;
@@ -21,7 +21,9 @@ pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
 #[inline(always)]
 fn unicast(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
     match pipeline.fdb.finish(meta.destination).map(Destination::unpack) {
-        Some(Destination::Vap(vap)) if vap == meta.vap && !meta.reflect => Verdict::Drop(DropReason::SameVap),
+        Some(Destination::Vap(vap)) if vap == meta.vap && !meta.flags.has(VapFlags::REFLECT) => {
+            Verdict::Drop(DropReason::SameVap)
+        }
         Some(Destination::Vap(vap)) => Verdict::Vap(vap),
         Some(Destination::NextHop(_)) if meta.came_by_tunnel() => Verdict::Drop(DropReason::SplitHorizon),
         Some(Destination::NextHop(next_hop)) => Verdict::NextHop(next_hop),

@@ -1,6 +1,6 @@
 //! The scratch of one packet while it is in the pipeline.
 
-use tables::{Index, LookUp, Snapshot};
+use tables::{Index, LookUp, Snapshot, VapFlags};
 use types::DropReason;
 
 use crate::packet::PuntClass;
@@ -38,10 +38,10 @@ pub struct Meta {
     pub strip: u8,
     /// Whether it is for a group.
     pub group: bool,
-    /// Whether the source MAC is to be looked up: the VAP guards or learns.
-    pub check_source: bool,
-    /// Whether the frame may go back to its VAP.
-    pub reflect: bool,
+    /// Whether tags of the tenant's own remain when those are removed.
+    pub tagged: bool,
+    /// What is special about the VAP it came from.
+    pub flags: VapFlags,
     /// Outer source address of a tunnelled packet.
     pub outer_source: u32,
     /// The destination's row.
@@ -60,8 +60,8 @@ impl Meta {
         vap: Snapshot::NONE,
         strip: 0,
         group: false,
-        check_source: false,
-        reflect: false,
+        tagged: false,
+        flags: VapFlags::NONE,
         outer_source: 0,
         destination: LookUp::NONE,
         source: LookUp::NONE,

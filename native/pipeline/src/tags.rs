@@ -8,13 +8,11 @@ use crate::packet::Packet;
 
 const MACS: usize = 12;
 
-/// Whether a tenant's frame with these tags may pass, and how many bytes of tags are to be removed from it (RFC 8014, 3.1.1).
+/// The tenant's own tags, which begin with `tpid`, and how many bytes of them a VAP removes; or why it does not take them (RFC 8014, 3.1.1).
 #[inline(always)]
-pub fn policy(policy: &TagPolicy, tags: &TagStack) -> Result<u8, DropReason> {
-    if tags.is_empty() {
-        return Ok(0);
-    }
-    match policy {
+pub fn tenant_tags(policy: &TagPolicy, tpid: u16, rest: &[u8]) -> Result<(TagStack, u8), DropReason> {
+    let tags = TagStack::parse(tpid, rest).ok_or(DropReason::Truncated)?;
+    let stripped = match policy {
         TagPolicy::Refuse => Err(DropReason::TenantTag),
         TagPolicy::Pass => Ok(0),
         TagPolicy::Strip => Ok(tags.length),
@@ -22,21 +20,17 @@ pub fn policy(policy: &TagPolicy, tags: &TagStack) -> Result<u8, DropReason> {
             let listed = bits[usize::from(tags.vid / 64)] & 1 << (tags.vid % 64) != 0;
             if tags.tpid == EtherType::C_TAG && listed { Ok(0) } else { Err(DropReason::TenantTag) }
         }
-    }
+    };
+    Ok((tags, stripped?))
 }
 
-/// Applies a VAP's policy to a tenant's frame on its way to it.
-#[inline(always)]
-pub fn apply_policy<P: Packet>(packet: &mut P, tags: &TagPolicy) -> Result<(), DropReason> {
-    let Some((ether_type, rest)) = packet.data().get(MACS..).and_then(<[u8]>::split_first_chunk::<2>) else {
-        return Err(DropReason::Truncated);
-    };
-    let ether_type = u16::from_be_bytes(*ether_type);
-    if EtherType::is_tag(ether_type) {
-        let stack = TagStack::parse(ether_type, rest).ok_or(DropReason::Truncated)?;
-        let length = policy(tags, &stack)?;
-        strip_tags(packet, length);
-    }
+/// Applies a VAP's policy to a tenant's tagged frame on its way to it.
+#[inline(never)]
+pub fn apply_policy<P: Packet>(packet: &mut P, policy: &TagPolicy) -> Result<(), DropReason> {
+    let behind_macs = packet.data().get(MACS..).and_then(<[u8]>::split_first_chunk::<2>);
+    let (tpid, rest) = behind_macs.ok_or(DropReason::Truncated)?;
+    let (_, stripped) = tenant_tags(policy, u16::from_be_bytes(*tpid), rest)?;
+    strip_tags(packet, stripped);
     Ok(())
 }
 

@@ -23,5 +23,5 @@ pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
     AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot, SnapshotReader,
-    TagPolicy, UnderlayPort, VapEntry, VnEntry,
+    TagPolicy, UnderlayPort, VapEntry, VapFlags, VnEntry,
 };

@@ -244,13 +244,8 @@ impl<K: Key> MapReader<K> {
     fn probe(bucket: &Bucket, key: u64) -> Option<u32> {
         loop {
             let version = bucket.version.load(Ordering::Acquire);
-            // All slots are compared, so that there is one branch to predict and not one for each.
-            let is_at = |slot: usize| u32::from(bucket.keys[slot].load(Ordering::Acquire) == key) << slot;
-            let found = (0..SLOTS).fold(0, |found, slot| found | is_at(slot));
-            if found == 0 {
-                return None;
-            }
-            let value = bucket.values[found.trailing_zeros() as usize % SLOTS].load(Ordering::Acquire);
+            let slot = bucket.keys.iter().position(|slot| slot.load(Ordering::Acquire) == key)?;
+            let value = bucket.values[slot].load(Ordering::Acquire);
             if bucket.version.load(Ordering::Acquire) == version {
                 return Some(value);
             }

@@ -37,7 +37,7 @@ pub struct AccessPort {
     pub whole: Index,
     /// The VAP of untagged frames.
     pub untagged: Index,
-    /// The VAP of each C-TAG, by VID.
+    /// The VAP of each C-TAG, by VID; at 0, which no C-TAG of a VN has, that of untagged frames: a priority tag counts as none.
     pub c_tag: Box<[Index; VIDS]>,
     /// The VAPs of S-TAGs; `None` while no VAP of the port wants one.
     pub s_tag: Option<Box<STags>>,
@@ -66,7 +66,7 @@ impl AccessPort {
         let at = |vid: Vid| usize::from(vid.get());
         match selector {
             Selector::Port => self.whole = index,
-            Selector::Untagged => self.untagged = index,
+            Selector::Untagged => (self.untagged, self.c_tag[0]) = (index, index),
             Selector::CTag(vid) => self.c_tag[at(vid)] = index,
             Selector::STag(vid) => self.s_tags().alone[at(vid)] = index,
             Selector::SAndCTag(s, c) => {
@@ -115,6 +115,40 @@ impl TagPolicy {
     }
 }
 
+/// What is special about a VAP, a bit each, so that a frame of a VAP without pays for one copy of all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VapFlags(u8);
+
+impl VapFlags {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// A source MAC must have a row that names this VAP.
+    pub const GUARD: Self = Self(1);
+    /// A source MAC without such a row is told; one without any then passes the guard.
+    pub const LEARN: Self = Self(2);
+    /// A frame may go back to where it came from (reflective relay, 802.1Q, 5.11.1.1).
+    pub const REFLECT: Self = Self(4);
+    /// Its selector is the whole port: what leaves by it may look like another VAP's.
+    pub const WHOLE: Self = Self(8);
+
+    /// Whether any of `flags` is set.
+    #[inline(always)]
+    pub const fn has(self, flags: Self) -> bool {
+        self.0 & flags.0 != 0
+    }
+
+    /// These and `flags`.
+    #[inline(always)]
+    pub const fn with(self, flags: Self) -> Self {
+        Self(self.0 | flags.0)
+    }
+
+    /// These and, if `holds`, `flags`.
+    pub const fn with_if(self, holds: bool, flags: Self) -> Self {
+        if holds { self.with(flags) } else { self }
+    }
+}
+
 /// A VAP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VapEntry {
@@ -126,28 +160,22 @@ pub struct VapEntry {
     pub c_vid: u16,
     /// The VN; [`Snapshot::NONE`] while the VAP is closed.
     pub vn: Index,
-    /// Whether a source MAC must have a row that names this VAP.
-    pub guard: bool,
-    /// Whether a source MAC without such a row is told; one without any then passes the guard.
-    pub learn: bool,
-    /// Whether a frame may go back to where it came from (reflective relay, 802.1Q, 5.11.1.1).
-    pub reflect: bool,
+    /// What is special about it.
+    pub flags: VapFlags,
     /// The tenant's own tags.
     pub tags: TagPolicy,
 }
 
 impl VapEntry {
     /// A VAP that is not there.
-    pub const CLOSED: Self = Self {
-        port: 0,
-        s_vid: 0,
-        c_vid: 0,
-        vn: Snapshot::NONE,
-        guard: true,
-        learn: false,
-        reflect: false,
-        tags: TagPolicy::Refuse,
-    };
+    pub const CLOSED: Self =
+        Self { port: 0, s_vid: 0, c_vid: 0, vn: Snapshot::NONE, flags: VapFlags::GUARD, tags: TagPolicy::Refuse };
+
+    /// The VAP with this selector.
+    pub fn selected_by(self, selector: Selector) -> Self {
+        let flags = self.flags.with_if(selector == Selector::Port, VapFlags::WHOLE);
+        Self { s_vid: selector.s_vid(), c_vid: selector.c_vid(), flags, ..self }
+    }
 }
 
 /// A VN.

@@ -39,13 +39,13 @@ reasons! {
     UnknownTag = "unknown_tag",
     /// Access: an S-TAG (0x88A8), and the port has no VAP that takes any.
     UnexpectedStag = "unexpected_stag",
-    /// The tenant's own frame carries a tag that its VAP does not take (RFC 8014, 3.1.1).
+    /// The tenant's own frame carries a tag that its VAP does not take (RFC 8014, 3.1.1), or that would make it another VAP's on the link.
     TenantTag = "tenant_tag",
     /// The source MAC is a group address or zero.
     SourceInvalid = "source_invalid",
     /// Access: the source MAC is no TSI's of this VAP.
     SourceGuard = "source_guard",
-    /// A group address that bridges do not forward (802.1Q, 8.6.3), and nobody here takes it.
+    /// A group address that bridges do not forward (802.1Q, 8.6.3), and nobody here takes it; or LLDP or ECP for a station at a whole port.
     LinkLocal = "link_local",
     /// The destination is at the VAP that the frame came from, and the VAP does not reflect.
     SameVap = "same_vap",
@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn the_page_lists_every_reason() {
-        let page = include_str!("../../../docs/engine.md");
+        let page = include_str!("../../../docs/drops.md");
         for reason in DropReason::ALL {
-            assert!(page.contains(&format!("| `{}` |", reason.name())), "docs/engine.md lacks {}", reason.name());
+            assert!(page.contains(&format!("| `{}` |", reason.name())), "docs/drops.md lacks {}", reason.name());
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Port and tag give the VAP, and the VAP gives the VN (RFC 8014, 3.2 and 4.2).
 
-use tables::{AccessPort, FdbKey, Index, STags, Snapshot};
+use tables::{AccessPort, FdbKey, Index, Snapshot, TagPolicy};
 use types::{DropReason, MacAddr};
-use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, TagStack, VLAN_TAG, VlanTag, claimed_ip_length};
+use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, VLAN_TAG, VlanTag, claimed_ip_length};
 
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, PuntClass};
-use crate::tags::policy;
+use crate::tags::tenant_tags;
+
+use super::guard::CHECKED;
 
 /// Finds VAP and VN of every packet, checks the frame's shape, and begins to look its FDB rows up.
 #[inline(never)]
@@ -28,101 +30,157 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: 
     let drop = |reason| Verdict::Drop(reason);
     let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
-    let outermost = ethernet.ether_type.get();
-    if let Some(class) = control(port, destination, outermost, rest) {
-        return Err(Verdict::Punt(class));
-    }
-    let Selected { vap: index, length } = select(port, outermost, rest)?;
-    let vap = pipeline.snapshot.vap(index);
+    let selected = select(port, destination, ethernet.ether_type.get(), rest)?;
+    let vap = pipeline.snapshot.vap(selected.vap);
     let vn = pipeline.snapshot.vn(vap.vn).ok_or(drop(DropReason::UnknownTag))?;
-    pipeline.counters.vap_in(index, frame.len());
+    pipeline.counters.vap_in(selected.vap, frame.len());
 
     // What follows the selecting tags is the tenant's frame, with the tenant's own tags at its front.
-    let tenant = &frame[ETHERNET_HEADER - 2 + usize::from(length)..];
-    let (ether_type, rest) = tenant.split_first_chunk::<2>().ok_or(drop(DropReason::Truncated))?;
-    let mut ether_type = u16::from_be_bytes(*ether_type);
-    let (mut payload, mut strip) = (rest, 0);
+    let Selected { length, ether_type, payload, .. } = selected;
+    meta.strip = length;
     if EtherType::is_tag(ether_type) {
-        let tags = TagStack::parse(ether_type, rest).ok_or(drop(DropReason::Truncated))?;
-        strip = policy(&vap.tags, &tags).map_err(drop)?;
-        (ether_type, payload) = (tags.ether_type, &rest[usize::from(tags.length)..]);
+        tagged(&vap.tags, ether_type, payload, vn.max_frame, meta)?;
+    } else {
+        check_shape(ether_type, payload, vn.max_frame)?;
     }
-    check_shape(ether_type, payload, vn.max_frame)?;
     let source = MacAddr(ethernet.source);
     if !source.is_station() {
         return Err(drop(DropReason::SourceInvalid));
     }
     meta.vn = vap.vn;
-    meta.vap = index;
-    meta.strip = length + strip;
+    meta.vap = selected.vap;
     meta.group = destination.is_group();
-    meta.check_source = vap.guard || vap.learn;
-    meta.reflect = vap.reflect;
+    meta.flags = vap.flags;
     meta.destination = pipeline.fdb.begin(FdbKey::new(vap.vn, destination));
-    if meta.check_source {
+    if vap.flags.has(CHECKED) {
         meta.source = pipeline.fdb.begin(FdbKey::new(vap.vn, source));
     }
     Ok(())
 }
 
-/// The class of a frame that is about the link and not from a tenant: what bridges do not forward, and LLDP and ECP to this port or to a
-/// group, untagged or within an S-channel (802.1Q, 42 and 43). Everything else is the tenants'.
+/// Applies the VAP's policy to the tenant's own tags, which begin with `tpid`, and checks the frame's shape.
+#[inline(never)]
+fn tagged(policy: &TagPolicy, tpid: u16, rest: &[u8], max_frame: u16, meta: &mut Meta) -> Result<(), Verdict> {
+    let (tags, stripped) = tenant_tags(policy, tpid, rest).map_err(Verdict::Drop)?;
+    meta.strip += stripped;
+    meta.tagged = stripped != tags.length;
+    check_shape(tags.ether_type, &rest[usize::from(tags.length)..], max_frame)
+}
+
+/// The VAP of a frame, the bytes of the tags that selected it, and what is behind them.
+struct Selected<'f> {
+    vap: Index,
+    length: u8,
+    ether_type: u16,
+    payload: &'f [u8],
+}
+
+/// Whether a frame that is to leave by `port` would come back as that of `vap`, or of no VAP at all. One that another VAP's frames look like
+/// would be taken for them at the other end of the link, and one that is about the link for the control plane's.
+#[inline(never)]
+pub fn leaves_as(port: &AccessPort, vap: Index, frame: &[u8]) -> Result<(), DropReason> {
+    let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| DropReason::Truncated)?;
+    match select(port, MacAddr(ethernet.destination), ethernet.ether_type.get(), rest) {
+        Ok(selected) if selected.vap != vap => Err(DropReason::TenantTag),
+        Err(Verdict::Punt(_)) => Err(DropReason::LinkLocal),
+        _ => Ok(()),
+    }
+}
+
+/// The most specific selector that a frame fits.
 #[inline(always)]
-fn control(port: &AccessPort, destination: MacAddr, outermost: u16, rest: &[u8]) -> Option<PuntClass> {
-    let ether_type = match outermost {
-        EtherType::S_TAG => VlanTag::ref_from_prefix(rest).ok()?.0.ether_type.get(),
-        _ => outermost,
-    };
+fn select<'f>(
+    port: &AccessPort,
+    destination: MacAddr,
+    outermost: u16,
+    rest: &'f [u8],
+) -> Result<Selected<'f>, Verdict> {
+    match outermost {
+        EtherType::C_TAG => c_tagged(port, destination, rest),
+        EtherType::S_TAG => s_tagged(port, destination, rest),
+        ether_type => untagged(port, destination, ether_type, rest),
+    }
+}
+
+const TAG: u8 = VLAN_TAG as u8;
+
+/// A tag, and what is behind it.
+#[inline(always)]
+fn tag(rest: &[u8]) -> Result<(&VlanTag, &[u8]), Verdict> {
+    VlanTag::ref_from_prefix(rest).map_err(|_| Verdict::Drop(DropReason::Truncated))
+}
+
+/// What most access links carry: this way is the shortest.
+#[inline(always)]
+fn c_tagged<'f>(port: &AccessPort, destination: MacAddr, rest: &'f [u8]) -> Result<Selected<'f>, Verdict> {
+    if destination.is_link_local() {
+        return Err(Verdict::Punt(PuntClass::LinkLocal));
+    }
+    let (tag, payload) = tag(rest)?;
+    match port.c_tag[usize::from(tag.vid())] {
+        Snapshot::NONE => {
+            let reason = if tag.vid() == 0 { DropReason::Untagged } else { DropReason::UnknownTag };
+            whole(port, EtherType::C_TAG, rest, reason)
+        }
+        vap => Ok(Selected { vap, length: TAG, ether_type: tag.ether_type.get(), payload }),
+    }
+}
+
+#[inline(always)]
+fn untagged<'f>(
+    port: &AccessPort,
+    destination: MacAddr,
+    ether_type: u16,
+    rest: &'f [u8],
+) -> Result<Selected<'f>, Verdict> {
+    about_the_link(port, destination, ether_type)?;
+    match port.untagged {
+        Snapshot::NONE => whole(port, ether_type, rest, DropReason::Untagged),
+        vap => Ok(Selected { vap, length: 0, ether_type, payload: rest }),
+    }
+}
+
+/// An S-TAG with a C-TAG behind it is more specific than the S-TAG alone.
+#[inline(never)]
+fn s_tagged<'f>(port: &AccessPort, destination: MacAddr, rest: &'f [u8]) -> Result<Selected<'f>, Verdict> {
+    let (outer, payload) = tag(rest)?;
+    let ether_type = outer.ether_type.get();
+    about_the_link(port, destination, ether_type)?;
+    let Some(s_tags) = &port.s_tag else { return whole(port, EtherType::S_TAG, rest, DropReason::UnexpectedStag) };
+    let s_vid = usize::from(outer.vid());
+    if let (EtherType::C_TAG, Some(behind)) = (ether_type, &s_tags.with_c[s_vid]) {
+        let (inner, payload) = tag(payload)?;
+        let vap = behind[usize::from(inner.vid())];
+        if vap != Snapshot::NONE {
+            return Ok(Selected { vap, length: 2 * TAG, ether_type: inner.ether_type.get(), payload });
+        }
+    }
+    match s_tags.alone[s_vid] {
+        Snapshot::NONE => whole(port, EtherType::S_TAG, rest, DropReason::UnknownTag),
+        vap => Ok(Selected { vap, length: TAG, ether_type, payload }),
+    }
+}
+
+/// The VAP of what no other selector takes, or why there is none.
+#[inline(always)]
+fn whole<'f>(port: &AccessPort, ether_type: u16, rest: &'f [u8], reason: DropReason) -> Result<Selected<'f>, Verdict> {
+    match port.whole {
+        Snapshot::NONE => Err(Verdict::Drop(reason)),
+        vap => Ok(Selected { vap, length: 0, ether_type, payload: rest }),
+    }
+}
+
+/// Whether a frame, untagged or within an S-channel, is about the link and not from a tenant: what bridges do not forward, and LLDP and ECP
+/// to this port or to a group (802.1Q, 42 and 43). Everything else is the tenants'.
+#[inline(always)]
+fn about_the_link(port: &AccessPort, destination: MacAddr, ether_type: u16) -> Result<(), Verdict> {
     let class = match ether_type {
         EtherType::LLDP => PuntClass::Lldp,
         EtherType::ECP => PuntClass::Ecp,
-        _ => return destination.is_link_local().then_some(PuntClass::LinkLocal),
+        _ if destination.is_link_local() => return Err(Verdict::Punt(PuntClass::LinkLocal)),
+        _ => return Ok(()),
     };
-    (destination.is_group() || destination == port.mac).then_some(class)
-}
-
-/// A VAP, and the bytes of the tags that selected it.
-struct Selected {
-    vap: Index,
-    length: u8,
-}
-
-/// The VAP of a frame: the most specific selector of the port that fits.
-#[inline(always)]
-fn select(port: &AccessPort, outermost: u16, rest: &[u8]) -> Result<Selected, Verdict> {
-    const TAG: u8 = VLAN_TAG as u8;
-    let tag = |rest| VlanTag::ref_from_prefix(rest).map_err(|_| Verdict::Drop(DropReason::Truncated));
-    let (named, reason) = match outermost {
-        EtherType::C_TAG => match tag(rest)?.0.vid() {
-            0 => (Selected { vap: port.untagged, length: TAG }, DropReason::Untagged),
-            vid => (Selected { vap: port.c_tag[usize::from(vid)], length: TAG }, DropReason::UnknownTag),
-        },
-        EtherType::S_TAG => match &port.s_tag {
-            None => (Selected { vap: Snapshot::NONE, length: 0 }, DropReason::UnexpectedStag),
-            Some(s_tags) => (select_s_tag(s_tags, rest)?, DropReason::UnknownTag),
-        },
-        _ => (Selected { vap: port.untagged, length: 0 }, DropReason::Untagged),
-    };
-    match (named.vap, port.whole) {
-        (Snapshot::NONE, Snapshot::NONE) => Err(Verdict::Drop(reason)),
-        (Snapshot::NONE, whole) => Ok(Selected { vap: whole, length: 0 }),
-        _ => Ok(named),
-    }
-}
-
-fn select_s_tag(s_tags: &STags, rest: &[u8]) -> Result<Selected, Verdict> {
-    const TAG: u8 = VLAN_TAG as u8;
-    let truncated = Verdict::Drop(DropReason::Truncated);
-    let (outer, rest) = VlanTag::ref_from_prefix(rest).map_err(|_| truncated)?;
-    let s_vid = usize::from(outer.vid());
-    if let (EtherType::C_TAG, Some(behind)) = (outer.ether_type.get(), &s_tags.with_c[s_vid]) {
-        let (inner, _) = VlanTag::ref_from_prefix(rest).map_err(|_| truncated)?;
-        let vap = behind[usize::from(inner.vid())];
-        if vap != Snapshot::NONE {
-            return Ok(Selected { vap, length: 2 * TAG });
-        }
-    }
-    Ok(Selected { vap: s_tags.alone[s_vid], length: TAG })
+    if destination.is_group() || destination == port.mac { Err(Verdict::Punt(class)) } else { Ok(()) }
 }
 
 /// What holds for a tenant's frame on either side of the tunnel: it is as long as its IP header says, and its payload not longer than the

@@ -1,11 +1,14 @@
 //! Source guard and learning: a frame's source MAC should be a TSI's of the VAP it came from.
 
-use tables::Destination;
+use tables::{Destination, VapFlags};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Sighting, Sink};
+
+/// VAPs whose frames' source MACs are looked up.
+pub const CHECKED: VapFlags = VapFlags::GUARD.with(VapFlags::LEARN);
 
 /// Looks at every source MAC of a VAP that guards or learns: one whose row names this VAP passes, and costs nothing more.
 #[inline(never)]
@@ -16,10 +19,11 @@ pub fn guard<P: Packet, S: Sink<P>>(
     metas: &mut [Meta],
     sink: &mut S,
 ) {
-    for (packet, meta) in burst.iter().zip(metas).filter(|(_, meta)| meta.check_source && meta.is_pending()) {
+    let concerned = |meta: &Meta| meta.flags.has(CHECKED) && meta.is_pending();
+    for (packet, meta) in burst.iter().zip(metas).filter(|(_, meta)| concerned(meta)) {
         let row = pipeline.fdb.finish(meta.source);
         if row != Some(Destination::Vap(meta.vap).pack()) {
-            elsewhere(pipeline, port, packet, meta, row.is_some(), sink);
+            elsewhere(port, packet, meta, row.is_some(), sink);
         }
     }
 }
@@ -27,19 +31,12 @@ pub fn guard<P: Packet, S: Sink<P>>(
 /// A source MAC that has no row (yet), or one that names another place: then only whoever programs the rows can tell whether the station
 /// has moved, and until it says so a guarded VAP takes nothing from it.
 #[cold]
-fn elsewhere<P: Packet, S: Sink<P>>(
-    pipeline: &Pipeline<'_>,
-    port: PortId,
-    packet: &P,
-    meta: &mut Meta,
-    has_row: bool,
-    sink: &mut S,
-) {
-    let vap = pipeline.snapshot.vap(meta.vap);
-    if let (true, Some(source)) = (vap.learn, packet.data().get(6..).and_then(<[u8]>::first_chunk)) {
+fn elsewhere<P: Packet, S: Sink<P>>(port: PortId, packet: &P, meta: &mut Meta, has_row: bool, sink: &mut S) {
+    let learns = meta.flags.has(VapFlags::LEARN);
+    if let (true, Some(source)) = (learns, packet.data().get(6..).and_then(<[u8]>::first_chunk)) {
         sink.seen(Sighting { port, vap: meta.vap, vn: meta.vn, source: MacAddr(*source) });
     }
-    if vap.guard && (has_row || !vap.learn) {
+    if meta.flags.has(VapFlags::GUARD) && (has_row || !learns) {
         meta.verdict = Verdict::Drop(DropReason::SourceGuard);
     }
 }

@@ -202,13 +202,19 @@ impl Lab {
         change(&mut Arc::make_mut(&mut self.snapshot.vaps)[usize::from(vap)]);
     }
 
-    /// Gives a VAP another selector on link 1.
+    /// Gives a VAP another selector on link 1, which has no other VAP then.
     pub fn select(&mut self, vap: u16, selector: Selector) {
-        self.change_vap(vap, |entry| (entry.s_vid, entry.c_vid) = (selector.s_vid(), selector.c_vid()));
         let PortEntry::Access(port) = &mut Arc::make_mut(&mut self.snapshot.ports)[0] else { panic!() };
         let port = Arc::make_mut(port);
         *port = AccessPort::new(port.mac);
-        port.select(selector, vap);
+        self.select_too(vap, selector);
+    }
+
+    /// The same, and the other VAPs of the link stay.
+    pub fn select_too(&mut self, vap: u16, selector: Selector) {
+        self.change_vap(vap, |entry| *entry = entry.clone().selected_by(selector));
+        let PortEntry::Access(port) = &mut Arc::make_mut(&mut self.snapshot.ports)[0] else { panic!() };
+        Arc::make_mut(port).select(selector, vap);
     }
 
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {

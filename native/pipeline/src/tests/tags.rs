@@ -1,12 +1,13 @@
 //! Selectors with S-TAGs, and what a VAP does with its tenant's own tags (RFC 8014, 3.1.1 and 4.2.1).
 
-use tables::TagPolicy;
+use tables::{TagPolicy, VapFlags};
 use types::DropReason::{self, *};
 use types::{Selector, Vid};
 
 use super::lab::*;
 
 const BLUE_1: u16 = 0;
+const RED_1: u16 = 1;
 const BLUE_2: u16 = 2;
 
 fn vid(vid: u16) -> Vid {
@@ -159,7 +160,51 @@ fn a_frame_returns_to_its_vap_only_where_it_reflects() {
     let group = tagged(0x8100, BLUE_TAG, &frame(BROADCAST, HERE, &ipv4(46)));
     assert_eq!(lab.run(LINK_1, &same).dropped, [(SameVap, 1)]);
     assert!(lab.run(LINK_1, &group).sent.iter().all(|(port, _)| *port != LINK_1.0));
-    lab.change_vap(BLUE_1, |vap| vap.reflect = true);
+    lab.change_vap(BLUE_1, |vap| vap.flags = VapFlags::REFLECT);
     assert_eq!(lab.run(LINK_1, &same).sent, [(LINK_1.0, same)]);
     assert!(lab.run(LINK_1, &group).sent.contains(&(LINK_1.0, group)));
+}
+
+/// Two VNs on one link, and the tags of one look like the other's tenants' own: what leaves for blue must never be taken for red's.
+#[test]
+fn a_tenants_tags_never_make_its_frame_another_vns_on_the_link() {
+    let tenants = |vid| tagged(0x8100, vid, &frame(HERE, THERE, &ipv4(46)));
+    let s = |frame: &[u8]| tagged(0x88a8, 300, frame);
+    let untagged = || frame(HERE, THERE, &ipv4(46));
+    let cases = [
+        (Selector::STag(vid(300)), Selector::SAndCTag(vid(300), vid(55)), tenants(55), Err(TenantTag)),
+        (Selector::STag(vid(300)), Selector::SAndCTag(vid(300), vid(55)), tenants(56), Ok(s(&tenants(56)))),
+        (Selector::Port, Selector::CTag(vid(55)), tenants(55), Err(TenantTag)),
+        (Selector::Port, Selector::CTag(vid(55)), tenants(56), Ok(tenants(56))),
+        (Selector::Port, Selector::Untagged, untagged(), Err(TenantTag)),
+        (Selector::Port, Selector::Untagged, tenants(0), Err(TenantTag)),
+        (Selector::Port, Selector::STag(vid(300)), s(&tenants(55)), Err(TenantTag)),
+        (Selector::Port, Selector::STag(vid(301)), s(&tenants(55)), Ok(s(&tenants(55)))),
+        (Selector::Untagged, Selector::CTag(vid(55)), tenants(55), Err(TenantTag)),
+    ];
+    for (blue, red, inner, expected) in cases {
+        let mut lab = Lab::new();
+        lab.select(BLUE_1, blue);
+        lab.select_too(RED_1, red);
+        lab.change_vap(BLUE_1, |vap| vap.tags = TagPolicy::Pass);
+        let effects = lab.run(UNDERLAY, &tunnelled(NVE_2, BLUE_VNI, &inner));
+        let expected = match expected {
+            Ok(sent) => Effects { sent: vec![(LINK_1.0, sent)], ..Effects::default() }.with_vaps(&[(BLUE_1, 0, 1)]),
+            Err(reason) => Effects::drop(reason),
+        };
+        assert_eq!(effects, expected, "{blue} beside {red}");
+    }
+}
+
+/// Who is attached by a whole port takes LLDP and ECP for the NVE's: a tenant elsewhere cannot send them.
+#[test]
+fn no_tenant_speaks_for_the_nve_on_a_whole_port() {
+    let mut lab = Lab::new();
+    lab.select(BLUE_1, Selector::Port);
+    for ether_type in [[0x88, 0xcc], [0x89, 0x40]] {
+        let inner = frame(BROADCAST, THERE, &[&ether_type[..], &[0; 46]].concat());
+        let effects = lab.run(UNDERLAY, &tunnelled(NVE_2, BLUE_VNI, &inner));
+        assert_eq!(effects.dropped, [(LinkLocal, 1)]);
+        assert_eq!(effects.sent, [(LINK_2.0, inner)], "there it is a frame of the VN as any other");
+    }
 }

@@ -1,6 +1,6 @@
 //! The outer headers go; what remains is a tenant's frame, checked as one that came from an access port is.
 
-use tables::{FdbKey, Index};
+use tables::FdbKey;
 use types::{DropReason, MacAddr};
 use wire::{EtherType, EthernetHeader, FromBytes, TagStack, VXLAN_OVERHEAD};
 
@@ -14,19 +14,15 @@ use crate::packet::Packet;
 pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, metas: &mut [Meta]) {
     for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
         packet.trim_front(VXLAN_OVERHEAD);
-        match inner(pipeline, packet.data(), meta.vn) {
-            Ok((group, destination)) => {
-                meta.group = group;
-                meta.destination = pipeline.fdb.begin(destination);
-            }
-            Err(verdict) => meta.verdict = verdict,
+        if let Err(verdict) = inner(pipeline, packet.data(), meta) {
+            meta.verdict = verdict;
         }
     }
 }
 
-/// Where a tenant's frame of `vn` goes, and whether to a group.
+/// Begins to look up where a tenant's frame goes, and notes whether that is a group and whether the frame is tagged.
 #[inline(always)]
-fn inner(pipeline: &Pipeline<'_>, frame: &[u8], vn: Index) -> Result<(bool, FdbKey), Verdict> {
+fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
     let (ethernet, payload) =
         EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
@@ -36,13 +32,22 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], vn: Index) -> Result<(bool, FdbK
     if !MacAddr(ethernet.source).is_station() {
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
-    let max_frame = pipeline.snapshot.vn(vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?.max_frame;
-    let (mut ether_type, mut payload) = (ethernet.ether_type.get(), payload);
+    let max_frame = pipeline.snapshot.vn(meta.vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?.max_frame;
+    let ether_type = ethernet.ether_type.get();
     if EtherType::is_tag(ether_type) {
-        // Whether a tag inside is welcome is for the VAP to say that it goes to (RFC 7348, 6.1: not unless configured).
-        let tags = TagStack::parse(ether_type, payload).ok_or(Verdict::Drop(DropReason::Truncated))?;
-        (ether_type, payload) = (tags.ether_type, &payload[usize::from(tags.length)..]);
+        meta.tagged = true;
+        tagged(ether_type, payload, max_frame)?;
+    } else {
+        check_shape(ether_type, payload, max_frame)?;
     }
-    check_shape(ether_type, payload, max_frame)?;
-    Ok((destination.is_group(), FdbKey::new(vn, destination)))
+    meta.group = destination.is_group();
+    meta.destination = pipeline.fdb.begin(FdbKey::new(meta.vn, destination));
+    Ok(())
+}
+
+/// Checks the shape of a tagged frame. Whether its tags are welcome is for the VAP to say that it goes to (RFC 7348, 6.1: not unless configured).
+#[inline(never)]
+fn tagged(tpid: u16, rest: &[u8], max_frame: u16) -> Result<(), Verdict> {
+    let tags = TagStack::parse(tpid, rest).ok_or(Verdict::Drop(DropReason::Truncated))?;
+    check_shape(tags.ether_type, &rest[usize::from(tags.length)..], max_frame)
 }
