@@ -8,9 +8,9 @@ import { type Call, type Handlers, type NewPort, type ParamsOf, RpcServer, type 
 import { formatTag, type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
+import { KeyedQueue } from '../queue.js';
 import type { Kernel } from './kernel.js';
 import type { Change, Grant, Negotiator } from './negotiator.js';
-import { KeyedQueue } from './queue.js';
 import { Retries } from './retries.js';
 import { RpcNegotiator } from './rpc-negotiator.js';
 import { Switching } from './switching.js';
