@@ -84,6 +84,8 @@ vlan_pool = "3-4"
 endpoints = ["unix:${path('nnp.sock')}"]
 [rpc]
 socket = "${agentSocket}"
+[store]
+path = "${path('store')}"
 `;
 
 const running: ChildProcess[] = [];

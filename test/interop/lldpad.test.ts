@@ -31,6 +31,7 @@ const AGENT = `
 node.name = "nve1"
 log.level = "debug"
 rpc.socket = "${folder}/agent.sock"
+store.path = "${folder}/agent.store"
 nva.endpoints = ["unix:${folder}/nnp.sock"]
 underlay = { port = "fabric0", address = "192.0.2.1/24" }
 engine = { hugepages = "off", memory_mb = 128, mbuf_size = 2432 }

@@ -30,7 +30,8 @@ export class Role {
     this.namespace = namespace;
     this.#role = role;
     this.socket = join(folder, `${name}.sock`);
-    writeFileSync(file, `node.name = "${name}"\nrpc.socket = "${this.socket}"\n${toml}`);
+    const store = role === 'agent' ? `store.path = "${join(folder, `${name}.store`)}"\n` : '';
+    writeFileSync(file, `node.name = "${name}"\nrpc.socket = "${this.socket}"\n${store}${toml}`);
     this.program = new Program(namespace, process.execPath, CLI, role, '-c', file);
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Handlers, RpcServer, type TsiListRow } from '#hypervisor';
 import { nveError } from '#model';
+import { Authority } from '../hypervisor/testing/certificates.js';
 import { renderDocs } from './docs.js';
 import { makeProgram, run } from './program.js';
 
@@ -135,9 +136,9 @@ describe('data', () => {
     });
     expect((await cli('tsi list --socket SOCKET')).out).toBe(
       [
-        'TSI     VN    LINK     STATE        TAG         MTU  MACS               IPS  PORT  CAUSE',
-        'blue-1  blue  access0  activated    c-tag 100  1500  02:00:00:00:00:01  -    -     -',
-        'b       blue  access0  authorizing  -             -  02:00:00:00:00:01  -    -     NVE-NVA-001: no VN b',
+        'TSI     VN    LINK     STATE        TAG         MTU  GATEWAY  MACS               IPS  PORT  CAUSE',
+        'blue-1  blue  access0  activated    c-tag 100  1500  -        02:00:00:00:00:01  -    -     -',
+        'b       blue  access0  authorizing  -             -  -        02:00:00:00:00:01  -    -     NVE-NVA-001: no VN b',
         '',
       ].join('\n'),
     );
@@ -172,9 +173,7 @@ describe('data', () => {
 
   it('of associate only asks for the tag', async () => {
     await serve({ 'tsi.associate': () => ({ ...ROW, state: 'associated' }) });
-    const { out } = await cli(
-      'tsi attach blue-1 --socket SOCKET --vn blue --mac 02:00:00:00:00:01 --link access0 --associate-only',
-    );
+    const { out } = await cli('tsi associate blue-1 --socket SOCKET --vn blue --mac 02:00:00:00:00:01 --link access0');
     expect(out).toContain('associated');
   });
 
@@ -276,5 +275,57 @@ describe('errors', () => {
     expect(await cli(`agent --check -c ${profile}agent1.toml`)).toMatchObject({ code: 0, err: '' });
     expect(await cli(`tnve --check -c ${profile}tnve1.toml`)).toMatchObject({ code: 0, err: '' });
     expect(await cli(`nva --check -c ${profile}nva.toml`)).toMatchObject({ code: 0, err: '' });
+  });
+});
+
+describe('an agent over TLS', () => {
+  const TLS = '--tls 127.0.0.1:PORT --ca DIR/ca.pem --cert DIR/hv1.crt --key DIR/hv1.key';
+  let port = 0;
+
+  beforeEach(async () => {
+    const authority = new Authority(directory, 'ca');
+    authority.issue('hv1', { cn: 'hv1' });
+    new Authority(directory, 'stranger').issue('stranger', { cn: 'hv1' });
+    const server = await RpcServer.listen({
+      socket,
+      role: 'agent',
+      name: 'nve1',
+      handlers: { 'tsi.list': () => [ROW], 'tsi.suspend': () => ROW, 'tsi.migrate': () => ROW },
+      tls: {
+        ...authority.issue('agent', { ips: ['127.0.0.1'] }),
+        listen: { host: '127.0.0.1', port: 0 },
+        client: [{ name: 'hv1', links: ['access0'] }],
+      },
+    });
+    servers.push(server);
+    port = server.tlsPort ?? 0;
+  });
+  const tls = (line: string, options = TLS) => cli(`${line} ${options.replace('PORT', `${port}`)}`);
+
+  it('is asked as on its socket', async () => {
+    const { code, out, err } = await tls('tsi list --json');
+    expect([code, err]).toEqual([0, '']);
+    expect(JSON.parse(out)).toEqual([ROW]);
+    expect(await tls('tsi migrate blue-1 --from access0')).toMatchObject({ code: 0 });
+  });
+
+  it.each([
+    [
+      'tsi suspend blue-1 --link access1',
+      TLS,
+      77,
+      /hv1 may not use link access1 \(NVE-RPC-011\)\nfix: Name another link/,
+    ],
+    ['tsi list', TLS.replace('hv1.key', 'agent.key'), 78, /agent\.key as key: it is not the key .*hv1\.crt/],
+    ['tsi list', TLS.replace('hv1.crt', 'nope.crt'), 78, /nope\.crt as certificate: ENOENT/],
+    ['tsi list', TLS.replace('ca.pem', 'stranger.pem'), 77, /not of the CA in .*stranger\.pem/],
+    ['tsi list', TLS.replaceAll('hv1.', 'stranger.'), 77, /does not accept the client's certificate: it is not of/],
+    ['tsi list', '--tls 127.0.0.1:PORT --ca DIR/ca.pem', 2, /--tls needs --cert as well/],
+    ['tsi list', '--tls 127.0.0.1', 2, /Expected a name or an address, and a port/],
+  ])('%s %s fails with a remedy', async (line, options, code, text) => {
+    const result = await tls(line, options);
+    expect(result).toMatchObject({ code, out: '' });
+    expect(result.err).toMatch(text);
+    expect(result.err).toMatch(/\nfix: \S/);
   });
 });

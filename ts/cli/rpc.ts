@@ -54,7 +54,7 @@ function hostAndPort(text: string): { host: string; port: number } {
   return { host, port };
 }
 
-function endpointOf({ socket, tls, ca, cert, key }: RpcOptions): RpcEndpoint {
+export function endpointOf({ socket, tls, ca, cert, key }: RpcOptions): RpcEndpoint {
   if (tls === undefined) return { socket };
   for (const [option, value] of Object.entries({ ca, cert, key }))
     if (value === undefined) throw nveError('NVE-CLI-002', { problem: `--tls needs --${option} as well` });

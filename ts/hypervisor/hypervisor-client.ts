@@ -14,6 +14,7 @@ import type {
   ShowVdpRow,
   ShowVnRow,
   TsiListRow,
+  VnConnectionRow,
   VnListRow,
 } from './rows.js';
 
@@ -33,6 +34,10 @@ export interface HypervisorEvents {
   disconnected: NveError;
   /** A TSI changed for another reason than a request of ours. */
   tsi: TopicData<'tsi'>;
+  /** A TSI went from one state to another, for whatever reason. */
+  transition: TopicData<'transition'>;
+  /** An access link has got or lost its carrier. */
+  link: TopicData<'link'>;
 }
 
 /** What `show` can show, and the row of each. */
@@ -50,7 +55,13 @@ type Listeners = { [E in keyof HypervisorEvents]: Set<(event: HypervisorEvents[E
 
 export class HypervisorClient {
   readonly #options: HypervisorClientOptions;
-  readonly #listeners: Listeners = { connected: new Set(), disconnected: new Set(), tsi: new Set() };
+  readonly #listeners: Listeners = {
+    connected: new Set(),
+    disconnected: new Set(),
+    tsi: new Set(),
+    transition: new Set(),
+    link: new Set(),
+  };
   #connecting: Promise<RpcClient> | undefined;
   #connection: RpcClient | undefined;
   #started = false;
@@ -101,6 +112,20 @@ export class HypervisorClient {
     return this.#connect().then((connection) => connection.server);
   }
 
+  /** Holds the VN and its tag on a link, as long as nobody disconnects it. */
+  connectVn(params: ParamsIn<'vn.connect'>, options?: RequestOptions): Promise<VnConnectionRow> {
+    return this.request('vn.connect', params, options);
+  }
+
+  /** Takes the VN off the link, with all its TSIs there. */
+  async disconnectVn(params: ParamsIn<'vn.disconnect'>, options?: RequestOptions): Promise<void> {
+    await this.request('vn.disconnect', params, options);
+  }
+
+  connections(options?: RequestOptions): Promise<VnConnectionRow[]> {
+    return this.request('vn.connections', {}, options);
+  }
+
   associate(params: ParamsIn<'tsi.associate'>, options?: RequestOptions): Promise<TsiListRow> {
     return this.request('tsi.associate', params, options);
   }
@@ -115,6 +140,28 @@ export class HypervisorClient {
 
   async deassociate(params: ParamsIn<'tsi.deassociate'>, options?: RequestOptions): Promise<void> {
     await this.request('tsi.deassociate', params, options);
+  }
+
+  addAddresses(params: ParamsIn<'tsi.addresses.add'>, options?: RequestOptions): Promise<TsiListRow> {
+    return this.request('tsi.addresses.add', params, options);
+  }
+
+  deleteAddresses(params: ParamsIn<'tsi.addresses.del'>, options?: RequestOptions): Promise<TsiListRow> {
+    return this.request('tsi.addresses.del', params, options);
+  }
+
+  /** The VM does not run, and will again: nothing is forwarded, everything is kept. */
+  suspend(params: ParamsIn<'tsi.suspend'>, options?: RequestOptions): Promise<TsiListRow> {
+    return this.request('tsi.suspend', params, options);
+  }
+
+  resume(params: ParamsIn<'tsi.resume'>, options?: RequestOptions): Promise<TsiListRow> {
+    return this.request('tsi.resume', params, options);
+  }
+
+  /** The VM is about to move; `activate` on the new link is the moment, `deassociate` on the old one the end. */
+  migrate(params: ParamsIn<'tsi.migrate'>, options?: RequestOptions): Promise<TsiListRow> {
+    return this.request('tsi.migrate', params, options);
   }
 
   attach(params: ParamsIn<'tsi.attach'>, options?: RequestOptions): Promise<TsiListRow> {
@@ -162,7 +209,7 @@ export class HypervisorClient {
     if (this.#connection !== undefined) return Promise.resolve(this.#connection);
     this.#connecting ??= RpcClient.connect({
       ...this.#options,
-      onNotification: (topic, data) => this.#emit(topic, data),
+      onNotification: (topic, data) => this.#emit<TopicName>(topic, data),
       onEnd: (error) => this.#lost(error),
     })
       .then(async (connection) => {

@@ -18,6 +18,7 @@ export type {
   ShowVdpRow,
   ShowVnRow,
   TsiListRow,
+  VnConnectionRow,
   VnListRow,
 } from './rows.js';
 export { type Call, type Handlers, RpcServer, type RpcServerOptions } from './server.js';

@@ -6,6 +6,8 @@ import {
   IpAddrSchema,
   LinkNameSchema,
   MtuSchema,
+  TagSchema,
+  TSI_STATES,
   TsiIdSchema,
   TsiStateSchema,
   UnicastMacSchema,
@@ -22,6 +24,7 @@ import {
   ShowVdpRow,
   ShowVnRow,
   TsiListRow,
+  VnConnectionRow,
   VnListRow,
 } from './rows.js';
 
@@ -45,8 +48,26 @@ export const NewPortSchema = z.strictObject({
 });
 export type NewPort = z.output<typeof NewPortSchema>;
 
-const tsiKey = z.strictObject({ tsi: TsiIdSchema, link: LinkNameSchema });
-const associate = z.strictObject({ vn: VnNameSchema, tsi: TsiIdSchema, macs, ips, link: LinkNameSchema });
+/** The agent itself holds VNs under such names (`vn.connect`). */
+const tsiId = TsiIdSchema.refine((id) => !id.startsWith('vn:'), 'an id that does not begin with "vn:"');
+
+const tsiKey = z.strictObject({ tsi: tsiId, link: LinkNameSchema });
+const associate = z.strictObject({ vn: VnNameSchema, tsi: tsiId, macs, ips, link: LinkNameSchema });
+const some = z
+  .strictObject({ ...tsiKey.shape, macs: z.array(UnicastMacSchema).max(ADDRESSES_MAX).default([]), ips })
+  .refine(({ macs, ips }) => macs.length + ips.length > 0, 'at least one MAC or IP address');
+const migrate = z
+  .strictObject({
+    tsi: tsiId,
+    from: LinkNameSchema.optional(),
+    to: LinkNameSchema.optional(),
+    vn: VnNameSchema.optional(),
+    macs: macs.optional(),
+    ips: z.array(IpAddrSchema).max(ADDRESSES_MAX).optional(),
+  })
+  .refine(({ from, to }) => from !== undefined || to !== undefined, 'at least one of from and to')
+  .refine(({ from, to }) => from !== to, 'two links: from and to are the same');
+const vnKey = z.strictObject({ vn: VnNameSchema, link: LinkNameSchema });
 const nothing = z.strictObject({});
 
 /** Tables may be long: `show.*` answers page by page. The cursor is opaque; null asks for the first page, and ends the last. */
@@ -68,6 +89,18 @@ export const TOPICS = {
     cause: z.string().max(4096).nullable(),
     retry: z.boolean(),
   }),
+  /** A TSI went from one state to another, whatever the reason (RFC 8394 section 6: every change of state is to be seen). */
+  transition: z.object({
+    tsi: TsiIdSchema,
+    link: LinkNameSchema,
+    vn: VnNameSchema,
+    from: z.enum([...TSI_STATES, 'init']),
+    to: z.enum([...TSI_STATES, 'init']),
+    tag: TagSchema.nullable(),
+    cause: z.string().max(4096),
+  }),
+  /** An access link has got or lost its carrier. */
+  link: z.object({ link: LinkNameSchema, up: z.boolean() }),
 } as const;
 const watch = z.strictObject({ topics: z.array(z.enum(Object.keys(TOPICS) as [TopicName, ...TopicName[]])).max(16) });
 
@@ -82,10 +115,27 @@ export const METHODS = {
   },
   /** From now on exactly these topics are notified on this connection. */
   watch: { params: watch, result: watch, links: ofNone },
+  /** Holds the VN and its tag on the link, without a TSI (RFC 8394 section 3.1). */
+  'vn.connect': { params: vnKey, result: VnConnectionRow, links: ofLink },
+  /** The VN is on the link no more, nor are its TSIs. */
+  'vn.disconnect': { params: vnKey, result: nothing, links: ofLink },
+  /** Of the links that the client may use. */
+  'vn.connections': { params: nothing, result: z.array(VnConnectionRow), links: ofNone },
   'tsi.associate': { params: associate, result: TsiListRow, links: ofLink },
   'tsi.activate': { params: tsiKey, result: TsiListRow, links: ofLink },
   'tsi.deactivate': { params: tsiKey, result: TsiListRow, links: ofLink },
   'tsi.deassociate': { params: tsiKey, result: nothing, links: ofLink },
+  'tsi.addresses.add': { params: some, result: TsiListRow, links: ofLink },
+  'tsi.addresses.del': { params: some, result: TsiListRow, links: ofLink },
+  'tsi.suspend': { params: tsiKey, result: TsiListRow, links: ofLink },
+  'tsi.resume': { params: tsiKey, result: TsiListRow, links: ofLink },
+  /** At the link `to` it is associated and about to come, at the link `from` it is about to leave; either may be elsewhere. */
+  'tsi.migrate': {
+    params: migrate,
+    result: TsiListRow,
+    links: ({ from, to }: { from?: string | undefined; to?: string | undefined }) =>
+      [from, to].filter((link) => link !== undefined),
+  },
   'tsi.attach': {
     params: associate.extend({ link: z.union([LinkNameSchema, NewPortSchema]) }),
     result: TsiListRow,
@@ -93,7 +143,7 @@ export const METHODS = {
   },
   /** At a tNVE, which has one link, `link` may be absent. */
   'tsi.detach': {
-    params: z.strictObject({ tsi: TsiIdSchema, link: LinkNameSchema.optional() }),
+    params: z.strictObject({ tsi: tsiId, link: LinkNameSchema.optional() }),
     result: nothing,
     links: ({ link }: { link?: string | undefined }) => (link === undefined ? [] : [link]),
   },

@@ -2,7 +2,17 @@
 // the field's terms; addresses are text; an absent value is null. Fields are only ever added.
 
 import { z } from 'zod';
-import { IpAddrSchema, MacAddrSchema, NveIdSchema, TagSchema, TsiIdSchema, TsiRowSchema, VnNameSchema } from '#model';
+import {
+  IpAddrSchema,
+  LinkNameSchema,
+  MacAddrSchema,
+  MtuSchema,
+  NveIdSchema,
+  TagSchema,
+  TsiIdSchema,
+  TsiRowSchema,
+  VnNameSchema,
+} from '#model';
 
 const count = z.number().int().min(0);
 const text = z.string().max(512);
@@ -11,6 +21,17 @@ const text = z.string().max(512);
 export const TsiListRow = TsiRowSchema.extend({
   iface: text.optional(),
   netns: text.nullable().optional(),
+});
+
+/** A VN on an access link: with its first TSI there, or because somebody asked for it (`vn.connect`: `held`). */
+export const VnConnectionRow = z.object({
+  vn: VnNameSchema,
+  link: LinkNameSchema,
+  tag: TagSchema.nullable(),
+  mtu: MtuSchema.nullable(),
+  gateway: IpAddrSchema.nullable(),
+  held: z.boolean(),
+  tsis: count,
 });
 
 export const ShowVnRow = z.object({
@@ -135,6 +156,7 @@ export const VnListRow = z.object({
 });
 
 export type TsiListRow = z.output<typeof TsiListRow>;
+export type VnConnectionRow = z.output<typeof VnConnectionRow>;
 export type ShowVnRow = z.output<typeof ShowVnRow>;
 export type ShowVapRow = z.output<typeof ShowVapRow>;
 export type ShowFdbRow = z.output<typeof ShowFdbRow>;

@@ -24,6 +24,7 @@ export const AREAS = {
   RPC: 'the local API',
   TSI: 'the life cycle of Tenant System Interfaces',
   TAG: 'tags of the access links',
+  STO: 'what an agent remembers over its restarts',
   ECP: 'the Edge Control Protocol on the access links, under VDP',
   VDP: 'the negotiation between stations and the NVE (IEEE 802.1Q VDP)',
   AUT: "the agent's own policy",
@@ -237,6 +238,36 @@ export const ERRORS = {
     message: 'link {link} is as a whole VN {vn}, and cannot be VN {asked} too',
     hint: 'Detach what is in {vn} from {link} first, or use another port.',
     exit: 1,
+  },
+
+  // STO
+  'NVE-STO-001': {
+    message: 'cannot use the store {path}: {reason}',
+    hint: 'Make {path} a directory that the agent may read and write, with free space; or name another one in [store] path.',
+    exit: 77,
+  },
+  'NVE-STO-002': {
+    message: 'the store {path} is damaged: {problem}',
+    hint: 'Bring {path} back from a backup, or move it away and start again: stations of VDP associate again by themselves, possibly with other VIDs; what was attached by RPC must be attached again.',
+    exit: 78,
+  },
+  'NVE-STO-003': {
+    message:
+      'the store {path} has format {format}, which a newer release wrote; this one knows formats up to {supported}',
+    hint: 'Start the newer release again, or move {path} away to begin without what it remembers.',
+    exit: 78,
+  },
+  'NVE-STO-004': {
+    message: 'the store {path} is in use by process {pid}',
+    hint: 'Stop that agent first, or give each agent a [store] path of its own.',
+    exit: 75,
+    retryable: true,
+  },
+  'NVE-STO-005': {
+    message: 'cannot write to the store {path}: {reason}',
+    hint: 'Free space where {path} lies, or make it writable, then ask again.',
+    exit: 75,
+    retryable: true,
   },
 
   // VDP

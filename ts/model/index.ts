@@ -4,6 +4,7 @@
 export * from './brand.js';
 export * from './config/index.js';
 export * from './drop-reasons.js';
+export * from './durable.js';
 export * from './error.js';
 export * from './errors.js';
 export * from './ip.js';

@@ -38,6 +38,8 @@ export interface NnpClientOptions {
   readonly endpoints: readonly { readonly priority: number; readonly name: string }[];
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
+  /** The NVE had TSIs attached in a former life: no full report before `restored`. */
+  readonly restoring?: boolean;
   readonly timing?: Partial<NnpTiming>;
 }
 
@@ -54,6 +56,8 @@ export type NnpClientEvent =
   /** The bytes are not NNP. */
   | { readonly type: 'garbled'; readonly error: NveError }
   | { readonly type: 'tick' }
+  /** All that was attached in a former life is back, or gone: report in full. */
+  | { readonly type: 'restored' }
   // Calls. `deadlineMs` is relative.
   | {
       readonly type: 'authorize';

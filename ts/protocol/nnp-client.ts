@@ -1,6 +1,6 @@
 /**
  * The NVE's side of NNP, sans-IO. In each session, in this order: a full report of what is attached, then SUB for every VN
- * that is wanted. What was learned stays while there is no session (fail-static): the NVE forwards with what it has.
+ * that is wanted. After a restart single reports come first, and the full one when the NVE has back what it had. What was learned stays while there is no session (fail-static): the NVE forwards with what it has.
  */
 import { err, type NveError, nveError, ok, type Result, type VnId, type VnInfo } from '#model';
 import { NNP_LIMITS, type NnpFrame, type NnpKey, type NnpToken } from '#wire';
@@ -34,9 +34,12 @@ export class NnpClient {
   /** The reason of the outage as it was told. */
   #told: string | null = null;
   #unknownFrames = 0;
+  /** What was attached in a former life of the NVE is not all back: the NVA keeps what it is not told. */
+  #isRestoring: boolean;
   #effects: NnpClientEffect[] = [];
 
   constructor(options: NnpClientOptions) {
+    this.#isRestoring = options.restoring ?? false;
     this.#session = new NnpClientSession(options, {
       dial: (endpoint) => this.#effects.push({ type: 'dial', endpoint }),
       send: (frame) => this.#send(frame),
@@ -44,7 +47,7 @@ export class NnpClient {
       up: ({ nvaId, epoch, endpoint }, now) => {
         this.#told = null;
         this.#effects.push({ type: 'connected', nvaId, epoch, endpoint });
-        for (const report of this.#reports.full(now)) this.#send(report);
+        for (const report of this.#reports.all(this.#isRestoring ? 'delta' : 'full', now)) this.#send(report);
         for (const auth of this.#authorizations.flush()) this.#send(auth);
         for (const subscription of this.#subscriptions.all()) this.#sub(subscription, subscription.ask(now));
       },
@@ -125,6 +128,11 @@ export class NnpClient {
         if (frame !== null) this.#send(frame);
         break;
       }
+      case 'restored':
+        if (!this.#isRestoring) break;
+        this.#isRestoring = false;
+        if (this.#session.isUp) for (const report of this.#reports.all('full', now)) this.#send(report);
+        break;
       case 'applied': {
         const subscription = this.#subscriptions.ofVn(event.vn);
         if (subscription?.noteApplied(event.revision)) this.#acknowledge(subscription);

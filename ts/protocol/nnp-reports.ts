@@ -73,8 +73,11 @@ export class NnpReports {
     return this.#frame('delta', items, [], now);
   }
 
-  /** A session is up: everything that is attached, in as many frames as it takes. */
-  full(now: number): Report[] {
+  /**
+   * A session is up: everything that is attached, in as many frames as it takes. `full`: what the NVA knows besides is swept;
+   * otherwise (the NVE has not come back to all that it had) it stays.
+   */
+  all(mode: 'full' | 'delta', now: number): Report[] {
     this.#open = true;
     const parts: NnpAttachment[][] = [[]];
     let bytes = 0;
@@ -96,7 +99,7 @@ export class NnpReports {
       const calls = waiting.filter(({ attachment }) =>
         this.#attached.has(keyOf(attachment)) ? named.has(keyOf(attachment)) : last,
       );
-      return this.#frame(last ? 'full' : 'part', items, calls, now);
+      return this.#frame(mode === 'full' && !last ? 'part' : mode, items, calls, now);
     });
   }
 

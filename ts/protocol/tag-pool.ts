@@ -10,6 +10,7 @@ import {
   nveError,
   ok,
   type Result,
+  type TagAllocation,
   VID_MAX,
   type Vid,
   type VnId,
@@ -37,16 +38,6 @@ export interface TagDomain {
   readonly name: string;
   readonly pool: readonly VidRange[];
   readonly reserve: readonly TagReservation[];
-}
-
-/** A VN's VID, as it outlives the process. */
-export interface TagAllocation {
-  readonly domain: string;
-  readonly vn: VnId;
-  readonly vnName: VnName;
-  readonly vid: Vid;
-  /** It has TSIs. Otherwise it is only the VID that the VN had last. */
-  readonly held: boolean;
 }
 
 /** 1 is the default VLAN of nearly every bridge: untagged traffic would fall into the VN. */

@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatTag, type LinkName, type TsiId, unwrap, type Vid, type VnId, type VnInfo, type VnRef } from '#model';
-import { QUARANTINE_MS, type TagAllocation, type TagDomain, type VidRange } from './tag-pool.js';
+import {
+  formatTag,
+  type LinkName,
+  type TagAllocation,
+  type TsiId,
+  unwrap,
+  type Vid,
+  type VnId,
+  type VnInfo,
+  type VnRef,
+} from '#model';
+import { QUARANTINE_MS, type TagDomain, type VidRange } from './tag-pool.js';
 import { type LinkTagging, TagAllocator } from './tags.js';
 
 const link = 'acc0' as LinkName;

@@ -11,6 +11,7 @@ import {
   ok,
   type Result,
   type Tag,
+  type TagAllocation,
   type TsiId,
   type TsiKey,
   tsiKeyText,
@@ -19,7 +20,7 @@ import {
   type VnInfo,
   type VnName,
 } from '#model';
-import { cannotName, QUARANTINE_MS, type TagAllocation, type TagDomain, TagPool } from './tag-pool.js';
+import { cannotName, QUARANTINE_MS, type TagDomain, TagPool } from './tag-pool.js';
 
 /** How tags name VNs on a link. */
 export type LinkTagging =

@@ -3,12 +3,15 @@
  * effects in their order and hands the answers back as events, with the same `key` and number.
  */
 import type {
+  Association,
   IpAddr,
   LinkName,
   MacAddr,
   NveError,
   Result,
   Tag,
+  TagAllocation,
+  TsiAsker,
   TsiHints,
   TsiId,
   TsiKey,
@@ -40,6 +43,10 @@ export type TsiEvent =
       readonly vid?: Vid | null;
       readonly hints?: TsiHints;
       readonly upTo: 'associated' | 'activated';
+      /** The RPC, if absent. */
+      readonly asker?: TsiAsker;
+      /** After a restart of the NVE: on a link that is down it is associated, and activated when the link comes up. */
+      readonly restored?: boolean;
     }
   | {
       readonly type: 'activate' | 'deactivate';
@@ -49,11 +56,12 @@ export type TsiEvent =
     }
   /** Answered with `null`, also when there is no such TSI. */
   | { readonly type: 'deassociate'; readonly request: RequestId; readonly key: TsiKey }
-  /** The whole list of addresses that the TSI now has; asks the NVA again. */
+  /** Other addresses of the TSI: these and no others, these as well, or these no more. Asks the NVA again. */
   | {
       readonly type: 'addresses';
       readonly request: RequestId;
       readonly key: TsiKey;
+      readonly change: 'set' | 'add' | 'remove';
       readonly macs: readonly MacAddr[];
       readonly ips: readonly IpAddr[];
     }
@@ -147,6 +155,9 @@ export type TsiEffect =
       readonly macs: readonly MacAddr[];
       readonly ips: readonly IpAddr[];
     }
+  /** What is so after this event, for a store; null: no more. Comes before the `answer` that tells of it. */
+  | { readonly type: 'remember'; readonly key: TsiKey; readonly association: Association | null }
+  | { readonly type: 'rememberTags'; readonly allocations: readonly TagAllocation[] }
   /** The request is done. `null` is the answer to a de-association. */
   | { readonly type: 'answer'; readonly request: RequestId; readonly result: Result<TsiRow | null> }
   /** The NVE side ended an association that the hypervisor had (only after `revoke`). */

@@ -3,6 +3,7 @@
  * about it; what happens is in `tsi.ts`.
  */
 import {
+  type Association,
   type IpAddr,
   isVn,
   type LinkName,
@@ -10,6 +11,7 @@ import {
   NO_HINTS,
   type NveError,
   type Tag,
+  type TsiAsker,
   type TsiHints,
   type TsiKey,
   type TsiRow,
@@ -100,6 +102,9 @@ export interface TsiRecord {
   after: Extract<TsiEvent, { type: 'associate' }>[];
   /** The NVA was told that it is attached. */
   reported: boolean;
+  asker: TsiAsker;
+  /** What a store was told of it last. */
+  remembered: Association | null;
   /** It was activated when its link went down, and shall be again. */
   resume: boolean;
   cause: NveError | null;
@@ -132,9 +137,31 @@ export function newRecord(key: TsiKey, asked: VnRef, goal: Level, addresses: Ver
     waiters: [],
     after: [],
     reported: false,
+    asker: 'rpc',
+    remembered: null,
     resume: false,
     cause: null,
   };
+}
+
+/**
+ * What a store shall know of it: an association as it was or will be acknowledged. Nothing before it has its resources, and
+ * nothing any more as soon as it shall go. The same object as long as nothing changes.
+ */
+export function durableOf(record: TsiRecord): Association | null {
+  const { key, goal, phase, vn, learn, hints, asker, resume, remembered } = record;
+  if (goal === INIT || levelOf(phase) < ASSOCIATED || vn === null) return null;
+  const { macs, ips } = record.addresses;
+  const upTo = goal === ACTIVATED || resume ? 'activated' : 'associated';
+  const same =
+    remembered?.vn === vn &&
+    remembered.macs === macs &&
+    remembered.ips === ips &&
+    remembered.hints === hints &&
+    remembered.learn === learn &&
+    remembered.upTo === upTo &&
+    remembered.asker === asker;
+  return same ? remembered : ({ key, vn, macs, ips, learn, hints, upTo, asker } as Association);
 }
 
 /** The addresses that the TSI is to have in the end. */
@@ -178,6 +205,7 @@ export function rowOf(record: TsiRecord): TsiRow {
     macs: [...addresses.macs],
     ips: [...addresses.ips],
     mtu: vn?.mtu ?? null,
+    gateway: vn?.gateway ?? null,
     suspended: hints.suspended,
     migrating: hints.migrating,
     cause: cause === null ? null : `${cause.code}: ${cause.message}`,
@@ -215,6 +243,6 @@ function sameSet(a: readonly string[], b: readonly string[]): boolean {
   return set.size === new Set(b).size && b.every((item) => set.has(item));
 }
 
-export function without(all: readonly MacAddr[], some: readonly MacAddr[]): MacAddr[] {
-  return all.filter((mac) => !some.includes(mac));
+export function without<T extends string>(all: readonly T[], some: readonly T[]): T[] {
+  return all.filter((one) => !some.includes(one));
 }

@@ -21,6 +21,7 @@ describe('attach and detach', () => {
         tag: { kind: 'c-tag', vid: 100 },
         macs: ['02:00:00:00:00:01'],
         ips: ['10.0.0.1'],
+        gateway: null,
         mtu: 1450,
         suspended: false,
         migrating: false,
@@ -465,7 +466,7 @@ describe('what VDP asks beyond the RPC', () => {
     rig.settle('associated', [1], key('t1'));
     for (let n = 0; n < 300; n++) {
       const macs = [`02:01:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`];
-      rig.do({ type: 'addresses', request: 1000 + n, key: key('t1'), macs: macs as never, ips: [] });
+      rig.do({ type: 'addresses', change: 'set', request: 1000 + n, key: key('t1'), macs: macs as never, ips: [] });
       rig.allow(key('t1'));
     }
     const take = (one: string) =>

@@ -12,6 +12,7 @@ import {
   type NveError,
   nveError,
   ok,
+  type TsiAsker,
   type TsiHints,
   type TsiId,
   type TsiKey,
@@ -32,6 +33,7 @@ import {
   ACTIVATED,
   type Addresses,
   ASSOCIATED,
+  durableOf,
   INIT,
   isInVn,
   newRecord,
@@ -39,6 +41,7 @@ import {
   type TsiRecord,
   vnNameOf,
   wanted,
+  without,
 } from './tsi-record.js';
 import { TsiSteps } from './tsi-steps.js';
 
@@ -52,6 +55,7 @@ export interface TsiTableOptions {
 /** As many addresses as a frame of NNP carries for a TSI. */
 const MAX_ADDRESSES = NNP_LIMITS.addresses;
 
+type Remark = { readonly hints?: TsiHints; readonly learn?: boolean; readonly asker?: TsiAsker };
 type Associate = Extract<TsiEvent, { type: 'associate' }>;
 
 export class TsiTable {
@@ -62,6 +66,8 @@ export class TsiTable {
   readonly #ofTsi = new Map<TsiId, Set<TsiRecord>>();
   readonly #ofMac = new Map<MacAddr, Set<TsiRecord>>();
   readonly #down = new Set<LinkName>();
+  /** What the event at hand may have changed. */
+  readonly #touched = new Set<TsiRecord>();
   readonly #out = new TsiOut();
   readonly #machine: TsiMachine;
 
@@ -80,7 +86,23 @@ export class TsiTable {
   handle(event: TsiEvent, now: number): TsiEffect[] {
     this.#tags.advance(now);
     this.#dispatch(event);
-    return this.#out.take();
+    return [...this.#toRemember(), ...this.#out.take()];
+  }
+
+  /** What changed for a store. It is told first: whoever executes the effects in their order answers when it is kept. */
+  #toRemember(): TsiEffect[] {
+    const effects: TsiEffect[] = [];
+    for (const record of this.#touched) {
+      const isThere = this.#records.get(tsiKeyText(record.key)) === record;
+      const association = isThere ? durableOf(record) : null;
+      if (association === record.remembered) continue;
+      record.remembered = association;
+      effects.push({ type: 'remember', key: record.key, association });
+    }
+    this.#touched.clear();
+    const allocations = this.#tags.takeChanges();
+    if (allocations.length > 0) effects.push({ type: 'rememberTags', allocations });
+    return effects;
   }
 
   /** All rows, by link and TSI. */
@@ -104,7 +126,7 @@ export class TsiTable {
         this.#activate(event);
         break;
       case 'addresses':
-        this.#changeAddresses(event.request, event.key, event);
+        this.#changeAddresses(event);
         break;
       case 'deactivate':
       case 'deassociate':
@@ -135,12 +157,16 @@ export class TsiTable {
         break;
       case 'vnChanged':
         for (const record of this.#records.values()) {
-          if (record.vn?.vn === event.vn.vn) record.vn = event.vn;
+          if (record.vn?.vn !== event.vn.vn) continue;
+          record.vn = event.vn;
+          this.#touched.add(record);
         }
         break;
       case 'revoke':
         for (const record of [...this.#records.values()]) {
-          if (record.goal !== INIT && inScope(record, event.scope)) this.#machine.end(record, event.reason);
+          if (record.goal === INIT || !inScope(record, event.scope)) continue;
+          this.#touched.add(record);
+          this.#machine.end(record, event.reason);
         }
         break;
     }
@@ -154,7 +180,8 @@ export class TsiTable {
       return;
     }
     const addresses = distinct(event);
-    const goal = event.upTo === 'activated' ? ACTIVATED : ASSOCIATED;
+    const waits = event.restored === true && event.upTo === 'activated' && this.#down.has(key.link);
+    const goal = event.upTo === 'activated' && !waits ? ACTIVATED : ASSOCIATED;
     const refusal =
       this.#otherVn(key, vn) ??
       this.#otherTag(record, event.vid ?? null) ??
@@ -165,13 +192,14 @@ export class TsiTable {
       this.#out.answer(request, err(refusal));
     } else if (record !== undefined) {
       record.wish ??= event.vid ?? null;
-      this.#remark(record, event);
+      this.#remark(record, { ...event, asker: event.asker ?? 'rpc' });
       this.#index(record, addresses.macs);
       this.#machine.raise(record, request, 'associate', goal, addresses);
     } else {
       const created = newRecord(key, vn, goal, { ...addresses, version: this.#out.number() });
       created.wish = event.vid ?? null;
-      this.#remark(created, event);
+      created.resume = waits;
+      this.#remark(created, { ...event, asker: event.asker ?? 'rpc' });
       this.#remember(created);
       this.#machine.begin(created, request);
     }
@@ -189,9 +217,10 @@ export class TsiTable {
     this.#machine.raise(record, request, 'activate', ACTIVATED, wanted(record));
   }
 
-  #changeAddresses(request: RequestId, key: TsiKey, given: Addresses): void {
+  #changeAddresses(event: Extract<TsiEvent, { type: 'addresses' }>): void {
+    const { request, key } = event;
     const record = this.#find(key);
-    const addresses = distinct(given);
+    const addresses = record === undefined ? event : changed(wanted(record), event);
     const refusal =
       this.#notThere(key, record) ??
       (record === undefined ? null : this.#unfit(key, vnNameOf(record), addresses, record.learn));
@@ -235,16 +264,21 @@ export class TsiTable {
   }
 
   #find(key: TsiKey): TsiRecord | undefined {
-    return this.#records.get(tsiKeyText(key));
+    const record = this.#records.get(tsiKeyText(key));
+    if (record !== undefined) this.#touched.add(record);
+    return record;
   }
 
   #onLink(link: LinkName): TsiRecord[] {
-    return [...(this.#ofLink.get(link) ?? [])];
+    const records = [...(this.#ofLink.get(link) ?? [])];
+    for (const record of records) this.#touched.add(record);
+    return records;
   }
 
   #remember(record: TsiRecord): void {
     const { tsi, link } = record.key;
     this.#records.set(tsiKeyText(record.key), record);
+    this.#touched.add(record);
     this.#ofLink.set(link, (this.#ofLink.get(link) ?? new Set()).add(record));
     this.#ofTsi.set(tsi, (this.#ofTsi.get(tsi) ?? new Set()).add(record));
     this.#index(record, record.addresses.macs);
@@ -279,9 +313,10 @@ export class TsiTable {
   }
 
   /** What an accepted request says besides where the TSI shall go. */
-  #remark(record: TsiRecord, { hints, learn }: { readonly hints?: TsiHints; readonly learn?: boolean }): void {
+  #remark(record: TsiRecord, { hints, learn, asker }: Remark): void {
     if (hints !== undefined) record.hints = hints;
     if (learn !== undefined) record.learn = learn;
+    if (asker !== undefined) record.asker = asker;
   }
 
   // Refusals
@@ -349,6 +384,17 @@ function inScope({ key, vn }: TsiRecord, scope: RevokeScope): boolean {
   if ('key' in scope) return key.tsi === scope.key.tsi && key.link === scope.key.link;
   if ('vn' in scope) return vn?.vn === scope.vn;
   return 'link' in scope ? key.link === scope.link : key.tsi === scope.tsi;
+}
+
+function changed(from: Addresses, { change, macs, ips }: Extract<TsiEvent, { type: 'addresses' }>): Addresses {
+  switch (change) {
+    case 'set':
+      return distinct({ macs, ips });
+    case 'add':
+      return distinct({ macs: [...from.macs, ...macs], ips: [...from.ips, ...ips] });
+    case 'remove':
+      return { macs: without(from.macs, macs), ips: without(from.ips, ips) };
+  }
 }
 
 function distinct({ macs, ips }: Addresses): Addresses {

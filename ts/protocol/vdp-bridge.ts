@@ -321,6 +321,13 @@ export class VdpBridge {
     }
   }
 
+  /** How long any station of a link (a port, or an S-channel as `PORT.SVID`) may be silent, as far as EVB has negotiated by now. */
+  silenceMs(link: LinkName): number {
+    const known = [...this.#parameters].filter(([of]) => of === link || of.startsWith(`${link} `));
+    const all = [this.#options.parameters, ...known.map(([, parameters]) => parameters)];
+    return Math.max(...all.map(toutKeepAlive));
+  }
+
   #parametersOf(peer: VdpPeer): EvbParameters {
     const own = this.#parameters.get(peerText(peer)) ?? this.#parameters.get(channelText(peer));
     return own ?? this.#options.parameters;

@@ -48,7 +48,7 @@ export class VdpTsis {
     this.#used.set(text, used);
     const request = this.#number();
     const upTo = level === ACTIVATED ? 'activated' : 'associated';
-    this.#push({ type: 'associate', request, key, vn, macs, ips, learn, vid, hints, upTo });
+    this.#push({ type: 'associate', request, key, vn, macs, ips, learn, vid, hints, upTo, asker: 'vdp' });
     return request;
   }
 

@@ -2,8 +2,9 @@
 
 import type { Logger } from 'pino';
 import { openEmbedded } from '#dataplane';
-import { unwrap } from '#model';
+import { type NveError, unwrap } from '#model';
 import { NvaClient, NvaServer } from '#nva';
+import { Store } from '#store';
 import { Agent } from './agent/agent.js';
 import type { Fault } from './agent/vn-state.js';
 import { engineOptions } from './engine/ports.js';
@@ -16,10 +17,17 @@ import { Tnve } from './tnve/tnve.js';
 export async function runAgent(file: string, options: { fault?: Fault | undefined } = {}): Promise<void> {
   const config = readConfig('agent', file);
   const log = roleLog('agent', config.node.name, config.log.level);
+  const store = await Store.open(config.store.path);
   const engine = await openEngine(config.engine, log);
   const makeNvaClient = (...args: ConstructorParameters<typeof NvaClient>) => new NvaClient(...args);
   const { fault } = options;
-  await runRole(log, (onFailure) => Agent.start({ config, engine, log, makeNvaClient, fault, onFailure }), engine);
+  try {
+    const start = (onFailure: (error: NveError) => void) =>
+      Agent.start({ config, engine, log, makeNvaClient, store, fault, onFailure });
+    await runRole(log, start, engine);
+  } finally {
+    await store.close();
+  }
 }
 
 /** Runs the hypervisor's side until a signal. */

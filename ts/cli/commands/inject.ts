@@ -30,7 +30,7 @@ export function registerInject(program: Command, io: Io): void {
 }
 
 /** Hexadecimal digits; white space and colons between them are ignored. */
-function parseFrame(text: string): Uint8Array {
+export function parseFrame(text: string): Uint8Array {
   const digits = text.replace(/[\s:]/g, '');
   if (!/^([0-9a-f]{2})+$/i.test(digits))
     throw new InvalidArgumentError('the frame is not hexadecimal, two digits a byte');

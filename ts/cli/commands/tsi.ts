@@ -1,73 +1,90 @@
-// splitnve tsi: attach tenants' interfaces to VNs, at a tNVE (which makes their ports) or at an agent.
+// splitnve tsi: attach tenants' interfaces to VNs, and what becomes of them; at a tNVE (which makes their ports) or at an agent.
 
 import type { Command } from 'commander';
-import type { ParamsIn, TsiListRow } from '#hypervisor';
+import type { HypervisorClient, NewPort, ParamsIn, TsiListRow } from '#hypervisor';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
 import { collect, printRows, type RpcOptions, withClient, withTlsOptions } from '../rpc.js';
 import type { Column } from '../table.js';
 import { tagText } from './show.js';
+import { registerTsiWatch } from './tsi-watch.js';
 
 const COLUMNS: readonly Column<TsiListRow>[] = [
   { title: 'TSI', value: ({ tsi }) => tsi },
   { title: 'VN', value: ({ vn }) => vn },
   { title: 'LINK', value: ({ link }) => link },
-  { title: 'STATE', value: ({ state }) => state },
+  { title: 'STATE', value: stateText },
   { title: 'TAG', value: ({ tag }) => tagText(tag) },
   { title: 'MTU', value: ({ mtu }) => mtu, right: true },
+  { title: 'GATEWAY', value: ({ gateway }) => gateway },
   { title: 'MACS', value: ({ macs }) => macs.join(',') },
   { title: 'IPS', value: ({ ips }) => ips.join(',') },
   { title: 'PORT', value: ({ iface, netns }) => (iface === undefined ? null : netns ? `${iface}@${netns}` : iface) },
   { title: 'CAUSE', value: ({ cause }) => cause },
 ];
 
-interface AttachOptions extends RpcOptions {
+function stateText({ state, suspended, migrating }: TsiListRow): string {
+  return `${state}${suspended === true ? ' suspended' : ''}${migrating === true ? ' migrating' : ''}`;
+}
+
+interface Addresses {
+  readonly mac?: string[];
+  readonly ip?: string[];
+}
+
+interface AttachOptions extends RpcOptions, Addresses {
   readonly vn: string;
   readonly mac: string[];
-  readonly ip?: string[];
   readonly tap?: string;
   readonly netns?: string;
   readonly link?: string;
-  readonly associateOnly?: boolean;
+}
+
+interface MigrateOptions extends RpcOptions, Addresses {
+  readonly from?: string;
+  readonly to?: string;
+  readonly vn?: string;
 }
 
 export function registerTsi(program: Command, io: Io): void {
   const tsi = program
     .command('tsi')
     .description('Attach and detach Tenant System Interfaces.')
-    .summary('attach, detach and list tenant interfaces')
+    .summary('attach, detach, move and list tenant interfaces')
     .helpGroup('Looking and changing:');
 
-  withTlsOptions(tsi.command('attach').argument('<tsi>', 'the id of the interface'))
+  const command = (name: string): Command =>
+    withTlsOptions(tsi.command(name).argument('<tsi>', 'the id of the interface'));
+  const show = async (options: RpcOptions, ask: (client: HypervisorClient) => Promise<TsiListRow>): Promise<void> =>
+    printRows(io, options, COLUMNS, [await withClient(options, ask)]);
+  const remove = async (options: RpcOptions, ask: (client: HypervisorClient) => Promise<void>): Promise<void> => {
+    await withClient(options, ask);
+    if (options.json === true) io.out('{}\n');
+  };
+
+  withAddresses(command('attach'), true)
     .description(
       'Attach a tenant interface to a VN by name. At a tNVE a TAP port is made for it (--tap); at an agent only the tag of the access link is negotiated (--link).',
     )
     .summary('attach an interface to a VN')
     .requiredOption('--vn <name>', 'the VN')
-    .requiredOption('--mac <mac>', 'a MAC address of the interface; may be given again', collect)
-    .option('--ip <ip>', 'an IP address of the interface; may be given again', collect)
     .option('--tap <iface>', 'at a tNVE: the TAP interface to make')
     .option('--netns <name>', 'at a tNVE: the network namespace that the interface moves into')
     .option('--link <name>', 'at an agent: the access link')
-    .option('--associate-only', 'at an agent: authorize and reserve a tag, forward nothing yet')
     .addHelpText(
       'after',
       examples(
         'splitnve tsi attach blue-1 --socket /run/splitnve/tnve1.sock --vn blue --mac 02:00:00:00:00:01 --tap blue1 --netns blue1',
         'splitnve tsi attach vm7-eth0 --vn blue --mac 02:00:00:00:00:07 --ip 10.0.0.7 --link access0',
+        'splitnve tsi attach vm7-eth0 --vn blue --mac 02:00:00:00:00:07 --link access0 --tls nve1:7891 --ca ca.pem --cert hv1.crt --key hv1.key',
       ),
     )
-    .action(async (id: string, options: AttachOptions, command: Command) => {
-      const params = attachParams(id, options, command);
-      const row = await withClient(options, (client) =>
-        options.associateOnly === true
-          ? client.associate({ ...params, link: options.link ?? '' })
-          : client.attach(params),
-      );
-      printRows(io, options, COLUMNS, [row]);
+    .action((id: string, options: AttachOptions, self: Command) => {
+      const params = attachParams(id, options, self);
+      return show(options, (client) => client.attach(params));
     });
 
-  withTlsOptions(tsi.command('detach').argument('<tsi>', 'the id of the interface'))
+  command('detach')
     .description('Detach a tenant interface: nothing is forwarded for it any more, tag and port are given back.')
     .summary('detach an interface')
     .option('--link <name>', 'at an agent: the access link')
@@ -78,11 +95,85 @@ export function registerTsi(program: Command, io: Io): void {
         'splitnve tsi detach vm7-eth0 --link access0',
       ),
     )
-    .action(async (id: string, options: RpcOptions & { link?: string }) => {
+    .action((id: string, options: RpcOptions & { link?: string }) => {
       const { link } = options;
-      await withClient(options, (client) => client.detach(link === undefined ? { tsi: id } : { tsi: id, link }));
-      if (options.json === true) io.out('{}\n');
+      return remove(options, (client) => client.detach(link === undefined ? { tsi: id } : { tsi: id, link }));
     });
+
+  withAddresses(command('associate'), true)
+    .description('Associate an interface at an agent: it is authorized and has its tag, and nothing is forwarded yet.')
+    .summary('authorize an interface and reserve its tag')
+    .requiredOption('--vn <name>', 'the VN')
+    .requiredOption('--link <name>', 'the access link')
+    .addHelpText('after', examples('splitnve tsi associate vm7-eth0 --vn blue --mac 02:00:00:00:00:07 --link access0'))
+    .action((id: string, options: AttachOptions & { link: string }) => {
+      const { vn, mac: macs, ip: ips = [], link } = options;
+      return show(options, (client) => client.associate({ tsi: id, vn, macs, ips, link }));
+    });
+
+  const steps = [
+    ['activate', 'Activate an associated interface: it forwards.', 'forward for an interface'],
+    ['deactivate', 'Deactivate an interface: it forwards no more and keeps its tag.', 'forward no more, keep the tag'],
+    ['suspend', 'Its VM does not run and will again: deactivate it, and remember why.', 'its VM does not run for now'],
+    ['resume', 'Its VM runs again: activate it.', 'its VM runs again'],
+  ] as const;
+  for (const [name, description, summary] of steps) {
+    command(name)
+      .description(description)
+      .summary(summary)
+      .requiredOption('--link <name>', 'the access link')
+      .addHelpText('after', examples(`splitnve tsi ${name} vm7-eth0 --link access0`))
+      .action((id: string, options: RpcOptions & { link: string }) =>
+        show(options, (client) => client[name]({ tsi: id, link: options.link })),
+      );
+  }
+
+  command('deassociate')
+    .description('De-associate an interface: it forwards no more, and its tag is given back.')
+    .summary('give up an interface')
+    .requiredOption('--link <name>', 'the access link')
+    .addHelpText('after', examples('splitnve tsi deassociate vm7-eth0 --link access0'))
+    .action((id: string, options: RpcOptions & { link: string }) =>
+      remove(options, (client) => client.deassociate({ tsi: id, link: options.link })),
+    );
+
+  withAddresses(command('migrate'), false)
+    .description(
+      'Announce that the VM of an interface moves: it is associated on the new link and goes on forwarding on the old one. Then: activate on the new link, deassociate on the old one.',
+    )
+    .summary('prepare a move to another link')
+    .option('--from <link>', 'the link that it leaves, if that is of this agent')
+    .option('--to <link>', 'the link that it comes to, if that is of this agent')
+    .option('--vn <name>', 'the VN, if the interface is not at this agent yet')
+    .addHelpText(
+      'after',
+      examples(
+        'splitnve tsi migrate vm7-eth0 --from access0 --to access1',
+        'splitnve tsi migrate vm7-eth0 --to access1 --vn blue --mac 02:00:00:00:00:07',
+      ),
+    )
+    .action((id: string, options: MigrateOptions) => {
+      const { from, to, vn, mac: macs, ip: ips } = options;
+      return show(options, (client) => client.migrate(present({ tsi: id, from, to, vn, macs, ips })));
+    });
+
+  for (const [name, what] of [
+    ['add', 'Add addresses to an interface.'],
+    ['del', 'Take addresses from an interface.'],
+  ] as const) {
+    withAddresses(command(`address-${name}`), false)
+      .description(what)
+      .summary(what.slice(0, -1).toLowerCase())
+      .requiredOption('--link <name>', 'the access link')
+      .addHelpText('after', examples(`splitnve tsi address-${name} vm7-eth0 --link access0 --ip 10.0.0.8`))
+      .action((id: string, options: RpcOptions & Addresses & { link: string }) => {
+        const { link, mac: macs = [], ip: ips = [] } = options;
+        const params = { tsi: id, link, macs, ips };
+        return show(options, (client) =>
+          name === 'add' ? client.addAddresses(params) : client.deleteAddresses(params),
+        );
+      });
+  }
 
   withTlsOptions(tsi.command('list'))
     .description('List the tenant interfaces: VN, state, tag, addresses, and why one is not where it was asked to be.')
@@ -91,14 +182,32 @@ export function registerTsi(program: Command, io: Io): void {
     .action(async (options: RpcOptions) => {
       printRows(io, options, COLUMNS, await withClient(options, (client) => client.list()));
     });
+
+  registerTsiWatch(tsi, io);
+}
+
+function withAddresses(command: Command, isMacNeeded: boolean): Command {
+  const mac = ['--mac <mac>', 'a MAC address of the interface; may be given again', collect] as const;
+  return (isMacNeeded ? command.requiredOption(...mac) : command.option(...mac)).option(
+    '--ip <ip>',
+    'an IP address of the interface; may be given again',
+    collect,
+  );
+}
+
+/** Without what is undefined. */
+function present(params: { readonly [K in keyof ParamsIn<'tsi.migrate'>]: ParamsIn<'tsi.migrate'>[K] | undefined }) {
+  return Object.fromEntries(
+    Object.entries(params).filter(([, value]) => value !== undefined),
+  ) as unknown as ParamsIn<'tsi.migrate'>;
 }
 
 function attachParams(tsi: string, options: AttachOptions, command: Command): ParamsIn<'tsi.attach'> {
-  const { vn, mac, ip = [], tap, netns, link, associateOnly } = options;
+  const { vn, mac, ip = [], tap, netns, link } = options;
   if ((tap === undefined) === (link === undefined))
     command.error('error: one of --tap (at a tNVE) and --link (at an agent) is needed');
   if (netns !== undefined && tap === undefined) command.error('error: --netns goes with --tap');
-  if (associateOnly === true && link === undefined) command.error('error: --associate-only goes with --link');
-  const port = tap === undefined ? (link ?? '') : ({ kind: 'net_tap', iface: tap, netns: netns ?? null } as const);
-  return { tsi, vn, macs: mac, ips: ip, link: port };
+  const port: NewPort | undefined =
+    tap === undefined ? undefined : { kind: 'net_tap', iface: tap, netns: netns ?? null };
+  return { tsi, vn, macs: mac, ips: ip, link: port ?? link ?? '' };
 }

@@ -2,10 +2,12 @@
 
 import type { Command } from 'commander';
 import type { ShowVdpRow } from '#hypervisor';
+import { explainFrame } from '#roles';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
 import { printRows, type RpcOptions, withClient, withRpcOptions } from '../rpc.js';
 import type { Column } from '../table.js';
+import { parseFrame } from './inject.js';
 import { tagText } from './show.js';
 
 const distinct = (items: readonly (string | null)[]): string =>
@@ -47,5 +49,21 @@ export function registerVdp(program: Command, io: Io): void {
     .addHelpText('after', examples('splitnve vdp show', 'splitnve vdp show --json'))
     .action(async (options: RpcOptions) => {
       printRows(io, options, COLUMNS, await withClient(options, (client) => client.show('vdp')));
+    });
+
+  vdp
+    .command('explain')
+    .argument(
+      '<frame>',
+      'an LLDP or ECP frame from its destination MAC on, in hexadecimal; "-" reads it from standard input',
+    )
+    .description(
+      'Decode a frame of an access link field by field, and say what an agent would answer and why, or where it is malformed.',
+    )
+    .summary('decode a frame, and say what an agent would answer')
+    .addHelpText('after', examples('splitnve vdp explain "0180c2000000 02aa00000001 8940 1401 0001"'))
+    .action(async (frame: string) => {
+      const octets = parseFrame(frame === '-' ? (await io.stdin()).toString('latin1') : frame);
+      io.out(`${explainFrame(octets).join('\n')}\n`);
     });
 }

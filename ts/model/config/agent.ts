@@ -9,6 +9,7 @@ import {
   intField,
   linkAddressField,
   linkNameField,
+  pathField,
   stationAddressField,
   vnNameField,
 } from './fields.js';
@@ -98,6 +99,14 @@ export const agentConfig = z
     cdcp: cdcpSection,
     vdp: vdpSection,
     authorization: authorizationSection,
+    store: z
+      .strictObject({
+        path: pathField
+          .default('/var/lib/splitnve/agent')
+          .describe("A directory that is this agent's alone; made if it is not there."),
+      })
+      .prefault({})
+      .describe('What the agent remembers over its restarts: which VN has which tag, and which TSIs are associated.'),
     nva: z
       .strictObject({
         endpoints: z

@@ -12,6 +12,8 @@ export interface NvaClientOptions {
   readonly tunnels: readonly TunnelEnd[];
   /** New with every start of the agent; chosen if absent. */
   readonly instance?: string;
+  /** TSIs of a former life are on their way back: until `restored` the NVA is not told that anything else is gone. */
+  readonly restoring?: boolean;
   /** For tests and unusual networks. */
   readonly timing?: Partial<NnpTiming>;
   readonly clock?: Clock;
@@ -55,6 +57,8 @@ export interface NvaClientApi {
   unsubscribe(vn: VnId): void;
   /** Resolves when the NVA has it. If the deadline passes it is still reported as soon as the NVA is back. */
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs?: number): Promise<Result<null>>;
+  /** Ends `restoring`: reports in full. */
+  restored(): void;
   /** The engine has what `onMapping` told up to this revision. */
   applied(vn: VnId, revision: bigint): void;
   /** The engine refused it; `text` reaches the NVA's log. */

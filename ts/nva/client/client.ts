@@ -38,6 +38,7 @@ export class NvaClient implements NvaClientApi {
       tunnels: options.tunnels,
       endpoints: options.endpoints.map(({ address, priority }) => ({ priority, name: formatNvaAddress(address) })),
       random: options.random ?? Math.random,
+      restoring: options.restoring ?? false,
       ...(options.timing && { timing: options.timing }),
     });
   }
@@ -72,6 +73,10 @@ export class NvaClient implements NvaClientApi {
 
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs: number = DEADLINE_MS): Promise<Result<null>> {
     return this.#call((call) => ({ type: 'report', call, change, attachment, deadlineMs }));
+  }
+
+  restored(): void {
+    this.#run({ type: 'restored' });
   }
 
   applied(vn: VnId, revision: bigint): void {

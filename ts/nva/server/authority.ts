@@ -176,8 +176,8 @@ export class Authority implements NnpAuthority {
     const moved = JSON.stringify(nve.info) !== JSON.stringify(info);
     nve.info = info;
     nve.named = null;
-    // What it reported in its last session counts on, but not for ever.
-    nve.leaseUntil ??= now + this.holdMs;
+    // What it reported in its last session counts on until it reports in full, but not for ever.
+    nve.leaseUntil = now + this.holdMs;
     for (const state of moved ? this.#vns.values() : []) {
       if (state.has(nveId)) this.#commit(state.info.vn, [{ set: { kind: 'nve', ...info } }]);
     }

@@ -1,5 +1,6 @@
 /** For tests of the TSI life cycle: a table on two links, short names for events, and effects in one line each. */
 import {
+  type Association,
   err,
   type IpAddr,
   type LinkName,
@@ -8,8 +9,10 @@ import {
   type NveError,
   nveError,
   ok,
+  type TagAllocation,
   type TsiId,
   type TsiKey,
+  tsiKeyText,
   type VnId,
   type VnInfo,
   type Vni,
@@ -38,6 +41,9 @@ export class TsiRig {
   /** The latest `askAuth` and the latest engine operation of each TSI. */
   readonly asked = new Map<string, number>();
   readonly ops = new Map<string, number>();
+  /** What a store knows by now. */
+  readonly remembered = new Map<string, Association | null>();
+  readonly tags: TagAllocation[] = [];
   #request = 0;
   now = 0;
 
@@ -57,7 +63,13 @@ export class TsiRig {
       if (effect.type === 'askAuth') this.asked.set(JSON.stringify(effect.key), effect.ask);
       if ('op' in effect) this.ops.set(JSON.stringify(effect.key), effect.op);
     }
-    return effects.map(line);
+    const lines: string[] = [];
+    for (const effect of effects) {
+      if (effect.type === 'remember') this.remembered.set(tsiKeyText(effect.key), effect.association);
+      else if (effect.type === 'rememberTags') this.tags.push(...effect.allocations);
+      else lines.push(line(effect));
+    }
+    return lines;
   }
 
   associate(macs = [1], of = key(), upTo: 'associated' | 'activated' = 'associated', vn = 'blue'): string[] {
@@ -85,7 +97,7 @@ export class TsiRig {
 
   addresses(macs: number[], of = key()): string[] {
     this.#request += 1;
-    return this.do({ type: 'addresses', request: this.#request, key: of, macs: macs.map(mac), ips: [] });
+    return this.do({ type: 'addresses', change: 'set', request: this.#request, key: of, macs: macs.map(mac), ips: [] });
   }
 
   expire(request = this.#request): string[] {
@@ -122,7 +134,7 @@ export class TsiRig {
 }
 
 /** `program t1@acc0 100 [1]`: what tests compare. */
-export function line(effect: TsiEffect): string {
+export function line(effect: Exclude<TsiEffect, { type: 'remember' | 'rememberTags' }>): string {
   const where = 'key' in effect ? ` ${effect.key.tsi}@${effect.key.link}` : '';
   const tail = (macs: readonly MacAddr[]) => `[${macs.map((one) => Number.parseInt(one.slice(-2), 16)).join(' ')}]`;
   switch (effect.type) {

@@ -197,6 +197,8 @@ export class VdpPair {
       case 'connectVn':
       case 'disconnectVn':
       case 'report':
+      case 'remember':
+      case 'rememberTags':
         break;
     }
   }

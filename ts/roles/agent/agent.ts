@@ -7,18 +7,21 @@ import type { Engine } from '#dataplane';
 import { RpcServer } from '#hypervisor';
 import { type AgentConfig, type LinkName, type NveError, nveError, ok, toNveError, unwrap } from '#model';
 import { channelText, TagAllocator, TsiTable, type VdpChannel } from '#protocol';
+import type { Store } from '#store';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { AccessLinks } from './access/access-links.js';
-import { servedPort } from './access/served-port.js';
+import { channelsOf, rememberChannel, servedPort } from './access/served-port.js';
 import { formatsOf, rulesOf } from './access/vdp-options.js';
 import { Authorization } from './authorization.js';
 import { AgentLinks, channelLink, portLink } from './links.js';
 import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
+import { Restoration } from './restoration.js';
 import { rpcHandlers } from './rpc.js';
+import { isConnection } from './rpc-vn.js';
 import { type TsiPorts, Tsis } from './tsis.js';
 import type { Fault } from './vn-state.js';
 import { Vns } from './vns.js';
@@ -28,10 +31,15 @@ export interface AgentParts {
   readonly engine: Engine;
   readonly log: Logger;
   readonly makeNvaClient: MakeNvaClient;
+  /** Without one nothing outlives a restart. */
+  readonly store?: Store | undefined;
   readonly fault?: Fault | undefined;
   /** The engine failed: the agent cannot go on. */
   readonly onFailure: (error: NveError) => void;
 }
+
+/** How long after a restart a VN's tag is nobody else's, though the VN has no TSI yet. */
+const TAGS_KEPT_MS = 300_000;
 
 export class Agent {
   readonly #parts: AgentParts;
@@ -45,6 +53,7 @@ export class Agent {
   readonly #authorization: Authorization;
   readonly #access: AccessLinks;
   readonly #nva: NvaSide;
+  readonly #restoration: Restoration;
   #rpc: RpcServer | undefined;
 
   private constructor(parts: AgentParts) {
@@ -52,8 +61,19 @@ export class Agent {
     this.#parts = parts;
     this.#log = log;
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
+    const associations = parts.store?.associations() ?? [];
+    this.#restoration = new Restoration({
+      log,
+      associations,
+      tsis: () => this.#tsis,
+      hasLink: (link) => this.#links.get(link).ok,
+      silenceMs: (link) => this.#access.silenceMs(link),
+      settled: (key) => this.#nva.returned(key),
+      forget: (key) => parts.store?.putAssociation(key, null),
+    });
     this.#nva = new NvaSide({
       ...parts,
+      returning: associations.flatMap(({ key, upTo }) => (upTo === 'activated' ? [key] : [])),
       vns: () => this.#vns,
       dispatch: (event, cause) => this.#tsis.dispatch(event, cause),
     });
@@ -66,7 +86,8 @@ export class Agent {
     });
     this.#authorization = new Authorization({
       policy: new LocalPolicy(config.authorization),
-      ask: (effect) => this.#nva.authorize(effect),
+      ask: async (effect) => this.#restoration.verdict(effect.key, await this.#nva.authorize(effect)),
+      isReturning: (key) => this.#restoration.isReturning(key),
       vsiOf: (key) => this.#access.holderOf(key),
       knownVn: (vn) => this.#vns.find(vn),
     });
@@ -84,7 +105,7 @@ export class Agent {
       carrier: (link) => this.#linkChanged(link, true),
       ask: (command, answer) => this.#tsis.command(command, answer),
       channelChanged: (channel, isUp) => this.#channelChanged(channel, isUp),
-      remember: () => {},
+      remember: (port, assignment) => rememberChannel(parts.store, port, assignment),
       reflect: (link, on) => this.#vns.reflect(link, on),
     });
   }
@@ -111,6 +132,7 @@ export class Agent {
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;
     for (const access of config.access) unwrap(this.#links.add(portLink(config, access, this.#portOf(access.port))));
+    this.#tags.restore(this.#parts.store?.tags() ?? [], performance.now() + TAGS_KEPT_MS);
 
     engine.onEvent((event) => {
       if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
@@ -119,9 +141,15 @@ export class Agent {
         this.#parts.onFailure(nveError('NVE-ENG-000', { reason: `poller ${event.poller}: ${event.message}` }));
     });
     this.#nva.start();
+    this.#restoration.start();
     const served = config.access.filter(({ vdp }) => vdp);
     await this.#access.start(
-      new Map(served.map((access) => [this.#portOf(access.port), servedPort(config, access, [])])),
+      new Map(
+        served.map((access) => [
+          this.#portOf(access.port),
+          servedPort(config, access, channelsOf(this.#parts.store, access.port)),
+        ]),
+      ),
     );
     const { socket, tls } = config.rpc;
     const onProblem = (error: Error): void =>
@@ -151,6 +179,7 @@ export class Agent {
 
   async close(): Promise<void> {
     await this.#rpc?.close();
+    this.#restoration.stop();
     this.#access.close();
     await this.#nva.stop();
     await this.#reconciler.stop();
@@ -176,10 +205,17 @@ export class Agent {
       // The tag and the VN are the life cycle's own; `unprogram` took the rest.
       release: async () => ok(null),
       report: (effect) => this.#nva.report(effect),
+      asked: (event) => this.#restoration.asked(event),
+      remember: ({ key, association }) => this.#parts.store?.putAssociation(key, association),
+      rememberTags: ({ allocations }) => this.#parts.store?.putTags(allocations),
+      written: () => this.#parts.store?.written() ?? null,
       changed: (key, row, error, retry) => {
         const { tsi, link } = key;
         if (row === null && error !== null) this.#access.ended(key, error, !retry);
         this.#rpc?.notify('tsi', { tsi, link, state: row?.state ?? null, cause: error?.message ?? null, retry });
+      },
+      stepped: ({ tsi, link, vn, tag }, from, to, cause) => {
+        if (!isConnection(tsi)) this.#rpc?.notify('transition', { tsi, link, vn, from, to, tag, cause });
       },
     };
   }
@@ -197,6 +233,7 @@ export class Agent {
     if (!this.#parts.config.access.some(({ port }) => port === link)) return;
     for (const one of this.#links.ofPort(this.#portOf(link))) this.#carrier(one, up);
     this.#access.linkChanged(this.#portOf(link), up);
+    this.#rpc?.notify('link', { link, up });
   }
 
   #carrier(link: LinkName, up: boolean): void {
@@ -213,6 +250,7 @@ export class Agent {
     if (isUp) {
       unwrap(this.#links.add(channelLink(config, access, this.#portOf(port), svid)));
       this.#carrier(link, true);
+      this.#restoration.linkAdded(link);
     } else {
       this.#links.remove(link);
       const text = `S-channel ${link} is gone`;

@@ -12,6 +12,8 @@ export interface AuthorizationParts {
   readonly ask: TsiPorts['authorize'];
   /** What VDP says of the TSI; null: it is not VDP's. */
   readonly vsiOf: (key: TsiKey) => VsiDescription | null;
+  /** It was allowed before a restart of the NVE, and its station has not been heard since. */
+  readonly isReturning: (key: TsiKey) => boolean;
   /** The VN, if this NVE serves it already. */
   readonly knownVn: (ref: VnRef) => VnInfo | null;
 }
@@ -24,11 +26,14 @@ export class Authorization {
   }
 
   async authorize(effect: Parameters<TsiPorts['authorize']>[0]): Promise<Result<VnInfo>> {
-    const { policy, ask, vsiOf } = this.#parts;
+    const { policy, ask, vsiOf, isReturning } = this.#parts;
     const { key, vn, macs } = effect;
     const info = policy.asksNva ? await ask(effect) : policy.vn(vn);
     if (!info.ok) return info;
-    const verdict = policy.judge({ ...key, vn: info.value, macs, vsi: vsiOf(key) });
+    const vsi = vsiOf(key);
+    // Rules about VSIs find nothing to look at yet: `refusal` judges when the station is heard.
+    if (vsi === null && isReturning(key)) return info;
+    const verdict = policy.judge({ ...key, vn: info.value, macs, vsi });
     return verdict.ok ? ok(info.value) : err(verdict.error);
   }
 

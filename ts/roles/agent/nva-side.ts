@@ -9,6 +9,7 @@ import {
   ok,
   type Result,
   type TsiKey,
+  tsiKeyText,
   type VnId,
   type VnInfo,
 } from '#model';
@@ -33,23 +34,36 @@ export interface NvaSideParts {
   readonly log: Logger;
   readonly makeNvaClient: MakeNvaClient;
   readonly vns: () => Vns;
+  /** TSIs that were attached before a restart, and are on their way back. */
+  readonly returning: readonly TsiKey[];
   /** Gives the TSI life cycle an event. */
   readonly dispatch: (event: TsiEvent, cause: Cause) => void;
 }
 
 /** How long an activation waits for the NVA to have its report. */
 const REPORT_MS = 3_000;
+/** How long after the first session of its life the NVE waits for what it had before a restart. The NVA waits longer. */
+const RETURN_MS = 15_000;
+
+type ReportEffect = Parameters<TsiPorts['report']>[0];
 
 export class NvaSide {
   readonly #parts: NvaSideParts;
   readonly #log: Logger;
   readonly #client: NvaClientApi;
   #epoch: string | null = null;
+  /** By the text of the key: what to report of it, once it is activated again. */
+  readonly #returning: Map<string, ReportEffect | null>;
+  #returnTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: NvaSideParts) {
     this.#parts = parts;
     this.#log = parts.log;
-    this.#client = parts.makeNvaClient(clientOptions(parts.config), this.#handlers());
+    this.#returning = new Map(parts.returning.map((key) => [tsiKeyText(key), null]));
+    this.#client = parts.makeNvaClient(
+      { ...clientOptions(parts.config), restoring: this.#returning.size > 0 },
+      this.#handlers(),
+    );
   }
 
   start(): void {
@@ -57,6 +71,7 @@ export class NvaSide {
   }
 
   stop(): Promise<void> {
+    clearTimeout(this.#returnTimer);
     return this.#client.stop();
   }
 
@@ -87,7 +102,56 @@ export class NvaSide {
     this.#client.unsubscribe(vn);
   }
 
-  async report({ change, key, vn, macs, ips }: Parameters<TsiPorts['report']>[0]): Promise<Result<null>> {
+  async report(effect: ReportEffect): Promise<Result<null>> {
+    const text = tsiKeyText(effect.key);
+    if (!this.#returning.has(text)) return this.#report(effect);
+    if (effect.change === 'attach') {
+      this.#returning.set(text, effect);
+      this.#check(effect.vn);
+      return ok(null);
+    }
+    this.returned(effect.key);
+    return this.#report(effect);
+  }
+
+  /** The TSI of before the restart is not to be attached, now at least. */
+  returned(key: TsiKey): void {
+    if (this.#returning.delete(tsiKeyText(key))) this.#finishReturn();
+  }
+
+  /**
+   * Reports the returning TSIs of a VN, as soon as it is clear what the NVA knows: one that was attached elsewhere while this NVE was
+   * away has moved, and must not be claimed back. `isLate`: it is not worth waiting any longer.
+   */
+  #check(vn: VnId, isLate = false): void {
+    const view = this.view(vn);
+    if (view?.live !== true && !isLate) return;
+    const self = this.#parts.config.node.name;
+    for (const [text, effect] of this.#returning) {
+      if (effect?.vn !== vn) continue;
+      this.#returning.delete(text);
+      const elsewhere = effect.macs.map((mac) => view?.hosts.get(mac)?.nveId).find((nve) => nve && nve !== self);
+      if (elsewhere === undefined) void this.#report(effect);
+      else this.#revoke({ key: effect.key }, { text: `it moved to NVE ${elsewhere} during the restart`, final: true });
+    }
+    this.#finishReturn();
+  }
+
+  #finishReturn(): void {
+    if (this.#returning.size > 0) return;
+    clearTimeout(this.#returnTimer);
+    this.#client.restored();
+  }
+
+  #endReturn(): void {
+    for (const [text, effect] of [...this.#returning]) {
+      if (effect === null) this.#returning.delete(text);
+      else this.#check(effect.vn, true);
+    }
+    this.#finishReturn();
+  }
+
+  async #report({ change, key, vn, macs, ips }: ReportEffect): Promise<Result<null>> {
     const { tsi, link: port } = key;
     const result = await this.#client.report(change, { vn, tsi, port, macs, ips }, REPORT_MS);
     // An NVA that is away gets the report when it is back: forwarding goes on with what is known.
@@ -109,6 +173,9 @@ export class NvaSide {
         );
         if (this.#epoch !== null && this.#epoch !== epoch) this.#parts.vns().forgetSequences();
         this.#epoch = epoch;
+        if (this.#returning.size === 0 || this.#returnTimer !== undefined) return;
+        this.#returnTimer = setTimeout(() => this.#endReturn(), RETURN_MS);
+        this.#returnTimer.unref();
       },
       onDisconnected: (error) => {
         this.#log.warn(
@@ -135,6 +202,7 @@ export class NvaSide {
       this.#parts.dispatch({ type: 'vnChanged', vn: info }, { text: 'the NVA changed the VN' });
     }
     for (const { key, to } of vns.moved(vn)) this.#revoke({ key }, { text: `it moved to NVE ${to}`, final: true });
+    this.#check(vn);
     const refused = await vns.refresh(vn, [...hosts.set.map(({ mac }) => mac), ...hosts.removed]);
     if (refused === undefined) this.#client.applied(vn, revision);
     else this.#client.refused(vn, revision, refused);

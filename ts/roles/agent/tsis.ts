@@ -10,6 +10,7 @@ import {
   type Result,
   type TsiKey,
   type TsiRow,
+  type TsiState,
   toNveError,
   tsiKeyText,
   type VnInfo,
@@ -40,8 +41,16 @@ export interface TsiPorts {
   release(effect: EffectOf<'release'>): Promise<Result<null>>;
   /** Fails only if the NVA refused; not when it is away. */
   report(effect: EffectOf<'report'>): Promise<Result<null>>;
+  /** Somebody asks for something; before anything comes of it. */
+  asked(event: Pick<EventInput, 'type' | 'key'>): void;
+  remember(effect: EffectOf<'remember'>): void;
+  rememberTags(effect: EffectOf<'rememberTags'>): void;
+  /** When all that was to be remembered is on disk, or cannot be; null: nothing is remembered. */
+  written(): Promise<Result<null>> | null;
   /** A TSI changed for another reason than a request. Null: it is gone, and `retry` says whether to ask again may help. */
   changed(key: TsiKey, row: TsiRow | null, cause: NveError | null, retry: boolean): void;
+  /** A TSI went from one state to another, for whatever reason. `row` is as it is now, or was before it went. */
+  stepped(row: TsiRow, from: TsiState | 'init', to: TsiState | 'init', cause: string): void;
 }
 
 /** Why a TSI changed its state, for the log and for `changed`. */
@@ -79,6 +88,7 @@ export class Tsis {
     call: { method: string; deadlineMs: number; signal: AbortSignal },
   ): Promise<TsiRow | null> {
     const request = this.#nextRequest++;
+    this.#ports.asked(event);
     return new Promise((resolve, reject) => {
       const expire = (): void => {
         const { method, deadlineMs } = call;
@@ -100,6 +110,7 @@ export class Tsis {
     if (command.type !== 'expire') {
       const settle = (result: Result<TsiRow | null>): void => queueMicrotask(() => answer(result));
       this.#pending.set(command.request, { key: command.key, settle });
+      this.#ports.asked(command);
     }
     this.dispatch(command, { text: 'VDP' });
   }
@@ -148,6 +159,12 @@ export class Tsis {
           if (effect.change === 'attach') reported = sent;
           break;
         }
+        case 'remember':
+          this.#ports.remember(effect);
+          break;
+        case 'rememberTags':
+          this.#ports.rememberTags(effect);
+          break;
         case 'answer':
           this.#answer(effect, reported);
           break;
@@ -173,12 +190,16 @@ export class Tsis {
     this.#pending.delete(request);
     if (pending === undefined) return;
     const { settle } = pending;
-    if (!result.ok || result.value?.state !== 'activated' || reported === undefined) {
+    // What is acknowledged is remembered before.
+    const written = result.ok ? this.#ports.written() : null;
+    const told = result.ok && result.value?.state === 'activated' ? reported : undefined;
+    const before = [written, told].filter((one) => one !== null && one !== undefined);
+    if (before.length === 0) {
       settle(result);
       return;
     }
-    void reported
-      .then((report) => settle(report.ok ? result : report))
+    void Promise.all(before)
+      .then((results) => settle(results.find((one) => !one.ok) ?? result))
       .catch((caught: unknown) => settle(err(toNveError(caught))));
   }
 
@@ -196,6 +217,7 @@ export class Tsis {
       const shown = row ?? before;
       if (from === to || shown === undefined) continue;
       this.#logChange(shown, from, to, cause);
+      this.#ports.stepped(shown, from, to, cause.error?.message ?? cause.text);
       if (unasked) this.#ports.changed(key, row, cause.error ?? null, true);
     }
   }

@@ -89,6 +89,10 @@ export class FakeNva implements NvaClientApi {
     return this.reportResult;
   }
 
+  restored(): void {
+    this.calls.push('restored');
+  }
+
   applied(vn: VnId, revision: bigint): void {
     this.acked.push({ vn, revision });
   }

@@ -8,9 +8,9 @@ import { type Call, type Handlers, type NewPort, type ParamsOf, RpcServer, type 
 import { formatTag, type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
+import { KeyedQueue } from '../queue.js';
 import type { Kernel } from './kernel.js';
 import type { Change, Grant, Negotiator } from './negotiator.js';
-import { KeyedQueue } from './queue.js';
 import { Retries } from './retries.js';
 import { RpcNegotiator } from './rpc-negotiator.js';
 import { Switching } from './switching.js';
@@ -356,7 +356,9 @@ function negotiatorOf({ config, engine, log }: TnveParts, switching: Switching):
   // The configuration's check asks for [nve] when the protocol is RPC.
   if (uplink.protocol === 'rpc' && nve !== undefined) return new RpcNegotiator({ ...nve, node: node.name });
   const port = switching.ports.id(uplink.port) ?? 0;
-  return new VdpNegotiator(config, new VdpLink({ engine, log, node: node.name, name: uplink.port, port, evb }));
+  const sChannel = uplink.scheme === 's-channel';
+  const link = { engine, log, node: node.name, name: uplink.port, port, evb, sChannel };
+  return new VdpNegotiator(config, new VdpLink(link));
 }
 
 function update(tsi: TnveTsi, grant: Grant): void {

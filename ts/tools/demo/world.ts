@@ -10,6 +10,8 @@ import { must } from './shell.js';
 /** Makes it; gives the folder for the logs. */
 export async function makeWorld(keepLogs: boolean): Promise<string> {
   await must('mount -t tmpfs -o mode=755 tmpfs /run', { quiet: true });
+  // Nor does an agent here remember anything of the machine's own, or of the demo before.
+  await must('mkdir -p /var/lib/splitnve && mount -t tmpfs -o mode=755 tmpfs /var/lib/splitnve', { quiet: true });
   mkdirSync(BIN, { recursive: true });
   // Under these names a reader's shell finds this very build and this very Node.
   script(`${BIN}/splitnve`, `exec ${single(process.execPath)} ${single(CLI)} "$@"`);

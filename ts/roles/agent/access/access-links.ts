@@ -167,6 +167,11 @@ export class AccessLinks {
     return this.#vdp.holderOf(key);
   }
 
+  /** How long a station on the link may be silent, in milliseconds, as far as is known by now. */
+  silenceMs(link: LinkName): number {
+    return this.#vdp.silenceMs(link);
+  }
+
   rows(): VdpVsiRow[] {
     return this.#vdp.rows();
   }

@@ -1,7 +1,9 @@
-// What the machines of an access port want to know of the configuration.
+// What the machines of an access port want to know of the configuration, and of the time before a restart.
 
-import type { AgentConfig } from '#model';
+import { z } from 'zod';
+import type { AgentConfig, LinkName } from '#model';
 import { CDCP_DEFAULTS, type CdcpAssignment, CdcpBridge } from '#protocol';
+import type { Store } from '#store';
 import type { AccessConfig } from '../links.js';
 import type { ServedPort } from './access-links.js';
 
@@ -34,5 +36,21 @@ function cdcpBridge(
     svidPool: { low, high },
     reserved: all.filter((svid) => !isInPool(svid)),
     remembered,
+  });
+}
+
+/** The store's kind of fact: which SVID a station has for an SCID. */
+const CDCP = 'cdcp';
+const FactSchema = z.object({ port: z.string(), station: z.string(), scid: z.int(), svid: z.int() });
+
+export function rememberChannel(store: Store | undefined, port: LinkName, assignment: CdcpAssignment): void {
+  const { station, scid, svid } = assignment;
+  store?.putFact(CDCP, `${port} ${station} ${scid}`, { port, station, scid, svid });
+}
+
+export function channelsOf(store: Store | undefined, port: LinkName): CdcpAssignment[] {
+  return (store?.facts(CDCP) ?? []).flatMap(({ value }) => {
+    const fact = FactSchema.safeParse(value);
+    return fact.success && fact.data.port === port ? [fact.data] : [];
   });
 }

@@ -1,0 +1,65 @@
+// The RPC's methods about VNs on links (RFC 8394 section 3.1). A VN is connected with its first TSI and disconnected with its last; who
+// wants it before, or longer, asks for it. Such a wish is itself a holder of the VN and its tag: a TSI `vn:NAME` without addresses, which
+// goes through the same life cycle and the same authorization, and is never activated.
+
+import type { Handlers, VnConnectionRow } from '#hypervisor';
+import { type LinkName, nveError, type TsiId, type TsiKey, type TsiRow, type VnName } from '#model';
+import type { AccessLinks } from './access/access-links.js';
+import { rowOrFail, type Tsis } from './tsis.js';
+
+const PREFIX = 'vn:';
+
+export function isConnection(tsi: TsiId): boolean {
+  return tsi.startsWith(PREFIX);
+}
+
+function keyOf(vn: VnName, link: LinkName): TsiKey {
+  return { tsi: `${PREFIX}${vn}` as TsiId, link };
+}
+
+export function vnHandlers(
+  tsis: Tsis,
+  access: AccessLinks,
+): Required<Pick<Handlers, 'vn.connect' | 'vn.disconnect' | 'vn.connections'>> {
+  return {
+    'vn.connect': async ({ vn, link }, call) => {
+      const key = keyOf(vn, link);
+      // `learn`: that nobody names a MAC is no mistake.
+      const wish = { type: 'associate', key, vn, macs: [], ips: [], learn: true, upTo: 'associated' } as const;
+      return connectionOf(rowOrFail(await tsis.request(wish, call), key), tsis.rows());
+    },
+    'vn.disconnect': async ({ vn, link }, call) => {
+      // A station or a request may add one meanwhile: it is after this then.
+      const there = tsis.rows().filter((row) => row.vn === vn && row.link === link);
+      await Promise.all(
+        there.map(async (key) => {
+          await tsis.request({ type: 'deassociate', key }, call);
+          access.ended(key, nveError('NVE-VDP-005', { vsi: key.tsi, reason: call.method }));
+        }),
+      );
+      return {};
+    },
+    'vn.connections': (_, { mayUse }) => {
+      const rows = tsis.rows();
+      const first = new Map(rows.map((row) => [`${row.link} ${row.vn}`, row]));
+      return [...first]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .filter(([, { link }]) => mayUse(link))
+        .map(([, row]) => connectionOf(row, rows));
+    },
+  };
+}
+
+function connectionOf({ vn, link }: TsiRow, all: readonly TsiRow[]): VnConnectionRow {
+  const rows = all.filter((row) => row.vn === vn && row.link === link);
+  const tagged = rows.find(({ tag }) => tag !== null);
+  return {
+    vn,
+    link,
+    tag: tagged?.tag ?? null,
+    mtu: tagged?.mtu ?? null,
+    gateway: tagged?.gateway ?? null,
+    held: rows.some(({ tsi }) => isConnection(tsi)),
+    tsis: rows.filter(({ tsi }) => !isConnection(tsi)).length,
+  };
+}
