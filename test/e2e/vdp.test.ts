@@ -158,3 +158,25 @@ describe('with S-TAGs', () => {
     expect(await capture.wrong()).toEqual([]);
   });
 });
+
+describe('within an S-channel', () => {
+  const lab = new Lab();
+  afterAll(() => lab.close());
+
+  it('the tNVE gets one by CDCP, negotiates in it, and its tenant reaches one at another NVE', async () => {
+    const access = 'scheme = "s-channel", channels = 2, svid_pool = "500-509", vlan_pool = "100-199"';
+    const site = await start(
+      lab,
+      'uplink = { port = "uplink0", scheme = "s-channel" }',
+      `access = [{ port = "access0", ${access} }]`,
+    );
+    await site.nves.farTenant('blue');
+    await attach(site, 'blue', 'blue-1', 'blue1');
+    const tag = { kind: 's-tag+c-tag', s_vid: 500, c_vid: 100 };
+    expect(await one(site.tnve)).toMatchObject({ state: 'activated', tag });
+    expect(await one(site.nves.near)).toMatchObject({ link: 'access0.500', state: 'activated', tag });
+    const tenant = await lab.namespace('tenant');
+    await enter(site, tenant, 'blue1');
+    await ping(tenant);
+  });
+});

@@ -1,13 +1,15 @@
 /**
- * The station's end of one access link: LLDP, EVB and ECP (`AccessPort`) with VDP's station side on top. Commands and frames
- * go in, frames and answers come out. VDP talks while a bridge is heard: what was held before is told to one that is new or
+ * The station's end of one access link: LLDP, EVB and ECP (`AccessPort`) with VDP's station side on top, on the default channel or within
+ * one S-channel that CDCP asks for. Commands and frames go in, frames and answers come out. VDP talks while a bridge is heard: what was held before is told to one that is new or
  * began anew, since it may have forgotten it. Sans-IO: what comes of an event is handed to the outputs before the call
  * returns, and time is an argument.
  */
-import type { AgentDropReason, LinkName, MacAddr, NveError, Result, TsiHints } from '#model';
+import type { AgentDropReason, LinkName, MacAddr, NveError, Result, TsiHints, Vid } from '#model';
 import { GROUP_ADDRESSES } from '#wire';
 import type { PeerAddress } from './access-channel.js';
 import { AccessPort } from './access-port.js';
+import { CDCP_DEFAULTS } from './cdcp-events.js';
+import { CdcpStation } from './cdcp-station.js';
 import type { EvbParameters } from './evb-events.js';
 import type { RequestId } from './tsi-events.js';
 import type { VsiId } from './vdp-events.js';
@@ -25,6 +27,8 @@ export interface StationBridge {
   readonly mac: MacAddr;
   /** It takes GroupIDs, which name VNs. */
   readonly groupId: boolean;
+  /** The S-channel in which it is; null: the default channel. */
+  readonly svid: Vid | null;
 }
 
 /** What happens because of a port. None of these may come back into the port before it has returned. */
@@ -48,11 +52,16 @@ export interface StationPortOptions {
   /** The node's name. */
   readonly node: string;
   readonly evb: EvbParameters;
+  /** Ask for an S-channel, and talk within it; by default on the default channel. */
+  readonly sChannel?: boolean;
   /** 1 to 65535, random. */
   readonly firstSequence: number;
   /** By default at the nearest customer bridge address. */
   readonly address?: PeerAddress;
 }
+
+/** The first one after the default channel's (IEEE 802.1Q clause 42). */
+const SCID = 2;
 
 export class StationPort {
   readonly #outputs: StationPortOutputs;
@@ -60,12 +69,16 @@ export class StationPort {
   readonly #vdp: VdpStation;
   /** For VDP: effects are executed in their order before the next event. */
   readonly #events: VdpStationEvent[] = [];
+  /** Our channel; undefined: an S-channel that CDCP has not got. */
+  #svid: Vid | null | undefined;
   #bridge: StationBridge | null = null;
   #isBusy = false;
 
   constructor(options: StationPortOptions, outputs: StationPortOutputs) {
     this.#outputs = outputs;
     this.#vdp = new VdpStation({ parameters: options.evb });
+    const { sChannel = false } = options;
+    if (!sChannel) this.#svid = null;
     this.#access = new AccessPort(
       {
         role: 'station',
@@ -73,18 +86,18 @@ export class StationPort {
         firstSequence: () => options.firstSequence,
         reflectiveRelay: false,
         address: options.address ?? { group: GROUP_ADDRESSES.nearestCustomerBridge },
-        cdcp: null,
-        hasVsis: (_, mac) => mac === this.#bridge?.mac,
+        cdcp: sChannel ? new CdcpStation({ ...CDCP_DEFAULTS, wants: [SCID] }) : null,
+        hasVsis: (svid, mac) => svid === this.#svid && mac === this.#bridge?.mac,
       },
       {
         transmit: (frame) => outputs.transmit(frame),
-        deliver: (_, mac, pdu) => {
-          if (mac === this.#bridge?.mac) this.#events.push({ type: 'pdu', pdu });
+        deliver: (svid, mac, pdu) => {
+          if (svid === this.#svid && mac === this.#bridge?.mac) this.#events.push({ type: 'pdu', pdu });
           else outputs.dropped('vdp_not_our_bridge', null);
         },
         finished: (token, delivered) => this.#events.push({ type: delivered ? 'delivered' : 'undelivered', token }),
-        parameters: (_, mac, parameters) => {
-          if (mac === null) return;
+        parameters: (svid, mac, parameters) => {
+          if (mac === null || svid !== this.#svid) return;
           if (parameters === null) {
             this.#setBridge(null);
             return;
@@ -92,15 +105,18 @@ export class StationPort {
           this.#events.push({ type: 'parameters', parameters });
           const { groupId } = parameters;
           const before = this.#bridge;
-          this.#bridge = { mac, groupId };
+          this.#bridge = { mac, groupId, svid };
           // Of another one EVB tells that it is new, when it has told everything else.
           if (before?.mac === mac && before.groupId !== groupId) this.#setBridge(this.#bridge);
         },
-        renewed: (_, mac) => {
-          if (mac === this.#bridge?.mac) this.#setBridge(this.#bridge);
+        renewed: (svid, mac) => {
+          if (svid === this.#svid && mac === this.#bridge?.mac) this.#setBridge(this.#bridge);
         },
         reflectiveRelay: () => undefined,
-        channel: () => undefined,
+        channel: ({ svid }, isUp) => {
+          if (isUp) this.#svid = svid;
+          else if (svid === this.#svid) this.#svid = undefined;
+        },
         remember: () => undefined,
         dropped: (reason, error) => outputs.dropped(reason, error),
       },
@@ -177,7 +193,7 @@ export class StationPort {
     switch (effect.type) {
       case 'send':
         if (this.#bridge === null) this.#events.push({ type: 'undelivered', token: effect.token });
-        else this.#access.send(null, this.#bridge.mac, effect.token, effect.pdu, now);
+        else this.#access.send(this.#bridge.svid, this.#bridge.mac, effect.token, effect.pdu, now);
         break;
       case 'answer':
         this.#outputs.answer(effect.request, effect.result);

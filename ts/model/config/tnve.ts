@@ -19,10 +19,10 @@ export const tnveConfig = z
           .default('vdp')
           .describe('How the NVE is asked: "vdp": on the link itself (LLDP, ECP, VDP); "rpc": over its RPC socket.'),
         scheme: z
-          .enum(['c-tag', 's-tag'], '"c-tag" or "s-tag"')
+          .enum(['c-tag', 's-tag', 's-channel'], 'one of "c-tag", "s-tag", "s-channel"')
           .default('c-tag')
           .describe(
-            'What the VIDs are that VDP gives, as at the NVE: C-TAGs; or S-TAGs, behind which tenants keep their C-TAGs. By RPC the NVE tells it itself.',
+            'What the VIDs are that VDP gives, as at the NVE: C-TAGs; S-TAGs, behind which tenants keep their C-TAGs; C-TAGs within an S-channel that CDCP asks for. By RPC the NVE tells it itself.',
           ),
       })
       .describe('The access link, seen from the hypervisor.'),

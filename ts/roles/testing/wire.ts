@@ -8,7 +8,12 @@ interface End {
   readonly port: number;
 }
 
-const CLASSES: Readonly<Record<number, string>> = { 35020: 'lldp', 35136: 'ecp' };
+function classOf(frame: Uint8Array): string | undefined {
+  const word = (at: number): number => ((frame[at] ?? 0) << 8) | (frame[at + 1] ?? 0);
+  // Within an S-channel.
+  const type = word(12) === 0x88a8 ? word(16) : word(12);
+  return type === 0x88cc ? 'lldp' : type === 0x8940 ? 'ecp' : undefined;
+}
 
 export class Wire {
   /** Frames are lost, in both directions. */
@@ -23,7 +28,7 @@ export class Wire {
     const inject = from.engine.inject.bind(from.engine);
     from.engine.inject = async (port, frame) => {
       await inject(port, frame);
-      const kind = CLASSES[((frame[12] ?? 0) << 8) | (frame[13] ?? 0)];
+      const kind = classOf(frame);
       if (port !== from.port || kind === undefined || this.isCut) return;
       // As over a ring: never from inside the call that sent it.
       setImmediate(() => to.engine.punt({ port: to.port, vap: null, class: kind, timestampNs: 0n, frame }));

@@ -356,7 +356,9 @@ function negotiatorOf({ config, engine, log }: TnveParts, switching: Switching):
   // The configuration's check asks for [nve] when the protocol is RPC.
   if (uplink.protocol === 'rpc' && nve !== undefined) return new RpcNegotiator({ ...nve, node: node.name });
   const port = switching.ports.id(uplink.port) ?? 0;
-  return new VdpNegotiator(config, new VdpLink({ engine, log, node: node.name, name: uplink.port, port, evb }));
+  const sChannel = uplink.scheme === 's-channel';
+  const link = { engine, log, node: node.name, name: uplink.port, port, evb, sChannel };
+  return new VdpNegotiator(config, new VdpLink(link));
 }
 
 function update(tsi: TnveTsi, grant: Grant): void {

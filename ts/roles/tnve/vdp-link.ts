@@ -26,6 +26,8 @@ export interface VdpLinkOptions {
   readonly name: LinkName;
   readonly port: PortId;
   readonly evb: EvbParameters;
+  /** Ask for an S-channel, and talk within it. */
+  readonly sChannel: boolean;
 }
 
 export interface VdpLinkHandlers {
@@ -58,11 +60,11 @@ export class VdpLink {
 
   /** The port must be in the engine. */
   async start(handlers: VdpLinkHandlers): Promise<void> {
-    const { engine, node, name, port: id, evb } = this.#options;
+    const { engine, node, name, port: id, evb, sChannel } = this.#options;
     const row = (await engine.dump('ports')).find(({ port }) => port === id);
     if (row === undefined) throw nveError('NVE-RPC-009', { port: name, known: [] });
     this.#port = new StationPort(
-      { name, mac: row.mac, node, evb, firstSequence: randomInt(1, 65_536) },
+      { name, mac: row.mac, node, evb, sChannel, firstSequence: randomInt(1, 65_536) },
       {
         transmit: (frame) => this.#outbox.send(id, frame),
         answer: (request, result) => {

@@ -22,6 +22,7 @@ import {
 } from '#model';
 import {
   type StationAssociation,
+  type StationBridge,
   type StationVsi,
   stationVsiOf,
   type VsiId,
@@ -73,8 +74,12 @@ export class VdpNegotiator implements Negotiator {
   async start(handlers: NegotiatorHandlers): Promise<void> {
     await this.#channel.start({
       bridge: (bridge) => {
-        if (bridge === null) handlers.away(nveError('NVE-VDP-020', { uplink: this.link }).message);
-        else handlers.available(bridge.mac);
+        if (bridge === null) {
+          handlers.away(nveError('NVE-VDP-020', { uplink: this.link }).message);
+          return;
+        }
+        this.#channelChanged(handlers, bridge.svid);
+        handlers.available(bridge.mac);
       },
       ended: (vsi, error, retry) => this.#ended(handlers, vsi, error, retry),
     });
@@ -92,7 +97,7 @@ export class VdpNegotiator implements Negotiator {
     const first = vsiOf(wished);
     const known = this.#known.get(tsi);
     if (known !== undefined && isSame(known.vsi, first)) return grantOf(known);
-    await this.#ready(within.deadlineMs);
+    const { svid } = await this.#ready(within.deadlineMs);
     this.#owners.set(vsiKey(id), tsi);
     const ask = (vsi: StationVsi): Promise<StationAssociation> =>
       this.#channel.associate('preAssociateRr', vsi, NO_HINTS, Math.max(1, until - Date.now()));
@@ -106,7 +111,7 @@ export class VdpNegotiator implements Negotiator {
       throw nveError('NVE-VDP-008', { vsi: vsiText(id), field: 'VID for each MAC of one VN' });
     }
     const mtu = this.#vns.find((one) => one.vni === vni)?.mtu ?? this.#mtu;
-    const tag: Tag = { kind: this.#scheme, vid };
+    const tag = tagOf(this.#scheme, svid, vid);
     const now: Known = { tsi, vsi: vsiOf(vid), tag, mtu: mtu as Mtu, state: 'associated' };
     this.#known.set(tsi, now);
     return grantOf(now);
@@ -143,9 +148,24 @@ export class VdpNegotiator implements Negotiator {
   }
 
   /** Throws NVE-VDP-020 or -021. */
-  async #ready(deadlineMs: number): Promise<void> {
+  async #ready(deadlineMs: number): Promise<StationBridge> {
     const bridge = await this.#channel.heard(deadlineMs);
     if (!bridge.groupId) throw nveError('NVE-VDP-021', { bridge: bridge.mac, uplink: this.link });
+    return bridge;
+  }
+
+  /** The bridge has given our S-channel another SVID: what was agreed in the former one is under a tag that is not ours any more. */
+  #channelChanged(handlers: NegotiatorHandlers, svid: Vid | null): void {
+    for (const { tsi, tag } of [...this.#known.values()]) {
+      if (tag.kind !== 's-tag+c-tag' || tag.s_vid === svid) continue;
+      this.#forget(tsi, idOf(tsi));
+      handlers.changed({
+        tsi,
+        state: null,
+        cause: `the S-channel has SVID ${svid} instead of ${tag.s_vid}`,
+        retry: true,
+      });
+    }
   }
 
   #ended(handlers: NegotiatorHandlers, vsi: VsiId, error: NveError, retry: boolean): void {
@@ -178,6 +198,11 @@ function idOf(tsi: TsiId): VsiId {
 
 function grantOf({ state, tag, mtu }: Known): Grant {
   return { state, tag, mtu };
+}
+
+function tagOf(scheme: TnveConfig['uplink']['scheme'], svid: Vid | null, vid: Vid): Tag {
+  if (svid !== null) return { kind: 's-tag+c-tag', s_vid: svid, c_vid: vid };
+  return { kind: scheme === 's-tag' ? scheme : 'c-tag', vid };
 }
 
 /** A refusal that may have been about the VID: after a restart of the NVE it may be another VN's. */

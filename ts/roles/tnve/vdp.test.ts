@@ -289,6 +289,27 @@ describe('an uplink with S-TAGs', () => {
   });
 });
 
+describe('an uplink with an S-channel', () => {
+  it('negotiates within the channel that CDCP gives, and follows it to another SVID', async () => {
+    client.close();
+    await tnve.close();
+    const within = (svids: string) => (text: string) =>
+      text.replace('vlan_pool', `scheme = "s-channel", channels = 2, svid_pool = "${svids}", vlan_pool`);
+    await restartAgent(within('500'));
+    uplink = new FakeEngine();
+    wire = new Wire({ engine: uplink, port: 0 }, { engine: access, port: 1 });
+    await startTnve((text) => text.replace('uplink.port', 'uplink.scheme = "s-channel"\nuplink.port'));
+    const tag = (s_vid: number) => ({ kind: 's-tag+c-tag', s_vid, c_vid: 100 });
+    await expect(client.attach(attachment('blue', 'blue-1', 1))).resolves.toMatchObject({ tag: tag(500) });
+    expect(await there()).toMatchObject({ link: 'access0.500', state: 'activated', tag: tag(500) });
+    expect(uplinkTags()).toEqual([{ kind: 's-tag+c-tag', sVid: 500, cVid: 100 }]);
+    await restartAgent(within('600'));
+    await eventually(async () => expect(await here()).toMatchObject({ state: 'activated', tag: tag(600) }), 8_000);
+    expect(await there()).toMatchObject({ link: 'access0.600', state: 'activated', tag: tag(600) });
+    expect(uplinkTags()).toEqual([{ kind: 's-tag+c-tag', sVid: 600, cVid: 100 }]);
+  }, 15_000);
+});
+
 it('the page names the name space of VSIIDs', () => {
   const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
   expect(page).toContain(`--namespace ${VSI_NAMESPACE} `);
