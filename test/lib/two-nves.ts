@@ -12,6 +12,8 @@ import { Role } from './role.js';
 import { cTag, type RelayEnd, type RelayTag, sTag, TagRelay } from './tag-relay.js';
 
 export interface TwoNvesOptions {
+  /** Of both agents; by default debug. */
+  readonly log?: 'debug' | 'info';
   /** The [[access]] of the near agent, and whatever else it needs. */
   readonly near: string;
   /** Of the far agent, instead of C-TAGs from 200 on. */
@@ -43,7 +45,7 @@ export class TwoNves {
   #farHost: Namespace | undefined;
 
   /** `access0` of the near agent must be there before `start`. */
-  static async create(lab: Lab, { near, far = FAR_ACCESS }: TwoNvesOptions): Promise<TwoNves> {
+  static async create(lab: Lab, { near, far = FAR_ACCESS, log = 'debug' }: TwoNvesOptions): Promise<TwoNves> {
     const folder = mkdtempSync(join(tmpdir(), 'splitnve-two-nves-'));
     lab.add({ close: async () => rmSync(folder, { recursive: true }) });
     const names = ['near NVE', 'far NVE', 'fabric'];
@@ -59,7 +61,7 @@ export class TwoNves {
     }
     const nnp = `unix:${folder}/nnp.sock`;
     const agent = (name: string, namespace: Namespace, address: string, rest: string): Role =>
-      lab.add(new Role(namespace, 'agent', name, folder, agentToml(nnp, address, rest)));
+      lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, nnp, address, rest)));
     return new TwoNves(lab, folder, fabric, {
       nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp))),
       near: agent('near', nearNve, '192.0.2.1', near),
@@ -131,9 +133,9 @@ tsi = [${vns.map(([name]) => `{ vn = "${name}", tsi = "*" }`)}]
 }
 
 /** Its engine is small, and asleep when idle. */
-function agentToml(nnp: string, address: string, rest: string): string {
+function agentToml(log: string, nnp: string, address: string, rest: string): string {
   return `
-log.level = "debug"
+log.level = "${log}"
 nva.endpoints = ["${nnp}"]
 underlay = { port = "fabric0", address = "${address}/24" }
 engine = { hugepages = "off", memory_mb = 128, mbuf_size = 2432 }

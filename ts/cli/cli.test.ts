@@ -64,7 +64,7 @@ describe('usage', () => {
     ['tsi attach x --vn blue', "error: required option '--mac <mac>' not specified\nfix: See --help of the command.\n"],
     [
       'tsi attach x --vn blue --mac 1',
-      'error: one of --tap (at a tNVE) and --link (at an agent) is needed\nfix: See --help of the command.\n',
+      'error: exactly one of --link, --tap, --vhost and --pci is needed\nfix: See --help of the command.\n',
     ],
     [
       'tsi attach x --vn blue --mac 1 --link l --netns n',

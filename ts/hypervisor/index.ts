@@ -8,7 +8,17 @@ export {
   type HypervisorEvents,
   type ShowRows,
 } from './hypervisor-client.js';
-export type { MethodName, NewPort, ParamsIn, ParamsOf, ResultOf, TopicData, TopicName } from './methods.js';
+export {
+  linkOfPort,
+  type MethodName,
+  type NewPort,
+  type ParamsIn,
+  type ParamsOf,
+  type ResultOf,
+  type TapPort,
+  type TopicData,
+  type TopicName,
+} from './methods.js';
 export type {
   ShowDropsRow,
   ShowFdbRow,

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import {
   IpAddrSchema,
+  type LinkName,
   LinkNameSchema,
   MtuSchema,
   TagSchema,
@@ -34,8 +35,8 @@ const ADDRESSES_MAX = 64;
 const macs = z.array(UnicastMacSchema).min(1, 'at least one MAC').max(ADDRESSES_MAX);
 const ips = z.array(IpAddrSchema).max(ADDRESSES_MAX).default([]);
 
-/** A port that the tNVE makes for the TSI: a TAP interface, moved into a network namespace (null: it stays). */
-export const NewPortSchema = z.strictObject({
+/** A TAP interface that is made for the TSI and moved into a network namespace (null: it stays). */
+const tapPort = z.strictObject({
   kind: z.literal('net_tap'),
   iface: z
     .string()
@@ -46,7 +47,40 @@ export const NewPortSchema = z.strictObject({
     .nullable()
     .default(null),
 });
-export type NewPort = z.output<typeof NewPortSchema>;
+export type TapPort = z.output<typeof tapPort>;
+
+/** A port that is made for the TSI. A tNVE makes TAP interfaces only. */
+const anyPort = z.discriminatedUnion('kind', [
+  tapPort,
+  z.strictObject({
+    kind: z.literal('net_vhost'),
+    path: z
+      .string()
+      .regex(/^\/[A-Za-z0-9_.:@/-]{1,53}$/, 'an absolute path of at most 54 characters out of A-Z a-z 0-9 _ . : @ / -'),
+  }),
+  z.strictObject({
+    kind: z.literal('pci'),
+    address: z.string().regex(/^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/, 'a PCI address such as 0000:03:00.1'),
+  }),
+]);
+export type NewPort = z.output<typeof anyPort>;
+const newPort = anyPort.refine((port) => linkOfPort(port).length <= 64, 'a shorter name of the network namespace');
+
+/** At an agent such a port is a link of its own, and this is its name. */
+export function linkOfPort(port: NewPort): LinkName {
+  switch (port.kind) {
+    case 'net_tap':
+      return `net_tap:${port.iface}${port.netns === null ? '' : `@${port.netns}`}` as LinkName;
+    case 'net_vhost':
+      return `net_vhost:${port.path}` as LinkName;
+    case 'pci':
+      return `pci:${port.address}` as LinkName;
+  }
+}
+
+function linkNameOf(link: string | NewPort): string {
+  return typeof link === 'string' ? link : linkOfPort(link);
+}
 
 /** The agent itself holds VNs under such names (`vn.connect`). */
 const tsiId = TsiIdSchema.refine((id) => !id.startsWith('vn:'), 'an id that does not begin with "vn:"');
@@ -137,15 +171,15 @@ export const METHODS = {
       [from, to].filter((link) => link !== undefined),
   },
   'tsi.attach': {
-    params: associate.extend({ link: z.union([LinkNameSchema, NewPortSchema]) }),
+    params: associate.extend({ link: z.union([LinkNameSchema, newPort]) }),
     result: TsiListRow,
-    links: ({ link }: { link: string | NewPort }) => [typeof link === 'string' ? link : link.iface],
+    links: ({ link }: { link: string | NewPort }) => [linkNameOf(link)],
   },
   /** At a tNVE, which has one link, `link` may be absent. */
   'tsi.detach': {
-    params: z.strictObject({ tsi: tsiId, link: LinkNameSchema.optional() }),
+    params: z.strictObject({ tsi: tsiId, link: z.union([LinkNameSchema, newPort]).optional() }),
     result: nothing,
-    links: ({ link }: { link?: string | undefined }) => (link === undefined ? [] : [link]),
+    links: ({ link }: { link?: string | NewPort | undefined }) => (link === undefined ? [] : [linkNameOf(link)]),
   },
   /** Of the links that the client may use. */
   'tsi.list': { params: nothing, result: z.array(TsiListRow), links: ofNone },

@@ -30,6 +30,8 @@ export const AGENT_DROP_REASONS = {
   vdp_not_our_bridge: 'At a station: VDP of another one than its bridge.',
   channel_gone: 'A PDU for a station in an S-channel that went away meanwhile.',
   link_down: 'A frame of a link without carrier.',
+  station_policed:
+    'LLDP or ECP of a station without an association: all of these together may send 500 frames a second on a link, 500 at once.',
   unsendable: 'The agent made a frame that cannot be encoded: an internal mistake, worth a bug report.',
   rpc_too_many: 'Port `rpc`: a connection more than may be open.',
   rpc_handshake: 'Port `rpc`: a TLS handshake that failed, or took too long.',

@@ -158,6 +158,12 @@ export const ERRORS = {
     exit: 77,
   },
 
+  'NVE-RPC-017': {
+    message: '{port} is in use by {holder}',
+    hint: 'Detach that first, or name another interface, socket or function.',
+    exit: 1,
+  },
+
   // TSI
   'NVE-TSI-001': {
     message: 'no TSI {tsi} on link {link}',

@@ -5,7 +5,7 @@
  * A VSI is known by port, S-channel, station and VSIID; never by Manager ID or type, whose change is a change of the VSI.
  * So the same VSIID may be at two stations or two ports, as in a migration.
  */
-import { err, type LinkName, NO_HINTS, type NveError, nveError, type Result, type TsiKey } from '#model';
+import { err, type LinkName, type MacAddr, NO_HINTS, type NveError, nveError, type Result, type TsiKey } from '#model';
 import {
   associationsOf,
   type FilterFormats,
@@ -75,6 +75,8 @@ export class VdpBridge {
   readonly #records = new Map<string, VsiRecord>();
   readonly #peers = new Map<string, Peer>();
   readonly #onPort = new Map<LinkName, number>();
+  /** Associations by port and station, whatever the channel. */
+  readonly #served = new Map<string, number>();
   readonly #owners = new Map<RequestId, VsiRecord>();
   /** Of channels and of single peers, by their text. */
   readonly #parameters = new Map<string, EvbParameters>();
@@ -181,6 +183,11 @@ export class VdpBridge {
     return effects;
   }
 
+  /** Whether the station has an association on the port. */
+  serves(port: LinkName, station: MacAddr): boolean {
+    return this.#served.has(`${port} ${station}`);
+  }
+
   /** When `tick` is due; null: no time matters. */
   nextDeadline(): number | null {
     const times = [this.#deadlines.next(), this.#tsis.deadline()].filter((at) => at !== null);
@@ -281,7 +288,13 @@ export class VdpBridge {
     else this.#records.delete(key);
     const associated = (record.held === null ? 0 : 1) - held;
     if (delta !== 0) this.#peer(peer).vsis += delta;
-    if (associated !== 0) this.#peer(peer).associated += associated;
+    if (associated !== 0) {
+      this.#peer(peer).associated += associated;
+      const station = `${peer.port} ${peer.mac}`;
+      const count = (this.#served.get(station) ?? 0) + associated;
+      if (count === 0) this.#served.delete(station);
+      else this.#served.set(station, count);
+    }
     this.#touched.add(peerText(peer));
     this.#onPort.set(peer.port, (this.#onPort.get(peer.port) ?? 0) + delta);
     this.#schedule(record);

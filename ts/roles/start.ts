@@ -9,8 +9,8 @@ import { Agent } from './agent/agent.js';
 import type { Fault } from './agent/vn-state.js';
 import { engineOptions } from './engine/ports.js';
 import { Nva } from './nva/nva.js';
+import { kernel } from './ports/kernel.js';
 import { readConfig, roleLog, runRole } from './process.js';
-import { kernel } from './tnve/kernel.js';
 import { Tnve } from './tnve/tnve.js';
 
 /** Runs the NVE until a signal. Throws an `NveError` if it cannot start, or cannot go on. */

@@ -30,6 +30,29 @@ const corpus = ['access.json', 'access-refused.json']
   })
   .map(({ codec, hex }) => ({ codec, octets: fromHex(hex.replaceAll(' ', '')) ?? new Uint8Array(0) }));
 
+/** For further filter formats besides VDP's own vectors one PDU of each. */
+function seedsOf(name: AccessCodecName): Uint8Array[] {
+  const of = (codec: AccessCodecName) => corpus.filter((one) => one.codec === codec).map(({ octets }) => octets);
+  if (name !== 'vdpFormats') return of(name);
+  const pdu = (format: string, entry: string): Uint8Array => {
+    const value = `0000000501${'05'}${'11'.repeat(16)}${format}0001${entry}`;
+    const length = (value.length / 2).toString(16).padStart(2, '0');
+    return fromHex(`0a10${'00'.repeat(16)}06${length}${value}`) ?? new Uint8Array(0);
+  };
+  const [group, ip4, ip6, mac] = ['00001389', 'c6336407', `20010db8${'00'.repeat(12)}`, '020000000001'];
+  const further = [
+    pdu('05', `${group}${ip4}0000`),
+    pdu('06', `${group}${ip6}0064`),
+    pdu('07', `0064${mac}${ip4}${group}`),
+    pdu('ff', `${ip6}0000`),
+  ];
+  for (const octets of further) {
+    const decoded = ACCESS_CODECS.vdpFormats.decode(octets);
+    expect(JSON.stringify(decoded)).toContain('"kind":"entries"');
+  }
+  return [...of('vdp'), ...further];
+}
+
 function mutate(octets: Uint8Array, others: readonly Uint8Array[], random: (below: number) => number): Uint8Array {
   let out: number[] = [...octets];
   for (let times = 1 + random(4); times > 0; times--) {
@@ -84,7 +107,7 @@ describe(`fuzz, SPLITNVE_FUZZ_SEED=${SEED}, ${FRAMES} frames per codec`, () => {
     '%s',
     (name) => {
       const random = randomOf(SEED);
-      const seeds = corpus.filter(({ codec }) => codec === name).map(({ octets }) => octets);
+      const seeds = seedsOf(name);
       const heapBefore = process.memoryUsage().heapUsed;
       let decoded = 0;
       for (let n = 0; n < FRAMES; n++) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseIp } from '#model';
-import { ACCESS_CODECS, type AccessCodec, type AccessCodecName } from './testing/access-codecs.js';
+import { ACCESS_CODECS, type AccessCodec, type AccessCodecName, FURTHER_FORMATS } from './testing/access-codecs.js';
 import { decodeVdp, encodeVdp, type VdpPdu, vdpTlvLength } from './vdp.js';
 import { type CiscoTlv, decodeCisco, encodeCisco } from './vdp-cisco.js';
 import { entryWidth, type FilterField, filterFormats, STANDARD_FILTER_FORMATS } from './vdp-filter.js';
@@ -136,6 +136,7 @@ const values: { [K in AccessCodecName]: fc.Arbitrary<unknown> } = {
     ),
   }),
   vdp: vdpOf(STANDARD_FILTER_FORMATS),
+  vdpFormats: vdpOf(FURTHER_FORMATS),
 };
 
 /** `opaque` says in words what is wrong; a made-up value cannot know the words. */

@@ -37,6 +37,8 @@ interface AttachOptions extends RpcOptions, Addresses {
   readonly mac: string[];
   readonly tap?: string;
   readonly netns?: string;
+  readonly vhost?: string;
+  readonly pci?: string;
   readonly link?: string;
 }
 
@@ -64,12 +66,14 @@ export function registerTsi(program: Command, io: Io): void {
 
   withAddresses(command('attach'), true)
     .description(
-      'Attach a tenant interface to a VN by name. At a tNVE a TAP port is made for it (--tap); at an agent only the tag of the access link is negotiated (--link).',
+      'Attach a tenant interface to a VN by name. On an access link of an agent its tag is negotiated (--link); else a port is made for it: a TAP interface (--tap, the only kind at a tNVE), a vhost-user socket (--vhost) or a PCI function (--pci).',
     )
     .summary('attach an interface to a VN')
     .requiredOption('--vn <name>', 'the VN')
-    .option('--tap <iface>', 'at a tNVE: the TAP interface to make')
-    .option('--netns <name>', 'at a tNVE: the network namespace that the interface moves into')
+    .option('--tap <iface>', 'make this TAP interface and attach it')
+    .option('--netns <name>', 'with --tap: the network namespace that the interface moves into')
+    .option('--vhost <path>', 'at an agent: make this vhost-user socket and attach it')
+    .option('--pci <address>', 'at an agent: attach this PCI function')
     .option('--link <name>', 'at an agent: the access link')
     .addHelpText(
       'after',
@@ -203,11 +207,17 @@ function present(params: { readonly [K in keyof ParamsIn<'tsi.migrate'>]: Params
 }
 
 function attachParams(tsi: string, options: AttachOptions, command: Command): ParamsIn<'tsi.attach'> {
-  const { vn, mac, ip = [], tap, netns, link } = options;
-  if ((tap === undefined) === (link === undefined))
-    command.error('error: one of --tap (at a tNVE) and --link (at an agent) is needed');
+  const { vn, mac, ip = [], tap, netns, vhost, pci, link } = options;
+  if ([tap, vhost, pci, link].filter((place) => place !== undefined).length !== 1)
+    command.error('error: exactly one of --link, --tap, --vhost and --pci is needed');
   if (netns !== undefined && tap === undefined) command.error('error: --netns goes with --tap');
   const port: NewPort | undefined =
-    tap === undefined ? undefined : { kind: 'net_tap', iface: tap, netns: netns ?? null };
+    tap !== undefined
+      ? { kind: 'net_tap', iface: tap, netns: netns ?? null }
+      : vhost !== undefined
+        ? { kind: 'net_vhost', path: vhost }
+        : pci !== undefined
+          ? { kind: 'pci', address: pci }
+          : undefined;
   return { tsi, vn, macs: mac, ips: ip, link: port ?? link ?? '' };
 }

@@ -11,6 +11,7 @@ import type { Store } from '#store';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
+import { type Kernel, kernel } from '../ports/kernel.js';
 import { AccessLinks } from './access/access-links.js';
 import { channelsOf, rememberChannel, servedPort } from './access/served-port.js';
 import { formatsOf, rulesOf } from './access/vdp-options.js';
@@ -19,6 +20,7 @@ import { AgentLinks, channelLink, portLink } from './links.js';
 import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
+import { PortLinks } from './port-links.js';
 import { Restoration } from './restoration.js';
 import { rpcHandlers } from './rpc.js';
 import { isConnection } from './rpc-vn.js';
@@ -33,6 +35,8 @@ export interface AgentParts {
   readonly makeNvaClient: MakeNvaClient;
   /** Without one nothing outlives a restart. */
   readonly store?: Store | undefined;
+  /** What it does with interfaces of the kernel; a test may put another there. */
+  readonly kernel?: Kernel | undefined;
   readonly fault?: Fault | undefined;
   /** The engine failed: the agent cannot go on. */
   readonly onFailure: (error: NveError) => void;
@@ -48,6 +52,7 @@ export class Agent {
   readonly #tags = new TagAllocator();
   readonly #links = new AgentLinks(this.#tags);
   readonly #reconciler: Reconciler;
+  readonly #portLinks: PortLinks;
   readonly #vns: Vns;
   readonly #tsis: Tsis;
   readonly #authorization: Authorization;
@@ -61,6 +66,13 @@ export class Agent {
     this.#parts = parts;
     this.#log = log;
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
+    this.#portLinks = new PortLinks({
+      reconciler: this.#reconciler,
+      links: this.#links,
+      ports: this.#ports,
+      configured: config.port,
+      kernel: parts.kernel ?? kernel,
+    });
     const associations = parts.store?.associations() ?? [];
     this.#restoration = new Restoration({
       log,
@@ -165,6 +177,7 @@ export class Agent {
         names: agentNames(this.#ports, this.#vns, (vn) => this.#nva.view(vn)),
         tsis: this.#tsis,
         access: this.#access,
+        portLinks: this.#portLinks,
         nvaStatus: () => this.#nva.status(),
         refusals: () => this.#rpc?.refusals() ?? new Map(),
       }),
@@ -216,6 +229,7 @@ export class Agent {
       },
       stepped: ({ tsi, link, vn, tag }, from, to, cause) => {
         if (!isConnection(tsi)) this.#rpc?.notify('transition', { tsi, link, vn, from, to, tag, cause });
+        if (to === 'init') void this.#portLinks.unplug(link).catch(() => undefined);
       },
     };
   }

@@ -1,13 +1,15 @@
 // The RPC's methods about TSIs: each is one request to the TSI life cycle, or two. What a hypervisor says of the VM (RFC 8394 section
 // 2) becomes hints: suspended, about to come, about to leave.
 
-import type { Call, Handlers, ParamsOf, TsiListRow } from '#hypervisor';
+import { type Call, type Handlers, linkOfPort, type ParamsOf, type TsiListRow } from '#hypervisor';
 import { type LinkName, NO_HINTS, nveError, type TsiHints, type TsiId, type TsiKey, tsiKeyText } from '#model';
 import { KeyedQueue } from '../queue.js';
 import type { AccessLinks } from './access/access-links.js';
+import type { PortLinks } from './port-links.js';
 import { isConnection } from './rpc-vn.js';
 import { rowOrFail, type Tsis } from './tsis.js';
 
+const ROLL_BACK_MS = 5_000;
 const SUSPENDED: TsiHints = { suspended: true, migrating: false };
 const COMING: TsiHints = { suspended: false, migrating: true };
 
@@ -25,7 +27,7 @@ type Methods =
   | 'tsi.migrate'
   | 'tsi.list';
 
-export function tsiHandlers(tsis: Tsis, access: AccessLinks): Required<Pick<Handlers, Methods>> {
+export function tsiHandlers(tsis: Tsis, access: AccessLinks, ports: PortLinks): Required<Pick<Handlers, Methods>> {
   /** Each change of addresses builds on the one before: they go one by one. */
   const changes = new KeyedQueue<string>();
 
@@ -65,7 +67,14 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks): Required<Pick<Hand
     await tsis.request({ type: 'deassociate', key }, call);
     // If VDP had made the TSI, its station is told.
     access.ended(key, nveError('NVE-VDP-005', { vsi: key.tsi, reason: call.method }));
+    await ports.unplug(key.link);
     return {};
+  }
+
+  /** A roll-back waits no longer than that, and for nobody. */
+  function undo(key: TsiKey): Promise<unknown> {
+    const signal = AbortSignal.timeout(ROLL_BACK_MS);
+    return tsis.request({ type: 'deassociate', key }, { method: 'a roll-back', deadlineMs: ROLL_BACK_MS, signal });
   }
 
   function changeAddresses(
@@ -115,8 +124,15 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks): Required<Pick<Hand
     'tsi.associate': (params, call) => associate(params, params.link, call),
     'tsi.attach': (params, call) => {
       const { link } = params;
-      if (typeof link !== 'string')
-        throw nveError('NVE-RPC-003', { method: call.method, problem: 'link: only a tNVE makes ports' });
+      if (typeof link !== 'string') {
+        const { tsi } = params;
+        const steps = {
+          associate: (own: LinkName) => associate(params, own, call),
+          activate: (own: LinkName) => step('activate', { tsi, link: own }, call),
+          deassociate: (own: LinkName) => undo({ tsi, link: own }),
+        };
+        return ports.attach(link, tsi, params.macs[0], steps, call.signal);
+      }
       return associate(params, link, call, { upTo: 'activated', hints: NO_HINTS });
     },
     'tsi.activate': (key, call) => step('activate', key, call),
@@ -125,7 +141,7 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks): Required<Pick<Hand
     'tsi.detach': ({ tsi, link }, call) => {
       if (link === undefined)
         throw nveError('NVE-RPC-003', { method: 'tsi.detach', problem: 'link: an agent needs the link' });
-      return deassociate({ tsi, link }, call);
+      return deassociate({ tsi, link: typeof link === 'string' ? link : linkOfPort(link) }, call);
     },
     'tsi.addresses.add': (params, call) => changeAddresses('add', params, call),
     'tsi.addresses.del': (params, call) => changeAddresses('remove', params, call),

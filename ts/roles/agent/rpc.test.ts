@@ -38,6 +38,8 @@ let engine: FakeEngine;
 let nva: FakeNva;
 let agent: Agent;
 let client: HypervisorClient;
+let kernelFails = false;
+let broughtUp: string[] = [];
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'splitnve-agent-rpc-'));
@@ -55,8 +57,17 @@ beforeEach(async () => {
       };
       return nva;
     },
+    kernel: {
+      check: () => undefined,
+      bringUp: async ({ iface, netns }, mtu) => {
+        if (kernelFails) throw nveError('NVE-SYS-004', { command: 'ip', reason: 'a test' });
+        broughtUp.push(`${iface} ${netns} ${mtu}`);
+      },
+    },
     onFailure: (error) => expect.unreachable(String(error)),
   });
+  kernelFails = false;
+  broughtUp = [];
   client = new HypervisorClient({ socket });
 });
 afterEach(async () => {
@@ -227,6 +238,93 @@ describe('tsi.migrate', () => {
     await client.attach(ATTACH);
     await expect(client.migrate(params)).rejects.toMatchObject({ code });
     expect(await client.list()).toHaveLength(1);
+  });
+});
+
+describe('attach by port', () => {
+  const TAP = { kind: 'net_tap', iface: 'vm1', netns: 'ns1' } as const;
+  const VHOST = { kind: 'net_vhost', path: '/run/vm1.sock' } as const;
+  const PCI = { kind: 'pci', address: '0000:03:00.1' } as const;
+  const BEFORE = ['port 0', 'port 1', 'port 2'];
+
+  it.each([
+    ['a TAP interface', TAP, 'net_tap:vm1@ns1', { driver: 'net_tap', iface: 'vm1', mac: MAC1 }, ['vm1 ns1 1450']],
+    ['a vhost-user socket', VHOST, 'net_vhost:/run/vm1.sock', { driver: 'net_vhost', path: '/run/vm1.sock' }, []],
+    ['a PCI function', PCI, 'pci:0000:03:00.1', { driver: 'pci', address: '0000:03:00.1' }, []],
+  ])('plugs %s, and detach unplugs it', async (_, link, name, kind, up) => {
+    const row = { link: name, state: 'activated', tag: { kind: 'port' }, mtu: 1450, gateway: '10.0.0.254' };
+    expect(await client.attach({ ...ATTACH, link })).toMatchObject(row);
+    expect(await client.attach({ ...ATTACH, link })).toMatchObject(row);
+    expect(engine.objects.get('port 3')).toMatchObject({ op: 'PortAdd', mtu: 1450, kind });
+    const vap = { op: 'VapSet', port: 3, selector: { kind: 'port' }, guard: true };
+    expect([...engine.objects.values()]).toContainEqual(expect.objectContaining(vap));
+    expect(broughtUp).toEqual(up);
+    await client.detach({ tsi: 'vm1', link });
+    await client.detach({ tsi: 'vm1', link });
+    expect(objects('port')).toEqual(BEFORE);
+    expect(await client.list()).toEqual([]);
+    expect(await client.attach({ ...ATTACH, link })).toMatchObject(row);
+    await client.detach({ tsi: 'vm1', link: name });
+    expect(objects('port')).toEqual(BEFORE);
+    expect(engine.violations).toEqual([]);
+  });
+
+  it.each<[string, () => void, string]>([
+    [
+      'the kernel',
+      () => {
+        kernelFails = true;
+      },
+      'NVE-SYS-004',
+    ],
+    [
+      'the engine, of the port',
+      () => {
+        engine.refuse = ({ op }) => (op === 'PortAdd' ? 'NVE-DPDK-002' : undefined);
+      },
+      'NVE-DPDK-002',
+    ],
+    [
+      'the engine, of the VAP',
+      () => {
+        engine.refuse = ({ op }) => (op === 'VapSet' ? 'NVE-ENG-008' : undefined);
+      },
+      'NVE-ENG-008',
+    ],
+    [
+      'the NVA',
+      () => {
+        nva.verdict = ({ vn }) => err(nveError('NVE-NVA-001', { vn }));
+      },
+      'NVE-NVA-001',
+    ],
+  ])('is undone whole when %s refuses', async (_, break_, code) => {
+    const verdict = nva.verdict;
+    break_();
+    await expect(client.attach({ ...ATTACH, link: TAP })).rejects.toMatchObject({ code });
+    kernelFails = false;
+    engine.refuse = () => undefined;
+    nva.verdict = verdict;
+    expect(await client.list()).toEqual([]);
+    await vi.waitFor(() => expect([...objects('port'), ...objects('vn ')]).toEqual(BEFORE));
+    expect(await client.attach({ ...ATTACH, link: TAP })).toMatchObject({ state: 'activated' });
+  });
+
+  it('names who has the port already', async () => {
+    await client.attach({ ...ATTACH, link: TAP });
+    const other = { ...ATTACH, tsi: 'vm2', macs: [MAC2], link: { ...TAP, netns: null } };
+    await expect(client.attach(other)).rejects.toMatchObject({
+      code: 'NVE-RPC-017',
+      message: 'vm1 is in use by TSI vm1',
+    });
+    expect(await client.list()).toHaveLength(1);
+  });
+
+  it('ends with its TSI, whoever ends that', async () => {
+    await client.attach({ ...ATTACH, link: VHOST });
+    nva.push(vns[0]?.vn ?? (0 as never), { info: null });
+    await vi.waitFor(() => expect(objects('port')).toEqual(BEFORE));
+    expect(await client.list()).toEqual([]);
   });
 });
 

@@ -8,6 +8,7 @@ import { channelText } from '#protocol';
 import { type ShowNames, showHandlers } from '../engine/show.js';
 import type { AccessLinks } from './access/access-links.js';
 import { vdpPage } from './access/vdp-rows.js';
+import type { PortLinks } from './port-links.js';
 import { tsiHandlers } from './rpc-tsi.js';
 import { vnHandlers } from './rpc-vn.js';
 import type { Tsis } from './tsis.js';
@@ -18,16 +19,17 @@ export interface RpcParts {
   readonly names: ShowNames;
   readonly tsis: Tsis;
   readonly access: AccessLinks;
+  readonly portLinks: PortLinks;
   readonly nvaStatus: () => NvaStatus;
   /** RPC connections that were not accepted, by reason. */
   readonly refusals: () => ReadonlyMap<string, number>;
 }
 
-export function rpcHandlers({ engine, node, names, tsis, access, nvaStatus, refusals }: RpcParts): Handlers {
+export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaStatus, refusals }: RpcParts): Handlers {
   const show = showHandlers(engine, names);
 
   return {
-    ...tsiHandlers(tsis, access),
+    ...tsiHandlers(tsis, access, portLinks),
     ...vnHandlers(tsis, access),
     'show.vdp': ({ cursor }, { mayUse }) => {
       const tsiRows = new Map(tsis.rows().map((row) => [tsiKeyText(row), row]));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Handlers, HypervisorClient, type NewPort, type ParamsIn, RpcServer, type TsiListRow } from '#hypervisor';
+import { type Handlers, HypervisorClient, type ParamsIn, RpcServer, type TapPort, type TsiListRow } from '#hypervisor';
 import { nveError, parseConfig, type TnveConfig, unwrap } from '#model';
 import { FakeEngine } from '../testing/fake-engine.js';
 import { type LogLine, silentLog } from '../testing/silent.js';
@@ -21,7 +21,7 @@ driver = "net_ring"
 `;
 const MAC1 = '02:00:00:00:00:01';
 const MAC2 = '02:00:00:00:00:02';
-const port = (iface: string, netns: string | null = `${iface}-ns`): NewPort => ({ kind: 'net_tap', iface, netns });
+const port = (iface: string, netns: string | null = `${iface}-ns`): TapPort => ({ kind: 'net_tap', iface, netns });
 const ATTACH: ParamsIn<'tsi.attach'> = {
   vn: 'blue',
   tsi: 'blue-1',

@@ -4,12 +4,12 @@
 
 import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
-import { type Call, type Handlers, type NewPort, type ParamsOf, RpcServer, type TsiListRow } from '#hypervisor';
+import { type Call, type Handlers, type ParamsOf, RpcServer, type TapPort, type TsiListRow } from '#hypervisor';
 import { formatTag, type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
+import type { Kernel } from '../ports/kernel.js';
 import { KeyedQueue } from '../queue.js';
-import type { Kernel } from './kernel.js';
 import type { Change, Grant, Negotiator } from './negotiator.js';
 import { Retries } from './retries.js';
 import { RpcNegotiator } from './rpc-negotiator.js';
@@ -27,7 +27,7 @@ export interface TnveParts {
   readonly onFailure: (error: NveError) => void;
 }
 
-type AttachParams = Omit<ParamsOf<'tsi.attach'>, 'link'> & { readonly newPort: NewPort };
+type AttachParams = Omit<ParamsOf<'tsi.attach'>, 'link'> & { readonly newPort: TapPort };
 
 /** What a roll-back, a leave or another try may take at the NVE. */
 const CLEANUP_MS = 5_000;
@@ -121,7 +121,7 @@ export class Tnve {
     const shown = showHandlers(this.#parts.engine, names);
     return {
       'tsi.attach': ({ link, ...params }, call) => {
-        if (typeof link === 'string')
+        if (typeof link === 'string' || link.kind !== 'net_tap')
           throw nveError('NVE-RPC-003', {
             method: 'tsi.attach',
             problem: 'link: a tNVE needs a port to make: {kind, iface, netns}',

@@ -2,7 +2,7 @@
 // small switch between the tenants' ports and the uplink, tagged there with what the NVE said.
 
 import type { PortId, Selector, TagPolicy } from '#dataplane';
-import type { NewPort, TsiListRow } from '#hypervisor';
+import type { TapPort, TsiListRow } from '#hypervisor';
 import type { IpAddr, LinkName, MacAddr, Mtu, Tag, TsiId, TsiState, VnId, VnName } from '#model';
 import { type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
 import { selectorOf } from '../engine/tags.js';
@@ -13,7 +13,7 @@ export interface TnveTsi {
   readonly vn: VnName;
   readonly macs: readonly MacAddr[];
   readonly ips: readonly IpAddr[];
-  readonly newPort: NewPort;
+  readonly newPort: TapPort;
   /** The engine's numbers of its port and of the VAP on it. */
   readonly port: PortId;
   readonly vap: number;

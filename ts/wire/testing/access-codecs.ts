@@ -11,6 +11,7 @@ import { decodeLldp, encodeLldp, type Lldpdu, type LldpOrganizationTlv } from '.
 import { fromHex, type Hex, OctetWriter, octetError, toHex } from '../octets.js';
 import { splitTlvs, writeTlv } from '../tlv.js';
 import { decodeVdp, encodeVdp, type VdpPdu } from '../vdp.js';
+import { type FilterField, filterFormats, STANDARD_FILTER_FORMATS } from '../vdp-filter.js';
 
 export interface AccessCodec {
   decode(octets: Uint8Array): Result<unknown>;
@@ -48,6 +49,16 @@ function octetsOf(tlv: Result<LldpOrganizationTlv>): Result<Uint8Array> {
 const then = <T, U>(result: Result<T>, next: (value: T) => Result<U>): Result<U> =>
   result.ok ? next(result.value) : result;
 
+/** Further filter formats, as a configuration may add them: with each kind of address, in other orders. */
+const FURTHER: Readonly<Record<number, readonly FilterField[]>> = {
+  5: ['groupId', 'ipv4', 'vid'],
+  6: ['groupId', 'ipv6', 'vid'],
+  7: ['vid', 'mac', 'ipv4', 'groupId'],
+  255: ['ipv6', 'vid'],
+};
+const formats = filterFormats(FURTHER);
+export const FURTHER_FORMATS = formats.ok ? formats.value : STANDARD_FILTER_FORMATS;
+
 export const ACCESS_CODECS = {
   lldp: { decode: (octets) => decodeLldp(octets), encode: (value) => encodeLldp(value as Lldpdu) },
   evb: {
@@ -71,6 +82,10 @@ export const ACCESS_CODECS = {
     },
   },
   vdp: { decode: (octets) => decodeVdp(octets), encode: (value) => encodeVdp(value as VdpPdu) },
+  vdpFormats: {
+    decode: (octets) => decodeVdp(octets, FURTHER_FORMATS),
+    encode: (value) => encodeVdp(value as VdpPdu, FURTHER_FORMATS),
+  },
 } as const satisfies Record<string, AccessCodec>;
 
 export type AccessCodecName = keyof typeof ACCESS_CODECS;

@@ -9,6 +9,7 @@ import {
   AGENT_DROP_REASONS,
   type AgentDropReason,
   type LinkName,
+  macFromBytes,
   type NveError,
   type Result,
   type TsiKey,
@@ -34,6 +35,7 @@ import {
 } from '#protocol';
 import { Alarm } from '../../engine/alarm.js';
 import { Outbox } from '../../engine/outbox.js';
+import { Strangers } from './strangers.js';
 
 /** A port that is served. */
 export type ServedPort = Pick<AccessPortOptions, 'name' | 'reflectiveRelay' | 'address' | 'cdcp'>;
@@ -71,6 +73,7 @@ interface Link {
   readonly name: LinkName;
   readonly port: AccessPort;
   readonly drops: Map<AgentDropReason, number>;
+  readonly strangers: Strangers;
   isUp: boolean;
 }
 
@@ -116,7 +119,7 @@ export class AccessLinks {
         firstSequence: () => randomInt(1, 65_536),
         hasVsis: (svid, peer) => this.#vdp.hasVsis({ port: name, svid, mac: peer }),
       });
-      this.#links.set(id, { name, port, drops: new Map(), isUp: false });
+      this.#links.set(id, { name, port, drops: new Map(), strangers: new Strangers(performance.now()), isUp: false });
       this.linkChanged(id, linkUp);
     }
     this.#unsubscribe = engine.onPunt((punt) => this.#punted(punt));
@@ -184,8 +187,18 @@ export class AccessLinks {
   #punted({ port, class: kind, frame }: Punt): void {
     // What else bridges do not forward (spanning tree, pause frames) has no user here.
     if (kind !== 'lldp' && kind !== 'ecp') return;
-    if (this.#links.get(port)?.isUp === false) void this.#early(port, frame);
+    const link = this.#links.get(port);
+    if (link !== undefined && !link.strangers.admit(performance.now()) && !this.#isServed(link.name, frame)) {
+      this.#dropped(port, 'station_policed', null);
+      return;
+    }
+    if (link?.isUp === false) void this.#early(port, frame);
     else this.#work(port, (accessPort, now) => accessPort.received(frame, now));
+  }
+
+  #isServed(link: LinkName, frame: Uint8Array): boolean {
+    const station = macFromBytes(frame.subarray(6, 12));
+    return station.ok && this.#vdp.serves(link, station.value);
   }
 
   /**

@@ -3,14 +3,14 @@
 
 import { type ExecFileException, execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { NewPort } from '#hypervisor';
+import type { TapPort } from '#hypervisor';
 import { type Mtu, type NveError, nveError } from '#model';
 
 export interface Kernel {
   /** Throws an `NveError` if that cannot be. */
-  bringUp(port: NewPort, mtu: Mtu): Promise<void>;
+  bringUp(port: TapPort, mtu: Mtu): Promise<void>;
   /** Throws an `NveError` if the namespace does not exist. */
-  check(port: NewPort): void;
+  check(port: TapPort): void;
 }
 
 const IP_MS = 5_000;
