@@ -1,8 +1,8 @@
 import { HypervisorClient, NveError } from 'splitnve/hypervisor';
 
 const client = new HypervisorClient({ socket: process.argv[2] ?? '/run/splitnve/agent.sock', client: 'example' });
-// Whatever happened while there was no connection: list says what is so now. Nothing is asked again by itself.
-client.on('connected', async ({ name }) => console.log(name, (await client.list()).length));
+// Also after a connection was lost. Nothing is asked again by itself: `list` says what is so now.
+client.on('connected', ({ name }) => console.log(`connected to ${name}`));
 client.on('tsi', ({ tsi, cause }) => console.log(`${tsi}: ${cause}`));
 client.start();
 try {
