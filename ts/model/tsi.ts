@@ -4,9 +4,10 @@
  */
 import { z } from 'zod';
 import { IpAddrSchema } from './ip.js';
-import { UnicastMacSchema } from './mac.js';
-import { type LinkName, LinkNameSchema, type TsiId, TsiIdSchema, VnNameSchema } from './names.js';
+import { type MacAddr, UnicastMacSchema } from './mac.js';
+import { type LinkName, LinkNameSchema, parseTsiId, type TsiId, TsiIdSchema, VnNameSchema } from './names.js';
 import { MtuSchema, type Vid, VidSchema } from './numbers.js';
+import type { Result } from './result.js';
 
 /**
  * How a frame on an access link names its VN: by its C-TAG; by its S-TAG, behind which the tenant's own tags travel; by the
@@ -72,6 +73,25 @@ export interface TsiKey {
 
 export function tsiKeyText(key: TsiKey): string {
   return `${key.tsi} on ${key.link}`;
+}
+
+export function sameTsiKey(a: TsiKey, b: TsiKey): boolean {
+  return a.tsi === b.tsi && a.link === b.link;
+}
+
+const LEARNED = /^learned:(?:[0-9a-f]{2}:){5}[0-9a-f]{2}@/;
+
+/**
+ * As what an NVE reports a MAC that it has learned (docs/nnp.md): an attachment of its own, which names the TSI that the MAC showed up
+ * behind. NVE-VAL-002 if that TSI's id is too long.
+ */
+export function learnedTsi(mac: MacAddr, learner: TsiId): Result<TsiId> {
+  return parseTsiId(`learned:${mac}@${learner}`);
+}
+
+/** Behind which TSI the MAC of such an attachment was learned; null: it is a TSI like any other. */
+export function learnerOf(tsi: TsiId): TsiId | null {
+  return LEARNED.test(tsi) ? (tsi.replace(LEARNED, '') as TsiId) : null;
 }
 
 /** What a hypervisor says about the VM behind a TSI (RFC 8394 section 2; VDP's S and M bits). */

@@ -38,6 +38,38 @@ describe.each(['unix', 'tcp'] as const)('over %s', (kind) => {
   });
 });
 
+describe('MACs that were learned', () => {
+  const learned = (n: number, tsi: string) => `learned:${mac(n)}@${tsi}`;
+
+  it('move to where they were learned last, by whatever TSI', async () => {
+    const { a, b } = await two();
+    unwrap(await a.attach(learned(1, 't1'), [1]));
+    await b.sees(['01 a#0']);
+    unwrap(await b.attach(learned(1, 't2'), [1]));
+    await a.sees(['01 b#1']);
+    unwrap(await a.detach(learned(1, 't1')));
+    unwrap(await b.detach(learned(1, 't2')));
+    await a.sees([]);
+  });
+
+  it('are taken over by a TSI that names them, and never from one', async () => {
+    const { a, b } = await two();
+    unwrap(await a.attach(learned(1, 't1'), [1]));
+    unwrap(await b.client.authorize(request('t2', [1])));
+    unwrap(await b.attach('t2', [1]));
+    await a.sees(['01 b#1']);
+    const again = await a.attach(learned(1, 't1'), [1]);
+    expect(again).toMatchObject({ ok: false, error: { code: 'NVE-NVA-003' } });
+    await a.sees(['01 b#1']);
+  });
+
+  it('are allowed as the TSI behind which they were learned', async () => {
+    const { a } = await two();
+    unwrap(await a.attach(learned(1, 'mine'), [1]));
+    expect(await a.attach(learned(2, 'mine'), [2])).toMatchObject({ ok: false, error: { code: 'NVE-NVA-002' } });
+  });
+});
+
 describe('subscriptions', () => {
   it('a late subscriber gets a snapshot with everything', async () => {
     const { a } = await two();

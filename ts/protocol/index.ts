@@ -19,6 +19,7 @@ export * from './evb-events.js';
 export * from './evb-station.js';
 export { EVB_DEFAULTS } from './evb-tlv.js';
 export { explainFrame } from './explain.js';
+export * from './learning.js';
 export * from './lldp.js';
 export * from './lldp-events.js';
 export type * from './nnp-authority.js';

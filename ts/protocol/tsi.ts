@@ -18,13 +18,8 @@ import {
   type TsiKey,
   type TsiRow,
   tsiKeyText,
-  type Vid,
-  type VnInfo,
-  type VnRef,
-  vidOfTag,
-  vnRefText,
+  type VnId,
 } from '#model';
-import { NNP_LIMITS } from '#wire';
 import type { TagAllocator } from './tags.js';
 import type { RequestId, RevokeScope, TsiEffect, TsiEvent } from './tsi-events.js';
 import { TsiMachine } from './tsi-machine.js';
@@ -35,7 +30,6 @@ import {
   ASSOCIATED,
   durableOf,
   INIT,
-  isInVn,
   newRecord,
   rowOf,
   type TsiRecord,
@@ -43,6 +37,7 @@ import {
   wanted,
   without,
 } from './tsi-record.js';
+import { holds, MAX_ADDRESSES, TsiRefusals } from './tsi-refusals.js';
 import { TsiSteps } from './tsi-steps.js';
 
 export interface TsiTableOptions {
@@ -52,15 +47,12 @@ export interface TsiTableOptions {
   readonly maxPerLink?: (link: LinkName) => number;
 }
 
-/** As many addresses as a frame of NNP carries for a TSI. */
-const MAX_ADDRESSES = NNP_LIMITS.addresses;
-
 type Remark = { readonly hints?: TsiHints; readonly learn?: boolean; readonly asker?: TsiAsker };
 type Associate = Extract<TsiEvent, { type: 'associate' }>;
 
 export class TsiTable {
   readonly #tags: TagAllocator;
-  readonly #maxPerLink: (link: LinkName) => number;
+  readonly #refusals: TsiRefusals;
   readonly #records = new Map<string, TsiRecord>();
   readonly #ofLink = new Map<LinkName, Set<TsiRecord>>();
   readonly #ofTsi = new Map<TsiId, Set<TsiRecord>>();
@@ -73,11 +65,19 @@ export class TsiTable {
 
   constructor(options: TsiTableOptions) {
     this.#tags = options.tags;
-    this.#maxPerLink = options.maxPerLink ?? (() => 4096);
+    this.#refusals = new TsiRefusals({
+      tags: options.tags,
+      maxPerLink: options.maxPerLink ?? (() => 4096),
+      down: this.#down,
+      ofLink: this.#ofLink,
+      ofTsi: this.#ofTsi,
+      ofMac: this.#ofMac,
+    });
     this.#machine = new TsiMachine(new TsiSteps(options.tags, this.#out), this.#out, {
       gone: (record) => this.#forget(record),
       conflict: (record, vn) =>
-        this.#otherVn(record.key, vn.name, vn) ?? this.#unfit(record.key, vn.name, record.addresses, true),
+        this.#refusals.otherVn(record.key, vn.name, vn) ??
+        this.#refusals.unfit(record.key, vn.name, record.addresses, true),
       again: (event) => this.#dispatch(event),
     });
   }
@@ -109,6 +109,11 @@ export class TsiTable {
   rows(): TsiRow[] {
     const order = (row: TsiRow) => `${row.link} ${row.tsi}`;
     return [...this.#records.values()].map(rowOf).sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  }
+
+  /** A TSI of the VN has the MAC, or is to have it. */
+  isNamed(vn: VnId, mac: MacAddr): boolean {
+    return [...(this.#ofMac.get(mac) ?? [])].some((record) => record.vn?.vn === vn && holds(record, mac));
   }
 
   row(key: TsiKey): TsiRow | null {
@@ -183,11 +188,11 @@ export class TsiTable {
     const waits = event.restored === true && event.upTo === 'activated' && this.#down.has(key.link);
     const goal = event.upTo === 'activated' && !waits ? ACTIVATED : ASSOCIATED;
     const refusal =
-      this.#otherVn(key, vn) ??
-      this.#otherTag(record, event.vid ?? null) ??
-      this.#unfit(key, vn, addresses, event.learn === true || record?.learn === true) ??
-      (goal === ACTIVATED ? this.#linkIsDown(key.link) : null) ??
-      (record === undefined ? this.#noPlace(key.link) : null);
+      this.#refusals.otherVn(key, vn) ??
+      this.#refusals.otherTag(record, event.vid ?? null) ??
+      this.#refusals.unfit(key, vn, addresses, event.learn === true || record?.learn === true) ??
+      (goal === ACTIVATED ? this.#refusals.linkIsDown(key.link) : null) ??
+      (record === undefined ? this.#refusals.noPlace(key.link) : null);
     if (refusal !== null) {
       this.#out.answer(request, err(refusal));
     } else if (record !== undefined) {
@@ -208,7 +213,7 @@ export class TsiTable {
   #activate(event: Extract<TsiEvent, { type: 'activate' | 'deactivate' }>): void {
     const { request, key } = event;
     const record = this.#find(key);
-    const refusal = this.#notThere(key, record) ?? this.#linkIsDown(key.link);
+    const refusal = this.#refusals.notThere(key, record) ?? this.#refusals.linkIsDown(key.link);
     if (record === undefined || refusal !== null) {
       if (refusal !== null) this.#out.answer(request, err(refusal));
       return;
@@ -222,8 +227,8 @@ export class TsiTable {
     const record = this.#find(key);
     const addresses = record === undefined ? event : changed(wanted(record), event);
     const refusal =
-      this.#notThere(key, record) ??
-      (record === undefined ? null : this.#unfit(key, vnNameOf(record), addresses, record.learn));
+      this.#refusals.notThere(key, record) ??
+      (record === undefined ? null : this.#refusals.unfit(key, vnNameOf(record), addresses, record.learn));
     if (record === undefined || refusal !== null) {
       if (refusal !== null) this.#out.answer(request, err(refusal));
       return;
@@ -241,7 +246,7 @@ export class TsiTable {
       else this.#machine.lower(record, request, type, INIT);
       return;
     }
-    const refusal = this.#notThere(key, record);
+    const refusal = this.#refusals.notThere(key, record);
     if (refusal !== null) {
       this.#out.answer(request, err(refusal));
     } else if (record !== undefined) {
@@ -318,66 +323,6 @@ export class TsiTable {
     if (learn !== undefined) record.learn = learn;
     if (asker !== undefined) record.asker = asker;
   }
-
-  // Refusals
-
-  /** There is no record, or none that lives on. */
-  #notThere({ tsi, link }: TsiKey, record: TsiRecord | undefined): NveError | null {
-    return record === undefined || record.goal === INIT ? nveError('NVE-TSI-001', { tsi, link }) : null;
-  }
-
-  #linkIsDown(link: LinkName): NveError | null {
-    return this.#down.has(link) ? nveError('NVE-TSI-005', { link }) : null;
-  }
-
-  #noPlace(link: LinkName): NveError | null {
-    if (!this.#tags.hasLink(link)) return nveError('NVE-TSI-004', { link, known: this.#tags.links() });
-    const limit = this.#maxPerLink(link);
-    return (this.#ofLink.get(link)?.size ?? 0) >= limit ? nveError('NVE-TSI-008', { link, limit }) : null;
-  }
-
-  /** `vn` is what `asked` turned out to be, if that is known by now. */
-  #otherVn({ tsi }: TsiKey, asked: VnRef, vn?: VnInfo): NveError | null {
-    for (const other of this.#ofTsi.get(tsi) ?? []) {
-      // While the NVA has not said which VN the other is in, the first to know it may stay.
-      const differs = vn === undefined ? !isInVn(other, asked) : other.vn !== null && other.vn.vn !== vn.vn;
-      const unknown = other.vn === null && typeof other.asked !== typeof asked;
-      if (!differs || unknown) continue;
-      const { link } = other.key;
-      return nveError('NVE-TSI-002', { tsi, vn: vnNameOf(other), link, asked: vnRefText(asked) });
-    }
-    return null;
-  }
-
-  /** A TSI has one tag, and so has its VN on the link: it cannot be asked for under another. */
-  #otherTag(record: TsiRecord | undefined, vid: Vid | null): NveError | null {
-    if (record === undefined || vid === null) return null;
-    const has = record.tag === null ? record.wish : (vidOfTag(record.tag) ?? 'the whole port');
-    if (has === null || has === vid) return null;
-    const { link } = record.key;
-    return nveError('NVE-TAG-003', { vid, link, vn: vnNameOf(record), reason: `its tag there is ${has}` });
-  }
-
-  /** Addresses that the TSI cannot have: none, too many, or another TSI's. */
-  #unfit({ tsi }: TsiKey, vn: VnRef, { macs, ips }: Addresses, learn: boolean): NveError | null {
-    if (macs.length === 0 && !learn) return nveError('NVE-TSI-009', { tsi });
-    for (const [what, { length: count }] of [['MACs', macs] as const, ['IP addresses', ips] as const]) {
-      if (count > MAX_ADDRESSES) return nveError('NVE-TSI-010', { tsi, count, what, limit: MAX_ADDRESSES });
-    }
-    for (const mac of macs) {
-      for (const other of this.#ofMac.get(mac) ?? []) {
-        const { key } = other;
-        if (key.tsi === tsi || !isInVn(other, vn) || !holds(other, mac)) continue;
-        return nveError('NVE-TSI-003', { mac, vn: vnNameOf(other), holder: key.tsi, link: key.link, tsi });
-      }
-    }
-    return null;
-  }
-}
-
-/** It has the MAC, or is to have it. */
-function holds({ addresses, updating, next }: TsiRecord, mac: MacAddr): boolean {
-  return [addresses, updating, next].some((some) => some?.macs.includes(mac) === true);
 }
 
 function inScope({ key, vn }: TsiRecord, scope: RevokeScope): boolean {

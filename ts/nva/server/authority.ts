@@ -8,6 +8,7 @@
 import {
   err,
   isVn,
+  learnerOf,
   type MemberInfo,
   type NveId,
   type NveInfo,
@@ -302,7 +303,8 @@ export class Authority implements NnpAuthority {
     const { tsi, macs } = candidate;
     const serves = this.#policy.mayServe(nveId, name);
     if (!serves.ok) return serves;
-    const joins = this.#policy.mayJoin(name, candidate, nveId);
+    // Who may have a MAC may have it learned.
+    const joins = this.#policy.mayJoin(name, { ...candidate, tsi: learnerOf(tsi) ?? tsi }, nveId);
     if (!joins.ok) return joins;
     const held = state.conflict(tsi, macs);
     if (held === null) return ok(null);

@@ -5,7 +5,17 @@
  * A TSI may be attached at several NVEs while it moves; a MAC is then where it was attached last. When that attachment ends,
  * the MAC goes back to the one before. `mobilitySeq` counts the changes of NVE.
  */
-import type { HostInfo, IpAddr, LinkName, MacAddr, NveId, NveInfo, TsiId, VnInfo } from '#model';
+import {
+  type HostInfo,
+  type IpAddr,
+  type LinkName,
+  learnerOf,
+  type MacAddr,
+  type NveId,
+  type NveInfo,
+  type TsiId,
+  type VnInfo,
+} from '#model';
 import type { NnpObject, NnpOp } from '#wire';
 
 export interface VnAttachment {
@@ -41,11 +51,11 @@ export class VnState {
     return this.#attachments.get(keyOf({ nveId, tsi, port }))?.macs.length ?? 0;
   }
 
-  /** The TSI other than `tsi` that holds one of the MACs. */
+  /** The TSI other than `tsi` that holds one of the MACs. What was only learned is not held: it moves, and who names it has it. */
   conflict(tsi: TsiId, macs: readonly MacAddr[]): HostInfo | null {
     for (const mac of macs) {
       const host = this.#hosts.get(mac);
-      if (host !== undefined && host.info.tsi !== tsi) return host.info;
+      if (host !== undefined && host.info.tsi !== tsi && learnerOf(host.info.tsi) === null) return host.info;
     }
     return null;
   }

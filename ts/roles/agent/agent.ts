@@ -16,6 +16,7 @@ import { AccessLinks } from './access/access-links.js';
 import { channelsOf, rememberChannel, servedPort } from './access/served-port.js';
 import { formatsOf, rulesOf } from './access/vdp-options.js';
 import { Authorization } from './authorization.js';
+import { LearnedMacs } from './learned.js';
 import { AgentLinks, channelLink, portLink } from './links.js';
 import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
@@ -54,6 +55,7 @@ export class Agent {
   readonly #reconciler: Reconciler;
   readonly #portLinks: PortLinks;
   readonly #vns: Vns;
+  readonly #learned: LearnedMacs;
   readonly #tsis: Tsis;
   readonly #authorization: Authorization;
   readonly #access: AccessLinks;
@@ -66,6 +68,7 @@ export class Agent {
     this.#parts = parts;
     this.#log = log;
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
+    const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
     this.#portLinks = new PortLinks({
       reconciler: this.#reconciler,
       links: this.#links,
@@ -87,6 +90,7 @@ export class Agent {
       ...parts,
       returning: associations.flatMap(({ key, upTo }) => (upTo === 'activated' ? [key] : [])),
       vns: () => this.#vns,
+      learned: () => this.#learned,
       dispatch: (event, cause) => this.#tsis.dispatch(event, cause),
     });
     this.#vns = new Vns({
@@ -94,7 +98,20 @@ export class Agent {
       self: config.node.name,
       linkOf: (link) => this.#links.get(link),
       viewOf: (vn) => this.#nva.view(vn),
+      learned: {
+        claimed: (vn, macs) => this.#learned.claimed(vn, macs),
+        left: (vn, key) => this.#learned.left(vn, key),
+      },
       fault: parts.fault,
+    });
+    this.#learned = new LearnedMacs({
+      log,
+      self: config.node.name,
+      vns: this.#vns,
+      viewOf: (vn) => this.#nva.view(vn),
+      isNamed: (vn, mac) => table.isNamed(vn, mac),
+      mayLearn: (key, vn, mac) => this.#authorization.mayLearn(key, vn, mac),
+      report: (change, attachment) => this.#nva.reportLearned(change, attachment),
     });
     this.#authorization = new Authorization({
       policy: new LocalPolicy(config.authorization),
@@ -103,7 +120,6 @@ export class Agent {
       vsiOf: (key) => this.#access.holderOf(key),
       knownVn: (vn) => this.#vns.find(vn),
     });
-    const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
     this.#tsis = new Tsis(table, this.#tsiPorts(), log);
     this.#access = new AccessLinks({
       engine,
@@ -147,7 +163,8 @@ export class Agent {
     this.#tags.restore(this.#parts.store?.tags() ?? [], performance.now() + TAGS_KEPT_MS);
 
     engine.onEvent((event) => {
-      if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
+      if (event.kind === 'learned') this.#learned.seen(event);
+      else if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
       else this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
       if (event.kind === 'poller_failed')
         this.#parts.onFailure(nveError('NVE-ENG-000', { reason: `poller ${event.poller}: ${event.message}` }));

@@ -1,7 +1,7 @@
 // Whether a TSI may join a VN: the NVA's word, the local policy's, or both, before anything is allocated (RFC 8394 section 6). The NVA
 // comes first, since it says which VN a name or a VNI is.
 
-import { err, type NveError, ok, type Result, type TsiKey, type VnInfo, type VnRef } from '#model';
+import { err, type MacAddr, type NveError, ok, type Result, type TsiKey, type VnInfo, type VnRef } from '#model';
 import type { TsiWant, VsiDescription } from '#protocol';
 import type { LocalPolicy } from './local-policy.js';
 import type { TsiPorts } from './tsis.js';
@@ -35,6 +35,12 @@ export class Authorization {
     if (vsi === null && isReturning(key)) return info;
     const verdict = policy.judge({ ...key, vn: info.value, macs, vsi });
     return verdict.ok ? ok(info.value) : err(verdict.error);
+  }
+
+  /** Whether a MAC may be taken for the TSI's that showed up behind it. The NVA judges when it gets the report. */
+  mayLearn(key: TsiKey, vn: VnInfo, mac: MacAddr): Result<null> {
+    const { policy, vsiOf } = this.#parts;
+    return policy.judge({ ...key, vn, macs: [mac], vsi: vsiOf(key) });
   }
 
   /** For VDP: nobody is asked again about a TSI that is there, but its VSI may have become one of another type. */

@@ -14,6 +14,7 @@ import {
   type VnInfo,
 } from '#model';
 import {
+  type Attachment,
   formatNvaAddress,
   type MappingChange,
   type NvaClientApi,
@@ -24,6 +25,7 @@ import {
   type VnView,
 } from '#nva';
 import type { TsiEvent } from '#protocol';
+import type { LearnedMacs } from './learned.js';
 import type { Cause, TsiPorts } from './tsis.js';
 import type { Vns } from './vns.js';
 
@@ -36,6 +38,8 @@ export interface NvaSideParts {
   readonly vns: () => Vns;
   /** TSIs that were attached before a restart, and are on their way back. */
   readonly returning: readonly TsiKey[];
+  /** Of MACs that were learned. */
+  readonly learned: () => Pick<LearnedMacs, 'moved' | 'refused'>;
   /** Gives the TSI life cycle an event. */
   readonly dispatch: (event: TsiEvent, cause: Cause) => void;
 }
@@ -160,6 +164,11 @@ export class NvaSide {
     return result;
   }
 
+  /** Of a MAC that was learned. Fails if the NVA refused it, or (retryable) has not answered. */
+  reportLearned(change: 'attach' | 'detach', attachment: Attachment): Promise<Result<null>> {
+    return this.#client.report(change, attachment, REPORT_MS);
+  }
+
   #revoke(scope: { key: TsiKey } | { vn: VnId }, cause: Cause): void {
     this.#parts.dispatch({ type: 'revoke', scope, reason: cause.text }, cause);
   }
@@ -184,7 +193,10 @@ export class NvaSide {
         );
       },
       onMapping: (change) => void this.#mappingChanged(change).catch(() => undefined),
-      onReportRefused: ({ tsi, port }, error) => this.#revoke({ key: { tsi, link: port } }, refusedBy(error)),
+      onReportRefused: (attachment, error) => {
+        const { tsi, port: link } = attachment;
+        if (!this.#parts.learned().refused(attachment, error)) this.#revoke({ key: { tsi, link } }, refusedBy(error));
+      },
     };
   }
 
@@ -201,7 +213,9 @@ export class NvaSide {
       local.info = info;
       this.#parts.dispatch({ type: 'vnChanged', vn: info }, { text: 'the NVA changed the VN' });
     }
-    for (const { key, to } of vns.moved(vn)) this.#revoke({ key }, { text: `it moved to NVE ${to}`, final: true });
+    const moved = vns.moved(vn);
+    this.#parts.learned().moved(vn, moved.learned);
+    for (const { key, to } of moved.tsis) this.#revoke({ key }, { text: `it moved to NVE ${to}`, final: true });
     this.#check(vn);
     const refused = await vns.refresh(vn, [...hosts.set.map(({ mac }) => mac), ...hosts.removed]);
     if (refused === undefined) this.#client.applied(vn, revision);

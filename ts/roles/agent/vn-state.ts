@@ -26,6 +26,8 @@ export interface LocalRow {
   readonly tsi: TsiId;
   readonly link: AgentLink;
   readonly tag: Tag;
+  /** Nobody named it: it was seen. */
+  readonly isLearned: boolean;
   /** The mobility sequence that the NVA knew when the row was made, or under which it has named this NVE since. */
   since: number;
   /** The NVA has named this NVE as the MAC's place. */
@@ -37,6 +39,8 @@ export interface LocalVap {
   readonly link: AgentLink;
   readonly tag: Tag;
   readonly users: Set<TsiId>;
+  /** Those of them that have MACs which nobody names, in the order of their activation. */
+  readonly learners: Set<TsiId>;
 }
 
 export class LocalVn {
@@ -51,7 +55,7 @@ export class LocalVn {
   /** The TSI is activated on a VAP; false if it was already. */
   enter(link: AgentLink, tag: Tag, tsi: TsiId): boolean {
     const key = vapText(link.name, tag);
-    const vap = this.vaps.get(key) ?? { link, tag, users: new Set() };
+    const vap = this.vaps.get(key) ?? { link, tag, users: new Set(), learners: new Set() };
     const isNew = !vap.users.has(tsi);
     vap.users.add(tsi);
     this.vaps.set(key, vap);
@@ -61,6 +65,7 @@ export class LocalVn {
   leave(link: LinkName, tag: Tag, tsi: TsiId): LocalVap | undefined {
     const vap = this.vapOf(link, tag);
     vap?.users.delete(tsi);
+    vap?.learners.delete(tsi);
     if (vap?.users.size === 0) this.vaps.delete(vapText(link, tag));
     return vap;
   }
@@ -108,11 +113,11 @@ export function vnStructure(input: VnInput): { state: EngineState; nextHops: Rea
   // Each NVE receives a VN under a Context ID of its own; the NVA may name another one than the VN's default.
   const vni = view?.members.get(self)?.contextId ?? local.info.vni;
   const objects: EngineObject[] = [{ op: 'VnSet', vn, vni, mtu }];
-  for (const { link, tag } of local.vaps.values()) {
+  for (const { link, tag, learners } of local.vaps.values()) {
     const vap = ids.vap(vn, link.name, tag);
     const { port, tenantTags: tags } = link;
-    const reflect = reflects(link.name);
-    objects.push({ op: 'VapSet', vap, vn, port, selector: selectorOf(tag), guard: true, uplink: false, reflect, tags });
+    const flags = { guard: true, uplink: false, reflect: reflects(link.name), learn: learners.size > 0 };
+    objects.push({ op: 'VapSet', vap, vn, port, selector: selectorOf(tag), ...flags, tags });
   }
 
   const nextHops = new Map<NveId, NextHopId>();

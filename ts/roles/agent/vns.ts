@@ -2,7 +2,7 @@
 // programs them. Everything here answers with results; nothing throws unless the engine itself failed.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { NextHopId } from '#dataplane';
+import type { NextHopId, VapId } from '#dataplane';
 import {
   err,
   isVn,
@@ -26,13 +26,19 @@ import { fdbKey, macOfKey, type ObjectKey, vapKey, vnKey } from '../engine/objec
 import type { Reconciler, Scope } from '../engine/reconciler.js';
 import { Ids } from './ids.js';
 import type { AgentLink } from './links.js';
-import { type Fault, isMovedAway, LocalVn, type VnInput, vnRow, vnStructure } from './vn-state.js';
+import { type Fault, isMovedAway, type LocalVap, LocalVn, type VnInput, vnRow, vnStructure } from './vn-state.js';
 
 export interface VnsOptions {
   readonly reconciler: Reconciler;
   readonly self: NveId;
   readonly linkOf: (link: LinkName) => Result<AgentLink>;
   readonly viewOf: (vn: VnId) => VnView | null;
+  readonly learned: {
+    /** A TSI names these MACs: what was learned of them goes. */
+    claimed(vn: VnId, macs: readonly MacAddr[]): void;
+    /** The TSI learns there no longer: what was learned behind it goes. */
+    left(vn: VnId, key: TsiKey): void;
+  };
   readonly fault?: Fault | undefined;
 }
 
@@ -104,15 +110,17 @@ export class Vns {
   }
 
   /** Forwards for the TSI, or changes nothing. */
-  async program({ key, vn, tag, macs, removed, restore }: Program): Promise<Result<null>> {
+  async program({ key, vn, tag, macs, removed, restore, learn }: Program): Promise<Result<null>> {
     const local = this.get(vn.vn);
     if (local === undefined) return ok(null);
     const changed = [...macs, ...removed, ...restore.map(({ mac }) => mac)];
     const found = this.#options.linkOf(key.link);
     if (!found.ok) return found;
     const link = found.value;
+    this.#options.learned.claimed(vn.vn, macs);
     const putBack = remember(local, changed);
     const isNew = local.enter(link, tag, key.tsi);
+    const learned = this.#learns(local, key, tag, learn);
     this.#change(local, key.tsi, removed, restore);
     for (const mac of macs) this.#addRow(local, mac, key.tsi, link, tag);
     await this.refresh(vn.vn, changed);
@@ -120,6 +128,7 @@ export class Vns {
     const outcome = this.#outcome([vnKey(vn.vn), vap, ...macs.map((mac) => fdbKey(vn.vn, mac))]);
     if (outcome.ok) return outcome;
     putBack();
+    this.#learns(local, key, tag, learned);
     if (isNew) local.leave(key.link, tag, key.tsi);
     await this.refresh(vn.vn, changed);
     return outcome;
@@ -132,12 +141,14 @@ export class Vns {
     const changed = [...macs, ...restore.map(({ mac }) => mac)];
     const putBack = remember(local, changed);
     this.#change(local, key.tsi, macs, restore);
+    const learned = this.#learns(local, key, tag, false);
     const vap = local.leave(key.link, tag, key.tsi);
     await this.refresh(vn.vn, changed);
     const outcome = this.#outcome(macs.map((mac) => fdbKey(vn.vn, mac)));
     if (outcome.ok) return outcome;
     putBack();
     if (vap !== undefined) local.enter(vap.link, tag, key.tsi);
+    this.#learns(local, key, tag, learned);
     await this.refresh(vn.vn, changed);
     return outcome;
   }
@@ -215,25 +226,50 @@ export class Vns {
     return { local, view: viewOf(local.info.vn), self, reflects, ids: this.#ids, fault };
   }
 
+  /** Which VAP of a VN the engine means; undefined: it is gone. */
+  vapOf(vn: VnId, vap: VapId): LocalVap | undefined {
+    const vaps = this.get(vn)?.vaps.values() ?? [];
+    return [...vaps].find(({ link, tag }) => this.#ids.vap(vn, link.name, tag) === vap);
+  }
+
+  /** A MAC was learned at the VAP of a TSI, or (null) nowhere here; `refresh` brings it into the engine. */
+  learn(vn: VnId, mac: MacAddr, key: TsiKey | null): void {
+    const local = this.get(vn);
+    if (local?.rows.get(mac)?.isLearned === true) local.rows.delete(mac);
+    if (local === undefined || key === null || local.rows.has(mac)) return;
+    const vap = [...local.vaps.values()].find(({ link, learners }) => link.name === key.link && learners.has(key.tsi));
+    if (vap !== undefined) this.#addRow(local, mac, key.tsi, vap.link, vap.tag, true);
+  }
+
+  /** Why the engine does not have the row of a MAC. */
+  rowRefusal(vn: VnId, mac: MacAddr): NveError | undefined {
+    return this.#options.reconciler.condition(fdbKey(vn, mac));
+  }
+
   /**
    * Compares the MACs that are attached here with what the NVA says: remembers under which mobility sequence it names this NVE, and
-   * gives the TSIs of which it says that they are at another NVE by now.
+   * gives the TSIs and the learned MACs of which it says that they are at another NVE by now.
    */
-  moved(vn: VnId): { key: TsiKey; to: NveId }[] {
+  moved(vn: VnId): { tsis: { key: TsiKey; to: NveId }[]; learned: MacAddr[] } {
     const local = this.get(vn);
     const view = this.#options.viewOf(vn);
     const gone = new Map<string, { key: TsiKey; to: NveId }>();
+    const learned: MacAddr[] = [];
     for (const [mac, row] of local?.rows ?? []) {
       const host = view?.hosts.get(mac);
       if (host?.nveId === this.#options.self) {
         row.confirmed = true;
         row.since = Math.max(row.since, host.mobilitySeq);
       } else if (host !== undefined && row.confirmed && isMovedAway(row, host, this.#options.self)) {
+        if (row.isLearned) {
+          learned.push(mac);
+          continue;
+        }
         const key = { tsi: row.tsi, link: row.link.name };
         gone.set(tsiKeyText(key), { key, to: host.nveId });
       }
     }
-    return [...gone.values()];
+    return { tsis: [...gone.values()], learned };
   }
 
   /** The NVA counts anew (another epoch): old sequences say nothing any more. */
@@ -246,6 +282,15 @@ export class Vns {
     }
   }
 
+  /** Whether the TSI learns on its VAP from now on; what was so before. */
+  #learns(local: LocalVn, key: TsiKey, tag: Tag, learn: boolean): boolean {
+    const learners = local.vapOf(key.link, tag)?.learners;
+    const before = learners?.has(key.tsi) === true;
+    if (learn) learners?.add(key.tsi);
+    else if (learners?.delete(key.tsi)) this.#options.learned.left(local.info.vn, key);
+    return before;
+  }
+
   #change(local: LocalVn, tsi: TsiId, removed: readonly MacAddr[], restore: Unprogram['restore']): void {
     for (const mac of removed) local.rows.delete(mac);
     for (const { mac, link: name, tag } of restore) {
@@ -254,9 +299,9 @@ export class Vns {
     }
   }
 
-  #addRow(local: LocalVn, mac: MacAddr, tsi: TsiId, link: AgentLink, tag: Tag): void {
+  #addRow(local: LocalVn, mac: MacAddr, tsi: TsiId, link: AgentLink, tag: Tag, isLearned = false): void {
     const since = this.#options.viewOf(local.info.vn)?.hosts.get(mac)?.mobilitySeq ?? -1;
-    local.rows.set(mac, { tsi, link, tag, since, confirmed: false });
+    local.rows.set(mac, { tsi, link, tag, isLearned, since, confirmed: false });
   }
 
   #outcome(keys: readonly ObjectKey[]): Result<null> {
