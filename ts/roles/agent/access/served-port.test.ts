@@ -8,7 +8,7 @@ import type { AccessConfig } from '../links.js';
 import { channelsBefore, rememberChannel } from './served-port.js';
 
 const port = 'access0' as LinkName;
-const access = (more: Partial<AccessConfig> = {}): AccessConfig =>
+const access = (more: object = {}): AccessConfig =>
   ({ port, scheme: 's-channel', vdp: true, channels: 3, svid_pool: [{ from: 100, to: 109 }], ...more }) as AccessConfig;
 const channel = (scid: number, svid: number, peer = 'a') => ({ scid, svid: svid as Vid, peer });
 
