@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MacAddr, Vid } from '#model';
 import { EVB_DEFAULTS, respWaitDelay } from '#protocol';
-import { ChannelStation } from '../../ts/roles/testing/channel-station.js';
+import { ChannelStation } from '../lib/channel-station.js';
 import { obstacle } from '../lib/command.js';
 import { ethernet } from '../lib/frames.js';
 import { Lab } from '../lib/lab.js';

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import type { TsiListRow } from '#hypervisor';
 import type { MacAddr, Vid } from '#model';
 import type { StationVsi } from '#protocol';
-import { ChannelStation } from '../../ts/roles/testing/channel-station.js';
+import { ChannelStation } from '../lib/channel-station.js';
 import { obstacle } from '../lib/command.js';
 import { ETHERTYPE, mac, tagged } from '../lib/frames.js';
 import { Lab } from '../lib/lab.js';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { TsiListRow } from '#hypervisor';
+import type { ShowVapRow, TsiListRow } from '#hypervisor';
 import { must, obstacle } from '../lib/command.js';
 import { Lab } from '../lib/lab.js';
 import { Lldpad, type VsiCommand } from '../lib/lldpad.js';
@@ -187,6 +187,33 @@ describe('VDP', () => {
     await lldpad.negotiated();
     await associate(2, [`0-${mac(2)}-5001`]);
     expect(await tsi(2)).toMatchObject({ state: 'activated' });
+  });
+
+  it('kill -9 of the agent: VSIs of all formats are forwarded again before the station speaks, and keep their VIDs', async () => {
+    const filters: [n: number, filter: string][] = [
+      [1, `0-${mac(1)}-5001`],
+      [3, '0--5001'],
+      [6, `0-${mac(6)}`],
+      [7, '0'],
+    ];
+    const given = new Map<number, number[]>();
+    for (const [n, filter] of filters) given.set(n, await associate(n, [filter]));
+    const station = lldpad.program.pid;
+    process.kill(station, 'SIGSTOP');
+    try {
+      await agent.stop('SIGKILL');
+      await agent.start('connected to the NVA');
+      for (const [n] of filters)
+        await soon(async () =>
+          expect(await tsi(n)).toMatchObject({ state: 'activated', tag: { vid: given.get(n)?.[0] } }),
+        );
+      const vaps = JSON.parse(await cli(`show vap --json --socket ${folder}/agent.sock`)) as ShowVapRow[];
+      const tags = new Set(vaps.map(({ tag }) => (tag?.kind === 'c-tag' ? tag.vid : null)));
+      expect(tags).toEqual(new Set([...given.values()].flat()));
+    } finally {
+      process.kill(station, 'SIGCONT');
+    }
+    for (const [n] of filters) await soon(async () => expect(await vids(n)).toEqual(given.get(n)));
   });
 
   it('no frame of lldpad was bad', async () => {

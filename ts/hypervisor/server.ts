@@ -115,8 +115,9 @@ export class RpcServer {
       name,
       handlers,
       onProblem: (error) => {
-        if (access instanceof Error) this.#refuse('rpc_client', error);
-        else this.#options.onProblem?.(error);
+        // How the connection ends after its refusal says nothing more.
+        if (error === access) this.#refuse('rpc_client', error);
+        else if (!(access instanceof Error)) this.#options.onProblem?.(error);
       },
       onEnd: () => this.#peers.delete(peer),
     });

@@ -67,8 +67,8 @@ let client: HypervisorClient;
 let lines: LogLine[];
 let failures: unknown[];
 
-async function startAgent(more: Partial<AgentParts> = {}): Promise<void> {
-  const text = CONFIG.replace('SOCKET', join(directory, 'agent.sock'));
+async function startAgent(more: Partial<AgentParts> = {}, edit = (config: string) => config): Promise<void> {
+  const text = edit(CONFIG).replace('SOCKET', join(directory, 'agent.sock'));
   const config: AgentConfig = unwrap(parseConfig('agent', text, 'test.toml'));
   const made = silentLog();
   lines = made.lines;
@@ -213,12 +213,34 @@ describe('attach', () => {
     });
   });
 
+  it.each([
+    ['scheme = "s-tag"', { kind: 's-tag', vid: 100 }, { kind: 'pass' }],
+    ['tenant_tags = "strip"', { kind: 'c-tag', vid: 100 }, { kind: 'strip' }],
+    ['tenant_tags = [7, 9]', { kind: 'c-tag', vid: 100 }, { kind: 'list', vids: [7, 9] }],
+    ['scheme = "s-tag"\ntenant_tags = "refuse"', { kind: 's-tag', vid: 100 }, { kind: 'refuse' }],
+  ])('makes VAPs as the link says: %s', async (lines, tag, tags) => {
+    await startAgent({}, (config) => config.replace('vlan_pool = "100-101"', (pool) => `${pool}\n${lines}`));
+    await expect(client.attach(ATTACH)).resolves.toMatchObject({ tag });
+    expect(engine.objects.get('vap 1')).toMatchObject({ port: 1, selector: tag, tags });
+  });
+
+  it('links of one access domain share the tag of a VN', async () => {
+    await startAgent({}, (config) =>
+      config
+        .replace('vlan_pool = "100-101"', 'domain = "rack1"')
+        .replace('port = "access1"\nvdp', 'port = "access1"\ndomain = "rack1"\nvdp')
+        .concat('[[access_domain]]\nname = "rack1"\nvlan_pool = "300-301"\nreserve = [{ vn = 5001, vid = 4000 }]\n'),
+    );
+    await expect(client.attach({ ...ATTACH, vn: 'red', tsi: 'red-1' })).resolves.toMatchObject({ tag: { vid: 300 } });
+    const tag = { kind: 'c-tag', vid: 4000 };
+    await expect(client.attach(ATTACH)).resolves.toMatchObject({ tag });
+    const there = { ...ATTACH, tsi: 'blue-2', macs: [MAC2], link: 'access1' };
+    await expect(client.attach(there)).resolves.toMatchObject({ tag });
+  });
+
   it('is refused on a link that is none', async () => {
     await startAgent();
     await expect(client.attach({ ...ATTACH, link: 'fabric0' })).rejects.toMatchObject({ code: 'NVE-TSI-004' });
-    await expect(
-      client.attach({ ...ATTACH, link: { kind: 'net_tap', iface: 'x', netns: null } }),
-    ).rejects.toMatchObject({ code: 'NVE-RPC-003' });
   });
 
   it.each(['VnSet', 'VapSet', 'FdbSet'])(

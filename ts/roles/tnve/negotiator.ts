@@ -51,6 +51,8 @@ export interface Negotiator {
   associate(wish: Wish, within: Within): Promise<Grant>;
   /** Only what was associated. */
   activate(tsi: TsiId, within: Within): Promise<Grant>;
+  /** Tells that the VM of an activated TSI does not run for a while, or runs again. */
+  suspend(tsi: TsiId, isSuspended: boolean, within: Within): Promise<Grant>;
   deassociate(tsi: TsiId, within: Within): Promise<void>;
   /** Frames that were dropped here, besides the engine's own drops. */
   drops(): readonly { readonly port: string; readonly reason: string; readonly packets: number }[];

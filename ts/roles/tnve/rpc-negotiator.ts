@@ -56,6 +56,11 @@ export class RpcNegotiator implements Negotiator {
     return grantOf(await this.#client.activate({ tsi, link: this.link }, within));
   }
 
+  async suspend(tsi: TsiId, isSuspended: boolean, within: Within): Promise<Grant> {
+    const key = { tsi, link: this.link };
+    return grantOf(await (isSuspended ? this.#client.suspend(key, within) : this.#client.resume(key, within)));
+  }
+
   async deassociate(tsi: TsiId, within: Within): Promise<void> {
     if (!this.#asked.has(tsi)) return;
     await this.#client.deassociate({ tsi, link: this.link }, within);

@@ -147,6 +147,7 @@ describe('attach', () => {
       macs: [MAC1],
       ips: ['10.0.0.1'],
       mtu: 1400,
+      suspended: false,
       cause: null,
       iface: 'blue1',
       netns: 'blue1-ns',

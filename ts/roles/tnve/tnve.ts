@@ -130,6 +130,8 @@ export class Tnve {
         return this.#queue.run(params.tsi, () => this.#attach({ ...params, vn, newPort: link }, call));
       },
       'tsi.detach': ({ tsi }) => this.#queue.run(tsi, () => this.#detach(tsi)),
+      'tsi.suspend': (key, call) => this.#queue.run(key.tsi, () => this.#suspend(key, true, call)),
+      'tsi.resume': (key, call) => this.#queue.run(key.tsi, () => this.#suspend(key, false, call)),
       'tsi.list': () => [...this.#tsis.values()].map((tsi) => this.#row(tsi)),
       ...shown,
       'show.drops': async (params, call) => {
@@ -189,6 +191,7 @@ export class Tnve {
         newPort,
         ...numbers,
         ...grant,
+        suspended: false,
         forwards: false,
         cause: null,
         ended: false,
@@ -262,6 +265,15 @@ export class Tnve {
     return {};
   }
 
+  async #suspend({ tsi: id, link }: ParamsOf<'tsi.suspend'>, isSuspended: boolean, call: Call): Promise<TsiListRow> {
+    const tsi = this.#tsis.get(id);
+    if (tsi === undefined || link !== this.#negotiator.link) throw nveError('NVE-TSI-001', { tsi: id, link });
+    update(tsi, await this.#negotiator.suspend(id, isSuspended, { deadlineMs: call.deadlineMs }));
+    tsi.suspended = isSuspended;
+    this.#log.info({ component: 'tsi', tsi: id, vn: tsi.vn, cause: call.method }, `TSI ${id}: ${call.method}`);
+    return this.#row(tsi);
+  }
+
   /** De-associates at the NVE; now, or as soon as it is back. */
   async #leave(tsi: TsiId): Promise<void> {
     this.#toLeave.add(tsi);
@@ -333,6 +345,7 @@ export class Tnve {
       update(tsi, await this.#negotiator.associate(tsi, { deadlineMs }));
       await this.#switching.forward(tsi);
       update(tsi, await this.#negotiator.activate(id, { deadlineMs }));
+      if (tsi.suspended) update(tsi, await this.#negotiator.suspend(id, true, { deadlineMs }));
       this.#retries.cancel(id);
       this.#log.info(
         { component: 'tsi', tsi: id, vn, tag: formatTag(tsi.tag), to: tsi.state },

@@ -23,6 +23,8 @@ export interface TnveTsi {
   tag: Tag;
   /** The tenant's IP MTU. */
   mtu: Mtu;
+  /** Its VM does not run for a while. */
+  suspended: boolean;
   /** The engine switches for it. */
   forwards: boolean;
   /** Why it is not where it was asked to be. */
@@ -32,10 +34,10 @@ export interface TnveTsi {
 }
 
 export function rowOf(tsi: TnveTsi, link: LinkName): TsiListRow {
-  const { vn, state, macs, ips, mtu, cause, newPort } = tsi;
+  const { vn, state, macs, ips, mtu, suspended, cause, newPort } = tsi;
   const tag = state === 'authorizing' ? null : tsi.tag;
   const { iface, netns } = newPort;
-  return { tsi: tsi.tsi, vn, link, state, tag, macs: [...macs], ips: [...ips], mtu, cause, iface, netns };
+  return { tsi: tsi.tsi, vn, link, state, tag, macs: [...macs], ips: [...ips], mtu, suspended, cause, iface, netns };
 }
 
 /** The port of a TSI. It has a scope of its own: it is there before the VN is, and after. */

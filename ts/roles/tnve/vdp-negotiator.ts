@@ -127,6 +127,14 @@ export class VdpNegotiator implements Negotiator {
     return grantOf(known);
   }
 
+  /** An Associate with S set, or clear (RFC 8394 section 2): a keep-alive to the bridge, and so are those that follow it. */
+  async suspend(tsi: TsiId, isSuspended: boolean, { deadlineMs }: Within): Promise<Grant> {
+    const known = this.#known.get(tsi);
+    if (known?.state !== 'activated') throw nveError('NVE-TSI-001', { tsi, link: this.link });
+    await this.#channel.associate('associate', known.vsi, { ...NO_HINTS, suspended: isSuspended }, deadlineMs);
+    return grantOf(known);
+  }
+
   async deassociate(tsi: TsiId, { deadlineMs }: Within): Promise<void> {
     const id = idOf(tsi);
     if (this.#owners.get(vsiKey(id)) !== tsi) return;

@@ -264,6 +264,17 @@ describe('what is attached', () => {
     expect(uplinkTags()).toHaveLength(1);
   }, 15_000);
 
+  it('is suspended and resumed by the S bit of its keep-alives, and stays suspended over a restart of the NVE', async () => {
+    const key = { tsi: 'blue-1', link: 'uplink0' };
+    await expect(client.suspend(key)).resolves.toMatchObject({ suspended: true });
+    await eventually(async () => expect(await there()).toMatchObject({ suspended: true }));
+    await restartAgent();
+    await eventually(async () => expect(await there()).toMatchObject({ state: 'activated', suspended: true }));
+    await expect(client.resume(key)).resolves.toMatchObject({ state: 'activated', suspended: false });
+    await eventually(async () => expect(await there()).toMatchObject({ state: 'activated', suspended: false }));
+    await expect(client.suspend({ ...key, tsi: 'nobody' })).rejects.toMatchObject({ code: 'NVE-TSI-001' });
+  });
+
   it('is de-associated when the tNVE stops', async () => {
     await client.attach(attachment('vni:5002', 'red-1', 2));
     await tnve.close();

@@ -19,6 +19,7 @@ export const debianPackages = [
   { name: 'iperf3', set: 'run', reason: 'TCP and UDP traffic between the tenants of the demo' },
   { name: 'tcpdump', set: 'run', reason: 'shows the frames on a link' },
   { name: 'python3', set: 'test', reason: 'sends the raw frames of the interoperability tests' },
+  { name: 'python3-msgpack', set: 'test', reason: 'speaks the RPC of a hypervisor in another language' },
   { name: 'lldpad', set: 'test', reason: 'the EVB station of others that the agent negotiates with' },
   {
     name: 'tshark',
