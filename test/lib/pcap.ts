@@ -9,7 +9,7 @@ export interface PcapOf {
   readonly snap?: number;
 }
 
-export function pcapOf(frames: readonly Uint8Array[], of: PcapOf = {}): Buffer {
+export function pcapOf(frames: readonly Uint8Array[], of: PcapOf = {}): Uint8Array {
   const { little = true, nanoseconds = false, linkType = 1, snap = 65_535 } = of;
   const words = (...values: readonly number[]): Buffer => {
     const octets = Buffer.alloc(4 * values.length);
@@ -25,7 +25,7 @@ export function pcapOf(frames: readonly Uint8Array[], of: PcapOf = {}): Buffer {
     const kept = frame.subarray(0, snap);
     return [words(0, 0, kept.length, frame.length), kept];
   });
-  return Buffer.concat([head, ...records]);
+  return new Uint8Array(Buffer.concat([head, ...records]));
 }
 
 export function writePcap(path: string, frames: readonly Uint8Array[]): void {
