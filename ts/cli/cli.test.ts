@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Handlers, RpcServer, type TsiListRow } from '#hypervisor';
 import { nveError } from '#model';
-import { Authority } from '../hypervisor/testing/certificates.js';
+import { Authority } from '../../test/lib/certificates.js';
 import { renderDocs } from './docs.js';
 import { makeProgram, run } from './program.js';
 
