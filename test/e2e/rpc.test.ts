@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TsiListRow } from '#hypervisor';
-import { Authority } from '../../ts/hypervisor/testing/certificates.js';
+import { Authority } from '../lib/certificates.js';
 import { must, obstacle, run } from '../lib/command.js';
 import { Lab } from '../lib/lab.js';
 import type { Namespace } from '../lib/namespace.js';

@@ -36,6 +36,7 @@ let nves: TwoNves;
 let host: Namespace;
 let socket: RawSocket;
 let station: ChannelStation;
+let tenants: Namespace[] = [];
 let isOver = false;
 let hearing: Promise<void> | undefined;
 
@@ -76,7 +77,7 @@ async function hear(): Promise<void> {
 
 beforeAll(async () => {
   if (why !== undefined) return;
-  nves = await TwoNves.create(lab, { near: NEAR });
+  nves = await TwoNves.create(lab, { near: NEAR, nearMtu: 1504 });
   host = await lab.namespace('station');
   // A packet socket takes no frame with an S-TAG that is longer than the MTU.
   await lab.veth({ namespace: nves.near.namespace, iface: 'access0' }, { namespace: host, iface: 'v0', mtu: 1508 });
@@ -118,11 +119,12 @@ describe('S-channels', () => {
     const end = { namespace: host, iface: 'v0' };
     const blue = await nves.tenant('blue', end, HOST.blue, sTag(500), cTag(100));
     const red = await nves.tenant('red', end, HOST.red, sTag(501), cTag(100));
+    tenants = [blue, red];
     const [farBlue, farRed] = [await nves.farTenant('blue'), await nves.farTenant('red')];
     await ping(blue, FAR.ip);
     await ping(red, FAR.ip);
-    // A port of net_af_xdp has room for one tag above its MTU of 1500.
-    await ping(blue, FAR.ip, '-s', '1468', '-M', 'do');
+    // 1,500 octets and two tags: net_af_xdp has room for one of them above the port's MTU.
+    await ping(blue, FAR.ip, '-s', '1472', '-M', 'do');
     // Each far tenant has seen its own host alone.
     expect(await farBlue.must('ip neigh')).toContain(HOST.blue.mac);
     expect(await farBlue.must('ip neigh')).not.toContain(HOST.red.mac);
@@ -168,6 +170,27 @@ describe('S-channels', () => {
     await nves.near.restart(signal);
     await vi.waitFor(async () => expect(await tsis()).toMatchObject(before), SOON);
     expect(channels()).toEqual({ 2: 500, 3: 501 });
+  });
+
+  it('are there, and forward, after kill -9 of the agent while the station is silent', async () => {
+    const [blue, red] = tenants;
+    if (blue === undefined || red === undefined) throw new Error('no tenants');
+    const before = await tsis();
+    station.close();
+    const traffic = [blue, red].map((tenant) => tenant.run(`ping -q -i 0.05 -w 8 ${FAR.ip}`, 30_000));
+    await nves.near.restart('SIGKILL');
+    await vi.waitFor(async () => expect(await tsis()).toMatchObject(before), SOON);
+    await ping(blue, FAR.ip);
+    await ping(red, FAR.ip);
+    await Promise.all(traffic);
+    expect(nves.near.program.output).not.toMatch(/there is no link access0\.50/);
+    station = newStation([2, 3]);
+    station.start();
+    await vi.waitFor(() => expect(channels()).toEqual({ 2: 500, 3: 501 }), SOON);
+    await vi.waitFor(() => expect(station.hears(500 as Vid) && station.hears(501 as Vid)).toBe(true), SOON);
+    expect(await associated(500, 'blue')).toEqual([100]);
+    expect(await associated(501, 'red')).toEqual([100]);
+    expect(await tsis()).toMatchObject(before);
   });
 
   it('drop frames of channels that are not there, and say so', async () => {

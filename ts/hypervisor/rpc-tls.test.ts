@@ -6,13 +6,13 @@ import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type TsiId, unwrap } from '#model';
 import { decodeRpc, encodeFrame, encodeRpc, FrameDecoder } from '#wire';
+import { Authority, type CertificateOptions, type Identity } from '../../test/lib/certificates.js';
 import { nameOfCertificate } from './access.js';
 import { RpcClient } from './client.js';
 import type { TlsEndpoint } from './endpoint.js';
 import { HypervisorClient } from './hypervisor-client.js';
 import type { TsiListRow } from './rows.js';
 import { type Handlers, RpcServer } from './server.js';
-import { Authority, type CertificateOptions, type Identity } from './testing/certificates.js';
 
 const eventually = (check: () => unknown): Promise<unknown> => vi.waitFor(check, 5_000);
 
@@ -131,7 +131,7 @@ describe('a client with a certificate', () => {
   it('sees and hears of its own links only', async () => {
     const rows = [row('access0'), row('access1')];
     const server = await serve({
-      handlers: { 'tsi.list': (_, { mayUse }) => rows.filter(({ link }) => mayUse(link)) },
+      handlers: { 'tsi.list': (_, { mayUse }) => ({ rows: rows.filter(({ link }) => mayUse(link)), cursor: null }) },
     });
     const hypervisor = new HypervisorClient({ tls: endpoint(server, { cn: 'hv1' }) });
     closing.push(() => hypervisor.close());
