@@ -65,8 +65,9 @@ describe('MACs that were learned', () => {
 
   it('are allowed as the TSI behind which they were learned', async () => {
     const { a } = await two();
-    unwrap(await a.attach(learned(1, 'mine'), [1]));
-    expect(await a.attach(learned(2, 'mine'), [2])).toMatchObject({ ok: false, error: { code: 'NVE-NVA-002' } });
+    const report = (n: number) => a.client.report('attach', attachment(learned(n, 'strict'), [n], 8));
+    unwrap(await report(9));
+    expect(await report(8)).toMatchObject({ ok: false, error: { code: 'NVE-NVA-002' } });
   });
 });
 
