@@ -145,7 +145,7 @@ export class AccessLinks {
     return new AccessPort(options, {
       transmit: (frame) => this.#outbox.send(id, frame),
       deliver: (svid, mac, pdu) => {
-        this.#inbox.put({ type: 'pdu', peer: { port, svid, mac }, pdu });
+        this.#inbox.put({ type: 'pdu', peer: { port, svid, mac }, pdu }, performance.now());
         this.#arrived++;
       },
       finished: (token, delivered) => this.#enqueue({ type: delivered ? 'delivered' : 'undelivered', token }),
@@ -274,12 +274,20 @@ export class AccessLinks {
     this.#isBusy = true;
     try {
       for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift())
-        for (const effect of this.#vdp.handle(event, performance.now())) this.#effect(effect);
+        for (const effect of this.#vdp.handle(event, this.#timeOf(event))) this.#effect(effect);
     } finally {
       this.#isBusy = false;
     }
-    this.#deadlines.set(VDP, this.#vdp.nextDeadline());
+    // Else looked at again when that PDU has been.
+    const [due, oldest] = [this.#vdp.nextDeadline(), this.#inbox.oldest()];
+    this.#deadlines.set(VDP, due === null || oldest === null || due <= oldest ? due : null);
     this.#alarm.set(this.#deadlines.next());
+  }
+
+  /** Nobody is silent whose PDU waits: for VDP's timers it is not later than when that arrived. */
+  #timeOf(event: VdpBridgeEvent): number {
+    const now = performance.now();
+    return event.type === 'tick' ? (this.#inbox.oldest() ?? now) : now;
   }
 
   #effect(effect: VdpBridgeEffect): void {

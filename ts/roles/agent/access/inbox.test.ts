@@ -9,7 +9,7 @@ const OTHER = 'access1' as LinkName;
 
 const put = (inbox: Inbox, port: LinkName, mac: MacAddr, count = 1): void => {
   for (let n = 0; n < count; n++)
-    inbox.put({ type: 'pdu', peer: { port, svid: null, mac }, pdu: { managerId: `${n}`, tlvs: [] } });
+    inbox.put({ type: 'pdu', peer: { port, svid: null, mac }, pdu: { managerId: `${n}`, tlvs: [] } }, 10 + n);
 };
 const all = (inbox: Inbox): string[] => {
   const taken: string[] = [];
@@ -23,7 +23,12 @@ describe('PDUs that wait', () => {
     const inbox = new Inbox();
     put(inbox, PORT, A, 3);
     put(inbox, PORT, B, 2);
-    expect(all(inbox)).toEqual([`${A} 0`, `${B} 0`, `${A} 1`, `${B} 1`, `${A} 2`]);
+    inbox.take();
+    expect(inbox.oldest()).toBe(10);
+    inbox.take();
+    expect(inbox.oldest()).toBe(11);
+    expect(all(inbox)).toEqual([`${A} 1`, `${B} 1`, `${A} 2`]);
+    expect(inbox.oldest()).toBeNull();
   });
 
   it('are bounded for each station and for all', () => {

@@ -6,12 +6,17 @@ import type { VdpBridgeEvent } from '#protocol';
 
 export type ReceivedPdu = Extract<VdpBridgeEvent, { type: 'pdu' }>;
 
+interface Waiting {
+  readonly received: ReceivedPdu;
+  readonly at: number;
+}
+
 /** PDUs of one station: each of thousands of VSIs may fill one. All together: some 12 MiB. */
 const OF_ONE_MAX = 4_096;
 const ALL_MAX = 8_192;
 
 export class Inbox {
-  readonly #stations = new Map<string, ReceivedPdu[]>();
+  readonly #stations = new Map<string, Waiting[]>();
   #size = 0;
 
   hasRoom(port: LinkName, station: MacAddr): boolean {
@@ -19,18 +24,26 @@ export class Inbox {
     return ofOne < OF_ONE_MAX && this.#size < ALL_MAX;
   }
 
-  put(received: ReceivedPdu): void {
+  put(received: ReceivedPdu, at: number): void {
     const { port, mac } = received.peer;
     const station = `${port} ${mac}`;
     const waiting = this.#stations.get(station);
-    if (waiting === undefined) this.#stations.set(station, [received]);
-    else waiting.push(received);
+    if (waiting === undefined) this.#stations.set(station, [{ received, at }]);
+    else waiting.push({ received, at });
     this.#size++;
+  }
+
+  /** When the one that waits longest arrived; null: none waits. */
+  oldest(): number | null {
+    let oldest: number | null = null;
+    for (const [first] of this.#stations.values())
+      if (first !== undefined && (oldest === null || first.at < oldest)) oldest = first.at;
+    return oldest;
   }
 
   take(): ReceivedPdu | undefined {
     for (const [station, waiting] of this.#stations) {
-      const received = waiting.shift();
+      const received = waiting.shift()?.received;
       this.#size--;
       this.#stations.delete(station);
       if (waiting.length > 0) this.#stations.set(station, waiting);
@@ -42,7 +55,7 @@ export class Inbox {
   /** The port has lost its carrier: its stations say everything again. */
   clear(port: LinkName): void {
     for (const [station, waiting] of this.#stations) {
-      if (waiting[0]?.peer.port !== port) continue;
+      if (waiting[0]?.received.peer.port !== port) continue;
       this.#size -= waiting.length;
       this.#stations.delete(station);
     }
