@@ -36,6 +36,7 @@ let nves: TwoNves;
 let host: Namespace;
 let socket: RawSocket;
 let station: ChannelStation;
+let tenants: Namespace[] = [];
 let isOver = false;
 let hearing: Promise<void> | undefined;
 
@@ -118,6 +119,7 @@ describe('S-channels', () => {
     const end = { namespace: host, iface: 'v0' };
     const blue = await nves.tenant('blue', end, HOST.blue, sTag(500), cTag(100));
     const red = await nves.tenant('red', end, HOST.red, sTag(501), cTag(100));
+    tenants = [blue, red];
     const [farBlue, farRed] = [await nves.farTenant('blue'), await nves.farTenant('red')];
     await ping(blue, FAR.ip);
     await ping(red, FAR.ip);
@@ -168,6 +170,27 @@ describe('S-channels', () => {
     await nves.near.restart(signal);
     await vi.waitFor(async () => expect(await tsis()).toMatchObject(before), SOON);
     expect(channels()).toEqual({ 2: 500, 3: 501 });
+  });
+
+  it('are there, and forward, after kill -9 of the agent while the station is silent', async () => {
+    const [blue, red] = tenants;
+    if (blue === undefined || red === undefined) throw new Error('no tenants');
+    const before = await tsis();
+    station.close();
+    const traffic = [blue, red].map((tenant) => tenant.run(`ping -q -i 0.05 -w 8 ${FAR.ip}`, 30_000));
+    await nves.near.restart('SIGKILL');
+    await vi.waitFor(async () => expect(await tsis()).toMatchObject(before), SOON);
+    await ping(blue, FAR.ip);
+    await ping(red, FAR.ip);
+    await Promise.all(traffic);
+    expect(nves.near.program.output).not.toMatch(/there is no link access0\.50/);
+    station = newStation([2, 3]);
+    station.start();
+    await vi.waitFor(() => expect(channels()).toEqual({ 2: 500, 3: 501 }), SOON);
+    await vi.waitFor(() => expect(station.hears(500 as Vid) && station.hears(501 as Vid)).toBe(true), SOON);
+    expect(await associated(500, 'blue')).toEqual([100]);
+    expect(await associated(501, 'red')).toEqual([100]);
+    expect(await tsis()).toMatchObject(before);
   });
 
   it('drop frames of channels that are not there, and say so', async () => {

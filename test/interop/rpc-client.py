@@ -36,5 +36,5 @@ path, vn, tsi, mac, link = sys.argv[1:]
 rpc = Rpc(path)
 print(json.dumps(rpc.ask("hello", versions=[1], client="rpc-client.py")))
 print(json.dumps(rpc.ask("tsi.attach", vn=vn, tsi=tsi, macs=[mac], link=link)))
-print(json.dumps(rpc.ask("tsi.list")))
+print(json.dumps(rpc.ask("tsi.list")["rows"]))  # one page: docs/rpc.md tells how to get the next
 print(json.dumps(rpc.ask("tsi.detach", tsi=tsi, link=link)))

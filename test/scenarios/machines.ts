@@ -83,7 +83,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     state: (machine: CdcpBridge) => ({ state: machine.state, channels: machine.channels }),
     phase: (machine: CdcpBridge) => machine.state,
     phases: CDCP_PHASES,
-    events: CDCP,
+    events: [...CDCP, 'restored'],
   },
   'cdcp-station': {
     create: (options: CdcpStationOptions) => new CdcpStation(options),

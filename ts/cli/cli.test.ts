@@ -129,10 +129,13 @@ describe('--help', () => {
 describe('data', () => {
   it('comes as aligned columns, or as JSON', async () => {
     await serve({
-      'tsi.list': () => [
-        ROW,
-        { ...ROW, tsi: 'b' as never, state: 'authorizing', tag: null, mtu: null, cause: 'NVE-NVA-001: no VN b' },
-      ],
+      'tsi.list': () => ({
+        rows: [
+          ROW,
+          { ...ROW, tsi: 'b' as never, state: 'authorizing', tag: null, mtu: null, cause: 'NVE-NVA-001: no VN b' },
+        ],
+        cursor: null,
+      }),
     });
     expect((await cli('tsi list --socket SOCKET')).out).toBe(
       [
@@ -290,7 +293,11 @@ describe('an agent over TLS', () => {
       socket,
       role: 'agent',
       name: 'nve1',
-      handlers: { 'tsi.list': () => [ROW], 'tsi.suspend': () => ROW, 'tsi.migrate': () => ROW },
+      handlers: {
+        'tsi.list': () => ({ rows: [ROW], cursor: null }),
+        'tsi.suspend': () => ROW,
+        'tsi.migrate': () => ROW,
+      },
       tls: {
         ...authority.issue('agent', { ips: ['127.0.0.1'] }),
         listen: { host: '127.0.0.1', port: 0 },

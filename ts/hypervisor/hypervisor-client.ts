@@ -172,21 +172,15 @@ export class HypervisorClient {
     await this.request('tsi.detach', params, options);
   }
 
+  /** All TSIs, over all pages. */
   list(options?: RequestOptions): Promise<TsiListRow[]> {
-    return this.request('tsi.list', {}, options);
+    return allPages((cursor) => this.request('tsi.list', { cursor }, options));
   }
 
   /** All rows of a table, over all its pages. */
   async show<K extends keyof ShowRows>(kind: K, options?: RequestOptions): Promise<ShowRows[K][]> {
     const method: `show.${keyof ShowRows}` = `show.${kind}`;
-    const rows: ShowRows[K][] = [];
-    let cursor: unknown = null;
-    do {
-      const page = await this.request(method, { cursor }, options);
-      for (const row of page.rows) rows.push(row as ShowRows[K]);
-      cursor = page.cursor ?? null;
-    } while (cursor !== null);
-    return rows;
+    return (await allPages<unknown>((cursor) => this.request(method, { cursor }, options))) as ShowRows[K][];
   }
 
   async inject(port: string, frame: Uint8Array, options?: RequestOptions): Promise<void> {
@@ -257,4 +251,15 @@ export class HypervisorClient {
   #emit<E extends keyof HypervisorEvents>(event: E, data: HypervisorEvents[E]): void {
     for (const listener of this.#listeners[event]) listener(data);
   }
+}
+
+async function allPages<T>(ask: (cursor: unknown) => Promise<{ rows: T[]; cursor?: unknown }>): Promise<T[]> {
+  const rows: T[] = [];
+  let cursor: unknown = null;
+  do {
+    const page = await ask(cursor);
+    for (const row of page.rows) rows.push(row);
+    cursor = page.cursor ?? null;
+  } while (cursor !== null);
+  return rows;
 }

@@ -107,7 +107,7 @@ const migrate = z
 const vnKey = z.strictObject({ vn: VnNameSchema, link: LinkNameSchema });
 const nothing = z.strictObject({});
 
-/** Tables may be long: `show.*` answers page by page. The cursor is opaque; null asks for the first page, and ends the last. */
+/** Tables may be long: `tsi.list` and `show.*` answer page by page. The cursor is opaque; null asks for the first page, and ends the last. */
 const paged = z.strictObject({ cursor: z.unknown().optional() });
 function page<T extends z.ZodType>(row: T) {
   return z.object({ rows: z.array(row), cursor: z.unknown() });
@@ -185,7 +185,7 @@ export const METHODS = {
     links: ({ link }: { link?: string | NewPort | undefined }) => (link === undefined ? [] : [linkNameOf(link)]),
   },
   /** Of the links that the client may use. */
-  'tsi.list': { params: nothing, result: z.array(TsiListRow), links: ofNone },
+  'tsi.list': { params: paged, result: page(TsiListRow), links: ofNone },
   'show.vn': { params: paged, result: page(ShowVnRow) },
   'show.vap': { params: paged, result: page(ShowVapRow) },
   'show.fdb': { params: paged, result: page(ShowFdbRow) },

@@ -131,7 +131,7 @@ describe('a client with a certificate', () => {
   it('sees and hears of its own links only', async () => {
     const rows = [row('access0'), row('access1')];
     const server = await serve({
-      handlers: { 'tsi.list': (_, { mayUse }) => rows.filter(({ link }) => mayUse(link)) },
+      handlers: { 'tsi.list': (_, { mayUse }) => ({ rows: rows.filter(({ link }) => mayUse(link)), cursor: null }) },
     });
     const hypervisor = new HypervisorClient({ tls: endpoint(server, { cn: 'hv1' }) });
     closing.push(() => hypervisor.close());

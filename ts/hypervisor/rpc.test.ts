@@ -186,7 +186,7 @@ describe('a request', () => {
   it('whose answer is longer than a frame gives an error instead', async () => {
     const problems: Error[] = [];
     const rows = Array.from({ length: 20_000 }, () => ROW);
-    await serve({ 'tsi.list': () => rows }, (error) => problems.push(error));
+    await serve({ 'tsi.list': () => ({ rows, cursor: null }) }, (error) => problems.push(error));
     const rpc = await client();
     await expect(rpc.request('tsi.list', {})).rejects.toMatchObject({ code: 'NVE-WIRE-005' });
     expect(problems).toHaveLength(1);
@@ -234,7 +234,7 @@ describe('a deadline', () => {
 
 describe('the server', () => {
   it('wants hello first', async () => {
-    await serve({ 'tsi.list': () => [] });
+    await serve({ 'tsi.list': () => ({ rows: [], cursor: null }) });
     const peer = await raw();
     peer.send({ type: 'request', id: 7, method: 'tsi.list', params: {}, deadlineMs: null });
     expect(await peer.next()).toMatchObject({
@@ -262,12 +262,12 @@ describe('the server', () => {
     ['an empty frame', Buffer.from([0, 0, 0, 0])],
   ])('closes the connection on %s, and serves others', async (_, bytes) => {
     const problems: Error[] = [];
-    await serve({ 'tsi.list': () => [] }, (error) => problems.push(error));
+    await serve({ 'tsi.list': () => ({ rows: [], cursor: null }) }, (error) => problems.push(error));
     const peer = await raw();
     peer.socket.write(bytes);
     await peer.ended;
     await eventually(() => expect(problems).toHaveLength(1));
-    await expect((await client()).request('tsi.list', {})).resolves.toEqual([]);
+    await expect((await client()).request('tsi.list', {})).resolves.toEqual({ rows: [], cursor: null });
   });
 
   it('closes on a second request with an open id', async () => {
@@ -331,7 +331,7 @@ describe('the server', () => {
   });
 
   it('takes short frames only before hello, and long ones after', async () => {
-    await serve({ 'tsi.list': () => [] });
+    await serve({ 'tsi.list': () => ({ rows: [], cursor: null }) });
     const problems: unknown[] = [];
     const peer = await raw();
     peer.socket.write(Buffer.from([0, 0, 0x10, 0x01]));
@@ -360,15 +360,15 @@ describe('the socket file', () => {
     linkSync(`${socket}.1`, socket);
     await new Promise((resolve) => other.close(resolve));
     expect(statSync(socket).isSocket()).toBe(true);
-    await serve({ 'tsi.list': () => [] });
-    await expect((await client()).request('tsi.list', {})).resolves.toEqual([]);
+    await serve({ 'tsi.list': () => ({ rows: [], cursor: null }) });
+    await expect((await client()).request('tsi.list', {})).resolves.toEqual({ rows: [], cursor: null });
   });
 
   it('is left alone when somebody listens', async () => {
-    await serve({ 'tsi.list': () => [] });
+    await serve({ 'tsi.list': () => ({ rows: [], cursor: null }) });
     const second = RpcServer.listen({ socket, role: 'agent', name: 'second', handlers: {} });
     await expect(second).rejects.toMatchObject({ code: 'NVE-SYS-009' });
-    await expect((await client()).request('tsi.list', {})).resolves.toEqual([]);
+    await expect((await client()).request('tsi.list', {})).resolves.toEqual({ rows: [], cursor: null });
   });
 
   it('is left alone when it is no socket', async () => {
@@ -397,7 +397,7 @@ describe('the socket file', () => {
 
 describe('HypervisorClient', () => {
   it('connects again after the server came back, and says so', async () => {
-    const first = await serve({ 'tsi.list': () => [ROW] });
+    const first = await serve({ 'tsi.list': () => ({ rows: [ROW], cursor: null }) });
     const hypervisor = new HypervisorClient({ socket });
     closing.push(() => hypervisor.close());
     const heard: string[] = [];
@@ -410,7 +410,7 @@ describe('HypervisorClient', () => {
     await expect(hypervisor.list()).rejects.toMatchObject({ code: 'NVE-RPC-001' });
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(heard).toHaveLength(2);
-    await serve({ 'tsi.list': () => [ROW] });
+    await serve({ 'tsi.list': () => ({ rows: [ROW], cursor: null }) });
     await eventually(() => expect(heard.at(-1)).toBe('connected nve1'));
     await expect(hypervisor.list()).resolves.toEqual([ROW]);
   });

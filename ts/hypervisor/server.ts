@@ -2,7 +2,7 @@
 // peer.ts's, and what a method does its handler's business. It must not know the engine.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { type LinkName, type NveError, nveError } from '#model';
+import { type AgentDropReason, type LinkName, type NveError, nveError } from '#model';
 import { Access } from './access.js';
 import type { MethodName, ParamsOf, ResultOf, TopicData, TopicName } from './methods.js';
 import { Peer } from './peer.js';
@@ -49,8 +49,8 @@ export class RpcServer {
   readonly #tls: TlsListener | undefined;
   /** And what each is counted under. */
   readonly #peers = new Map<Peer, string>();
-  readonly #refused = new Map<string, number>();
-  readonly #told = new Map<string, number>();
+  readonly #refused = new Map<AgentDropReason, number>();
+  readonly #told = new Map<AgentDropReason, number>();
   #tlsPort: number | null = null;
 
   private constructor(options: RpcServerOptions) {
@@ -88,7 +88,7 @@ export class RpcServer {
   }
 
   /** Connections that were not accepted, by reason. */
-  refusals(): ReadonlyMap<string, number> {
+  refusals(): ReadonlyMap<AgentDropReason, number> {
     return this.#refused;
   }
 
@@ -134,7 +134,7 @@ export class RpcServer {
     return undefined;
   }
 
-  #refuse(reason: string, error: Error): void {
+  #refuse(reason: AgentDropReason, error: Error): void {
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
     const now = performance.now();
     if (now - (this.#told.get(reason) ?? -TELL_MS) < TELL_MS) return;

@@ -8,7 +8,7 @@ import {
   type TLSSocket,
   type Server as TlsServer,
 } from 'node:tls';
-import { nveError } from '#model';
+import { type AgentDropReason, nveError } from '#model';
 import { Access, nameOfCertificate, type TlsClientRule } from './access.js';
 import { readPem, type TlsFiles } from './tls-files.js';
 
@@ -19,7 +19,7 @@ export interface RpcTlsOptions extends TlsFiles {
 }
 
 /** Why a connection was not accepted. */
-export type TlsRefusal = 'rpc_too_many' | 'rpc_handshake';
+export type TlsRefusal = Extract<AgentDropReason, 'rpc_too_many' | 'rpc_handshake'>;
 
 /** Connections that have not shown a certificate yet. */
 const HANDSHAKES_MAX = 32;

@@ -78,6 +78,11 @@ export const ERRORS = {
     hint: 'The peer on the access link breaks IEEE 802.1Q or 802.1AB: look at its frames with tcpdump -e -X, and update its LLDP and VDP software.',
     exit: 1,
   },
+  'NVE-WIRE-007': {
+    message: 'no capture that can be read: {at} is {got}, expected {expected}',
+    hint: 'Save the frames of an Ethernet interface as classic pcap: tshark -F pcap -r FILE -w NEW, or tcpdump -i IFACE -w NEW.',
+    exit: 2,
+  },
 
   // CFG
   'NVE-CFG-001': {
@@ -90,6 +95,11 @@ export const ERRORS = {
   // CLI
   'NVE-CLI-001': { message: 'unknown command {command}', hint: 'See splitnve --help.', exit: 2 },
   'NVE-CLI-002': { message: 'wrong usage: {problem}', hint: 'See the --help of the command.', exit: 2 },
+  'NVE-CLI-003': {
+    message: 'cannot read {file}: {reason}',
+    hint: 'Give an existing, readable file.',
+    exit: 2,
+  },
 
   // RPC
   'NVE-RPC-001': {

@@ -3,7 +3,7 @@
  * 802.1Q clause 42.4), and the machine that says which S-channels there are.
  */
 import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
-import { GROUP_ADDRESSES } from '#wire';
+import { type CdcpPair, GROUP_ADDRESSES } from '#wire';
 import { badReason, CDCP_REFUSALS } from './access-drops.js';
 import { type AccessFrame, accessHeader, accessTlvs, accessTlvsOf } from './access-frames.js';
 import { accessLldp } from './access-lldp.js';
@@ -24,6 +24,8 @@ export interface AccessCdcpOptions {
 export interface SChannel {
   readonly scid: number;
   readonly svid: Vid;
+  /** MSAP id of the other end; null: it is gone. */
+  readonly peer: string | null;
 }
 
 export interface AccessCdcpOutputs {
@@ -61,6 +63,11 @@ export class AccessCdcp {
   down(now: number): void {
     this.#toLldp({ type: 'down' }, now);
     this.#toCdcp({ type: 'down' }, now);
+  }
+
+  /** At a bridge that begins: the channels that the station had before the restart. */
+  restore(station: string, channels: readonly CdcpPair[], now: number): void {
+    this.#toCdcp({ type: 'restored', station, channels }, now);
   }
 
   received({ src, pdu }: Extract<AccessFrame, { kind: 'lldp' }>, now: number): void {
@@ -130,7 +137,8 @@ export class AccessCdcp {
       case 'channelDown': {
         // The machines give 2 to 4094 only.
         const svid = effect.svid as Vid;
-        this.#outputs.channel({ scid: effect.scid, svid }, effect.type === 'channelUp', now);
+        const { peer } = this.#cdcp;
+        this.#outputs.channel({ scid: effect.scid, svid, peer }, effect.type === 'channelUp', now);
         break;
       }
       case 'remember':

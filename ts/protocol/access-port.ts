@@ -11,7 +11,7 @@
  * ```
  */
 import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
-import { type FilterFormats, GROUP_ADDRESSES, type VdpPdu } from '#wire';
+import { type CdcpPair, type FilterFormats, GROUP_ADDRESSES, type VdpPdu } from '#wire';
 import { AccessCdcp, type SChannel } from './access-cdcp.js';
 import { AccessChannel, type PeerAddress } from './access-channel.js';
 import { badReason } from './access-drops.js';
@@ -95,6 +95,11 @@ export class AccessPort {
               dropped: (reason, error) => outputs.dropped(reason, error),
             },
           );
+  }
+
+  /** At a bridge, before all else: the channels that the station had before a restart. They are there at once, until it is heard. */
+  restore(station: string, channels: readonly CdcpPair[], now: number): void {
+    this.#toCdcp((cdcp) => cdcp.restore(station, channels, now));
   }
 
   /** The port has a carrier. Telling it again does nothing. */

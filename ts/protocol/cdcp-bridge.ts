@@ -53,6 +53,7 @@ export class CdcpBridge {
     switch (event.type) {
       case 'up':
       case 'down':
+      case 'restored':
       case 'neighbour':
       case 'neighbourGone':
       case 'tick':

@@ -2,7 +2,7 @@
  * What goes into and comes out of CDCP on one physical port (`CdcpBridge`, `CdcpStation`). The neighbours are those of the
  * LLDP agent on the nearest non-TPMR bridge's address.
  */
-import type { CdcpTlv } from '#wire';
+import type { CdcpPair, CdcpTlv } from '#wire';
 
 /**
  * Which side a peer is on. Which value of the Role bit means the station is disputed, hence: `bit` believes `stationBit`;
@@ -20,6 +20,8 @@ export type CdcpEvent =
   /** The port has a carrier and CDCP is wanted on it. */
   | { readonly type: 'up' }
   | { readonly type: 'down' }
+  /** At a bridge that begins: the channels that the station had before the restart. They are held until it is heard. */
+  | { readonly type: 'restored'; readonly station: string; readonly channels: readonly CdcpPair[] }
   /** `cdcp` null: it sends no CDCP TLV. `id`: of its MSAP. */
   | { readonly type: 'neighbour'; readonly id: string; readonly cdcp: CdcpTlv | null }
   | { readonly type: 'neighbourGone'; readonly id: string }

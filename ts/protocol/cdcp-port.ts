@@ -12,6 +12,8 @@
  *    └── grace over without a carrier ────────────────────────────────┘
  * ```
  *
+ * After a restart of ours a bridge begins in holding, with the channels that there were (`restored`).
+ *
  * CDCP is for point-to-point links: the first peer that is heard is the peer, others wait until it is gone.
  *
  * A control plane that restarts begins with LLDP and no CDCP TLV, then with one that lists the default channel only. So both
@@ -31,6 +33,8 @@ export interface CdcpPortOptions extends CdcpRoleOptions {
 export const DEFAULT_CHANNEL: CdcpPair = { scid: 1, svid: 1 };
 export const SVID_MIN = 2;
 export const SVID_MAX = 4094;
+/** A neighbour may be silent for as long as its TTL says, which a restart of ours has lost: by default four intervals (802.1AB clause 9.2). */
+const SILENCE_MS = 121_000;
 
 export interface CdcpSide {
   readonly role: 'bridge' | 'station';
@@ -49,6 +53,15 @@ export interface CdcpChannels {
   isHeld(scid: number): boolean;
 }
 
+interface Peer {
+  /** Of its MSAP. */
+  readonly id: string;
+  /** Its Role bit; null: it has not been heard since our restart. */
+  readonly bit: 0 | 1 | null;
+  /** The Role bit that we send as long as it is our peer. */
+  readonly own: 0 | 1;
+}
+
 export class CdcpPort {
   readonly #options: CdcpPortOptions;
   readonly #side: CdcpSide;
@@ -60,8 +73,7 @@ export class CdcpPort {
   readonly #held = new Map<number, number>();
   #carrier = false;
   #state: CdcpState = 'down';
-  /** `own` is the Role bit that we send as long as it is our peer. */
-  #peer: { readonly id: string; readonly bit: 0 | 1; readonly own: 0 | 1 } | null = null;
+  #peer: Peer | null = null;
   #until = 0;
   #advertised: CdcpTlv | null = null;
   effects: CdcpEffect[] = [];
@@ -104,6 +116,9 @@ export class CdcpPort {
         this.#heard.clear();
         this.settle(now);
         break;
+      case 'restored':
+        if (this.#state === 'down' && event.channels.length > 0) this.#restore(event.station, event.channels, now);
+        break;
       case 'neighbour':
         if (!this.#carrier) break;
         if (event.cdcp === null) this.#heard.delete(event.id);
@@ -120,6 +135,13 @@ export class CdcpPort {
         break;
     }
     return this.effects;
+  }
+
+  #restore(id: string, channels: readonly CdcpPair[], now: number): void {
+    this.#state = 'holding';
+    this.#peer = { id, bit: null, own: this.#bit };
+    this.#until = now + SILENCE_MS + this.#options.graceMs;
+    this.#become(channels);
   }
 
   /** Everything that follows from who is heard and what is wanted. */
@@ -144,10 +166,7 @@ export class CdcpPort {
     const [first] = this.#heard;
     if (first === undefined || !this.#accepts(first[1])) return null;
     const [id, tlv] = first;
-    // A peer that reads the bit the other way round would take equal bits for equal roles. Chosen once: two ends that each
-    // follow the other would never come to rest.
-    this.#peer = { id, bit: tlv.role, own: tlv.role === 1 ? 0 : 1 };
-    return this.#run(this.#peer, tlv, now);
+    return this.#run(chosen({ id, bit: null, own: this.#bit }, tlv), tlv, now);
   }
 
   #goOn(now: number): readonly CdcpPair[] | null {
@@ -162,14 +181,15 @@ export class CdcpPort {
       return null;
     }
     // Once taken for what it is, a peer stays so as long as its bit does; with SVIDs assigned it asks for none any more.
-    if (tlv.sComponent && (tlv.role === peer.bit || this.#accepts(tlv))) return this.#run(peer, tlv, now);
+    const isKnown = tlv.role === peer.bit || peer.bit === null;
+    if (tlv.sComponent && (isKnown || this.#accepts(tlv))) return this.#run(chosen(peer, tlv), tlv, now);
     this.#end();
     return this.#carrier ? this.#begin(now) : null;
   }
 
-  #run(peer: { readonly id: string; readonly own: 0 | 1 }, tlv: CdcpTlv, now: number): readonly CdcpPair[] {
+  #run(peer: Peer, tlv: CdcpTlv, now: number): readonly CdcpPair[] {
     this.#state = 'running';
-    this.#peer = { ...peer, bit: tlv.role };
+    this.#peer = peer;
     const { channels, pairs, isHeld } = this.#side.running(peer.id, tlv, this.#channels);
     const wanted = new Set(channels.map(({ scid }) => scid));
     let isForgotten = false;
@@ -232,12 +252,17 @@ export class CdcpPort {
     this.effects.push({ type: 'advertise', tlv });
   }
 
-  #tlv(pairs: readonly CdcpPair[]): CdcpTlv {
+  /** The Role bit that we send until we have a peer. */
+  get #bit(): 0 | 1 {
     const { stationBit } = this.#options;
-    const own: 0 | 1 = this.#side.role === 'station' ? stationBit : stationBit === 1 ? 0 : 1;
+    if (this.#side.role === 'station') return stationBit;
+    return stationBit === 1 ? 0 : 1;
+  }
+
+  #tlv(pairs: readonly CdcpPair[]): CdcpTlv {
     const running = this.#state === 'running' || this.#state === 'holding';
     return {
-      role: this.#peer?.own ?? own,
+      role: this.#peer?.own ?? this.#bit,
       sComponent: true,
       channels: this.#options.channels,
       pairs: [DEFAULT_CHANNEL, ...(running ? pairs : [])],
@@ -245,4 +270,12 @@ export class CdcpPort {
       reserved2: 0,
     };
   }
+}
+
+/**
+ * The peer with the bit that it sends now. One that reads the bit the other way round would take equal bits for equal roles, so ours is
+ * the other one; chosen once: two ends that each follow the other would never come to rest.
+ */
+function chosen(peer: Peer, { role: bit }: CdcpTlv): Peer {
+  return { ...peer, bit, own: peer.bit === null ? (bit === 1 ? 0 : 1) : peer.own };
 }

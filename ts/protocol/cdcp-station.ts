@@ -54,6 +54,9 @@ export class CdcpStation {
       case 'neighbourGone':
       case 'tick':
         return this.#port.handle(event, now);
+      case 'restored':
+        // A station is told again by its bridge.
+        return [];
       case 'wants':
         this.#wants = wantable(event.scids);
         this.#port.effects = [];

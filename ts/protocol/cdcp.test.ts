@@ -47,6 +47,7 @@ const prepared = <T extends CdcpBridge | CdcpStation>(machine: T, ...events: Cdc
   return machine;
 };
 
+const pairsOf = (list: readonly CdcpPair[]) => list.map(({ scid, svid }) => [scid, svid] as const);
 const WANTS = tlv(1, [
   [2, 0],
   [3, 0],
@@ -266,6 +267,46 @@ describe('CDCP bridge: which SVID', () => {
     ).toBe('advertise 0 1:1 4:103 3:102 2:101');
     const again = running({ remembered: [{ station: 'a', scid: 2, svid: 107 }] });
     expect(drive(again, heard(WANTS)).at(-1)).toBe('advertise 0 1:1 2:107 3:101');
+  });
+
+  describe('after a restart', () => {
+    const channels = [
+      { scid: 2, svid: 101 },
+      { scid: 3, svid: 102 },
+    ];
+    const restored: CdcpEvent = { type: 'restored', station: 'a', channels };
+    const again = (): CdcpBridge => new CdcpBridge(bridgeOptions);
+
+    it('has the channels that there were, before anybody is heard, and says so', () => {
+      const machine = again();
+      expect(drive(machine, restored)).toEqual(['up 2:101', 'up 3:102']);
+      expect([machine.state, machine.peer]).toEqual(['holding', 'a']);
+      expect(drive(machine, { type: 'up' })).toEqual(['advertise 0 1:1 2:101 3:102']);
+      // The station goes on as if nothing had been; it has SVIDs and asks for none.
+      expect(drive(machine, heard(tlv(1, [...pairsOf(channels)])))).toEqual(['remember 2:101', 'remember 3:102']);
+      expect(machine.state).toBe('running');
+    });
+
+    it('knows its station again, whatever Role bit it sends and if it begins with nothing', () => {
+      const machine = prepared(again(), restored, { type: 'up' });
+      expect(drive(machine, heard(tlv(0, [])))).toEqual(['advertise 1 1:1']);
+      expect([machine.state, machine.channels]).toEqual(['running', channels]);
+      expect(drive(machine, heard(tlv(0, pairsOf(channels)))).at(-1)).toBe('advertise 1 1:1 2:101 3:102');
+    });
+
+    it('lets them go when the station stays silent, with a carrier or without; others wait so long', () => {
+      for (const isUp of [true, false]) {
+        const machine = prepared(again(), restored, ...(isUp ? [{ type: 'up' } as const, heard(WANTS, 'b')] : []));
+        expect(machine.nextDeadline()).toBe(121_000 + 1000);
+        expect(drive(machine, { type: 'tick' }, 121_999)).toEqual([]);
+        expect(drive(machine, { type: 'tick' }, 122_000).slice(0, 2)).toEqual(['down 2:101', 'down 3:102']);
+        expect([machine.state, machine.peer]).toEqual(isUp ? ['running', 'b'] : ['down', null]);
+      }
+    });
+
+    it('comes too late when it runs', () => {
+      expect(drive(running(), restored)).toEqual([]);
+    });
   });
 
   it('answers 0 when none is left, and gives one as soon as there is', () => {

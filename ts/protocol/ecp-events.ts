@@ -8,7 +8,7 @@ import type { EcpPdu } from '#wire';
 /** Chosen by whoever sends; comes back in `acknowledged` or `failed`. Unique among the unfinished. */
 export type EcpToken = number;
 
-/** Operational values of EVB (`EvbOperational`); see IEEE 802.1Q clause 43.3. */
+/** Operational values of EVB (`EvbOperational`); see IEEE 802.1Q clause 43. */
 export interface EcpParameters {
   /** R, 0 to 7: how often a PDU is sent again after its first time. */
   readonly retries: number;

@@ -1,5 +1,5 @@
 /**
- * ECP with one peer: its transmit machine and its receive machine (IEEE 802.1Q clause 43.3). `EcpChannel`
+ * ECP with one peer: its transmit machine and its receive machine (IEEE 802.1Q clause 43). `EcpChannel`
  * owns the peers, their addresses and the sequence numbers; this class knows neither.
  *
  * ```
@@ -39,7 +39,7 @@ export interface EcpPeerHost {
   failed(peer: EcpPeer, token: EcpToken, error: NveError): void;
 }
 
-/** The unit of ackTimerInit: 10 µs (clause 43.3). */
+/** The unit of ackTimerInit: 10 µs (clause 43). */
 const UNIT_MS = 0.01;
 
 export class EcpPeer {
@@ -90,7 +90,7 @@ export class EcpPeer {
     this.#proceed(parameters, now);
   }
 
-  /** Clause 43.3.5: acknowledge always, also what was seen before: the acknowledgement may have been lost. */
+  /** Clause 43: acknowledge always, also what was seen before: the acknowledgement may have been lost. */
   request(pdu: EcpPdu): void {
     const { subtype, sequence } = pdu;
     this.#host.transmit(this, { operation: 'ack', subtype, sequence, payload: new Uint8Array(0) });
@@ -114,7 +114,7 @@ export class EcpPeer {
     return true;
   }
 
-  /** Clause 43.3.4: again as long as there are retries; then the PDU is given up and the next one goes. */
+  /** Clause 43: again as long as there are retries; then the PDU is given up and the next one goes. */
   tick(parameters: EcpParameters, now: number): void {
     const outstanding = this.#outstanding;
     if (outstanding === null || now < outstanding.until) return;

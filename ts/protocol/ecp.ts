@@ -95,7 +95,7 @@ export class EcpChannel {
         this.#send(event, now);
         break;
       case 'parameters':
-        // They hold from the next transmission on (clause 43.3).
+        // They hold from the next transmission on (clause 43).
         if (event.peer === null) this.#parameters = event.parameters;
         else this.#own.set(event.peer, event.parameters);
         break;
@@ -151,7 +151,7 @@ export class EcpChannel {
         if (!peer.ack(pdu, this.#of(peer), now)) this.#dropped(src, 'strayAck');
         break;
       case 'request':
-        // Clause 43.3.3: a subtype without a user is not acknowledged.
+        // Clause 43: a subtype without a user is not acknowledged.
         if (this.#options.subtypes.includes(pdu.subtype)) peer.request(pdu);
         else this.#dropped(src, 'unknownSubtype');
         break;

@@ -43,7 +43,7 @@ export type EvbEffect =
   | { readonly type: 'operational'; readonly peer: MacAddr | null; readonly value: EvbOperational }
   /** The peer has no values of its own any more. */
   | { readonly type: 'peerGone'; readonly peer: MacAddr }
-  /** ECP forgets the sequence number that it saw last (clause 43.3 and the peer's restart). */
+  /** ECP forgets the sequence number that it saw last (clause 43 and the peer's restart). */
   | { readonly type: 'ecpReset'; readonly peer: MacAddr; readonly reason: EcpResetReason }
   /** Bridge: the port sends frames back to where they came from, or no longer. */
   | { readonly type: 'reflectiveRelay'; readonly on: boolean };

@@ -1,12 +1,16 @@
 /**
- * A frame of an access link, field by field, and what the agent would do with it: made by the code that serves stations, so
+ * Frames of an access link, field by field, and what the agent would do with them: made by the code that serves stations, so
  * that both cannot differ. It knows no state: what the NVA or the engine would say is left open.
  */
-import type { LinkName, NveError } from '#model';
+import { type LinkName, type NveError, ok, type Result, type Vid } from '#model';
 import {
   associationsOf,
+  type CdcpTlv,
   decodeCisco,
+  decodeEthernet,
+  decodePcap,
   decodeVdp,
+  ETHERTYPES,
   type FilterFormats,
   isVdpResponse,
   type QualifiedAssociation,
@@ -14,13 +18,54 @@ import {
   readResponseStatus,
   type VdpPdu,
 } from '#wire';
-import { accessTlvsOf, decodeAccessFrame } from './access-frames.js';
-import { vsiText } from './vdp-events.js';
-import { vdpRules, wantsOf } from './vdp-mapping.js';
-import { refusalOf } from './vdp-status-of.js';
+import { accessTlvsOf, channelOf, decodeAccessFrame } from './access-frames.js';
+import { type VdpPeer, vsiText } from './vdp-events.js';
+import { type VdpMappingRules, vdpRules, wantsOf } from './vdp-mapping.js';
+import { refusalOf, type VdpRefusal } from './vdp-status-of.js';
 
-/** Lines of text. `formats`: the filter formats that are understood; absent: the standard's. */
-export function explainFrame(octets: Uint8Array, formats?: FilterFormats): string[] {
+/** What an agent has been told; absent: the standard's filter formats, no rules. */
+export interface ExplainOptions {
+  /** Where the frame was seen; absent: at some link that no rule names. */
+  readonly link?: LinkName | undefined;
+  readonly formats?: FilterFormats | undefined;
+  readonly rules?: VdpMappingRules | undefined;
+}
+
+export interface Explained {
+  readonly lines: readonly string[];
+  /** Where a capture is wrong before its end; null: all of it was read. */
+  readonly problem: NveError | null;
+}
+
+/** All LLDP and ECP of a pcap file, by the numbers of the frames. An error, if it is no such file. */
+export function explainCapture(octets: Uint8Array, options: ExplainOptions = {}): Result<Explained> {
+  const pcap = decodePcap(octets);
+  if (!pcap.ok) return pcap;
+  const { frames, problem } = pcap.value;
+  const lines: string[] = [];
+  let others = 0;
+  for (const frame of frames) {
+    if (isOther(frame.octets)) {
+      others++;
+      continue;
+    }
+    const cut =
+      frame.length > frame.octets.length
+        ? `, cut by the capture: ${frame.octets.length} of ${frame.length} octets`
+        : '';
+    lines.push(`Frame ${frame.number}${cut}`, ...explainFrame(frame.octets, options), '');
+  }
+  lines.push(`Frames: ${frames.length}, of these neither LLDP nor ECP: ${others}`);
+  return ok({ lines, problem });
+}
+
+function isOther(octets: Uint8Array): boolean {
+  const frame = decodeEthernet(octets);
+  return frame.ok && frame.value.ethertype !== ETHERTYPES.lldp && frame.value.ethertype !== ETHERTYPES.ecp;
+}
+
+/** Lines of text. */
+export function explainFrame(octets: Uint8Array, options: ExplainOptions = {}): string[] {
   const frame = decodeAccessFrame(octets);
   if (!frame.ok) return wrong(frame.error);
   const { kind, dst, src, tags } = frame.value;
@@ -38,43 +83,43 @@ export function explainFrame(octets: Uint8Array, formats?: FilterFormats): strin
       ...(evb === null ? [] : ['  EVB TLV (802.1Q, D.2.12)', ...fields(evb, '    ')]),
       ...(cdcp === null ? [] : ['  CDCP TLV (802.1Q, D.2.13)', ...fields(cdcp, '    ')]),
       ...problems.flatMap(wrong),
-      evb === null
-        ? '=> no EVB TLV: no station for VDP'
-        : '=> an EVB neighbour: the greater of both sides of each value holds',
+      ...(evb === null ? [] : ['=> an EVB neighbour: the greater of both sides of each value holds']),
+      ...(cdcp === null ? [] : [`=> a CDCP neighbour: ${channelsOf(cdcp)}`]),
+      ...(evb === null && cdcp === null ? ['=> neither EVB nor CDCP TLV: no station for VDP'] : []),
     ];
   }
   const { payload, ...ecp } = frame.value.pdu;
-  const lines = [...head, '  ECPDU (802.1Q, 43.3.3)', ...fields(ecp, '    ')];
+  const lines = [...head, '  ECPDU (802.1Q, 43)', ...fields(ecp, '    ')];
   if (payload.length === 0) return [...lines, '=> no payload: nothing for VDP'];
-  const pdu = decodeVdp(payload, formats);
+  const pdu = decodeVdp(payload, options.formats);
   if (!pdu.ok)
-    return [
-      ...lines,
-      '  VDP PDU (802.1Q, 41.2)',
-      ...wrong(pdu.error),
-      '=> acknowledged by ECP, then dropped as bad_vdp',
-    ];
-  return [...lines, ...explainVdp(pdu.value, frame.value.src)];
+    return [...lines, '  VDP PDU (802.1Q, 41)', ...wrong(pdu.error), '=> acknowledged by ECP, then dropped as bad_vdp'];
+  const svid = (channelOf(frame.value) ?? null) as Vid | null;
+  const peer = { port: options.link ?? ('access' as LinkName), svid, mac: src };
+  return [...lines, ...explainVdp(pdu.value, peer, options)];
 }
 
-function explainVdp(pdu: VdpPdu, mac: Parameters<typeof wantsOf>[1]['mac']): string[] {
-  const lines = ['  VDP PDU (802.1Q, 41.2)', `    managerId: ${pdu.managerId}`];
+function channelsOf({ sComponent, pairs }: CdcpTlv): string {
+  if (!sComponent) return 'it has no S-channels';
+  return pairs
+    .map(({ scid, svid }) => `SCID ${scid} ${svid === 0 ? 'without SVID yet' : `is SVID ${svid}`}`)
+    .join(', ');
+}
+
+function explainVdp(pdu: VdpPdu, peer: VdpPeer, options: ExplainOptions): string[] {
+  const lines = ['  VDP PDU (802.1Q, 41)', `    managerId: ${pdu.managerId}`];
   for (const qualified of associationsOf(pdu)) {
     const { association, qualifiers } = qualified;
     const { filter, ...head } = association;
-    lines.push(`    ${association.command} of VSI ${vsiText(association)} (41.2.1)`, ...fields(head, '      '));
+    lines.push(`    ${association.command} of VSI ${vsiText(association)} (802.1Q, 41)`, ...fields(head, '      '));
     const status = isVdpResponse(association.status)
       ? readResponseStatus(association.status)
       : readRequestStatus(association.status);
-    lines.push(
-      '      status, as bits (41.2.3)',
-      ...fields(status, '        '),
-      `      filter format ${filter.format} (41.2.9)`,
-    );
+    lines.push('      status, as bits', ...fields(status, '        '), `      filter format ${filter.format}`);
     if (filter.kind === 'opaque') lines.push(...fields(filter, '        '));
     else for (const entry of filter.entries) lines.push(`        ${oneLine(entry)}`);
     for (const tlv of qualifiers) lines.push(`      OUI TLV: ${oneLine(decodeCisco(tlv) ?? tlv)}`);
-    lines.push(`=> ${answerTo(qualified, mac, pdu.managerId)}`);
+    lines.push(`=> ${answerTo(qualified, peer, pdu.managerId, options)}`);
   }
   for (const tlv of pdu.tlvs) if (tlv.kind === 'other') lines.push(`    TLV ${oneLine(tlv)}`, '=> skipped');
   return lines;
@@ -82,23 +127,30 @@ function explainVdp(pdu: VdpPdu, mac: Parameters<typeof wantsOf>[1]['mac']): str
 
 function answerTo(
   qualified: QualifiedAssociation,
-  mac: Parameters<typeof wantsOf>[1]['mac'],
+  peer: VdpPeer,
   managerId: string,
+  { rules = vdpRules() }: ExplainOptions,
 ): string {
   const { association } = qualified;
-  if (isVdpResponse(association.status)) return 'a response: ignored, the agent asks nothing of stations';
-  if (association.command === 'deAssociate') return 'success (0x40), also if the VSI is not known';
-  // The rules of a configuration are not known here: an entry without GroupID is refused as if there were none.
-  const wants = wantsOf(qualified, { port: 'access' as LinkName, svid: null, mac }, managerId, vdpRules());
-  if (!wants.ok) {
-    const { code, hard } = refusalOf(wants.error);
-    return `error ${code}${hard ? ' and HARD' : ''}: ${wants.error.code}: ${wants.error.message}`;
+  if (isVdpResponse(association.status)) {
+    const { keep, ...refusal } = readResponseStatus(association.status);
+    const said =
+      refusal.code === 0 ? 'success' : `${errorText(refusal)}${keep ? ', KEEP: the earlier association holds' : ''}`;
+    return `a response: ${said}; an agent ignores it, it asks nothing of stations`;
   }
+  if (association.command === 'deAssociate') return 'success (0x40), also if the VSI is not known';
+  const wants = wantsOf(qualified, peer, managerId, rules);
+  if (!wants.ok) return `${errorText(refusalOf(wants.error))}: ${wants.error.code}: ${wants.error.message}`;
   const tsis = wants.value.map(({ key, vn, macs, ips, vid }) => {
     const tag = vid === null ? "the VN's VID" : `VID ${vid}, if it is the VN's or free`;
-    return `TSI ${key.tsi} in VNI ${vn} with ${[...macs, ...ips].join(', ') || 'MACs to be learned'}, ${tag}`;
+    const who = [...macs, ...ips].join(', ') || 'MACs to be learned';
+    return `TSI ${key.tsi} in ${typeof vn === 'number' ? `VNI ${vn}` : `VN ${vn}`} with ${who}, ${tag}`;
   });
   return `success (0x40), if it is authorized and there is room: ${tsis.join('; ')}`;
+}
+
+function errorText({ code, hard }: VdpRefusal): string {
+  return `error ${code}${hard ? ' and HARD' : ''}`;
 }
 
 function wrong({ code, message, context }: NveError): string[] {

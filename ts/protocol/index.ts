@@ -2,7 +2,7 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 
-export { type FilterFormats, filterFormats } from '#wire';
+export { type FilterFormats, filterFormats, isCapture } from '#wire';
 export type { SChannel } from './access-cdcp.js';
 export type { PeerAddress } from './access-channel.js';
 export * from './access-frames.js';
@@ -18,7 +18,7 @@ export * from './evb-bridge.js';
 export * from './evb-events.js';
 export * from './evb-station.js';
 export { EVB_DEFAULTS } from './evb-tlv.js';
-export { explainFrame } from './explain.js';
+export { type ExplainOptions, explainCapture, explainFrame } from './explain.js';
 export * from './lldp.js';
 export * from './lldp-events.js';
 export type * from './nnp-authority.js';

@@ -4,6 +4,7 @@
  */
 import { err, type NveError, nveError, ok, type Result, type VnId, type VnInfo } from '#model';
 import { NNP_LIMITS, type NnpFrame, type NnpKey, type NnpToken } from '#wire';
+import { Deadlines } from './deadlines.js';
 import { NnpAuthorizations } from './nnp-authorizations.js';
 import type {
   CallId,
@@ -21,7 +22,6 @@ import type { AuthorizeRequest, MappingChange, VnView } from './nnp-types.js';
 
 interface Call {
   readonly kind: 'AUTH' | 'SUB' | 'REPORT';
-  readonly until: number;
   readonly ms: number;
 }
 
@@ -31,6 +31,7 @@ export class NnpClient {
   readonly #subscriptions = new NnpSubscriptions();
   readonly #reports = new NnpReports();
   readonly #calls = new Map<CallId, Call>();
+  readonly #deadlines = new Deadlines();
   /** The reason of the outage as it was told. */
   #told: string | null = null;
   #unknownFrames = 0;
@@ -68,9 +69,8 @@ export class NnpClient {
 
   /** When `tick` is due, on the clock of `handle`; null: never. */
   nextDeadline(): number | null {
-    let next = this.#session.nextDeadline();
-    for (const { until } of this.#calls.values()) if (next === null || until < next) next = until;
-    return next;
+    const times = [this.#session.nextDeadline(), this.#deadlines.next()].filter((at) => at !== null);
+    return times.length === 0 ? null : Math.min(...times);
   }
 
   status(): NnpClientStatus {
@@ -108,14 +108,14 @@ export class NnpClient {
         break;
       case 'tick':
         this.#session.tick(now);
-        for (const [call, { kind, until, ms }] of this.#calls) if (now >= until) this.#expire(call, kind, ms, now);
+        for (const key of this.#deadlines.take(now)) this.#expire(Number(key), now);
         break;
       case 'authorize':
-        this.#calls.set(event.call, { kind: 'AUTH', until: now + event.deadlineMs, ms: event.deadlineMs });
+        this.#open(event.call, { kind: 'AUTH', ms: event.deadlineMs }, now);
         this.#authorize(event.call, event.request, now);
         break;
       case 'subscribe':
-        this.#calls.set(event.call, { kind: 'SUB', until: now + event.deadlineMs, ms: event.deadlineMs });
+        this.#open(event.call, { kind: 'SUB', ms: event.deadlineMs }, now);
         this.#subscribe(event.call, event.vn, now);
         break;
       case 'unsubscribe':
@@ -123,7 +123,7 @@ export class NnpClient {
         break;
       case 'report': {
         const { call, change, attachment, deadlineMs } = event;
-        this.#calls.set(call, { kind: 'REPORT', until: now + deadlineMs, ms: deadlineMs });
+        this.#open(call, { kind: 'REPORT', ms: deadlineMs }, now);
         const frame = this.#reports.report({ call, change, attachment }, now);
         if (frame !== null) this.#send(frame);
         break;
@@ -299,7 +299,15 @@ export class NnpClient {
     for (const call of this.#subscriptions.takeWaiting(vn)) this.#done(call, err(calledOff('SUB')));
   }
 
-  #expire(call: CallId, kind: Call['kind'], ms: number, now: number): void {
+  #open(call: CallId, made: Call, now: number): void {
+    this.#calls.set(call, made);
+    this.#deadlines.set(`${call}`, now + made.ms);
+  }
+
+  #expire(call: CallId, now: number): void {
+    const open = this.#calls.get(call);
+    if (open === undefined) return;
+    const { kind, ms } = open;
     const late = this.#session.isUp ? nveError('NVE-NNP-002', { what: kind, ms }) : this.#session.away();
     const result = kind === 'AUTH' ? this.#authorizations.expired(call, now, late) : err(late);
     this.#forget(call);
@@ -312,7 +320,9 @@ export class NnpClient {
   }
 
   #done(call: CallId, result: Result<VnInfo | VnView | null>): void {
-    if (this.#calls.delete(call)) this.#effects.push({ type: 'done', call, result });
+    if (!this.#calls.delete(call)) return;
+    this.#deadlines.set(`${call}`, null);
+    this.#effects.push({ type: 'done', call, result });
   }
 
   // Frames

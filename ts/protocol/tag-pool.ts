@@ -19,6 +19,7 @@ import {
   type VnRef,
   vnRefText,
 } from '#model';
+import { Deadlines } from './deadlines.js';
 
 /** An inclusive range of VIDs. 0, 1 and 4095 are never handed out, whatever the range says. */
 export interface VidRange {
@@ -66,8 +67,10 @@ export class TagPool {
   readonly #reserved: ReadonlyMap<Vid, VnRef>;
   /** In the order of their last use: the first is the next to go out. */
   readonly #free = new Set<Vid>();
-  /** Given back not long ago: by whom, and until when each rests. */
-  readonly #resting = new Map<Vid, { readonly vnName: VnName; readonly until: number }>();
+  /** Given back not long ago, and by whom. */
+  readonly #resting = new Map<Vid, VnName>();
+  /** Until when each rests. */
+  readonly #rests = new Deadlines();
   readonly #held = new Map<VnId, Held>();
   readonly #holder = new Map<Vid, VnId>();
   /** Which VN had the VID last, and the other way round: of VIDs that no VN has. */
@@ -107,13 +110,13 @@ export class TagPool {
     this.#remember(vid, { vn, vnName });
     if (!held) return;
     this.#free.delete(vid);
-    this.#resting.set(vid, { vnName, until });
+    this.#rest(vid, vnName, until);
   }
 
   /** Ends the rest of VIDs whose time has come. */
   advance(now: number): void {
-    for (const [vid, { until }] of this.#resting) {
-      if (until > now) continue;
+    for (const key of this.#rests.take(now)) {
+      const vid = Number(key) as Vid;
       this.#resting.delete(vid);
       if (!this.#reserved.has(vid)) this.#free.add(vid);
     }
@@ -141,6 +144,7 @@ export class TagPool {
     if (vid === undefined) return err(this.#exhausted(link));
     this.#free.delete(vid);
     this.#resting.delete(vid);
+    this.#rests.set(`${vid}`, null);
     this.#forget(this.#former.get(vid)?.vn);
     this.#forget(vn.vn);
     this.#held.set(vn.vn, { vid, vnName: vn.name, holders: new Set([holder]) });
@@ -155,7 +159,7 @@ export class TagPool {
     const { vid, vnName } = held;
     this.#held.delete(vn);
     this.#holder.delete(vid);
-    this.#resting.set(vid, { vnName, until });
+    this.#rest(vid, vnName, until);
     this.#remember(vid, { vn, vnName });
     return { domain: this.name, vn, vnName, vid, held: false };
   }
@@ -189,19 +193,24 @@ export class TagPool {
     const owner = this.#holder.get(wish);
     if (owner !== undefined) return `it names VN ${this.#held.get(owner)?.vnName}`;
     const resting = this.#resting.get(wish);
-    if (resting !== undefined) return `it named VN ${resting.vnName} until a moment ago`;
+    if (resting !== undefined) return `it named VN ${resting} until a moment ago`;
     if (!this.#free.has(wish)) return `it is not in the pool ${this.#text}`;
     return isFree ? null : 'the NVE alone chooses VIDs there (explicit_vids = "refuse")';
   }
 
   #exhausted(link: string): NveError {
     const held = [...this.#held.values()].map(({ vid, vnName }) => `${vid} ${vnName}`);
-    const resting = [...this.#resting].map(([vid, { vnName }]) => `${vid} just given back by ${vnName}`);
+    const resting = [...this.#resting].map(([vid, vnName]) => `${vid} just given back by ${vnName}`);
     const all = [...held, ...resting];
     const named = all.slice(0, NAMED_HOLDERS).join(', ');
     const more = all.length - NAMED_HOLDERS;
     const holders = more > 0 ? `${named} and ${more} more` : named;
     return nveError('NVE-TAG-001', { link, pool: this.#text || 'empty', size: this.#size, holders });
+  }
+
+  #rest(vid: Vid, vnName: VnName, until: number): void {
+    this.#resting.set(vid, vnName);
+    this.#rests.set(`${vid}`, until);
   }
 
   #remember(vid: Vid, former: Former): void {

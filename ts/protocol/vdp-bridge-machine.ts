@@ -1,5 +1,5 @@
 /**
- * VDP's bridge machine for one VSI (IEEE 802.1Q clause 41.5.2; the states of RFC 8394 section 3.2 are the TSIs').
+ * VDP's bridge machine for one VSI (IEEE 802.1Q clause 41.5; the states of RFC 8394 section 3.2 are the TSIs').
  *
  * ```
  *           Pre-Assoc, Assoc             granted: 0x40
@@ -64,7 +64,7 @@ export class VdpBridgeMachine {
     const isDeAssociate = association.command === 'deAssociate';
     switch (record.state) {
       case 'init':
-        // 41.5.2: the bridge does not know it, so it is de-associated.
+        // 41.5: the bridge does not know it, so it is de-associated.
         if (isDeAssociate) this.#positive(record, managerId, association);
         else this.#begin(record, managerId, qualified, now);
         break;
@@ -311,7 +311,7 @@ export class VdpBridgeMachine {
     this.#positive(record, managerId, qualified.association);
   }
 
-  /** An unsolicited De-Assoc, with what the station holds (clause 41.2.3: Req/Ack 0); HARD, if there is no point in asking again. */
+  /** An unsolicited De-Assoc, with what the station holds (clause 41: Req/Ack 0); HARD, if there is no point in asking again. */
   #end(record: VsiRecord, cause: string, error: NveError, final = false): void {
     const { held } = record;
     this.#callOff(record);
@@ -358,7 +358,7 @@ export class VdpBridgeMachine {
   }
 }
 
-/** Clause 41.5.2: the same mode and the same filter; and the same type, whose change may change the VN. */
+/** Clause 41.5: the same mode and the same filter; and the same type, whose change may change the VN. */
 function isKeepAlive(held: Held, managerId: string, qualified: QualifiedAssociation): boolean {
   const { association } = qualified;
   const ips = ciscoIps(qualified);

@@ -105,7 +105,7 @@ export function wantsOf(
 ): Result<TsiWant[]> {
   const vsi = vsiText(association);
   const { filter, typeId, typeVersion } = association;
-  // Clause 41.2: what kind of id it is must be known, or it could be taken for another VSI's.
+  // Clause 41: what kind of id it is must be known, or it could be taken for another VSI's.
   if (!VSIID_KNOWN.has(association.vsiidFormat)) {
     const problem = `VSIID format ${association.vsiidFormat} is not known`;
     return err(nveError('NVE-VDP-001', { vsi, problem }));

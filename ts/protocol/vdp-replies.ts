@@ -3,7 +3,7 @@
  *
  * A station compares a response with its request (vdp22 of lldpad does so octet by octet): Manager ID, type, VSI type,
  * VSIID, filter format, count, order, GroupIDs and MACs come back as they were. Only a VID that was null, and the PCP where
- * the request had none, are the bridge's to fill in (IEEE 802.1Q clause 41.2.9).
+ * the request had none, are the bridge's to fill in (IEEE 802.1Q clause 41).
  */
 import type { Vid } from '#model';
 import {

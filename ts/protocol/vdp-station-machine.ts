@@ -1,5 +1,5 @@
 /**
- * VDP's station machine for one VSI (IEEE 802.1Q clause 41.5.3).
+ * VDP's station machine for one VSI (IEEE 802.1Q clause 41.5).
  *
  * ```
  *          associate             granted
@@ -230,7 +230,7 @@ export class VdpStationMachine {
     } else if (status.code !== 0 && !status.keep) {
       this.#lost(record, 'keep-alive refused', refused(record, answer, status), now, !status.hard);
     } else {
-      // 41.5.3, TXMIT_DEASSOC: a bridge that keeps what it refuses to confirm, or confirms another thing.
+      // 41.5, TXMIT_DEASSOC: a bridge that keeps what it refuses to confirm, or confirms another thing.
       const vsi = vsiText(record.vsi);
       const error = status.code !== 0 ? refused(record, answer, status) : nveError('NVE-VDP-008', { vsi, field });
       this.#host.ended(record, error, true);
@@ -328,7 +328,7 @@ export class VdpStationMachine {
   }
 }
 
-/** A null VID of an entry that has been given one is not null any more (clause 41.5.3, as lldpad does). */
+/** A null VID of an entry that has been given one is not null any more (clause 41.5, as lldpad does). */
 function known(entries: readonly VdpFilterEntry[], held: VdpAssociation | null): VdpFilterEntry[] {
   const before = held?.filter.kind === 'entries' ? held.filter.entries : [];
   return entries.map((entry) => {
@@ -361,7 +361,7 @@ function vidsOf({ filter }: VdpAssociation): Vid[] {
   return filter.kind === 'opaque' ? [] : filter.entries.map(({ vid }) => vid as Vid);
 }
 
-/** Of the error codes (clause 41.2): what they say, and what to do. */
+/** Of the error codes (clause 41): what they say, and what to do. */
 const ERRORS: readonly (readonly [meaning: string, remedy: string])[] = [
   ['success', 'Nothing to do.'],
   ['invalid format', 'The NVE knows this filter format or VSIID format not: use a UUID as TSI id, or update the NVE.'],

@@ -1,5 +1,5 @@
 /**
- * What a station is told when its command is refused (IEEE 802.1Q table 41-3): one table from the codes of this product to
+ * What a station is told when its command is refused (IEEE 802.1Q clause 41): one table from the codes of this product to
  * VDP's. HARD says that the same command will fail again until somebody changes something: what depends on others who may
  * leave, or on an NVA that may come back, has no HARD.
  */

@@ -2,7 +2,7 @@
 // engine, leave with a code.
 
 import { readFileSync, statSync } from 'node:fs';
-import { destination, type Logger, pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import type { Engine } from '#dataplane';
 import {
   CONFIG_SIZE_MAX,
@@ -14,6 +14,7 @@ import {
   toNveError,
   unwrap,
 } from '#model';
+import { LogSink } from './log-sink.js';
 
 /** Reads and checks a configuration file. Throws NVE-CFG-001 if it cannot be read, NVE-CFG-002 with all its mistakes. */
 export function readConfig<R extends RoleName>(role: R, file: string): ConfigOf<R> {
@@ -31,8 +32,14 @@ export function readConfig<R extends RoleName>(role: R, file: string): ConfigOf<
 
 /** The log of a role: JSON lines on standard error. */
 export function roleLog(role: RoleName, name: string, level: string): Logger {
-  // Synchronous: the last line before an end is the one that matters.
-  return pino({ level, base: { role, node: name } }, destination({ fd: 2, sync: true }));
+  const base = { role, node: name };
+  const lostLine = (lines: number): string => {
+    const line = { level: pino.levels.values['warn'], time: Date.now(), ...base, component: 'log', lines };
+    return `${JSON.stringify({ ...line, msg: `${lines} lines of the log are lost: they were not read in time` })}\n`;
+  };
+  const sink = new LogSink({ lostLine });
+  process.once('exit', () => sink.flushSync());
+  return pino({ level, base }, sink);
 }
 
 interface Closable {

@@ -10,7 +10,7 @@ import { ETHERTYPES, type EthernetFrame, type EthernetHeader } from './ethernet.
 import { OctetReader, OctetWriter } from './octets.js';
 
 export const ECP_VERSION = 1;
-/** Other subtypes are kept as they are; who does not know one drops it (clause 43.3). */
+/** Other subtypes are kept as they are; who does not know one drops it (clause 43). */
 export const ECP_SUBTYPES = { vdp: 1, portExtender: 2 } as const;
 /** Ethernet's 1500 octets less the header of ECP. */
 export const ECP_PAYLOAD_MAX = 1496;

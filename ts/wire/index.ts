@@ -13,6 +13,7 @@ export * from './nnp.js';
 export { decodeNnp } from './nnp-decode.js';
 export { encodeNnp } from './nnp-encode.js';
 export { fromHex, type Hex, toHex } from './octets.js';
+export * from './pcap.js';
 export * from './rpc.js';
 export * from './vdp.js';
 export * from './vdp-cisco.js';

@@ -1,5 +1,5 @@
 /**
- * Filter info of VDP association TLVs: which frames belong to the VSI (IEEE 802.1Q clause 41.2). A format is a row of a
+ * Filter info of VDP association TLVs: which frames belong to the VSI (IEEE 802.1Q clause 41). A format is a row of a
  * table, `code → fields of one entry`; 1 to 4 are the standard's. Further ones (802.1Qcy has some with IP addresses, whose
  * codes are not public) are added by configuration with `filterFormats`.
  */

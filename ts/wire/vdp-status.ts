@@ -1,5 +1,5 @@
 /**
- * The status octet of VDP association TLVs (IEEE 802.1Q clause 41.2).
+ * The status octet of VDP association TLVs (IEEE 802.1Q clause 41).
  *
  * ```
  *  request:   | 0 | 0 | S    | M    | 0  0  0  0 |
@@ -14,7 +14,7 @@ const KEEP = 0x20;
 const HARD = 0x10;
 const CODE = 0x0f;
 
-/** Error codes (clause 41.2). 6 to 15 are reserved and are kept as numbers. */
+/** Error codes (clause 41). 6 to 15 are reserved and are kept as numbers. */
 export const VDP_ERRORS = {
   success: 0,
   invalidFormat: 1,

@@ -16,7 +16,7 @@ import { type Hex, OctetReader, OctetWriter, octetError, toHex } from './octets.
 import { type RawTlv, splitTlvs, TLV_VALUE_MAX, writeTlv } from './tlv.js';
 import { type FilterFormats, readFilter, STANDARD_FILTER_FORMATS, type VdpFilter, writeFilter } from './vdp-filter.js';
 
-/** By their TLV type (clause 41.2). */
+/** By their TLV type (clause 41). */
 export const VDP_COMMANDS = {
   preAssociate: 1,
   /** Pre-Associate with resource reservation. */
@@ -32,7 +32,7 @@ const ORGANIZATION = 127;
 const ASSOCIATION_MIN = 25;
 const MANAGER_ID_OCTETS = 16;
 
-/** VSIID formats (clause 41.2). Others are kept. */
+/** VSIID formats (clause 41). Others are kept. */
 export const VSIID_FORMATS = { ipv4: 1, ipv6: 2, mac: 3, local: 4, uuid: 5 } as const;
 
 export interface VdpAssociation {
@@ -88,7 +88,7 @@ export function decodeVdp(payload: Uint8Array, formats: FilterFormats = STANDARD
   const raw = splitTlvs(payload, 'vdp');
   if (!raw.ok) return raw;
   const [manager, ...others] = raw.value.tlvs;
-  // Clause 41.1: the Manager ID comes first, once, and covers all that follows.
+  // Clause 41: the Manager ID comes first, once, and covers all that follows.
   if (manager?.type !== MANAGER_ID)
     return err(octetError('vdp.tlv[0].type', `${MANAGER_ID} (VSI Manager ID)`, manager?.type ?? 'missing'));
   if (manager.value.length !== MANAGER_ID_OCTETS)

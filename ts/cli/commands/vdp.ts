@@ -1,8 +1,10 @@
 // splitnve vdp: what stations negotiate over VDP on the access links of an agent.
 
+import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ShowVdpRow } from '#hypervisor';
-import { explainFrame } from '#roles';
+import { nveError } from '#model';
+import { explainCapture, explainFrame, explainOptions, isCapture } from '#roles';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
 import { printRows, type RpcOptions, withClient, withRpcOptions } from '../rpc.js';
@@ -54,16 +56,53 @@ export function registerVdp(program: Command, io: Io): void {
   vdp
     .command('explain')
     .argument(
-      '<frame>',
-      'an LLDP or ECP frame from its destination MAC on, in hexadecimal; "-" reads it from standard input',
+      '<frame|file>',
+      'a frame from its destination MAC on, in hexadecimal, or a classic pcap file of Ethernet frames; "-" reads either from standard input',
     )
+    .option(
+      '-c, --config <file>',
+      'explain as an agent with this configuration would: its filter formats, its VNs, its rules',
+    )
+    .option('--link <name>', 'with -c: the access link where the frames were seen, if several speak VDP')
     .description(
-      'Decode a frame of an access link field by field, and say what an agent would answer and why, or where it is malformed.',
+      'Decode LLDP, EVB, CDCP, ECP and VDP field by field, and say what an agent would answer and why, or where a frame is malformed. Of a capture each such frame is explained, under its number.',
     )
-    .summary('decode a frame, and say what an agent would answer')
-    .addHelpText('after', examples('splitnve vdp explain "0180c2000000 02aa00000001 8940 1401 0001"'))
-    .action(async (frame: string) => {
-      const octets = parseFrame(frame === '-' ? (await io.stdin()).toString('latin1') : frame);
-      io.out(`${explainFrame(octets).join('\n')}\n`);
+    .summary('decode frames, and say what an agent would answer')
+    .addHelpText(
+      'after',
+      examples(
+        'splitnve vdp explain "0180c2000000 02aa00000001 8940 1401 0001"',
+        'tcpdump -i eth1 -w - ether proto 0x8940 | splitnve vdp explain - -c /etc/splitnve/agent.toml --link access0',
+      ),
+    )
+    .action(async (target: string, { config, link }: { config?: string; link?: string }) => {
+      if (config === undefined && link !== undefined) throw nveError('NVE-CLI-002', { problem: '--link needs -c' });
+      const options = config === undefined ? {} : explainOptions(config, link);
+      const input = await inputOf(target, io);
+      if (!isCapture(input)) {
+        io.out(`${explainFrame(parseFrame(input.toString('latin1')), options).join('\n')}\n`);
+        return;
+      }
+      const capture = explainCapture(input, options);
+      if (!capture.ok) throw capture.error;
+      io.out(`${capture.value.lines.join('\n')}\n`);
+      if (capture.value.problem !== null) throw capture.value.problem;
     });
+}
+
+/** Of frames of an access link; one of a minute of a busy link has some MB. */
+const FILE_MAX = 256 * 1024 * 1024;
+
+/** What is hexadecimal is the frame itself; a file with such a name is `./NAME`. */
+async function inputOf(target: string, io: Io): Promise<Buffer> {
+  if (target === '-') return io.stdin();
+  if (/^[\s:0-9a-f]*$/i.test(target)) return Buffer.from(target);
+  try {
+    const { size } = await stat(target);
+    if (size > FILE_MAX) throw new Error(`it has ${size} bytes, the limit is ${FILE_MAX}`);
+    return await readFile(target);
+  } catch (caught) {
+    const reason = caught instanceof Error ? caught.message : String(caught);
+    throw nveError('NVE-CLI-003', { file: target, reason }, caught);
+  }
 }

@@ -13,7 +13,7 @@ import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { type Kernel, kernel } from '../ports/kernel.js';
 import { AccessLinks } from './access/access-links.js';
-import { channelsOf, rememberChannel, servedPort } from './access/served-port.js';
+import { channelsBefore, rememberAssignment, rememberChannel, servedPort } from './access/served-port.js';
 import { formatsOf, rulesOf } from './access/vdp-options.js';
 import { Authorization } from './authorization.js';
 import { AgentLinks, channelLink, portLink } from './links.js';
@@ -122,7 +122,8 @@ export class Agent {
       carrier: (link) => this.#linkChanged(link, true),
       ask: (command, answer) => this.#tsis.command(command, answer),
       channelChanged: (channel, isUp) => this.#channelChanged(channel, isUp),
-      remember: (port, assignment) => rememberChannel(parts.store, port, assignment),
+      rememberChannel: (port, channel, isUp) => rememberChannel(parts.store, port, channel, isUp),
+      remember: (port, assignment) => rememberAssignment(parts.store, port, assignment),
       reflect: (link, on) => this.#vns.reflect(link, on),
     });
   }
@@ -140,7 +141,7 @@ export class Agent {
   }
 
   async #start(): Promise<void> {
-    const { config, engine } = this.#parts;
+    const { config, engine, store } = this.#parts;
     const ports = portCommands(config.port);
     for (const { name, port } of ports) this.#ports.set(name, port);
     const { ip, prefixLen } = config.underlay.address;
@@ -148,8 +149,13 @@ export class Agent {
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;
-    for (const access of config.access) unwrap(this.#links.add(portLink(config, access, this.#portOf(access.port))));
-    this.#tags.restore(this.#parts.store?.tags() ?? [], performance.now() + TAGS_KEPT_MS);
+    for (const access of config.access) {
+      const port = this.#portOf(access.port);
+      unwrap(this.#links.add(portLink(config, access, port)));
+      for (const { svid } of channelsBefore(store, access))
+        unwrap(this.#links.add(channelLink(config, access, port, svid)));
+    }
+    this.#tags.restore(store?.tags() ?? [], performance.now() + TAGS_KEPT_MS);
 
     engine.onEvent((event) => {
       if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
@@ -162,12 +168,7 @@ export class Agent {
     this.#restorePorts();
     const served = config.access.filter(({ vdp }) => vdp);
     await this.#access.start(
-      new Map(
-        served.map((access) => [
-          this.#portOf(access.port),
-          servedPort(config, access, channelsOf(this.#parts.store, access.port)),
-        ]),
-      ),
+      new Map(served.map((access) => [this.#portOf(access.port), servedPort(config, access, store)])),
     );
     const { socket, tls } = config.rpc;
     const onProblem = (error: Error): void =>

@@ -1,7 +1,7 @@
 // The RPC's methods about TSIs: each is one request to the TSI life cycle, or two. What a hypervisor says of the VM (RFC 8394 section
 // 2) becomes hints: suspended, about to come, about to leave.
 
-import { type Call, type Handlers, linkOfPort, type ParamsOf, type TsiListRow } from '#hypervisor';
+import { type Call, type Handlers, linkOfPort, type ParamsOf, pageOf, type TsiListRow } from '#hypervisor';
 import {
   type LinkName,
   type MacAddr,
@@ -157,6 +157,9 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks, ports: PortLinks): 
     'tsi.suspend': (key, call) => step('deactivate', key, call, SUSPENDED),
     'tsi.resume': (key, call) => step('activate', key, call),
     'tsi.migrate': (params, call) => migrate(params, call),
-    'tsi.list': (_, { mayUse }) => tsis.rows().filter(({ tsi, link }) => !isConnection(tsi) && mayUse(link)),
+    'tsi.list': ({ cursor }, { mayUse }) => {
+      const rows = tsis.rows().filter(({ tsi, link }) => !isConnection(tsi) && mayUse(link));
+      return pageOf(rows, ({ tsi, link }) => `${link} ${tsi}`, cursor);
+    },
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Engine } from '#dataplane';
 import type { Handlers, ShowNvaRow } from '#hypervisor';
-import { type LinkName, type NveId, tsiKeyText } from '#model';
+import { type AgentDropReason, type LinkName, type NveId, tsiKeyText } from '#model';
 import { formatNvaAddress, type NvaStatus } from '#nva';
 import { channelText } from '#protocol';
 import { type ShowNames, showHandlers } from '../engine/show.js';
@@ -22,7 +22,7 @@ export interface RpcParts {
   readonly portLinks: PortLinks;
   readonly nvaStatus: () => NvaStatus;
   /** RPC connections that were not accepted, by reason. */
-  readonly refusals: () => ReadonlyMap<string, number>;
+  readonly refusals: () => ReadonlyMap<AgentDropReason, number>;
 }
 
 export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaStatus, refusals }: RpcParts): Handlers {

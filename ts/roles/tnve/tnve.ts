@@ -4,7 +4,7 @@
 
 import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
-import { type Call, type Handlers, type ParamsOf, RpcServer, type TapPort, type TsiListRow } from '#hypervisor';
+import { type Call, type Handlers, type ParamsOf, pageOf, RpcServer, type TapPort, type TsiListRow } from '#hypervisor';
 import { formatTag, type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
@@ -132,7 +132,10 @@ export class Tnve {
       'tsi.detach': ({ tsi }) => this.#queue.run(tsi, () => this.#detach(tsi)),
       'tsi.suspend': (key, call) => this.#queue.run(key.tsi, () => this.#suspend(key, true, call)),
       'tsi.resume': (key, call) => this.#queue.run(key.tsi, () => this.#suspend(key, false, call)),
-      'tsi.list': () => [...this.#tsis.values()].map((tsi) => this.#row(tsi)),
+      'tsi.list': ({ cursor }) => {
+        const rows = [...this.#tsis.values()].map((tsi) => this.#row(tsi));
+        return pageOf(rows, ({ tsi }) => tsi, cursor);
+      },
       ...shown,
       'show.drops': async (params, call) => {
         const { rows } = await shown['show.drops'](params, call);

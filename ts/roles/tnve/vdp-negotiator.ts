@@ -43,7 +43,7 @@ interface Known {
 
 /** As `vn` of an attachment: a VN without a name here. */
 const BY_NUMBER = /^vni:([0-9]{1,8})$/;
-/** Invalid VID, GroupID or MAC (IEEE 802.1Q table 41-3). */
+/** Invalid VID, GroupID or MAC (IEEE 802.1Q clause 41). */
 const INVALID_VALUE = 5;
 
 export class VdpNegotiator implements Negotiator {

@@ -24,6 +24,7 @@ import {
   type EvbParameters,
   type FilterFormats,
   peerText,
+  type SChannel,
   type TsiCommand,
   VdpBridge,
   type VdpBridgeEffect,
@@ -38,7 +39,10 @@ import { Outbox } from '../../engine/outbox.js';
 import { Strangers } from './strangers.js';
 
 /** A port that is served. */
-export type ServedPort = Pick<AccessPortOptions, 'name' | 'reflectiveRelay' | 'address' | 'cdcp'>;
+export interface ServedPort extends Pick<AccessPortOptions, 'name' | 'reflectiveRelay' | 'address' | 'cdcp'> {
+  /** The S-channels that there were before a restart, all of one station. */
+  readonly held: readonly CdcpAssignment[];
+}
 
 export interface AccessLinksOptions {
   readonly engine: Engine;
@@ -57,6 +61,8 @@ export interface AccessLinksOptions {
   readonly ask: (command: TsiCommand, answer: (result: Result<TsiRow | null>) => void) => void;
   /** An S-channel is a link now, or none any more: its VSIs are being ended. */
   readonly channelChanged: (channel: VdpChannel, isUp: boolean) => void;
+  /** To be given back as `held` after a restart, while it is up. */
+  readonly rememberChannel: (port: LinkName, channel: SChannel, isUp: boolean) => void;
   /** To be given to the port's `cdcp.remembered` after a restart. */
   readonly remember: (port: LinkName, assignment: CdcpAssignment) => void;
   /** Frames of the link go back to where they came from, or no longer. */
@@ -108,7 +114,7 @@ export class AccessLinks {
     for (const { port: id, mac, linkUp } of await engine.dump('ports')) {
       const settings = served.get(id);
       if (settings === undefined) continue;
-      const { name } = settings;
+      const { name, held } = settings;
       const port = this.#port(id, {
         role: 'bridge',
         ...settings,
@@ -120,6 +126,8 @@ export class AccessLinks {
         hasVsis: (svid, peer) => this.#vdp.hasVsis({ port: name, svid, mac: peer }),
       });
       this.#links.set(id, { name, port, drops: new Map(), strangers: new Strangers(performance.now()), isUp: false });
+      const station = held[0]?.station;
+      if (station !== undefined) this.#work(id, (one, now) => one.restore(station, held, now));
       this.linkChanged(id, linkUp);
     }
     this.#unsubscribe = engine.onPunt((punt) => this.#punted(punt));
@@ -127,7 +135,7 @@ export class AccessLinks {
 
   #port(id: PortId, options: AccessPortOptions): AccessPort {
     const { name: port } = options;
-    const { remember, reflect } = this.#options;
+    const { remember, rememberChannel, reflect } = this.#options;
     return new AccessPort(options, {
       transmit: (frame) => this.#outbox.send(id, frame),
       deliver: (svid, mac, pdu) => this.#enqueue({ type: 'pdu', peer: { port, svid, mac }, pdu }),
@@ -137,7 +145,10 @@ export class AccessLinks {
       reflectiveRelay: (svid, on) => reflect(channelText({ port, svid }) as LinkName, on),
       // A station that began anew tells again what it holds.
       renewed: () => undefined,
-      channel: ({ svid }, isUp) => this.#channelChanged({ port, svid }, isUp),
+      channel: (channel, isUp) => {
+        rememberChannel(port, channel, isUp);
+        this.#channelChanged({ port, svid: channel.svid }, isUp);
+      },
       remember: (assignment) => remember(port, assignment),
       dropped: (reason, error) => this.#dropped(id, reason, error),
     });
