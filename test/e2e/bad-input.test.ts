@@ -88,6 +88,11 @@ socket = "${agentSocket}"
 path = "${path('store')}"
 `;
 
+/** The configuration of an agent beside the one that runs. */
+function elsewhere(config: string): string {
+  return config.replace(agentSocket, path('other.sock')).replace(path('store'), path('other-store'));
+}
+
 const running: ChildProcess[] = [];
 
 /** Starts a role and waits until its log says that it is ready. */
@@ -200,8 +205,7 @@ test.each([
 ])('an agent with %s does not start and names it', (_, driver, name, code, named) => {
   const key = driver === 'devargs' ? 'devargs' : 'iface';
   const port = `name = "access0"\ndriver = "${driver}"\n${key} = "${name}"`;
-  const config = AGENT.replace('name = "access0"\ndriver = "net_ring"', port).replace(agentSocket, path('other.sock'));
-  writeFileSync(path('port.toml'), config);
+  writeFileSync(path('port.toml'), elsewhere(AGENT.replace('name = "access0"\ndriver = "net_ring"', port)));
   const result = splitnve('agent', '-c', path('port.toml'));
   expect(result.status).not.toBe(0);
   expect(result.stderr).toContain(code);
@@ -210,17 +214,22 @@ test.each([
 
 test('an EAL that refuses is named with the reason', () => {
   const config = AGENT.replace('mbufs = 4095', 'mbufs = 4095\nextra_eal = ["--no-such-option"]');
-  writeFileSync(path('eal.toml'), config.replace(agentSocket, path('other.sock')));
+  writeFileSync(path('eal.toml'), elsewhere(config));
   const result = splitnve('agent', '-c', path('eal.toml'));
   expect(result.status).toBe(78);
   expect(result.stderr).toMatch(/NVE-EAL-002/);
   expect(result.stderr).toContain('--no-such-option');
 });
 
-test('a second agent on the same socket is refused, and the first goes on', () => {
-  const result = splitnve('agent', '-c', path('agent.toml'));
-  expect(result.status).toBe(1);
-  expect(result.stderr).toContain('NVE-SYS-009');
+test.each([
+  ['socket', elsewhere(AGENT).replace(path('other.sock'), agentSocket), 1, 'NVE-SYS-009', agentSocket],
+  ['store', AGENT.replace(agentSocket, path('other.sock')), 75, 'NVE-STO-004', path('store')],
+])('a second agent on the same %s is refused, and the first goes on', (_, config, status, code, named) => {
+  writeFileSync(path('second.toml'), config);
+  const result = splitnve('agent', '-c', path('second.toml'));
+  expect(result.status).toBe(status);
+  expect(result.stderr).toContain(code);
+  expect(result.stderr).toContain(named);
   expect(splitnve('tsi', 'list').status).toBe(0);
 });
 

@@ -16,6 +16,8 @@ export interface TwoNvesOptions {
   readonly log?: 'debug' | 'info';
   /** The [[access]] of the near agent, and whatever else it needs. */
   readonly near: string;
+  /** Of the near agent's access port; by default 1500. */
+  readonly nearMtu?: number;
   /** Of the far agent, instead of C-TAGs from 200 on. */
   readonly far?: string;
 }
@@ -47,7 +49,10 @@ export class TwoNves {
   #farHost: Namespace | undefined;
 
   /** `access0` of the near agent must be there before `start`. */
-  static async create(lab: Lab, { near, far = FAR_ACCESS, log = 'debug' }: TwoNvesOptions): Promise<TwoNves> {
+  static async create(
+    lab: Lab,
+    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug' }: TwoNvesOptions,
+  ): Promise<TwoNves> {
     const folder = mkdtempSync(join(tmpdir(), 'splitnve-two-nves-'));
     lab.add({ close: async () => rmSync(folder, { recursive: true }) });
     const names = ['near NVE', 'far NVE', 'fabric'];
@@ -62,12 +67,12 @@ export class TwoNves {
       await fabric.ip(`link set ${iface} master fabric`);
     }
     const nnp = `unix:${folder}/nnp.sock`;
-    const agent = (name: string, namespace: Namespace, address: string, rest: string): Role =>
-      lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, nnp, address, rest)));
+    const agent = (name: string, namespace: Namespace, address: string, mtu: number, rest: string): Role =>
+      lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, nnp, address, mtu, rest)));
     return new TwoNves(lab, folder, fabric, {
       nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp))),
-      near: agent('near', nearNve, '192.0.2.1', near),
-      far: agent('far', farNve, '192.0.2.2', far),
+      near: agent('near', nearNve, '192.0.2.1', nearMtu, near),
+      far: agent('far', farNve, '192.0.2.2', MTU, far),
     });
   }
 
@@ -135,7 +140,7 @@ tsi = [${vns.map(([name]) => `{ vn = "${name}", tsi = "*" }`)}]
 }
 
 /** Its engine is small, and asleep when idle. */
-function agentToml(log: string, nnp: string, address: string, rest: string): string {
+function agentToml(log: string, nnp: string, address: string, mtu: number, rest: string): string {
   return `
 log.level = "${log}"
 nva.endpoints = ["${nnp}"]
@@ -143,7 +148,7 @@ underlay = { port = "fabric0", address = "${address}/24" }
 engine = { hugepages = "off", memory_mb = 128, mbuf_size = 2432 }
 port = [
   { name = "fabric0", driver = "net_af_xdp", iface = "fabric0", mtu = 1600 },
-  { name = "access0", driver = "net_af_xdp", iface = "access0" },
+  { name = "access0", driver = "net_af_xdp", iface = "access0", mtu = ${mtu} },
 ]
 ${rest}`;
 }

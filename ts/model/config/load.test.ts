@@ -183,6 +183,15 @@ describe('parseConfig', () => {
       ],
     ],
     [
+      'S-channels under another scheme',
+      'agent',
+      AGENT.replace('port = "access0"\n', 'port = "access0"\nchannels = 3\nsvid_pool = "100-109"\n'),
+      [
+        'f.toml:21:12: access[0].channels: expected nothing: only a link with scheme = "s-channel" has S-channels, got 3',
+        'f.toml:22:13: access[0].svid_pool: expected nothing: only a link with scheme = "s-channel" has S-channels, got "100-109"',
+      ],
+    ],
+    [
       'access domains: unknown ones, links with VIDs of their own, names of links',
       'agent',
       change(

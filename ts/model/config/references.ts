@@ -146,7 +146,7 @@ function checkAccess(root: unknown): Complaint[] {
 function checkChannels(root: unknown): Complaint[] {
   const ports = namesIn(root, 'access', 'port');
   return list(root, 'access').flatMap((item, n): Complaint[] => {
-    if (valueAt(item, ['scheme']) !== 's-channel') return [];
+    if (valueAt(item, ['scheme']) !== 's-channel') return withoutChannels(item, n);
     const port = valueAt(item, ['port']);
     const other = ports.findIndex((name) => typeof port === 'string' && isChannelOf(port, name));
     return [
@@ -157,6 +157,15 @@ function checkChannels(root: unknown): Complaint[] {
         ? []
         : [complain(['access', other, 'port'], `another name than that of an S-channel of ${port}`, ports[other])]),
     ];
+  });
+}
+
+/** Other schemes have no S-channels, whatever is said of them. */
+function withoutChannels(item: unknown, n: number): Complaint[] {
+  return ['channels', 'svid_pool'].flatMap((key) => {
+    const value = valueAt(item, [key]);
+    if (value === undefined) return [];
+    return [complain(['access', n, key], 'nothing: only a link with scheme = "s-channel" has S-channels', value)];
   });
 }
 
