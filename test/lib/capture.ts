@@ -64,6 +64,11 @@ export class Capture {
     await ended;
   }
 
+  /** Classic pcap. */
+  get file(): string {
+    return path.join(this.#folder, 'frames.pcap');
+  }
+
   /** Fields of the frames that a filter takes, one row a frame. */
   async fields(filter: string, ...fields: string[]): Promise<string[][]> {
     const named = fields.flatMap((field) => ['-e', field]);
@@ -85,10 +90,6 @@ export class Capture {
   }
 
   #tshark(...args: string[]): Promise<string> {
-    return must(
-      'tshark',
-      ['-n', '-r', path.join(this.#folder, 'frames.pcap'), ...AS_DATA, ...CHECKSUMS, ...args],
-      60_000,
-    );
+    return must('tshark', ['-n', '-r', this.file, ...AS_DATA, ...CHECKSUMS, ...args], 60_000);
   }
 }

@@ -18,12 +18,15 @@ import {
   VDP_BRIDGE_STATES,
   VDP_STATION_STATES,
   VdpBridge,
+  type VdpBridgeEvent,
   type VdpBridgeOptions,
   type VdpRuleTable,
   VdpStation,
+  type VdpStationEvent,
   type VdpStationOptions,
   vdpRules,
 } from '#protocol';
+import type { VdpPdu } from '#wire';
 
 export interface Machine {
   handle(event: never, now: number): readonly unknown[];
@@ -36,6 +39,8 @@ export interface Kind {
   state(machine: never): unknown;
   /** The name of the state that counts for "each state with each event". */
   phase(machine: never): string;
+  /** What kind of event it is; absent: its type. */
+  event?(event: never): string;
   /** Every pair of these has to be in a scenario. */
   readonly phases: readonly string[];
   readonly events: readonly string[];
@@ -44,6 +49,43 @@ export interface Kind {
 const EVB = ['up', 'down', 'neighbour', 'neighbourGone', 'reflectiveRelay', 'tick'] as const;
 const CDCP = ['up', 'down', 'neighbour', 'neighbourGone', 'wants', 'tick'] as const;
 const CDCP_PHASES = ['down', 'notRunning', 'running', 'holding'] as const;
+
+/** M and S, the hints of a migration (status 0x10 and 0x20 of a request). */
+const hintText = (migrating: boolean, suspended: boolean): string => (migrating ? ', M' : suspended ? ', S' : '');
+
+function firstTlv({ tlvs: [tlv] }: VdpPdu): { command: string; status: number } {
+  return tlv?.kind === 'association' ? tlv : { command: 'other', status: 0 };
+}
+
+function bridgeEvent(event: VdpBridgeEvent): string {
+  switch (event.type) {
+    case 'pdu': {
+      const { command, status } = firstTlv(event.pdu);
+      return `pdu ${command}${hintText((status & 0x10) !== 0, (status & 0x20) !== 0)}`;
+    }
+    case 'tsiAnswer':
+      return `tsiAnswer ${event.result.ok ? 'granted' : 'refused'}`;
+    default:
+      return event.type;
+  }
+}
+
+function stationEvent(event: VdpStationEvent): string {
+  switch (event.type) {
+    case 'associate':
+      return `${event.command}${hintText(event.hints.migrating, event.hints.suspended)}`;
+    case 'pdu': {
+      const { command, status } = firstTlv(event.pdu);
+      const hard = (status & 0x10) !== 0 ? ', HARD' : '';
+      // Without Req/Ack (0x40) it is no answer: a De-Associate of the bridge.
+      if ((status & 0x40) === 0) return `pdu ${command}${hard}`;
+      if ((status & 0x0f) === 0) return 'pdu granted';
+      return `pdu refused${(status & 0x20) !== 0 ? ', KEEP' : hard}`;
+    }
+    default:
+      return event.type;
+  }
+}
 
 export const KINDS: Readonly<Record<string, Kind>> = {
   ecp: {
@@ -97,12 +139,20 @@ export const KINDS: Readonly<Record<string, Kind>> = {
       new VdpBridge({ ...options, rules: vdpRules(rules) }),
     state: (machine: VdpBridge) => machine.rows().map(({ state, station, name }) => ({ station, name, state })),
     phase: (machine: VdpBridge) => machine.rows()[0]?.state ?? 'init',
+    event: bridgeEvent,
     phases: VDP_BRIDGE_STATES,
     events: [
-      'pdu',
+      'pdu preAssociate',
+      'pdu preAssociate, M',
+      'pdu preAssociateRr',
+      'pdu associate',
+      'pdu associate, M',
+      'pdu associate, S',
+      'pdu deAssociate',
       'delivered',
       'undelivered',
-      'tsiAnswer',
+      'tsiAnswer granted',
+      'tsiAnswer refused',
       'tsiEnded',
       'parameters',
       'portDown',
@@ -115,7 +165,27 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     create: (options: VdpStationOptions) => new VdpStation(options),
     state: (machine: VdpStation) => machine.rows().map(({ state, vsi }) => ({ vsi, state })),
     phase: (machine: VdpStation) => machine.rows()[0]?.state ?? 'init',
+    event: stationEvent,
     phases: VDP_STATION_STATES,
-    events: ['associate', 'deAssociate', 'pdu', 'delivered', 'undelivered', 'parameters', 'down', 'up', 'tick'],
+    events: [
+      'preAssociate',
+      'preAssociateRr',
+      'associate',
+      'associate, M',
+      'associate, S',
+      'deAssociate',
+      'pdu granted',
+      'pdu refused',
+      'pdu refused, HARD',
+      'pdu refused, KEEP',
+      'pdu deAssociate',
+      'pdu deAssociate, HARD',
+      'delivered',
+      'undelivered',
+      'parameters',
+      'down',
+      'up',
+      'tick',
+    ],
   },
 };

@@ -44,8 +44,9 @@ function replay(kind: Kind, lines: readonly string[], seen: Set<string>): string
       return text;
     }
     if (machine === null) throw new Error('a file begins with a scenario');
-    seen.add(`${kind.phase(machine as never)} × ${line.in.type}`);
     const event = JSON.parse(JSON.stringify(line.in), revive);
+    const name = kind.event?.(event as never) ?? line.in.type;
+    seen.add(`${kind.phase(machine as never)} × ${name}`);
     const out = plain(machine.handle(event as never, line.at));
     const state = plain(kind.state(machine as never));
     return JSON.stringify({ at: line.at, in: line.in, out, state, next: machine.nextDeadline() });

@@ -113,13 +113,17 @@ export const ShowNvaRow = z.object({
 export const ShowVdpRow = z.object({
   link: text,
   station: MacAddrSchema,
-  vsi: text,
+  /** Null: a station without VSIs. */
+  vsi: text.nullable(),
   /** Of the VM, where the station tells them. */
   vm: text.nullable(),
   vm_uuid: text.nullable(),
-  /** Of VDP's bridge machine: `processing`, `associated`, `reprocessing`, `releasing`. */
-  state: text,
-  /** What holds: `preAssociate`, `preAssociateRr`, `associate`; null: nothing yet. */
+  /**
+   * Of VDP's bridge machine: `processing`, `associated`, `reprocessing`, `releasing`; or `refused`: its first command was, in the last
+   * ten minutes. Null: a station without VSIs.
+   */
+  state: text.nullable(),
+  /** What holds, or was refused: `preAssociate`, `preAssociateRr`, `associate`; null: nothing yet. */
   command: text.nullable(),
   /** 16 octets in hexadecimal. */
   manager: text.nullable(),
@@ -137,10 +141,12 @@ export const ShowVdpRow = z.object({
   ),
   suspended: z.boolean(),
   migrating: z.boolean(),
-  /** Since the station was heard last. */
-  age_ms: count,
-  /** What EVB has agreed with the station. */
-  evb: z.object({ retries: count, rte: count, rwd: count, rka: count }),
+  /** Since the station was heard last about the VSI, or without VSIs over ECP; null: not over ECP yet. */
+  age_ms: count.nullable(),
+  /** What EVB has agreed with the station, or what holds until then; null: a station without VSIs that sends no EVB TLV. */
+  evb: z.object({ retries: count, rte: count, rwd: count, rka: count }).nullable(),
+  /** PDUs of ECP with the station since it was heard first; null: none, or it had to make room for another one since. */
+  ecp: z.object({ sent: count, retried: count, timed_out: count, received: count, duplicates: count }).nullable(),
   /** Why the last command was refused. */
   error: text.nullable(),
 });

@@ -10,7 +10,7 @@ import { badReason, ECP_DROPS } from './access-drops.js';
 import { type AccessFrame, accessHeader, accessTlvs, accessTlvsOf } from './access-frames.js';
 import { accessLldp } from './access-lldp.js';
 import { EcpChannel } from './ecp.js';
-import type { EcpEffect, EcpEvent } from './ecp-events.js';
+import type { EcpEffect, EcpEvent, EcpPeerCounters } from './ecp-events.js';
 import { EVB_STATION_MODES, EvbBridge } from './evb-bridge.js';
 import type { EvbEffect, EvbEvent, EvbOperational, EvbParameters } from './evb-events.js';
 import { EVB_BRIDGE_MODES, EvbStation } from './evb-station.js';
@@ -59,6 +59,17 @@ export interface AccessChannelOutputs {
   dropped(reason: AgentDropReason, error: NveError | null): void;
 }
 
+/** What is known of a peer below VDP. */
+export interface AccessPeer {
+  readonly mac: MacAddr;
+  /** What EVB has agreed with it; null: it sends no EVB TLV, or none any more. */
+  readonly evb: EvbOperational | null;
+  /** Null: it has not spoken ECP, or so long ago that its place went to another. */
+  readonly ecp: EcpPeerCounters | null;
+  /** When it spoke ECP last, in milliseconds; null as `ecp`. */
+  readonly heardAt: number | null;
+}
+
 /** Stations on one channel that are served at a time. */
 const MAX_STATIONS = 256;
 /** PDUs of one station that may wait: VDP has one under way. */
@@ -79,6 +90,8 @@ export class AccessChannel {
   readonly #lldp: LldpAgent;
   readonly #evb: EvbBridge | EvbStation;
   readonly #ecp: EcpChannel;
+  /** Of peers that EVB knows. */
+  readonly #operational = new Map<MacAddr, EvbOperational>();
 
   constructor(options: AccessChannelOptions, outputs: AccessChannelOutputs) {
     this.#options = options;
@@ -159,6 +172,14 @@ export class AccessChannel {
     return times.length === 0 ? null : Math.min(...times);
   }
 
+  peers(): AccessPeer[] {
+    const byMac = new Map<MacAddr, AccessPeer>();
+    for (const [mac, evb] of this.#operational) byMac.set(mac, { mac, evb, ecp: null, heardAt: null });
+    for (const { mac, lastHeard: heardAt, counters: ecp } of this.#ecp.peers())
+      byMac.set(mac, { mac, evb: this.#operational.get(mac) ?? null, ecp, heardAt });
+    return [...byMac.values()];
+  }
+
   #toLldp(event: LldpEvent, now: number): void {
     for (const effect of this.#lldp.handle(event, now)) this.#lldpEffect(effect, now);
   }
@@ -200,10 +221,12 @@ export class AccessChannel {
       case 'operational':
         if (effect.peer !== null && this.#options.role === 'station')
           this.#toEcp({ type: 'bind', peer: effect.peer }, now);
+        if (effect.peer !== null) this.#operational.set(effect.peer, effect.value);
         this.#toEcp({ type: 'parameters', peer: effect.peer, parameters: effect.value }, now);
         this.#outputs.parameters(effect.peer, effect.value);
         break;
       case 'peerGone':
+        this.#operational.delete(effect.peer);
         // ECP may still speak to the peer, with the local ones.
         this.#toEcp({ type: 'parametersGone', peer: effect.peer }, now);
         this.#outputs.parameters(effect.peer, null);

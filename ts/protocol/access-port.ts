@@ -13,7 +13,7 @@
 import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
 import { type CdcpPair, type FilterFormats, GROUP_ADDRESSES, type VdpPdu } from '#wire';
 import { AccessCdcp, type SChannel } from './access-cdcp.js';
-import { AccessChannel, type PeerAddress } from './access-channel.js';
+import { AccessChannel, type AccessPeer, type PeerAddress } from './access-channel.js';
 import { badReason } from './access-drops.js';
 import { type AccessFrame, channelOf, decodeAccessFrame, encodeAccessFrame } from './access-frames.js';
 import type { CdcpBridge } from './cdcp-bridge.js';
@@ -160,6 +160,11 @@ export class AccessPort {
 
   nextDeadline(): number | null {
     return this.#deadlines.next();
+  }
+
+  /** Of all channels. */
+  peers(): (AccessPeer & { readonly svid: Vid | null })[] {
+    return [...this.#channels].flatMap(([svid, channel]) => channel.peers().map((peer) => ({ ...peer, svid })));
   }
 
   #channelChanged(changed: SChannel, isUp: boolean, now: number): void {

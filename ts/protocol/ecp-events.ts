@@ -81,6 +81,20 @@ export interface EcpOptions {
   readonly maxQueue: number;
 }
 
+/** What has been said with one peer since it was heard first. PDUs, not acknowledgements. */
+export interface EcpPeerCounters {
+  /** Each once, however often it was sent. */
+  sent: number;
+  /** Of these sent again, each time. */
+  retried: number;
+  /** Of these given up, as nobody acknowledged them (NVE-ECP-001). */
+  timedOut: number;
+  /** Each once. */
+  received: number;
+  /** What was received again, each time. */
+  duplicates: number;
+}
+
 export interface EcpPeerStatus {
   /** null: a station's bridge that has not been heard. */
   readonly peer: MacAddr | null;

@@ -15,7 +15,14 @@
  */
 import { type MacAddr, type NveError, nveError } from '#model';
 import type { EcpPdu } from '#wire';
-import type { EcpOptions, EcpParameters, EcpPeerStatus, EcpResetReason, EcpToken } from './ecp-events.js';
+import type {
+  EcpOptions,
+  EcpParameters,
+  EcpPeerCounters,
+  EcpPeerStatus,
+  EcpResetReason,
+  EcpToken,
+} from './ecp-events.js';
 
 interface Waiting {
   readonly token: EcpToken;
@@ -48,6 +55,7 @@ export class EcpPeer {
   /** The destination on which the peer spoke last; null before. */
   heardOn: MacAddr | null = null;
   lastHeard: number;
+  readonly counters: EcpPeerCounters = { sent: 0, retried: 0, timedOut: 0, received: 0, duplicates: 0 };
   readonly #host: EcpPeerHost;
   readonly #options: EcpOptions;
   readonly #queue: Waiting[] = [];
@@ -95,11 +103,13 @@ export class EcpPeer {
     const { subtype, sequence } = pdu;
     this.#host.transmit(this, { operation: 'ack', subtype, sequence, payload: new Uint8Array(0) });
     if (this.#last === sequence) {
+      this.counters.duplicates++;
       this.#host.duplicate(this);
       return;
     }
     // Neither order nor a window is asked for: any other number is new.
     this.#last = sequence;
+    this.counters.received++;
     this.#host.deliver(this, pdu);
   }
 
@@ -120,11 +130,13 @@ export class EcpPeer {
     if (outstanding === null || now < outstanding.until) return;
     if (outstanding.times <= parameters.retries) {
       outstanding.times++;
+      this.counters.retried++;
       outstanding.until = now + ackTimerMs(parameters);
       this.#host.transmit(this, outstanding.pdu);
       return;
     }
     this.#outstanding = null;
+    this.counters.timedOut++;
     const { times, pdu, token } = outstanding;
     this.#host.failed(this, token, nveError('NVE-ECP-001', { peer: this.#name(), sequence: pdu.sequence, times }));
     this.#proceed(parameters, now);
@@ -157,6 +169,7 @@ export class EcpPeer {
     if (next === undefined) return;
     const { subtype, payload } = next;
     const pdu: EcpPdu = { operation: 'request', subtype, sequence: this.#host.nextSequence(), payload };
+    this.counters.sent++;
     this.#outstanding = { ...next, pdu, times: 1, until: now + ackTimerMs(parameters) };
     this.#host.transmit(this, pdu);
   }

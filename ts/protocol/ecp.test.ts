@@ -167,6 +167,21 @@ describe('ECP retransmission', () => {
     expect(channel.nextDeadline()).toBeNull();
   });
 
+  it('counts what was said with each peer', () => {
+    const channel = new EcpChannel(options);
+    drive(channel, got(A, pdu('request', 7)), 1);
+    drive(channel, got(A, pdu('request', 7)), 2);
+    drive(channel, got(B, pdu('request', 7)), 3);
+    drive(channel, send(A, 1), 4);
+    for (let i = 0; i < 4; i++) drive(channel, { type: 'tick' }, channel.nextDeadline() ?? 0);
+    drive(channel, send(B, 2), 50);
+    drive(channel, got(B, pdu('ack', 101)), 51);
+    expect(channel.peers()).toEqual([
+      { mac: A, lastHeard: 2, counters: { sent: 1, retried: 3, timedOut: 1, received: 1, duplicates: 1 } },
+      { mac: B, lastHeard: 51, counters: { sent: 1, retried: 0, timedOut: 0, received: 1, duplicates: 0 } },
+    ]);
+  });
+
   it('skips sequence number 0', () => {
     const channel = new EcpChannel({ ...options, firstSequence: 65_535 });
     expect(drive(channel, send(A, 1))).toEqual(['request 65535']);

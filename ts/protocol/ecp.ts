@@ -17,6 +17,7 @@ import type {
   EcpEvent,
   EcpOptions,
   EcpParameters,
+  EcpPeerCounters,
   EcpPeerStatus,
   EcpResetReason,
 } from './ecp-events.js';
@@ -139,6 +140,13 @@ export class EcpChannel {
       parameters: this.#parameters,
       peers: [...this.#peers.values()].map((peer) => peer.status()),
     };
+  }
+
+  /** Of peers that have been heard; a copy. */
+  peers(): { readonly mac: MacAddr; readonly lastHeard: number; readonly counters: EcpPeerCounters }[] {
+    return [...this.#peers.values()].flatMap(({ mac, lastHeard, counters }) =>
+      mac === null ? [] : [{ mac, lastHeard, counters: { ...counters } }],
+    );
   }
 
   #received({ src, dst, pdu }: Received, now: number): void {

@@ -4,7 +4,7 @@
 
 export { type FilterFormats, filterFormats, isCapture } from '#wire';
 export type { SChannel } from './access-cdcp.js';
-export type { PeerAddress } from './access-channel.js';
+export type { AccessPeer, PeerAddress } from './access-channel.js';
 export * from './access-frames.js';
 export * from './access-port.js';
 export * from './cdcp-bridge.js';

@@ -446,4 +446,19 @@ describe('errors', () => {
     settle(rig);
     expect(rig.do({ type: 'revoke', scope: { peer: peer(2) }, reason: 'test' })).toEqual([]);
   });
+
+  it('remembers why a few VSIs were refused, for ten minutes', () => {
+    const rig = new BridgeRig();
+    const bad = (n: number) => tlv('associate', { vsi: n, entries: [{ vni: 0, mac: 1 }] });
+    for (let n = 1; n <= 257; n++) rig.tell(bad(n));
+    const names = (now: number) => rig.bridge.refused(now).map(({ vsi }) => vsi);
+    expect(names(600_000)).toHaveLength(256);
+    expect(names(600_000)).not.toContain(vsiid(1));
+    expect(rig.bridge.refused(0)[0]).toMatchObject({ state: 'refused', error: { code: 'NVE-VDP-002' } });
+    expect(names(600_001)).toEqual([]);
+    expect(rig.bridge.rows()).toEqual([]);
+    // What is asked for again is at work, not refused.
+    rig.tell(tlv('associate', { vsi: 2 }));
+    expect(names(0)).not.toContain(vsiid(2));
+  });
 });

@@ -32,6 +32,7 @@ import {
   vsiKey,
 } from './vdp-events.js';
 import { type TsiWant, type VdpMappingRules, type VsiDescription, wantsOf } from './vdp-mapping.js';
+import { VdpRefusals } from './vdp-refusals.js';
 import { Outbox } from './vdp-replies.js';
 import { DEFAULT_VDP_PARAMETERS, reinitKeepAlive, resourceWaitDelay, toutKeepAlive } from './vdp-timers.js';
 import { VdpTsis } from './vdp-tsis.js';
@@ -83,6 +84,7 @@ export class VdpBridge {
   readonly #down = new Set<LinkName>();
   readonly #deadlines = new Deadlines();
   readonly #counters = new Map<string, number>();
+  readonly #refusals = new VdpRefusals();
   readonly #tsis: VdpTsis;
   readonly #machine: VdpBridgeMachine;
   /** Peers to look after at the end of this event. */
@@ -111,7 +113,11 @@ export class VdpBridge {
       pcp: this.#options.pcp,
       wants: (record, managerId, qualified) => this.#wants(record, managerId, qualified),
       own: (request, record) => this.#owners.set(request, record),
-      reply: (record, managerId, association) => this.#reply(record, managerId, association),
+      reply: (record, managerId, association) => {
+        // Nothing is left of it but why.
+        if (record.state === 'init' && isRefusal(association)) this.#refusals.put(record, managerId, association);
+        this.#reply(record, managerId, association);
+      },
       log: ({ peer, vsi, state: to }, from, cause, error) =>
         this.#effects.push({ type: 'log', peer, vsi, from, to, cause, error }),
     });
@@ -221,6 +227,11 @@ export class VdpBridge {
     }));
   }
 
+  /** VSIs whose first command was refused not long ago, and that have not come back since; in the order of `rows`. */
+  refused(now: number): VdpVsiRow[] {
+    return this.#refusals.rows(now, (peer) => this.#parametersOf(peer));
+  }
+
   /** The VSI that has the TSI, or asks for it: of several the last to ask. */
   holderOf(key: TsiKey): VsiHolder | null {
     const record = this.#records.get(this.#tsis.usersOf(key).at(-1) ?? '');
@@ -284,8 +295,12 @@ export class VdpBridge {
     work();
     const isThere = record.state !== 'init';
     const delta = (isThere ? 1 : 0) - (isNew ? 0 : 1);
-    if (isThere) this.#records.set(key, record);
-    else this.#records.delete(key);
+    if (isThere) {
+      this.#records.set(key, record);
+      this.#refusals.delete(key);
+    } else {
+      this.#records.delete(key);
+    }
     const associated = (record.held === null ? 0 : 1) - held;
     if (delta !== 0) this.#peer(peer).vsis += delta;
     if (associated !== 0) {
@@ -387,6 +402,10 @@ export class VdpBridge {
   #count(what: string): void {
     this.#counters.set(what, (this.#counters.get(what) ?? 0) + 1);
   }
+}
+
+function isRefusal({ status }: VdpAssociation): boolean {
+  return isVdpResponse(status) && readResponseStatus(status).code !== 0;
 }
 
 function inScope({ peer, key }: VsiRecord, scope: VdpRevokeScope): boolean {

@@ -90,7 +90,8 @@ export interface VdpVsiRow {
   readonly name: string | null;
   /** 16 octets, from the same TLV. */
   readonly vmUuid: Hex | null;
-  readonly state: VdpBridgeState;
+  /** `refused`: there is no VSI, its first command was refused a while ago. */
+  readonly state: VdpBridgeState | 'refused';
   /** Of the association, or of the command at work. */
   readonly managerId: Hex | null;
   readonly hints: TsiHints;
@@ -98,7 +99,7 @@ export interface VdpVsiRow {
   readonly parameters: EvbParameters;
   /** Why its last command was refused; null once one was granted. */
   readonly error: NveError | null;
-  /** The association that holds, with the VIDs that were given; null: none yet. */
+  /** The association that holds, with the VIDs that were given; null: none yet. Of a refused VSI what it has asked for. */
   readonly association: VdpAssociation | null;
   readonly tsis: readonly TsiKey[];
   /** When the station was heard last, in milliseconds. */

@@ -31,7 +31,13 @@ const COLUMNS: readonly Column<ShowVdpRow>[] = [
   { title: 'AGE-MS', value: ({ age_ms }) => age_ms, right: true },
   {
     title: 'EVB',
-    value: ({ evb }) => `R=${evb.retries} RTE=${evb.rte} RWD=${evb.rwd} RKA=${evb.rka}`,
+    value: ({ evb }) => evb && `R=${evb.retries} RTE=${evb.rte} RWD=${evb.rwd} RKA=${evb.rka}`,
+  },
+  {
+    title: 'ECP',
+    value: ({ ecp }) =>
+      ecp &&
+      `sent=${ecp.sent} retried=${ecp.retried} timed-out=${ecp.timed_out} received=${ecp.received} duplicates=${ecp.duplicates}`,
   },
   { title: 'ERROR', value: ({ error }) => error },
 ];
@@ -45,9 +51,9 @@ export function registerVdp(program: Command, io: Io): void {
 
   withRpcOptions(vdp.command('show'))
     .description(
-      'Show the VSIs that stations hold: link, station, VSI, VM, state, hints (M: migrating to here, S: suspended), VN, tag, addresses, how long ago the station was heard, what EVB has agreed, why its last command was refused.',
+      'Show the stations and the VSIs that they hold: link, station, VSI, VM, state, hints (M: migrating to here, S: suspended), VN, tag, addresses, how long ago the station was heard, what EVB has agreed, what ECP has counted, why the last command was refused. A station without VSIs has a row too, and so has for ten minutes a VSI whose first command was refused.',
     )
-    .summary('show the VSIs that stations hold')
+    .summary('show the stations and their VSIs')
     .addHelpText('after', examples('splitnve vdp show', 'splitnve vdp show --json'))
     .action(async (options: RpcOptions) => {
       printRows(io, options, COLUMNS, await withClient(options, (client) => client.show('vdp')));

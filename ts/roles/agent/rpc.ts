@@ -34,7 +34,8 @@ export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaS
     'show.vdp': ({ cursor }, { mayUse }) => {
       const tsiRows = new Map(tsis.rows().map((row) => [tsiKeyText(row), row]));
       const vsis = access.rows().filter((vsi) => mayUse(channelText(vsi) as LinkName));
-      return vdpPage(vsis, cursor, performance.now(), (key) => tsiRows.get(key) ?? null);
+      const stations = access.stations().filter((station) => mayUse(channelText(station) as LinkName));
+      return vdpPage(vsis, stations, cursor, performance.now(), (key) => tsiRows.get(key) ?? null);
     },
     'show.nva': () => ({ rows: [nvaRow(node, nvaStatus())], cursor: null }),
     ...show,

@@ -37,6 +37,7 @@ import {
 import { Alarm } from '../../engine/alarm.js';
 import { Outbox } from '../../engine/outbox.js';
 import { Strangers } from './strangers.js';
+import type { StationRow } from './vdp-rows.js';
 
 /** A port that is served. */
 export interface ServedPort extends Pick<AccessPortOptions, 'name' | 'reflectiveRelay' | 'address' | 'cdcp'> {
@@ -183,8 +184,17 @@ export class AccessLinks {
     return this.#vdp.silenceMs(link);
   }
 
+  /** VSIs that are held, and that were refused a while ago; by their keys. */
   rows(): VdpVsiRow[] {
-    return this.#vdp.rows();
+    const all = [...this.#vdp.rows(), ...this.#vdp.refused(performance.now())];
+    return all.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** Whom EVB or ECP knows, with VSIs or without. */
+  stations(): StationRow[] {
+    return [...this.#links.values()].flatMap(({ name, port }) =>
+      port.peers().map(({ mac, svid, ...known }) => ({ port: name, svid, station: mac, ...known })),
+    );
   }
 
   /** What was dropped here, besides the engine's own drops: each reason of each port. */

@@ -1,28 +1,92 @@
-// What VDP holds, as the rows of `show.vdp`: each VSI with its station and what EVB has agreed with that.
+// What is known of stations, as the rows of `show.vdp`: each VSI with its station, and each station that has none.
 
 import type { ShowVdpRow } from '#hypervisor';
-import { type TsiRow, tsiKeyText } from '#model';
-import { channelText, type VdpVsiRow } from '#protocol';
+import { type LinkName, type MacAddr, type TsiRow, tsiKeyText, type Vid } from '#model';
+import { type AccessPeer, channelText, type EvbParameters, peerText, type VdpVsiRow } from '#protocol';
 
 /** Rows of one answer. */
 const PAGE = 500;
 
-/** The page after `cursor`, which is the key of a VSI; null: from the first on. */
+export interface StationRow extends Omit<AccessPeer, 'mac'> {
+  readonly port: LinkName;
+  readonly svid: Vid | null;
+  readonly station: MacAddr;
+}
+
+const stationKey = ({ port, svid, station }: Pick<StationRow, 'port' | 'svid' | 'station'>): string =>
+  peerText({ port, svid, mac: station });
+
+/** The page after `cursor`, which is the key of a row; null: from the first on. */
 export function vdpPage(
   vsis: readonly VdpVsiRow[],
+  stations: readonly StationRow[],
   cursor: unknown,
   now: number,
   rowOf: (tsi: string) => TsiRow | null,
 ): { rows: ShowVdpRow[]; cursor: string | null } {
-  const rest = typeof cursor === 'string' ? vsis.filter(({ key }) => key > cursor) : vsis;
+  const known = new Map(stations.map((station) => [stationKey(station), station]));
+  const withVsi = new Set(vsis.map(stationKey));
+  const all: { key: string; row: () => ShowVdpRow }[] = [
+    ...vsis.map((vsi) => ({ key: vsi.key, row: () => vdpRow(vsi, known.get(stationKey(vsi)), now, rowOf) })),
+    ...[...known]
+      .filter(([key]) => !withVsi.has(key))
+      .map(([key, station]) => ({ key, row: () => stationRow(station, now) })),
+  ].sort((a, b) => (a.key < b.key ? -1 : 1));
+  const rest = typeof cursor === 'string' ? all.filter(({ key }) => key > cursor) : all;
   const page = rest.slice(0, PAGE);
   return {
-    rows: page.map((vsi) => vdpRow(vsi, now, rowOf)),
+    rows: page.map(({ row }) => row()),
     cursor: rest.length > PAGE ? (page.at(-1)?.key ?? null) : null,
   };
 }
 
-function vdpRow(row: VdpVsiRow, now: number, rowOf: (tsi: string) => TsiRow | null): ShowVdpRow {
+/** A station without a VSI. */
+function stationRow(station: StationRow, now: number): ShowVdpRow {
+  return {
+    link: channelText(station),
+    station: station.station,
+    vsi: null,
+    vm: null,
+    vm_uuid: null,
+    state: null,
+    command: null,
+    manager: null,
+    vsi_type: null,
+    vsi_type_version: null,
+    filter_format: null,
+    macs: [],
+    tsis: [],
+    suspended: false,
+    migrating: false,
+    age_ms: ageOf(station.heardAt, now),
+    evb: evbOf(station.evb),
+    ecp: ecpOf(station),
+    error: null,
+  };
+}
+
+function ageOf(at: number | null, now: number): number | null {
+  return at === null ? null : Math.max(0, Math.round(now - at));
+}
+
+function evbOf(evb: EvbParameters | null): ShowVdpRow['evb'] {
+  if (evb === null) return null;
+  const { retries, rte, rwd, rka } = evb;
+  return { retries, rte, rwd, rka };
+}
+
+function ecpOf(station: StationRow | undefined): ShowVdpRow['ecp'] {
+  if (station === undefined || station.ecp === null) return null;
+  const { sent, retried, timedOut: timed_out, received, duplicates } = station.ecp;
+  return { sent, retried, timed_out, received, duplicates };
+}
+
+function vdpRow(
+  row: VdpVsiRow,
+  station: StationRow | undefined,
+  now: number,
+  rowOf: (tsi: string) => TsiRow | null,
+): ShowVdpRow {
   const { association, tsis, parameters } = row;
   const entries = association?.filter.kind === 'entries' ? association.filter.entries : [];
   return {
@@ -44,13 +108,9 @@ function vdpRow(row: VdpVsiRow, now: number, rowOf: (tsi: string) => TsiRow | nu
     }),
     suspended: row.hints.suspended,
     migrating: row.hints.migrating,
-    age_ms: Math.max(0, Math.round(now - row.heardAt)),
-    evb: {
-      retries: parameters.retries,
-      rte: parameters.rte,
-      rwd: parameters.rwd,
-      rka: parameters.rka,
-    },
+    age_ms: ageOf(row.heardAt, now),
+    evb: evbOf(parameters),
+    ecp: ecpOf(station),
     error: row.error === null ? null : `${row.error.code}: ${row.error.message}`,
   };
 }

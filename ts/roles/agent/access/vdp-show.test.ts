@@ -1,8 +1,9 @@
 // `show.vdp`, and what a stock lldpad tells in Cisco's TLVs: the TSI's IPv4 address and the VM.
 import { afterEach, describe, expect, it } from 'vitest';
+import type { LinkName, MacAddr } from '#model';
 import type { VdpVsiRow } from '#protocol';
 import { AccessRig, association, blueFilter, tsiOf, vsiOf } from '../../testing/access-rig.js';
-import { vdpPage } from './vdp-rows.js';
+import { type StationRow, vdpPage } from './vdp-rows.js';
 
 let rig: AccessRig;
 afterEach(() => rig.close());
@@ -41,6 +42,7 @@ describe('show.vdp', () => {
       migrating: true,
       age_ms: expect.any(Number),
       evb: { retries: 3, rte: 14, rwd: 20, rka: 20 },
+      ecp: { sent: 1, retried: 0, timed_out: 0, received: 1, duplicates: 0 },
       error: null,
     });
     // The address is known to the NVA too.
@@ -51,6 +53,40 @@ describe('show.vdp', () => {
     rig = await AccessRig.start();
     await rig.ask(association('06', '00', 1, blueFilter(1)) + ip(2, 'c6336407'));
     expect(await rig.client.list()).toMatchObject([{ ips: [] }]);
+  });
+
+  it('shows a station without a VSI', async () => {
+    rig = await AccessRig.start();
+    expect(await rig.client.show('vdp')).toEqual([]);
+    await rig.ask(association('08', '00', 1, blueFilter(1)));
+    const [row, ...others] = await rig.client.show('vdp');
+    expect(others).toEqual([]);
+    expect(row).toMatchObject({ link: 'access0', station: '02:aa:00:00:00:01', vsi: null, state: null, evb: null });
+    expect(row?.age_ms).toBeLessThan(60_000);
+    expect(row?.ecp).toEqual({ sent: 1, retried: 0, timed_out: 0, received: 1, duplicates: 0 });
+  });
+
+  it('shows a VSI that was refused on its first command, until it is there', async () => {
+    rig = await AccessRig.start();
+    const bad = blueFilter(1).replace('00001389', '0000138a');
+    // HARD, error 5: the NVA knows no such VN.
+    expect(await rig.ask(association('06', '00', 1, bad))).toBe(association('06', '55', 1, bad));
+    const [row, ...others] = await rig.client.show('vdp');
+    expect(others).toEqual([]);
+    expect(row).toMatchObject({
+      vsi: tsiOf(1),
+      state: 'refused',
+      command: 'associate',
+      filter_format: 4,
+      macs: ['02:00:00:00:00:01'],
+      tsis: [],
+      ecp: { received: 1 },
+      error: expect.stringMatching(/^NVE-NVA-001: /),
+    });
+    await rig.ask(association('06', '00', 1, blueFilter(1)));
+    expect(await rig.client.show('vdp')).toMatchObject([{ vsi: tsiOf(1), state: 'associated', error: null }]);
+    await rig.ask(association('08', '00', 1, blueFilter(1, '0064')));
+    expect(await rig.client.show('vdp')).toMatchObject([{ vsi: null, state: null }]);
   });
 
   it('says why a change was refused, until one is granted', async () => {
@@ -66,7 +102,7 @@ describe('show.vdp', () => {
     expect(await rig.client.show('vdp')).toMatchObject([{ command: 'preAssociate', suspended: true, error: null }]);
   });
 
-  it('comes page by page, each VSI once, also when some go meanwhile', async () => {
+  it('comes page by page, each VSI and station once, also when some go meanwhile', async () => {
     rig = await AccessRig.start();
     await rig.ask(association('06', '00', 1, blueFilter(1)));
     const { rows, cursor } = await rig.client.request('show.vdp', {});
@@ -75,15 +111,30 @@ describe('show.vdp', () => {
     const keyOf = (n: number): string => `access0 ${`${n}`.padStart(4, '0')}`;
     const parameters = { retries: 3, rte: 14, rwd: 20, rka: 20 };
     const vsi = { port: 'access0', svid: null, association: null, tsis: [], hints: {}, parameters, error: null };
-    let all = Array.from({ length: 1001 }, (_, n) => ({ ...vsi, key: keyOf(n), vsi: `${n}` }) as unknown as VdpVsiRow);
+    const stationOf = (n: number): StationRow => ({
+      port: 'access0' as LinkName,
+      svid: null,
+      station: `${n}`.padStart(4, '0') as MacAddr,
+      evb: null,
+      ecp: null,
+      heardAt: null,
+    });
+    // The last one has no VSI.
+    const stations = Array.from({ length: 1002 }, (_, n) => stationOf(n));
+    const vsiOf = (n: number): VdpVsiRow =>
+      ({ ...vsi, key: keyOf(n), station: stationOf(n).station, vsi: `${n}` }) as unknown as VdpVsiRow;
+    let all = Array.from({ length: 1001 }, (_, n) => vsiOf(n));
     const seen: string[] = [];
     let at: string | null = null;
     do {
-      const page = vdpPage(all, at, 0, () => null);
-      seen.push(...page.rows.map((row) => row.vsi));
+      const page = vdpPage(all, stations, at, 0, () => null);
+      seen.push(...page.rows.map((row) => row.vsi ?? `${row.station} alone`));
       at = page.cursor;
       all = all.filter((row) => Number(row.vsi) % 500 !== 499);
     } while (at !== null);
-    expect(seen).toEqual(Array.from({ length: 1001 }, (_, n) => `${n}`).filter((n) => n !== '999'));
+    const alone = new Set([999, 1001]);
+    expect(seen).toEqual(
+      Array.from({ length: 1002 }, (_, n) => (alone.has(n) ? `${n}`.padStart(4, '0').concat(' alone') : `${n}`)),
+    );
   });
 });
