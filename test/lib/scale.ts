@@ -139,9 +139,7 @@ evb = { rka = ${options.rka}, rte = 14 }
 
   /** What is not as it should be, at either end, in words. */
   async lost(): Promise<string[]> {
-    const wrong = this.#stations.flatMap(({ name, ended }) =>
-      [...ended].map(([vsiid, error]) => `${name} lost ${vsiid}: ${error.message}`),
-    );
+    const wrong: string[] = [];
     // What the engine forwards, and for which TSI.
     const rows = new Map((await this.agent.fdb()).map((row) => [`${row.mac}`, row]));
     for (const { vsi: described, link, vid } of this.vsis) {
@@ -154,6 +152,8 @@ evb = { rka = ${options.rka}, rte = 14 }
     }
     for (const mac of rows.keys()) wrong.push(`${mac}: nobody's`);
     const held = this.#stations.flatMap(({ port }) => port.rows()).filter(({ held }) => held !== null).length;
+    for (const { name, ended } of this.#stations)
+      wrong.unshift(...[...ended].map(([vsiid, error]) => `${name} lost ${vsiid}: ${error.message}`));
     if (held !== this.vsis.length) wrong.push(`the stations hold ${held}, not ${this.vsis.length}`);
     // The first few say enough.
     return wrong.length > SAID ? [...wrong.slice(0, SAID), `and ${wrong.length - SAID} more`] : wrong;

@@ -28,6 +28,7 @@ export const AGENT_DROP_REASONS = {
   ecp_queue_full: 'A PDU for a peer of which too many wait: it acknowledges too slowly.',
   ecp_failed: 'A PDU that ECP gave up for another reason.',
   vdp_not_our_bridge: 'At a station: VDP of another one than its bridge.',
+  vdp_backlog: 'ECP of a station, while more VDP than may wait is not worked off yet; it sends again.',
   channel_gone: 'A PDU for a station in an S-channel that went away meanwhile.',
   link_down: 'A frame of a link without carrier.',
   station_policed:

@@ -25,6 +25,7 @@ import { Restoration } from './restoration.js';
 import { rpcHandlers } from './rpc.js';
 import { isConnection } from './rpc-vn.js';
 import { type TsiPorts, Tsis } from './tsis.js';
+import { Turns } from './turns.js';
 import type { Fault } from './vn-state.js';
 import { Vns } from './vns.js';
 
@@ -109,10 +110,12 @@ export class Agent {
       knownVn: (vn) => this.#vns.find(vn),
     });
     const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
-    this.#tsis = new Tsis(table, this.#tsiPorts(), log);
+    const turns = new Turns();
+    this.#tsis = new Tsis(table, this.#tsiPorts(), { log, turns });
     this.#access = new AccessLinks({
       engine,
       log,
+      turns,
       node: config.node.name,
       evb: config.evb,
       rules: rulesOf(config, (vsi, want) => this.#authorization.refusal(vsi, want)),

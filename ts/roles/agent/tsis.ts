@@ -16,6 +16,7 @@ import {
   type VnInfo,
 } from '#model';
 import type { RequestId, TsiCommand, TsiEffect, TsiEvent, TsiTable } from '#protocol';
+import type { Turns } from './turns.js';
 
 type EffectOf<T extends TsiEffect['type']> = Extract<TsiEffect, { type: T }>;
 /** An event that asks for something, without its number. */
@@ -68,14 +69,16 @@ export class Tsis {
   readonly #table: TsiTable;
   readonly #ports: TsiPorts;
   readonly #log: Logger;
+  readonly #turns: Turns;
   readonly #pending = new Map<RequestId, Pending>();
   readonly #states = new Map<string, TsiRow>();
   #nextRequest = 1;
 
-  constructor(table: TsiTable, ports: TsiPorts, log: Logger) {
+  constructor(table: TsiTable, ports: TsiPorts, { log, turns }: { log: Logger; turns: Turns }) {
     this.#table = table;
     this.#ports = ports;
     this.#log = log.child({ component: 'tsi' });
+    this.#turns = turns;
   }
 
   rows(): TsiRow[] {
@@ -182,7 +185,10 @@ export class Tsis {
   #await<T>(work: Promise<Result<T>>, who: string, event: (result: Result<T>) => TsiEvent): void {
     void work
       .catch((caught: unknown) => err(toNveError(caught)))
-      .then((result) => this.dispatch(event(result), { text: who, error: result.ok ? undefined : result.error }));
+      .then((result) => {
+        const cause = { text: who, error: result.ok ? undefined : result.error };
+        this.#turns.run(() => this.dispatch(event(result), cause));
+      });
   }
 
   #answer({ request, result }: EffectOf<'answer'>, reported: Promise<Result<null>> | undefined): void {

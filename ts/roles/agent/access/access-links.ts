@@ -36,6 +36,8 @@ import {
 } from '#protocol';
 import { Alarm } from '../../engine/alarm.js';
 import { Outbox } from '../../engine/outbox.js';
+import type { Turns } from '../turns.js';
+import { Inbox } from './inbox.js';
 import { Strangers } from './strangers.js';
 import type { StationRow } from './vdp-rows.js';
 
@@ -48,6 +50,7 @@ export interface ServedPort extends Pick<AccessPortOptions, 'name' | 'reflective
 export interface AccessLinksOptions {
   readonly engine: Engine;
   readonly log: Logger;
+  readonly turns: Turns;
   readonly node: string;
   readonly evb: EvbParameters;
   readonly rules: VdpMappingRules;
@@ -92,6 +95,9 @@ export class AccessLinks {
   readonly #deadlines = new Deadlines();
   /** Events that wait for the one in work: effects are executed in their order before the next event. */
   readonly #events: VdpBridgeEvent[] = [];
+  readonly #inbox = new Inbox();
+  /** PDUs that a port has put into the inbox just now. */
+  #arrived = 0;
   readonly #outbox: Outbox;
   readonly #alarm = new Alarm(() => this.#tick());
   /** Asked for, while it is on its way. */
@@ -139,7 +145,10 @@ export class AccessLinks {
     const { remember, rememberChannel, reflect } = this.#options;
     return new AccessPort(options, {
       transmit: (frame) => this.#outbox.send(id, frame),
-      deliver: (svid, mac, pdu) => this.#enqueue({ type: 'pdu', peer: { port, svid, mac }, pdu }),
+      deliver: (svid, mac, pdu) => {
+        this.#inbox.put({ type: 'pdu', peer: { port, svid, mac }, pdu }, performance.now());
+        this.#arrived++;
+      },
       finished: (token, delivered) => this.#enqueue({ type: delivered ? 'delivered' : 'undelivered', token }),
       parameters: (svid, mac, parameters) =>
         this.#enqueue({ type: 'parameters', channel: { port, svid }, mac, parameters }),
@@ -165,6 +174,7 @@ export class AccessLinks {
     const link = this.#links.get(id);
     if (link === undefined || link.isUp === up) return;
     link.isUp = up;
+    if (!up) this.#inbox.clear(link.name);
     this.#work(id, (port, now) => (up ? port.up(now) : port.down(now)));
     this.#handle({ type: up ? 'portUp' : 'portDown', port: link.name });
   }
@@ -209,17 +219,19 @@ export class AccessLinks {
     // What else bridges do not forward (spanning tree, pause frames) has no user here.
     if (kind !== 'lldp' && kind !== 'ecp') return;
     const link = this.#links.get(port);
-    if (link !== undefined && !link.strangers.admit(performance.now()) && !this.#isServed(link.name, frame)) {
+    if (link === undefined) return;
+    const station = macFromBytes(frame.subarray(6, 12));
+    const isServed = station.ok && this.#vdp.serves(link.name, station.value);
+    if (!link.strangers.admit(performance.now()) && !isServed) {
       this.#dropped(port, 'station_policed', null);
       return;
     }
-    if (link?.isUp === false) void this.#early(port, frame);
+    if (station.ok && !this.#inbox.hasRoom(link.name, station.value)) {
+      this.#dropped(port, 'vdp_backlog', null);
+      return;
+    }
+    if (!link.isUp) void this.#early(port, frame);
     else this.#work(port, (accessPort, now) => accessPort.received(frame, now));
-  }
-
-  #isServed(link: LinkName, frame: Uint8Array): boolean {
-    const station = macFromBytes(frame.subarray(6, 12));
-    return station.ok && this.#vdp.serves(link, station.value);
   }
 
   /**
@@ -245,7 +257,17 @@ export class AccessLinks {
     if (link === undefined || this.#isClosed) return;
     work(link.port, performance.now());
     this.#deadlines.set(`${id}`, link.port.nextDeadline());
+    // ECP has acknowledged them; what they ask for may have to wait, so that others are acknowledged in time.
+    while (this.#arrived > 0) {
+      this.#arrived--;
+      this.#options.turns.run(() => this.#serve());
+    }
     this.#drain();
+  }
+
+  #serve(): void {
+    const received = this.#inbox.take();
+    if (received !== undefined) this.#handle(received);
   }
 
   #handle(event: VdpBridgeEvent): void {
@@ -262,12 +284,20 @@ export class AccessLinks {
     this.#isBusy = true;
     try {
       for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift())
-        for (const effect of this.#vdp.handle(event, performance.now())) this.#effect(effect);
+        for (const effect of this.#vdp.handle(event, this.#timeOf(event))) this.#effect(effect);
     } finally {
       this.#isBusy = false;
     }
-    this.#deadlines.set(VDP, this.#vdp.nextDeadline());
+    // Else looked at again when that PDU has been.
+    const [due, oldest] = [this.#vdp.nextDeadline(), this.#inbox.oldest()];
+    this.#deadlines.set(VDP, due === null || oldest === null || due <= oldest ? due : null);
     this.#alarm.set(this.#deadlines.next());
+  }
+
+  /** Nobody is silent whose PDU waits: for VDP's timers it is not later than when that arrived. */
+  #timeOf(event: VdpBridgeEvent): number {
+    const now = performance.now();
+    return event.type === 'tick' ? (this.#inbox.oldest() ?? now) : now;
   }
 
   #effect(effect: VdpBridgeEffect): void {
