@@ -28,6 +28,8 @@ export type VnName = keyof typeof VNS;
 
 /** The tenant behind the far NVE, the same in every VN. */
 export const FAR = { ip: '10.0.0.9', mac: '02:00:00:00:00:09' };
+/** Of every VN; nobody is there, but who attaches is told it. */
+export const GATEWAY = '10.0.0.254';
 /** Of frames on the access links and of tenants. */
 const MTU = 1500;
 
@@ -131,7 +133,7 @@ function nvaToml(nnp: string): string {
   const vns = Object.entries(VNS);
   return `
 listen.endpoints = ["${nnp}"]
-vn = [${vns.map(([name, vni]) => `{ name = "${name}", vni = ${vni} }`)}]
+vn = [${vns.map(([name, vni]) => `{ name = "${name}", vni = ${vni}, gateway = "${GATEWAY}" }`)}]
 nve = [{ id = "near", addresses = ["192.0.2.1"] }, { id = "far", addresses = ["192.0.2.2"] }]
 tsi = [${vns.map(([name]) => `{ vn = "${name}", tsi = "*" }`)}]
 `;

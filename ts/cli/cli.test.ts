@@ -222,6 +222,36 @@ describe('data', () => {
   });
 });
 
+describe('VNs on the links of an agent', () => {
+  it('are connected, listed and disconnected', async () => {
+    const key = { vn: 'blue', link: 'access0' };
+    const row = { ...key, tag: ROW.tag, mtu: 1450, gateway: '10.0.0.254', held: true, tsis: 0 } as never;
+    const seen: unknown[] = [];
+    await serve({
+      'vn.connect': (params) => {
+        seen.push(params);
+        return row;
+      },
+      'vn.connections': () => [row],
+      'vn.disconnect': (params) => {
+        seen.push(params);
+        return {};
+      },
+    });
+    const columns =
+      'VN    LINK     TAG         MTU  GATEWAY     HELD  TSIS\nblue  access0  c-tag 100  1450  10.0.0.254  yes      0\n';
+    expect(await cli('vn connect blue --link access0 --socket SOCKET')).toMatchObject({ code: 0, out: columns });
+    expect((await cli('vn connections --socket SOCKET')).out).toBe(columns);
+    expect(JSON.parse((await cli('vn connections --json --socket SOCKET')).out)).toEqual([row]);
+    expect(await cli('vn disconnect blue --link access0 --json --socket SOCKET')).toMatchObject({ out: '{}\n' });
+    expect(seen).toEqual([key, key]);
+    expect(await cli('vn connect blue --socket SOCKET')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--link'),
+    });
+  });
+});
+
 describe('errors', () => {
   it('say what, why and what to do, with an exit code of their own', async () => {
     await serve({

@@ -12,6 +12,7 @@ export {
   linkOfPort,
   type MethodName,
   type NewPort,
+  NewPortSchema,
   type ParamsIn,
   type ParamsOf,
   type ResultOf,

@@ -50,7 +50,7 @@ const tapPort = z.strictObject({
 export type TapPort = z.output<typeof tapPort>;
 
 /** A port that is made for the TSI. A tNVE makes TAP interfaces only. */
-const anyPort = z.discriminatedUnion('kind', [
+export const NewPortSchema = z.discriminatedUnion('kind', [
   tapPort,
   z.strictObject({
     kind: z.literal('net_vhost'),
@@ -63,8 +63,11 @@ const anyPort = z.discriminatedUnion('kind', [
     address: z.string().regex(/^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/, 'a PCI address such as 0000:03:00.1'),
   }),
 ]);
-export type NewPort = z.output<typeof anyPort>;
-const newPort = anyPort.refine((port) => linkOfPort(port).length <= 64, 'a shorter name of the network namespace');
+export type NewPort = z.output<typeof NewPortSchema>;
+const newPort = NewPortSchema.refine(
+  (port) => linkOfPort(port).length <= 64,
+  'a shorter name of the network namespace',
+);
 
 /** At an agent such a port is a link of its own, and this is its name. */
 export function linkOfPort(port: NewPort): LinkName {

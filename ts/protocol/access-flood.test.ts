@@ -30,11 +30,16 @@ class Rig {
   readonly reasons = new Map<string, number>();
   readonly #later: { readonly at: number; readonly run: () => void }[] = [];
   readonly #events: VdpBridgeEvent[] = [];
-  readonly vdp = new VdpBridge({ rules: vdpRules(), parameters: EVB });
+  readonly vdp: VdpBridge;
   readonly bridge: AccessPort;
   readonly station: StationPort;
 
-  constructor() {
+  /** How long the NVA takes to say that it knows no such VN. */
+  readonly #unknownMs: number;
+
+  constructor({ unknownMs = NVA_MS, maxPerPort = 4096 } = {}) {
+    this.#unknownMs = unknownMs;
+    this.vdp = new VdpBridge({ rules: vdpRules(), parameters: EVB, maxPerPort });
     const none = (): void => undefined;
     this.bridge = new AccessPort(
       {
@@ -119,7 +124,8 @@ class Rig {
     const isKnown = command.type === 'associate' && command.vn === 5001;
     const refused: Result<TsiRow | null> = command.type === 'associate' ? err(ANY_ERROR) : ok(null);
     const result = isKnown ? ok(rowFor(command, 100)) : refused;
-    this.#after(NVA_MS, () => this.#events.push({ type: 'tsiAnswer', request, result }));
+    const isSlow = command.type === 'associate' && !isKnown;
+    this.#after(isSlow ? this.#unknownMs : NVA_MS, () => this.#events.push({ type: 'tsiAnswer', request, result }));
   }
 
   #after(ms: number, run: () => void): void {
@@ -230,6 +236,39 @@ describe('a flooded port', () => {
     associate(rig, 4);
     rig.pass(50, 1, everything);
     expect(rig.answers.at(-1)).toBe('4 ok');
+  });
+
+  it('lets nobody be kept out by VNs that the NVA takes long to judge', { timeout: 60_000 }, () => {
+    const limit = 64;
+    const rig = new Rig({ unknownMs: 60_000, maxPerPort: limit });
+    rig.start();
+    associate(rig, 1);
+    rig.pass(20);
+    expect(rig.answers).toEqual(['1 ok']);
+    rig.pass(100, 4, unknownVn);
+    expect(rig.vdp.rows()).toHaveLength(limit);
+    // A station with an association is not displaced, however long it waits; and others come between.
+    associate(rig, 2);
+    rig.pass(50, 4, (n) => unknownVn(n + 1_000));
+    expect(rig.answers).toEqual(['1 ok', '2 ok']);
+    expect(rig.vdp.rows()).toHaveLength(limit);
+    expect(rig.vdp.counters().get('associate 2')).toBeGreaterThan(100);
+    // What is associated is the limit all the same.
+    for (let n = 3; n <= limit + 1; n++) associate(rig, n);
+    rig.pass(2_000, 1, (n) => unknownVn(n + 2_000));
+    expect(rig.answers.filter((answer) => answer.endsWith(' ok'))).toHaveLength(limit);
+    expect(rig.answers.filter((answer) => !answer.endsWith(' ok'))).toHaveLength(1);
+  });
+
+  it('answers a station that comes when the port is full of what waits', { timeout: 30_000 }, () => {
+    const rig = new Rig({ unknownMs: 60_000, maxPerPort: 64 });
+    rig.bridge.up(0);
+    rig.pass(100, 4, unknownVn);
+    rig.station.up(rig.now);
+    rig.pass(10);
+    associate(rig, 1);
+    rig.pass(50, 1, (n) => unknownVn(n + 1_000));
+    expect(rig.answers).toEqual(['1 ok']);
   });
 
   it('forgets what the flood left', () => {

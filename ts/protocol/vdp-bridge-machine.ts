@@ -139,7 +139,7 @@ export class VdpBridgeMachine {
       case 'reprocessing':
         // Not KEEP: the earlier association is gone.
         record.held = null;
-        if (record.job !== null) this.#refuse(record, record.job, error);
+        if (record.job !== null) this.#refuse(record, record.job, error, final);
         break;
       case 'associated':
         this.#end(record, 'the NVE side', error, final);
@@ -243,10 +243,12 @@ export class VdpBridgeMachine {
   }
 
   /** The error goes to the station; what the job has changed goes back to what held before it. */
-  #refuse(record: VsiRecord, job: Job, error: NveError): void {
+  /** `final`: asking again, which HARD forbids, would take a TSI back that is meant to be elsewhere. */
+  #refuse(record: VsiRecord, job: Job, error: NveError, final = false): void {
     const { held } = record;
     const { association } = job.qualified;
-    const { code, hard } = refusalOf(error);
+    const { code, hard: isLasting } = refusalOf(error);
+    const hard = isLasting || final;
     this.#callOff(record);
     if (held === null) {
       this.#dropAll(record);

@@ -78,6 +78,8 @@ export class VdpBridge {
   readonly #onPort = new Map<LinkName, number>();
   /** Associations by port and station, whatever the channel. */
   readonly #served = new Map<string, number>();
+  /** VSIs that have nothing yet and wait for the answer to their first command, by port; who waits longest first. */
+  readonly #newcomers = new Map<LinkName, Set<VsiRecord>>();
   readonly #owners = new Map<RequestId, VsiRecord>();
   /** Of channels and of single peers, by their text. */
   readonly #parameters = new Map<string, EvbParameters>();
@@ -311,6 +313,7 @@ export class VdpBridge {
       else this.#served.set(station, count);
     }
     this.#touched.add(peerText(peer));
+    this.#newcomer(record);
     this.#onPort.set(peer.port, (this.#onPort.get(peer.port) ?? 0) + delta);
     this.#schedule(record);
   }
@@ -356,9 +359,32 @@ export class VdpBridge {
       const full = (holder: string, limit: number) => err(nveError('NVE-VDP-003', { holder, limit }));
       if (ofPeer >= maxPerPeer) return full(`station ${peer.mac} on ${channelText(peer)}`, maxPerPeer);
       const ofPort = maxOnPort.get(peer.port) ?? maxPerPort;
-      if ((this.#onPort.get(peer.port) ?? 0) >= ofPort) return full(`port ${peer.port}`, ofPort);
+      if ((this.#onPort.get(peer.port) ?? 0) >= ofPort && !this.#displace(peer.port, ofPort))
+        return full(`port ${peer.port}`, ofPort);
     }
     return wantsOf(qualified, peer, managerId, rules);
+  }
+
+  #newcomer(record: VsiRecord): void {
+    const { port } = record.peer;
+    const waiting = this.#newcomers.get(port) ?? new Set();
+    this.#newcomers.set(port, waiting);
+    if (record.state === 'processing') waiting.add(record);
+    else waiting.delete(record);
+  }
+
+  /**
+   * Makes room on a port that is full: who waits longest for an answer, and whose station has no association, is refused. So what has
+   * been asked for by MACs that nobody knows, however much, keeps nobody out for as long as the NVA takes.
+   */
+  #displace(port: LinkName, limit: number): boolean {
+    for (const record of this.#newcomers.get(port) ?? []) {
+      if (this.serves(port, record.peer.mac)) continue;
+      const error = nveError('NVE-VDP-003', { holder: `port ${port}`, limit });
+      this.#step(record, () => this.#machine.timedOut(record, error));
+      return true;
+    }
+    return false;
   }
 
   *#ofPort(port: LinkName): Generator<VsiRecord> {

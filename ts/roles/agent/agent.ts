@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { Engine } from '#dataplane';
 import { RpcServer } from '#hypervisor';
-import { type AgentConfig, type LinkName, type NveError, nveError, ok, toNveError, unwrap } from '#model';
+import { type AgentConfig, type LinkName, type NveError, nveError, ok, toNveError, tsiKeyText, unwrap } from '#model';
 import { channelText, TagAllocator, TsiTable, type VdpChannel } from '#protocol';
 import type { Store } from '#store';
 import { stateOf } from '../engine/objects.js';
@@ -73,6 +73,8 @@ export class Agent {
       ports: this.#ports,
       configured: config.port,
       kernel: parts.kernel ?? kernel,
+      log,
+      store: parts.store,
     });
     const associations = parts.store?.associations() ?? [];
     this.#restoration = new Restoration({
@@ -82,7 +84,10 @@ export class Agent {
       hasLink: (link) => this.#links.get(link).ok,
       silenceMs: (link) => this.#access.silenceMs(link),
       settled: (key) => this.#nva.returned(key),
-      forget: (key) => parts.store?.putAssociation(key, null),
+      forget: (key) => {
+        parts.store?.putAssociation(key, null);
+        void this.#portLinks.unplug(key.link).catch(() => undefined);
+      },
     });
     this.#nva = new NvaSide({
       ...parts,
@@ -163,6 +168,7 @@ export class Agent {
     });
     this.#nva.start();
     this.#restoration.start();
+    this.#restorePorts();
     const served = config.access.filter(({ vdp }) => vdp);
     await this.#access.start(
       new Map(served.map((access) => [this.#portOf(access.port), servedPort(config, access, store)])),
@@ -197,6 +203,7 @@ export class Agent {
   async close(): Promise<void> {
     await this.#rpc?.close();
     this.#restoration.stop();
+    this.#portLinks.stop();
     this.#access.close();
     await this.#nva.stop();
     await this.#reconciler.stop();
@@ -233,12 +240,23 @@ export class Agent {
       },
       stepped: ({ tsi, link, vn, tag }, from, to, cause) => {
         if (!isConnection(tsi)) this.#rpc?.notify('transition', { tsi, link, vn, from, to, tag, cause });
-        if (to === 'init') void this.#portLinks.unplug(link).catch(() => undefined);
+        // One that will be asked for again keeps it.
+        if (to === 'init' && !this.#restoration.has({ tsi, link }))
+          void this.#portLinks.unplug(link).catch(() => undefined);
       },
     };
   }
 
   // Ports
+
+  #restorePorts(): void {
+    const associations = this.#parts.store?.associations() ?? [];
+    const mtus = new Map(associations.map(({ key, vn }) => [tsiKeyText(key), vn.mtu]));
+    this.#portLinks.restore(
+      (key) => mtus.get(tsiKeyText(key)) ?? null,
+      (link) => this.#restoration.linkAdded(link),
+    );
+  }
 
   #portOf(name: LinkName): number {
     const id = this.#ports.id(name);

@@ -92,6 +92,12 @@ export class Restoration {
     return ok(association.vn);
   }
 
+  /** It is being asked for again, or will be. */
+  has(key: TsiKey): boolean {
+    const text = tsiKeyText(key);
+    return this.#waiting.has(text) || this.#asked.has(text);
+  }
+
   /** It is being asked for again, and no station has renewed it. */
   isReturning(key: TsiKey): boolean {
     const text = tsiKeyText(key);

@@ -2,7 +2,16 @@
 // 2) becomes hints: suspended, about to come, about to leave.
 
 import { type Call, type Handlers, linkOfPort, type ParamsOf, pageOf, type TsiListRow } from '#hypervisor';
-import { type LinkName, NO_HINTS, nveError, type TsiHints, type TsiId, type TsiKey, tsiKeyText } from '#model';
+import {
+  type LinkName,
+  type MacAddr,
+  NO_HINTS,
+  nveError,
+  type TsiHints,
+  type TsiId,
+  type TsiKey,
+  tsiKeyText,
+} from '#model';
 import { KeyedQueue } from '../queue.js';
 import type { AccessLinks } from './access/access-links.js';
 import type { PortLinks } from './port-links.js';
@@ -125,13 +134,13 @@ export function tsiHandlers(tsis: Tsis, access: AccessLinks, ports: PortLinks): 
     'tsi.attach': (params, call) => {
       const { link } = params;
       if (typeof link !== 'string') {
-        const { tsi } = params;
+        const { tsi, macs } = params;
         const steps = {
           associate: (own: LinkName) => associate(params, own, call),
           activate: (own: LinkName) => step('activate', { tsi, link: own }, call),
           deassociate: (own: LinkName) => undo({ tsi, link: own }),
         };
-        return ports.attach(link, tsi, params.macs[0], steps, call.signal);
+        return ports.attach(link, tsi, macs[0] as MacAddr, steps, call.signal);
       }
       return associate(params, link, call, { upTo: 'activated', hints: NO_HINTS });
     },

@@ -5,6 +5,7 @@
 import type { Handlers, VnConnectionRow } from '#hypervisor';
 import { type LinkName, nveError, type TsiId, type TsiKey, type TsiRow, type VnName } from '#model';
 import type { AccessLinks } from './access/access-links.js';
+import type { PortLinks } from './port-links.js';
 import { rowOrFail, type Tsis } from './tsis.js';
 
 const PREFIX = 'vn:';
@@ -20,6 +21,7 @@ function keyOf(vn: VnName, link: LinkName): TsiKey {
 export function vnHandlers(
   tsis: Tsis,
   access: AccessLinks,
+  ports: PortLinks,
 ): Required<Pick<Handlers, 'vn.connect' | 'vn.disconnect' | 'vn.connections'>> {
   return {
     'vn.connect': async ({ vn, link }, call) => {
@@ -35,6 +37,7 @@ export function vnHandlers(
         there.map(async (key) => {
           await tsis.request({ type: 'deassociate', key }, call);
           access.ended(key, nveError('NVE-VDP-005', { vsi: key.tsi, reason: call.method }));
+          await ports.unplug(key.link);
         }),
       );
       return {};

@@ -30,7 +30,7 @@ export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaS
 
   return {
     ...tsiHandlers(tsis, access, portLinks),
-    ...vnHandlers(tsis, access),
+    ...vnHandlers(tsis, access, portLinks),
     'show.vdp': ({ cursor }, { mayUse }) => {
       const tsiRows = new Map(tsis.rows().map((row) => [tsiKeyText(row), row]));
       const vsis = access.rows().filter((vsi) => mayUse(channelText(vsi) as LinkName));
