@@ -2,6 +2,6 @@
 import { describe } from 'vitest';
 import { checkScale } from '../lib/scale-checks.js';
 
-describe('3,000 VSIs over ten links, 2,000 of them on one, keep-alives each 2.6 s', () => {
-  checkScale({ perLink: [2_000, ...Array<number>(9).fill(112)], vns: 300, rka: 18 });
+describe('5,007 VSIs over ten links, 3,000 of them on one, keep-alives each 2.6 s', () => {
+  checkScale({ perLink: [3_000, ...Array<number>(9).fill(223)], vns: 500, rka: 18 });
 });
