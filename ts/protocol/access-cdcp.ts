@@ -4,14 +4,12 @@
  */
 import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
 import { type CdcpPair, GROUP_ADDRESSES } from '#wire';
-import { badReason, CDCP_REFUSALS } from './access-drops.js';
-import { type AccessFrame, accessHeader, accessTlvs, accessTlvsOf } from './access-frames.js';
-import { accessLldp } from './access-lldp.js';
+import { CDCP_REFUSALS } from './access-drops.js';
+import type { AccessFrame } from './access-frames.js';
+import { AccessLldp } from './access-lldp.js';
 import type { CdcpBridge } from './cdcp-bridge.js';
 import type { CdcpAssignment, CdcpEffect, CdcpEvent } from './cdcp-events.js';
 import type { CdcpStation } from './cdcp-station.js';
-import type { LldpAgent } from './lldp.js';
-import type { LldpEffect, LldpEvent } from './lldp-events.js';
 
 export interface AccessCdcpOptions {
   readonly link: LinkName;
@@ -40,28 +38,33 @@ export interface AccessCdcpOutputs {
 const MAX_NEIGHBOURS = 16;
 
 export class AccessCdcp {
-  readonly #options: AccessCdcpOptions;
   readonly #outputs: AccessCdcpOutputs;
-  readonly #lldp: LldpAgent;
+  readonly #lldp: AccessLldp;
   readonly #cdcp: CdcpBridge | CdcpStation;
 
-  constructor(options: AccessCdcpOptions, outputs: AccessCdcpOutputs) {
-    this.#options = options;
+  constructor({ node, link, mac, cdcp }: AccessCdcpOptions, outputs: AccessCdcpOutputs) {
     this.#outputs = outputs;
-    const { node, link, cdcp } = options;
     const address = GROUP_ADDRESSES.nearestNonTpmrBridge;
     this.#cdcp = cdcp;
     const isInUse = ({ id }: { readonly id: string }): boolean => id === cdcp.peer;
-    this.#lldp = accessLldp({ node, link, address, maxNeighbours: MAX_NEIGHBOURS, isInUse });
+    this.#lldp = new AccessLldp(
+      { node, link, mac, svid: null, address, maxNeighbours: MAX_NEIGHBOURS, isInUse },
+      {
+        transmit: (frame) => outputs.transmit(frame),
+        neighbour: (id, _, { cdcp }, now) => this.#toCdcp({ type: 'neighbour', id, cdcp }, now),
+        neighbourGone: (id, now) => this.#toCdcp({ type: 'neighbourGone', id }, now),
+        dropped: (reason, error) => outputs.dropped(reason, error),
+      },
+    );
   }
 
   up(now: number): void {
     this.#toCdcp({ type: 'up' }, now);
-    this.#toLldp({ type: 'up' }, now);
+    this.#lldp.handle({ type: 'up' }, now);
   }
 
   down(now: number): void {
-    this.#toLldp({ type: 'down' }, now);
+    this.#lldp.handle({ type: 'down' }, now);
     this.#toCdcp({ type: 'down' }, now);
   }
 
@@ -71,7 +74,7 @@ export class AccessCdcp {
   }
 
   received({ src, pdu }: Extract<AccessFrame, { kind: 'lldp' }>, now: number): void {
-    this.#toLldp({ type: 'received', src, pdu }, now);
+    this.#lldp.handle({ type: 'received', src, pdu }, now);
   }
 
   /** At a station: the SCIDs that it wants from now on. */
@@ -80,7 +83,7 @@ export class AccessCdcp {
   }
 
   tick(now: number): void {
-    this.#toLldp({ type: 'tick' }, now);
+    this.#lldp.handle({ type: 'tick' }, now);
     this.#toCdcp({ type: 'tick' }, now);
   }
 
@@ -89,49 +92,17 @@ export class AccessCdcp {
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  #toLldp(event: LldpEvent, now: number): void {
-    for (const effect of this.#lldp.handle(event, now)) this.#lldpEffect(effect, now);
-  }
-
-  #lldpEffect(effect: LldpEffect, now: number): void {
-    switch (effect.type) {
-      case 'transmit':
-        this.#outputs.transmit({
-          kind: 'lldp',
-          ...accessHeader(this.#options.mac, effect.dst, null),
-          pdu: effect.pdu,
-        });
-        break;
-      case 'neighbour': {
-        const { cdcp, problems } = accessTlvsOf(effect.pdu);
-        for (const problem of problems) this.#outputs.dropped(badReason(problem), problem);
-        this.#toCdcp({ type: 'neighbour', id: effect.id, cdcp }, now);
-        break;
-      }
-      case 'neighbourGone':
-        if (effect.reason === 'displaced') this.#outputs.dropped('lldp_neighbour_displaced', null);
-        this.#toCdcp({ type: 'neighbourGone', id: effect.id }, now);
-        break;
-      case 'ignored':
-        this.#outputs.dropped('lldp_too_many_neighbours', null);
-        break;
-    }
-  }
-
   #toCdcp(event: CdcpEvent, now: number): void {
     for (const effect of this.#cdcp.handle(event, now)) this.#cdcpEffect(effect, now);
   }
 
   #cdcpEffect(effect: CdcpEffect, now: number): void {
     switch (effect.type) {
-      case 'advertise': {
-        const tlvs = accessTlvs({ cdcp: effect.tlv });
-        if (tlvs.ok) this.#toLldp({ type: 'tlvs', tlvs: tlvs.value }, now);
-        else this.#outputs.dropped('unsendable', tlvs.error);
+      case 'advertise':
+        this.#lldp.advertise({ cdcp: effect.tlv }, now);
         break;
-      }
       case 'repeat':
-        this.#toLldp({ type: 'repeat' }, now);
+        this.#lldp.handle({ type: 'repeat' }, now);
         break;
       case 'channelUp':
       case 'channelDown': {

@@ -7,15 +7,13 @@
 import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
 import { decodeVdp, ECP_SUBTYPES, encodeVdp, type FilterFormats, GROUP_ADDRESSES, type VdpPdu } from '#wire';
 import { badReason, ECP_DROPS } from './access-drops.js';
-import { type AccessFrame, accessHeader, accessTlvs, accessTlvsOf } from './access-frames.js';
-import { accessLldp } from './access-lldp.js';
+import { type AccessFrame, accessHeader } from './access-frames.js';
+import { AccessLldp } from './access-lldp.js';
 import { EcpChannel } from './ecp.js';
 import type { EcpEffect, EcpEvent, EcpPeerCounters } from './ecp-events.js';
 import { EVB_STATION_MODES, EvbBridge } from './evb-bridge.js';
 import type { EvbEffect, EvbEvent, EvbOperational, EvbParameters } from './evb-events.js';
 import { EVB_BRIDGE_MODES, EvbStation } from './evb-station.js';
-import type { LldpAgent } from './lldp.js';
-import type { LldpEffect, LldpEvent } from './lldp-events.js';
 
 /** Where peers are spoken to: at a group address, or each at its own. */
 export type PeerAddress = { readonly group: MacAddr } | 'unicast';
@@ -87,7 +85,7 @@ export class AccessChannel {
   readonly #options: AccessChannelOptions;
   readonly #outputs: AccessChannelOutputs;
   readonly #address: MacAddr;
-  readonly #lldp: LldpAgent;
+  readonly #lldp: AccessLldp;
   readonly #evb: EvbBridge | EvbStation;
   readonly #ecp: EcpChannel;
   /** Of peers that EVB knows. */
@@ -96,15 +94,18 @@ export class AccessChannel {
   constructor(options: AccessChannelOptions, outputs: AccessChannelOutputs) {
     this.#options = options;
     this.#outputs = outputs;
-    const { role, node, link, evb: parameters, address, firstSequence, reflectiveRelay, hasVsis } = options;
+    const { role, node, link, mac, svid, evb: parameters, address, firstSequence, reflectiveRelay, hasVsis } = options;
     this.#address = address === 'unicast' ? GROUP_ADDRESSES.nearestCustomerBridge : address.group;
-    this.#lldp = accessLldp({
-      node,
-      link,
-      address: this.#address,
-      maxNeighbours: MAX_STATIONS,
-      isInUse: ({ src }) => hasVsis(src),
-    });
+    const isInUse = ({ src }: { readonly src: MacAddr }): boolean => hasVsis(src);
+    this.#lldp = new AccessLldp(
+      { node, link, mac, svid, address: this.#address, maxNeighbours: MAX_STATIONS, isInUse },
+      {
+        transmit: (frame) => outputs.transmit(frame),
+        neighbour: (id, mac, { evb }, now) => this.#toEvb({ type: 'neighbour', id, mac, evb }, now),
+        neighbourGone: (id, now) => this.#toEvb({ type: 'neighbourGone', id }, now),
+        dropped: (reason, error) => outputs.dropped(reason, error),
+      },
+    );
     const offer = { parameters, groupId: true, reflectiveRelay };
     this.#evb =
       role === 'bridge'
@@ -126,11 +127,11 @@ export class AccessChannel {
   /** The channel has a carrier. Telling it again does nothing. */
   up(now: number): void {
     this.#toEvb({ type: 'up' }, now);
-    this.#toLldp({ type: 'up' }, now);
+    this.#lldp.handle({ type: 'up' }, now);
   }
 
   down(now: number): void {
-    this.#toLldp({ type: 'down' }, now);
+    this.#lldp.handle({ type: 'down' }, now);
     this.#toEvb({ type: 'down' }, now);
     this.#toEcp({ type: 'reset', peer: null, reason: 'carrierLost' }, now);
     this.#outputs.parameters(null, null);
@@ -142,7 +143,7 @@ export class AccessChannel {
       case 'lldp':
         // Each group address has an agent of its own (802.1AB clause 7.1); this one's neighbours speak EVB.
         if (dst === this.#address || dst === this.#options.mac)
-          this.#toLldp({ type: 'received', src, pdu: frame.pdu }, now);
+          this.#lldp.handle({ type: 'received', src, pdu: frame.pdu }, now);
         break;
       case 'ecp':
         this.#toEcp({ type: 'received', src, dst, pdu: frame.pdu }, now);
@@ -163,7 +164,7 @@ export class AccessChannel {
   }
 
   tick(now: number): void {
-    this.#toLldp({ type: 'tick' }, now);
+    this.#lldp.handle({ type: 'tick' }, now);
     this.#toEcp({ type: 'tick' }, now);
   }
 
@@ -180,44 +181,15 @@ export class AccessChannel {
     return [...byMac.values()];
   }
 
-  #toLldp(event: LldpEvent, now: number): void {
-    for (const effect of this.#lldp.handle(event, now)) this.#lldpEffect(effect, now);
-  }
-
-  #lldpEffect(effect: LldpEffect, now: number): void {
-    switch (effect.type) {
-      case 'transmit':
-        this.#outputs.transmit({ kind: 'lldp', ...this.#header(effect.dst), pdu: effect.pdu });
-        break;
-      case 'neighbour': {
-        const { id, src: mac, pdu } = effect;
-        const { evb, problems } = accessTlvsOf(pdu);
-        for (const problem of problems) this.#outputs.dropped(badReason(problem), problem);
-        this.#toEvb({ type: 'neighbour', id, mac, evb }, now);
-        break;
-      }
-      case 'neighbourGone':
-        if (effect.reason === 'displaced') this.#outputs.dropped('lldp_neighbour_displaced', null);
-        this.#toEvb({ type: 'neighbourGone', id: effect.id }, now);
-        break;
-      case 'ignored':
-        this.#outputs.dropped('lldp_too_many_neighbours', null);
-        break;
-    }
-  }
-
   #toEvb(event: EvbEvent, now: number): void {
     for (const effect of this.#evb.handle(event, now)) this.#evbEffect(effect, now);
   }
 
   #evbEffect(effect: EvbEffect, now: number): void {
     switch (effect.type) {
-      case 'advertise': {
-        const tlvs = accessTlvs({ evb: effect.tlv });
-        if (tlvs.ok) this.#toLldp({ type: 'tlvs', tlvs: tlvs.value }, now);
-        else this.#outputs.dropped('unsendable', tlvs.error);
+      case 'advertise':
+        this.#lldp.advertise({ evb: effect.tlv }, now);
         break;
-      }
       case 'operational':
         if (effect.peer !== null && this.#options.role === 'station')
           this.#toEcp({ type: 'bind', peer: effect.peer }, now);
