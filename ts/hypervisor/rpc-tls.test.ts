@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -258,6 +258,59 @@ describe('TLS', () => {
       await expect(RpcClient.connect({ tls: { ...tls, ...wrong } })).rejects.toMatchObject(error);
       await expect(serve({ identity: { ...mine, ...wrong } })).rejects.toMatchObject(error);
     }
+  });
+});
+
+describe('a renewal', () => {
+  /** Of the certificate that the server shows. */
+  const serial = (server: RpcServer, options: object = {}): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const to = { port: server.tlsPort ?? 0, host: '127.0.0.1', rejectUnauthorized: false, ...options };
+      const socket = connectTls(to, () => {
+        resolve(socket.getPeerCertificate().serialNumber);
+        socket.destroy();
+      }).on('error', reject);
+    });
+
+  it('shows the new certificate and asks for one of the new authority; who is there stays', async () => {
+    const server = await serve({ handlers: { 'tsi.associate': (params) => row(params.link) } });
+    const before = await client(server, { cn: 'hv1' });
+    const shown = await serial(server);
+    const next = new Authority(directory, 'next');
+    const renewed = next.issue('renewed', { cn: 'agent', ips: ['127.0.0.1'] });
+    copyFileSync(renewed.cert, own.cert);
+    copyFileSync(renewed.key, own.key);
+    copyFileSync(next.file, own.ca);
+    expect(await serial(server)).toBe(shown);
+
+    server.renewTls();
+    expect(await serial(server)).not.toBe(shown);
+    await expect(client(server, next.issue('new', { cn: 'hv1' }))).resolves.toBeInstanceOf(RpcClient);
+    await expect(client(server, authority.issue('old', { cn: 'hv1' }))).rejects.toMatchObject({ code: 'NVE-RPC-016' });
+    await expect(before.request('tsi.associate', associate('access0'))).resolves.toEqual(row('access0'));
+    await expect(serial(server, { maxVersion: 'TLSv1.2' })).rejects.toThrow('protocol version');
+  });
+
+  it.each<[string, RegExp, () => void]>([
+    ['is missing', /agent\.crt as certificate: ENOENT/, () => rmSync(own.cert)],
+    ['is no PEM', /ca\.pem as CA/, () => writeFileSync(own.ca, 'nothing')],
+    ['is of another certificate', /agent\.key as key/, () => copyFileSync(authority.issue('x', {}).key, own.key)],
+    [
+      'is not whole',
+      /agent\.crt as certificate/,
+      () => writeFileSync(own.cert, readFileSync(own.cert, 'utf8').repeat(2).slice(0, -60)),
+    ],
+  ])('with a file that %s says so, and leaves all as it was', async (_, message, spoil) => {
+    const server = await serve();
+    const mine = endpoint(server, { cn: 'hv1' });
+    const [shown, ca] = [await serial(server), readFileSync(own.ca)];
+    spoil();
+    expect(() => server.renewTls()).toThrow(
+      expect.objectContaining({ code: 'NVE-RPC-015', message: expect.stringMatching(message) }),
+    );
+    expect(await serial(server)).toBe(shown);
+    writeFileSync(own.ca, ca);
+    await expect(client(server, mine)).resolves.toBeInstanceOf(RpcClient);
   });
 });
 

@@ -92,6 +92,11 @@ export class RpcServer {
     return this.#refused;
   }
 
+  /** Reads the files of TLS again, for connections from now on. Throws NVE-RPC-015; what was read before stands then. Nothing without TLS. */
+  renewTls(): void {
+    this.#tls?.renew();
+  }
+
   /** Ends all connections; open requests are not answered. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));

@@ -2,6 +2,7 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { nveError } from '#model';
 
 /** Paths of PEM files. */
@@ -26,6 +27,8 @@ export function readPem({ ca, cert, key }: TlsFiles): { ca: string; cert: string
       file: key,
       reason: `it is not the key of the certificate in ${cert}`,
     });
+  // The whole chain, of which only the first certificate was looked at above.
+  attempt('certificate', cert, () => createSecureContext({ cert: pem.cert }));
   return pem;
 }
 

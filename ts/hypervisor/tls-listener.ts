@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import {
   createServer as createTlsServer,
   type PeerCertificate,
+  type SecureContextOptions,
   type TLSSocket,
   type Server as TlsServer,
 } from 'node:tls';
@@ -44,11 +45,10 @@ export class TlsListener {
     this.#accept = accept;
     this.#refused = refused;
     this.#tls = createTlsServer({
-      ...readPem(options),
+      ...contextOf(options),
       requestCert: true,
       // Looked at in `#secured`: Node would end the connection without a word, and nobody would know why.
       rejectUnauthorized: false,
-      minVersion: 'TLSv1.3',
       handshakeTimeout: HANDSHAKE_MS,
     });
     this.#tls.on('secureConnection', (socket) => this.#secured(socket));
@@ -74,6 +74,14 @@ export class TlsListener {
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
     });
+  }
+
+  /**
+   * Reads the files again, for handshakes from now on. Accepted connections go on as they are; a session of before is not resumed, since
+   * its ticket was under the former context. Throws NVE-RPC-015, and nothing has changed then.
+   */
+  renew(): void {
+    this.#tls.setSecureContext(contextOf(this.#options));
   }
 
   /** Accepts no more. Accepted connections are their owner's business. */
@@ -105,6 +113,11 @@ export class TlsListener {
       : nveError('NVE-RPC-016', { reason: whyUnauthorized(socket, certificate) });
     this.#accept(socket, access);
   }
+}
+
+/** What a renewal sets anew: Node would take its own least version where none is named. */
+function contextOf(files: TlsFiles): SecureContextOptions {
+  return { ...readPem(files), minVersion: 'TLSv1.3' };
 }
 
 function whyUnauthorized({ authorizationError }: TLSSocket, certificate: Partial<PeerCertificate>): string {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type NveError, nveError } from '#model';
 import { readConfig, runRole } from './process.js';
 import { FakeEngine } from './testing/fake-engine.js';
@@ -33,6 +33,35 @@ describe('runRole', () => {
     expect(order).toEqual(['role closed', 'engine closed']);
     expect(lines.at(-1)).toMatchObject({ msg: 'stopping', cause: signal });
     expect(listeners()).toEqual(before);
+  });
+
+  it('has a role that can read its files again do so on SIGHUP, as often as it comes', async () => {
+    const reload = vi.fn();
+    const before = process.listenerCount('SIGHUP');
+    const start = async () => {
+      setTimeout(() => {
+        for (const signal of ['SIGHUP', 'SIGHUP', 'SIGTERM'] as const) process.emit(signal, signal);
+      }, 10);
+      return { ...role, reload };
+    };
+    await runRole(silentLog().log, start, engine);
+    expect(reload).toHaveBeenCalledTimes(2);
+    expect(order).toEqual(['role closed', 'engine closed']);
+    expect(process.listenerCount('SIGHUP')).toBe(before);
+  });
+
+  it('leaves SIGHUP alone for a role that has nothing to read again', async () => {
+    const before = process.listenerCount('SIGHUP');
+    let during = -1;
+    const start = async () => {
+      setTimeout(() => {
+        during = process.listenerCount('SIGHUP');
+        process.emit('SIGTERM', 'SIGTERM');
+      }, 10);
+      return role;
+    };
+    await runRole(silentLog().log, start, engine);
+    expect(during).toBe(before);
   });
 
   it('throws what made the role fail, after closing', async () => {

@@ -42,8 +42,10 @@ export function roleLog(role: RoleName, name: string, level: string): Logger {
   return pino({ level, base }, sink);
 }
 
-interface Closable {
+interface Role {
   close(): Promise<void>;
+  /** Reads its files again, on SIGHUP. Does not throw. A role without it ends on SIGHUP, as programs do. */
+  reload?(): void;
 }
 
 /** How long a role may take to close before the process leaves anyhow. */
@@ -55,7 +57,7 @@ const CLOSE_MS = 8_000;
  */
 export async function runRole(
   log: Logger,
-  start: (onFailure: (error: NveError) => void) => Promise<Closable>,
+  start: (onFailure: (error: NveError) => void) => Promise<Role>,
   engine?: Engine,
 ): Promise<void> {
   // What ends the process without `close` (an uncaught error, process.exit) must still stop the engine's threads.
@@ -71,9 +73,11 @@ export async function runRole(
     stop(signal);
   };
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-  let role: Closable | undefined;
+  let role: Role | undefined;
+  const onHangUp = (): void => role?.reload?.();
   try {
     role = await Promise.race([start(stop), stopped.then(() => undefined)]);
+    if (role?.reload !== undefined) process.on('SIGHUP', onHangUp);
     const reason = await stopped;
     if (reason instanceof Error) throw reason;
     log.info({ component: 'process', cause: reason }, 'stopping');
@@ -93,6 +97,7 @@ export async function runRole(
         log.error({ component: 'process', cause: toNveError(error).code }, toNveError(error).message),
       );
     clearTimeout(timer);
+    process.off('SIGHUP', onHangUp);
     for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, onSignal).off(signal, leaveNow);
     process.off('exit', onExit);
   }

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -16,6 +17,7 @@ import {
   type VnInfo,
 } from '#model';
 import type { MemberView } from '#nva';
+import { Authority } from '../../../test/lib/certificates.js';
 import { FakeEngine } from '../testing/fake-engine.js';
 import { FakeNva } from '../testing/fake-nva.js';
 import { type LogLine, silentLog } from '../testing/silent.js';
@@ -104,6 +106,40 @@ afterEach(async () => {
 const objects = (): string[] => [...engine.objects.keys()].sort();
 const BASE = ['port 0', 'port 1', 'port 2', 'underlay 0'];
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+describe('reload', () => {
+  it('reads the certificates of the RPC again, or says which file is wrong and goes on', async () => {
+    const { ca, cert, key } = new Authority(directory, 'ca').issue('agent', { cn: 'agent' });
+    const tls = `[rpc.tls]\nlisten = "127.0.0.1:PORT"\nca = "${ca}"\ncert = "${cert}"\nkey = "${key}"`;
+    const port = await freePort();
+    await startAgent({}, (config) => `${config}\n${tls.replace('PORT', `${port}`)}`);
+    agent.reload();
+    expect(lines.at(-1)).toMatchObject({ level: 30, msg: 'certificates read again', cert });
+    rmSync(key);
+    agent.reload();
+    expect(lines.at(-1)).toMatchObject({
+      level: 40,
+      cause: 'NVE-RPC-015',
+      msg: expect.stringMatching(
+        /of before stay in use: cannot use .*agent\.key as key: ENOENT.*Name a readable PEM file/,
+      ),
+    });
+  });
+
+  it('has nothing to do without TLS', async () => {
+    await startAgent();
+    agent.reload();
+    expect(lines.at(-1)).toMatchObject({ level: 30, msg: 'nothing to read again without [rpc.tls]' });
+  });
+});
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
 
 describe('start', () => {
   it('makes the ports and the underlay', async () => {

@@ -217,6 +217,19 @@ export class Agent {
     this.#log.info({ component: 'agent', socket, tls: listen, fault: this.#parts.fault }, 'ready');
   }
 
+  /** Reads the certificates of its RPC again. With wrong ones it goes on with those that it has, and the log says which file is wrong. */
+  reload(): void {
+    const { tls } = this.#parts.config.rpc;
+    const fields = { component: 'rpc', ...(tls && { ca: tls.ca, cert: tls.cert, key: tls.key }) };
+    try {
+      this.#rpc?.renewTls();
+      this.#log.info(fields, tls === undefined ? 'nothing to read again without [rpc.tls]' : 'certificates read again');
+    } catch (caught) {
+      const { code, message, hint } = toNveError(caught);
+      this.#log.warn({ ...fields, cause: code }, `the certificates of before stay in use: ${message}. ${hint}`);
+    }
+  }
+
   async close(): Promise<void> {
     await this.#rpc?.close();
     this.#restoration.stop();
