@@ -505,6 +505,12 @@ export const ERRORS = {
     hint: 'Split the VN, or give this NVE fewer of its hosts.',
     exit: 1,
   },
+  'NVE-NNP-012': {
+    message: 'more than {limit} questions of link {link} wait for the NVA',
+    hint: 'Ask again later; if it lasts, see what its stations ask for, and the load of the NVA.',
+    exit: 75,
+    retryable: true,
+  },
 
   // ENG, DPDK, EAL: the engine's own codes; native/engine gives the context. One that is not listed here still renders.
   'NVE-ENG-000': { message: 'the engine failed: {reason}', hint: 'Keep the log and report it.', exit: 1 },

@@ -115,7 +115,7 @@ export const TsiRowSchema = z.object({
   ips: z.array(IpAddrSchema),
   /** The tenant's IP MTU in bytes, once the NVA has told it. */
   mtu: MtuSchema.nullable(),
-  /** The address of the VN's gateway; null: it has none, or the NVA has not told it yet. Absent at a node that is not told. */
+  /** The address of the VN's gateway; null: it has none, or nobody has told it (yet). Absent at a node of before this field. */
   gateway: IpAddrSchema.nullable().optional(),
   /** What the hypervisor last said of the VM; absent at a node that is not told. */
   suspended: z.boolean().optional(),

@@ -206,6 +206,17 @@ describe('refusals', () => {
     expect((await b.client.authorize(request('t1', [1]))).ok).toBe(true);
   });
 
+  it('AUTH of an asker that is gone: the NVA is not asked', async () => {
+    lab = new Lab('unix');
+    await lab.startServer();
+    const { client } = lab.nve('a');
+    const ask = new AbortController();
+    const verdict = client.authorize(request('t1'), 60_000, ask.signal);
+    ask.abort();
+    expect(await code(verdict)).toBe('NVE-NNP-010 AUTH was called off');
+    expect((await client.authorize(request('t1'))).ok).toBe(true);
+  });
+
   it('of REPORT: the same rules', async () => {
     const { a, b } = await two();
     const limited = lab.nve('blue-only');

@@ -65,6 +65,8 @@ export type NnpClientEvent =
       readonly request: AuthorizeRequest;
       readonly deadlineMs: number;
     }
+  /** Nobody wants the verdict any more: it is not asked for, unless it is already. */
+  | { readonly type: 'callOff'; readonly call: CallId }
   | { readonly type: 'subscribe'; readonly call: CallId; readonly vn: VnId; readonly deadlineMs: number }
   | { readonly type: 'unsubscribe'; readonly vn: VnId }
   | {

@@ -49,7 +49,7 @@ export class NnpClient {
         this.#told = null;
         this.#effects.push({ type: 'connected', nvaId, epoch, endpoint });
         for (const report of this.#reports.all(this.#isRestoring ? 'delta' : 'full', now)) this.#send(report);
-        for (const auth of this.#authorizations.flush()) this.#send(auth);
+        this.#askNext();
         for (const subscription of this.#subscriptions.all()) this.#sub(subscription, subscription.ask(now));
       },
       down: (error, was, hope, now) => this.#down(error, was === 'up', hope, now),
@@ -109,10 +109,14 @@ export class NnpClient {
       case 'tick':
         this.#session.tick(now);
         for (const key of this.#deadlines.take(now)) this.#expire(Number(key), now);
+        this.#askNext();
         break;
       case 'authorize':
         this.#open(event.call, { kind: 'AUTH', ms: event.deadlineMs }, now);
         this.#authorize(event.call, event.request, now);
+        break;
+      case 'callOff':
+        if (this.#authorizations.callOff(event.call)) this.#done(event.call, err(calledOff('AUTH')));
         break;
       case 'subscribe':
         this.#open(event.call, { kind: 'SUB', ms: event.deadlineMs }, now);
@@ -182,6 +186,7 @@ export class NnpClient {
       case 'authAck': {
         const answered = this.#authorizations.answered(frame, now);
         if (answered !== null) this.#done(answered.call, answered.result);
+        this.#askNext();
         break;
       }
       case 'subAck':
@@ -268,10 +273,19 @@ export class NnpClient {
   // Calls
 
   #authorize(call: CallId, request: AuthorizeRequest, now: number): void {
-    if (this.#session.isUp) this.#send(this.#authorizations.ask({ call, request }));
     // The first session is on its way: it is worth waiting for.
-    else if (this.#session.isConnecting && this.#session.error === null) this.#authorizations.queue({ call, request });
-    else this.#done(call, this.#authorizations.verdicts.get(request, now) ?? err(this.#session.away()));
+    const isComing = this.#session.isConnecting && this.#session.error === null;
+    if (!this.#session.isUp && !isComing) {
+      this.#done(call, this.#authorizations.verdicts.get(request, now) ?? err(this.#session.away()));
+      return;
+    }
+    const tooMany = this.#authorizations.wait({ call, request });
+    if (tooMany !== null) this.#done(call, err(tooMany));
+    this.#askNext();
+  }
+
+  #askNext(): void {
+    if (this.#session.isUp) for (const auth of this.#authorizations.take()) this.#send(auth);
   }
 
   #subscribe(call: CallId, vn: VnId, now: number): void {

@@ -39,6 +39,7 @@ const BY_CODE: ReadonlyMap<string, VdpRefusal> = new Map([
   ['NVE-TSI-008', soft(insufficientResources)],
   ['NVE-TSI-010', hard(insufficientResources)],
   ['NVE-NVA-007', soft(insufficientResources)],
+  ['NVE-NNP-012', soft(insufficientResources)],
   ['NVE-ENG-008', soft(insufficientResources)],
   // The NVA did not answer, or not in time.
   ['NVE-RPC-004', soft(managerUnreachable)],

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { engineSection, evbSection, logSection, mtuField, nodeSection, portsSection } from './common.js';
-import { intField, linkNameField, socketField, vnNameField } from './fields.js';
+import { intField, ipv4Field, linkNameField, socketField, vnNameField } from './fields.js';
 import { rpcSection } from './rpc.js';
 
 export const tnveConfig = z
@@ -43,6 +43,7 @@ export const tnveConfig = z
           mtu: mtuField
             .optional()
             .describe("The tenants' IP MTU, which VDP does not tell; by default that of the uplink's port."),
+          gateway: ipv4Field.optional().describe("The address of the VN's gateway, which VDP does not tell."),
         }),
       )
       .max(4094)

@@ -49,8 +49,11 @@ export interface NvaClientApi {
   start(): void;
   stop(): Promise<void>;
   status(): NvaStatus;
-  /** May this TSI join? While the NVA is away a verdict it gave within its time to live counts, else NVE-NNP-001. */
-  authorize(request: AuthorizeRequest, deadlineMs?: number): Promise<Result<VnInfo>>;
+  /**
+   * May this TSI join? While the NVA is away a verdict it gave within its time to live counts, else NVE-NNP-001. The links take turns;
+   * when `signal` aborts, a question that still waits is not asked (NVE-NNP-010).
+   */
+  authorize(request: AuthorizeRequest, deadlineMs?: number, signal?: AbortSignal): Promise<Result<VnInfo>>;
   /** Resolves when the VN is in sync for the first time. The subscription stays when the deadline passes, not when denied. */
   subscribe(vn: VnId, deadlineMs?: number): Promise<Result<VnView>>;
   /** Forgets the VN's mappings, without an `onMapping`. */

@@ -59,8 +59,15 @@ export class NvaClient implements NvaClientApi {
     return { ...status, endpoint: status.endpoint === null ? null : this.#endpoint(status.endpoint) };
   }
 
-  authorize(request: AuthorizeRequest, deadlineMs: number = DEADLINE_MS): Promise<Result<VnInfo>> {
-    return this.#call((call) => ({ type: 'authorize', call, request, deadlineMs }));
+  authorize(
+    request: AuthorizeRequest,
+    deadlineMs: number = DEADLINE_MS,
+    signal?: AbortSignal,
+  ): Promise<Result<VnInfo>> {
+    return this.#call((call) => {
+      signal?.addEventListener('abort', () => this.#run({ type: 'callOff', call }), { once: true });
+      return { type: 'authorize', call, request, deadlineMs };
+    });
   }
 
   subscribe(vn: VnId, deadlineMs: number = DEADLINE_MS): Promise<Result<VnView>> {

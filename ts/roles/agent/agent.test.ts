@@ -311,6 +311,20 @@ describe('attach', () => {
     nva.verdict = () => new Promise(() => undefined);
     await expect(client.attach(ATTACH, { deadlineMs: 30 })).rejects.toMatchObject({ code: 'NVE-RPC-004' });
     expect(await client.list()).toEqual([]);
+    expect(nva.calls).toEqual(['start', 'authorize blue-1', 'call off blue-1']);
+  });
+
+  it('that asks for something else while the NVA thinks calls the first question off, and not the second', async () => {
+    await startAgent();
+    nva.verdict = () => new Promise(() => undefined);
+    const first = client.attach(ATTACH).catch((error: unknown) => error);
+    await eventually(() => expect(nva.calls).toContain('authorize blue-1'));
+    nva.verdict = () => new Promise((resolve) => setTimeout(() => resolve(ok(blue)), 30));
+    await expect(client.attach({ ...ATTACH, macs: [MAC2] })).resolves.toMatchObject({ state: 'activated' });
+    expect(await first).toMatchObject({ code: 'NVE-TSI-006' });
+    await client.detach(KEY);
+    const asked = nva.calls.filter((call) => /authorize|call off/.test(call));
+    expect(asked).toEqual(['authorize blue-1', 'call off blue-1', 'authorize blue-1']);
   });
 });
 

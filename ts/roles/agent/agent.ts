@@ -121,7 +121,7 @@ export class Agent {
     });
     this.#authorization = new Authorization({
       policy: new LocalPolicy(config.authorization),
-      ask: async (effect) => this.#restoration.verdict(effect.key, await this.#nva.authorize(effect)),
+      ask: async (effect, signal) => this.#restoration.verdict(effect.key, await this.#nva.authorize(effect, signal)),
       isReturning: (key) => this.#restoration.isReturning(key),
       vsiOf: (key) => this.#access.holderOf(key),
       knownVn: (vn) => this.#vns.find(vn),
@@ -243,7 +243,7 @@ export class Agent {
 
   #tsiPorts(): TsiPorts {
     return {
-      authorize: (effect) => this.#authorization.authorize(effect),
+      authorize: (effect, signal) => this.#authorization.authorize(effect, signal),
       connectVn: (vn) => {
         this.#vns.connect(vn);
         void this.#nva.subscribe(vn.vn);

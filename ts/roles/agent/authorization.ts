@@ -25,10 +25,10 @@ export class Authorization {
     this.#parts = parts;
   }
 
-  async authorize(effect: Parameters<TsiPorts['authorize']>[0]): Promise<Result<VnInfo>> {
+  async authorize(...[effect, signal]: Parameters<TsiPorts['authorize']>): Promise<Result<VnInfo>> {
     const { policy, ask, vsiOf, isReturning } = this.#parts;
     const { key, vn, macs } = effect;
-    const info = policy.asksNva ? await ask(effect) : policy.vn(vn);
+    const info = policy.asksNva ? await ask(effect, signal) : policy.vn(vn);
     if (!info.ok) return info;
     const vsi = vsiOf(key);
     // Rules about VSIs find nothing to look at yet: `refusal` judges when the station is heard.

@@ -88,8 +88,11 @@ export class NvaSide {
     return this.#client.view(vn);
   }
 
-  authorize({ vn, key, macs, ips }: Parameters<TsiPorts['authorize']>[0]): Promise<Result<VnInfo>> {
-    return this.#client.authorize({ vn, tsi: key.tsi, macs, ips, port: key.link });
+  authorize(
+    { vn, key, macs, ips }: Parameters<TsiPorts['authorize']>[0],
+    signal: AbortSignal,
+  ): Promise<Result<VnInfo>> {
+    return this.#client.authorize({ vn, tsi: key.tsi, macs, ips, port: key.link }, undefined, signal);
   }
 
   async subscribe(vn: VnId): Promise<void> {

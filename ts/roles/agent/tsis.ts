@@ -33,7 +33,8 @@ interface Pending {
 
 /** What effects do outside. None of the promises rejects, unless the engine failed for good. */
 export interface TsiPorts {
-  authorize(effect: EffectOf<'askAuth'>): Promise<Result<VnInfo>>;
+  /** When `signal` aborts, the verdict is of no use any more. */
+  authorize(effect: EffectOf<'askAuth'>, signal: AbortSignal): Promise<Result<VnInfo>>;
   connectVn(vn: VnInfo): void;
   disconnectVn(vn: VnInfo): void;
   reserve(effect: EffectOf<'reserve'>): Promise<Result<null>>;
@@ -72,6 +73,8 @@ export class Tsis {
   readonly #turns: Turns;
   readonly #pending = new Map<RequestId, Pending>();
   readonly #states = new Map<string, TsiRow>();
+  /** By TSI: the verdict that it waits for. */
+  readonly #asks = new Map<string, AbortController>();
   #nextRequest = 1;
 
   constructor(table: TsiTable, ports: TsiPorts, { log, turns }: { log: Logger; turns: Turns }) {
@@ -131,7 +134,7 @@ export class Tsis {
       switch (effect.type) {
         case 'askAuth': {
           const { key, ask } = effect;
-          this.#await(this.#ports.authorize(effect), 'the verdict of the NVA', (result) => ({
+          this.#await(this.#authorize(effect), 'the verdict of the NVA', (result) => ({
             type: 'auth',
             key,
             ask,
@@ -178,6 +181,17 @@ export class Tsis {
     }
   }
 
+  /** A TSI waits for one verdict: that of its latest question, as long as it is there. */
+  #authorize(effect: EffectOf<'askAuth'>): Promise<Result<VnInfo>> {
+    const text = tsiKeyText(effect.key);
+    const ask = new AbortController();
+    this.#asks.get(text)?.abort();
+    this.#asks.set(text, ask);
+    return this.#ports.authorize(effect, ask.signal).finally(() => {
+      if (this.#asks.get(text) === ask) this.#asks.delete(text);
+    });
+  }
+
   #engine({ key, op }: { key: TsiKey; op: number }, work: Promise<Result<null>>): void {
     this.#await(work, 'the engine', (result) => ({ type: 'engine', key, op, result }));
   }
@@ -216,8 +230,10 @@ export class Tsis {
       const text = tsiKeyText(key);
       const before = this.#states.get(text);
       const row = this.#table.row(key);
-      if (row === null) this.#states.delete(text);
-      else this.#states.set(text, row);
+      if (row === null) {
+        this.#states.delete(text);
+        this.#asks.get(text)?.abort();
+      } else this.#states.set(text, row);
       const from = before?.state ?? 'init';
       const to = row?.state ?? 'init';
       const shown = row ?? before;

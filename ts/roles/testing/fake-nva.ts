@@ -66,8 +66,9 @@ export class FakeNva implements NvaClientApi {
     };
   }
 
-  async authorize(request: AuthorizeRequest): Promise<Result<VnInfo>> {
+  async authorize(request: AuthorizeRequest, _deadlineMs?: number, signal?: AbortSignal): Promise<Result<VnInfo>> {
     this.calls.push(`authorize ${request.tsi}`);
+    signal?.addEventListener('abort', () => this.calls.push(`call off ${request.tsi}`));
     return this.verdict(request);
   }
 

@@ -18,6 +18,8 @@ export interface Grant {
   readonly tag: Tag;
   /** The tenant's IP MTU. */
   readonly mtu: Mtu;
+  /** Of the VN's gateway; null: it has none, or this way it is not known. */
+  readonly gateway: IpAddr | null;
 }
 
 export interface Within {

@@ -76,8 +76,8 @@ export class RpcNegotiator implements Negotiator {
   }
 }
 
-function grantOf({ state, tag, mtu }: TsiListRow): Grant {
+function grantOf({ state, tag, mtu, gateway }: TsiListRow): Grant {
   if (tag === null || mtu === null)
     throw nveError('NVE-WIRE-003', { at: 'TSI row', got: 'no tag or no MTU', expected: 'both' });
-  return { state: state === 'activated' ? state : 'associated', tag, mtu };
+  return { state: state === 'activated' ? state : 'associated', tag, mtu, gateway: gateway ?? null };
 }

@@ -61,6 +61,7 @@ async function startAgent(): Promise<void> {
         state: 'associated',
         tag: { kind: 'c-tag', vid: tags[params.vn] ?? 100 },
         mtu: 1400,
+        gateway: '10.0.0.254',
         cause: null,
       } as unknown as TsiListRow;
       if (!agentTsis.has(params.tsi)) agentTsis.set(params.tsi, row);
@@ -147,6 +148,7 @@ describe('attach', () => {
       macs: [MAC1],
       ips: ['10.0.0.1'],
       mtu: 1400,
+      gateway: '10.0.0.254',
       suspended: false,
       cause: null,
       iface: 'blue1',
@@ -390,6 +392,86 @@ describe('an agent that ends a TSI', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_300));
     expect(order.filter((step) => step.startsWith('associate'))).toEqual([]);
     await expect(client.attach(ATTACH)).resolves.toMatchObject({ state: 'activated' });
+  });
+});
+
+describe('who watches', () => {
+  const tag = (vid: number) => ({ kind: 'c-tag', vid });
+  let told: unknown[];
+  let tsiNotices: unknown[];
+  beforeEach(async () => {
+    [told, tsiNotices] = [[], []];
+    client.on('transition', ({ from, to, tag: under, cause }) => told.push([from, to, under, cause]));
+    client.on('tsi', (notice) => tsiNotices.push(notice));
+    await client.list();
+  });
+
+  it('hears of each state that a TSI gets, and that a request did it', async () => {
+    await client.attach(ATTACH);
+    await client.attach(ATTACH);
+    await client.detach({ tsi: 'blue-1' });
+    await client.detach({ tsi: 'blue-1' });
+    await client.list();
+    expect(told).toEqual([
+      ['init', 'activated', tag(100), 'tsi.attach'],
+      ['activated', 'init', tag(100), 'tsi.detach'],
+    ]);
+    expect(tsiNotices).toEqual([]);
+  });
+
+  it('hears nothing of an attachment that is rolled back: it never had a row', async () => {
+    kernelFails = nveError('NVE-SYS-004', { command: 'ip link set', reason: 'File exists' });
+    await expect(client.attach(ATTACH)).rejects.toMatchObject({ code: 'NVE-SYS-004' });
+    await client.list();
+    expect([told, tsiNotices]).toEqual([[], []]);
+  });
+
+  it('hears that the NVE has ended a TSI, and that it is back under another tag', async () => {
+    await client.attach(ATTACH);
+    told.length = 0;
+    agentTsis.clear();
+    tags = { blue: 300 };
+    const key = { tsi: 'blue-1' as never, link: 'access0' as never };
+    const cause = 'VN blue was deleted';
+    agent?.notify('tsi', { ...key, state: null, cause, retry: true });
+    await eventually(() =>
+      expect(told).toEqual([
+        ['activated', 'authorizing', null, cause],
+        ['authorizing', 'activated', tag(300), 'the NVE'],
+      ]),
+    );
+    expect(tsiNotices).toEqual([
+      { ...key, state: 'authorizing', cause, retry: true },
+      { ...key, state: 'activated', cause: null, retry: false },
+    ]);
+  });
+
+  it('hears that a TSI has moved away, and is not asked for again', async () => {
+    await client.attach(ATTACH);
+    const key = { tsi: 'blue-1' as never, link: 'access0' as never };
+    agent?.notify('tsi', { ...key, state: null, cause: 'moved to nve2', retry: false });
+    await eventually(() =>
+      expect(tsiNotices).toEqual([{ ...key, state: 'authorizing', cause: 'moved to nve2', retry: false }]),
+    );
+    await client.attach(ATTACH);
+    await client.list();
+    expect(told.at(-1)).toEqual(['authorizing', 'activated', tag(100), 'tsi.attach']);
+    expect(tsiNotices).toHaveLength(1);
+  });
+
+  it('hears once why the NVE does not take a TSI any more, however often it is asked', async () => {
+    await client.attach(ATTACH);
+    await agent?.close();
+    agentDoes.associate = () => {
+      throw nveError('NVE-NVA-002', { tsi: 'blue-1', vn: 'blue', reason: 'no rule' });
+    };
+    order.length = 0;
+    await startAgent();
+    await eventually(() => expect(order.filter((step) => step.startsWith('associate')).length).toBeGreaterThan(1));
+    await client.list();
+    expect(tsiNotices).toMatchObject([
+      { state: 'authorizing', cause: expect.stringContaining('NVE-NVA-002'), retry: true },
+    ]);
   });
 });
 

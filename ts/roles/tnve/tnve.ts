@@ -11,6 +11,7 @@ import { showHandlers } from '../engine/show.js';
 import type { Kernel } from '../ports/kernel.js';
 import { KeyedQueue } from '../queue.js';
 import type { Change, Grant, Negotiator } from './negotiator.js';
+import { Notices } from './notices.js';
 import { Retries } from './retries.js';
 import { RpcNegotiator } from './rpc-negotiator.js';
 import { Switching } from './switching.js';
@@ -44,6 +45,7 @@ export class Tnve {
   readonly #toLeave = new Set<TsiId>();
   readonly #retries = new Retries<TsiId>((id) => this.#tryAgain(id));
   readonly #negotiator: Negotiator;
+  readonly #notices: Notices;
   #rpc: RpcServer | undefined;
   #closed = false;
 
@@ -54,6 +56,7 @@ export class Tnve {
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
     this.#switching = new Switching(this.#reconciler, config);
     this.#negotiator = negotiatorOf(parts, this.#switching);
+    this.#notices = new Notices(this.#negotiator.link, (topic, data) => this.#rpc?.notify(topic, data));
   }
 
   /** Resolves when the uplink is up and the RPC is served; the NVE may come later. */
@@ -161,7 +164,7 @@ export class Tnve {
       }
       if (known.state !== 'activated') {
         known.ended = false;
-        await this.#associateAgain(known, call.deadlineMs);
+        await this.#associateAgain(known, call.deadlineMs, call.method);
       }
       return this.#row(known);
     }
@@ -215,6 +218,7 @@ export class Tnve {
       signal.throwIfAborted();
       update(tsi, await this.#negotiator.activate(id, left()));
       this.#tsis.set(id, tsi);
+      this.#notices.changed(tsi, 'tsi.attach');
       this.#toLeave.delete(id);
       this.#log.info(
         {
@@ -260,6 +264,7 @@ export class Tnve {
     await this.#switching.removePort(tsi);
     this.#switching.unreserve(tsi.port);
     this.#tsis.delete(id);
+    this.#notices.gone(tsi, 'tsi.detach');
     await this.#leave(id);
     this.#log.info(
       { component: 'tsi', tsi: id, vn: tsi.vn, from: tsi.state, to: 'init', cause: 'tsi.detach' },
@@ -273,6 +278,7 @@ export class Tnve {
     if (tsi === undefined || link !== this.#negotiator.link) throw nveError('NVE-TSI-001', { tsi: id, link });
     update(tsi, await this.#negotiator.suspend(id, isSuspended, { deadlineMs: call.deadlineMs }));
     tsi.suspended = isSuspended;
+    this.#notices.changed(tsi, call.method);
     this.#log.info({ component: 'tsi', tsi: id, vn: tsi.vn, cause: call.method }, `TSI ${id}: ${call.method}`);
     return this.#row(tsi);
   }
@@ -321,6 +327,7 @@ export class Tnve {
       tsi.state = state ?? 'authorizing';
       tsi.ended = state === null && !retry;
       if (state === null) await this.#switching.stop(tsi);
+      this.#notices.changed(tsi, null);
       if (retry) this.#retries.schedule(id);
     });
   }
@@ -329,7 +336,7 @@ export class Tnve {
     void this.#queue
       .run(id, async () => {
         const tsi = this.#tsis.get(id);
-        if (tsi !== undefined && !tsi.ended && !this.#closed) await this.#associateAgain(tsi, CLEANUP_MS);
+        if (tsi !== undefined && !tsi.ended && !this.#closed) await this.#associateAgain(tsi, CLEANUP_MS, null);
       })
       .catch((caught: unknown) => {
         const error = toNveError(caught);
@@ -341,14 +348,15 @@ export class Tnve {
       });
   }
 
-  /** Asks the NVE anew for what is attached here already; the tag may be another one afterwards. */
-  async #associateAgain(tsi: TnveTsi, deadlineMs: number): Promise<void> {
+  /** Asks the NVE anew, by a request or by itself, for what is attached here already; the tag may be another one afterwards. */
+  async #associateAgain(tsi: TnveTsi, deadlineMs: number, request: string | null): Promise<void> {
     const { tsi: id, vn } = tsi;
     try {
       update(tsi, await this.#negotiator.associate(tsi, { deadlineMs }));
       await this.#switching.forward(tsi);
       update(tsi, await this.#negotiator.activate(id, { deadlineMs }));
       if (tsi.suspended) update(tsi, await this.#negotiator.suspend(id, true, { deadlineMs }));
+      this.#notices.changed(tsi, request);
       this.#retries.cancel(id);
       this.#log.info(
         { component: 'tsi', tsi: id, vn, tag: formatTag(tsi.tag), to: tsi.state },
@@ -362,6 +370,7 @@ export class Tnve {
         tsi.state = 'authorizing';
         await this.#switching.stop(tsi);
       }
+      this.#notices.changed(tsi, request);
       throw error;
     }
   }

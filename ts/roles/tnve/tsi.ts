@@ -23,6 +23,8 @@ export interface TnveTsi {
   tag: Tag;
   /** The tenant's IP MTU. */
   mtu: Mtu;
+  /** Of the VN's gateway; null: it has none, or nobody has told it. */
+  gateway: IpAddr | null;
   /** Its VM does not run for a while. */
   suspended: boolean;
   /** The engine switches for it. */
@@ -34,10 +36,11 @@ export interface TnveTsi {
 }
 
 export function rowOf(tsi: TnveTsi, link: LinkName): TsiListRow {
-  const { vn, state, macs, ips, mtu, suspended, cause, newPort } = tsi;
+  const { vn, state, macs, ips, mtu, gateway, suspended, cause, newPort } = tsi;
   const tag = state === 'authorizing' ? null : tsi.tag;
   const { iface, netns } = newPort;
-  return { tsi: tsi.tsi, vn, link, state, tag, macs: [...macs], ips: [...ips], mtu, suspended, cause, iface, netns };
+  const addresses = { macs: [...macs], ips: [...ips] };
+  return { tsi: tsi.tsi, vn, link, state, tag, ...addresses, mtu, gateway, suspended, cause, iface, netns };
 }
 
 /** The port of a TSI. It has a scope of its own: it is there before the VN is, and after. */

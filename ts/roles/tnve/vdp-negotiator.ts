@@ -1,9 +1,10 @@
 // Negotiates by VDP on the uplink (RFC 8394 section 2): associate is Pre-Associate with resource reservation, activate is Associate,
-// de-associate is De-Associate; between them the station's machines keep alive what is held. A VN is named by its VNI, and the MTU, which VDP
-// does not tell, comes from the configuration.
+// de-associate is De-Associate; between them the station's machines keep alive what is held. A VN is named by its VNI, and MTU and gateway,
+// which VDP does not tell, come from the configuration.
 
 import { createHash } from 'node:crypto';
 import {
+  type IpAddr,
   type LinkName,
   type Mtu,
   NO_HINTS,
@@ -38,6 +39,7 @@ interface Known {
   readonly vsi: StationVsi;
   readonly tag: Tag;
   readonly mtu: Mtu;
+  readonly gateway: IpAddr | null;
   state: Grant['state'];
 }
 
@@ -110,9 +112,10 @@ export class VdpNegotiator implements Negotiator {
       void this.#channel.deAssociate(id, within.deadlineMs).catch(() => undefined);
       throw nveError('NVE-VDP-008', { vsi: vsiText(id), field: 'VID for each MAC of one VN' });
     }
-    const mtu = this.#vns.find((one) => one.vni === vni)?.mtu ?? this.#mtu;
+    const named = this.#vns.find((one) => one.vni === vni);
+    const [mtu, gateway] = [named?.mtu ?? this.#mtu, named?.gateway ?? null];
     const tag = tagOf(this.#scheme, svid, vid);
-    const now: Known = { tsi, vsi: vsiOf(vid), tag, mtu: mtu as Mtu, state: 'associated' };
+    const now: Known = { tsi, vsi: vsiOf(vid), tag, mtu: mtu as Mtu, gateway, state: 'associated' };
     this.#known.set(tsi, now);
     return grantOf(now);
   }
@@ -204,8 +207,8 @@ function idOf(tsi: TsiId): VsiId {
   return vsiIdOf(tsi, (octets) => createHash('sha1').update(octets).digest());
 }
 
-function grantOf({ state, tag, mtu }: Known): Grant {
-  return { state, tag, mtu };
+function grantOf({ state, tag, mtu, gateway }: Known): Grant {
+  return { state, tag, mtu, gateway };
 }
 
 function tagOf(scheme: TnveConfig['uplink']['scheme'], svid: Vid | null, vid: Vid): Tag {

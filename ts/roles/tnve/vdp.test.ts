@@ -30,7 +30,7 @@ node.name = "hv1"
 rpc.socket = "DIR/tnve.sock"
 uplink.port = "uplink0"
 port = [{ name = "uplink0", driver = "net_ring" }]
-vn = [{ name = "blue", vni = 5001, mtu = 1400 }]
+vn = [{ name = "blue", vni = 5001, mtu = 1400, gateway = "10.0.0.254" }]
 ${EVB}
 `;
 const VNS = [
@@ -131,6 +131,7 @@ describe('attach', () => {
       state: 'activated',
       tag: { kind: 'c-tag', vid: 100 },
       mtu: 1400,
+      gateway: '10.0.0.254',
     });
     expect(uplinkTags()).toEqual([{ kind: 'c-tag', vid: 100 }]);
     expect(await there()).toMatchObject({
@@ -159,6 +160,7 @@ describe('attach', () => {
     await expect(client.attach(attachment('vni:5002', 'red-1', 1))).resolves.toMatchObject({
       vn: 'vni:5002',
       mtu: 1500,
+      gateway: null,
     });
     await expect(client.attach(attachment('vni:5001', UUID, 2))).resolves.toMatchObject({ vn: 'blue', mtu: 1400 });
     await expect(client.attach(attachment('blue', 'blue-2', 3))).resolves.toMatchObject({ tag: { vid: 101 } });
@@ -249,6 +251,9 @@ describe('what is attached', () => {
   });
 
   it('and is de-associated by the NVE stops at once, says why, and is asked for again', async () => {
+    const told: unknown[] = [];
+    client.on('tsi', ({ state, cause, retry }) => told.push([state, cause === null, retry]));
+    await client.list();
     const deleted = { vn: 1, info: null, hosts: { set: [], removed: [] }, revision: 1n };
     nva.verdict = ({ vn }) => err(nveError('NVE-NVA-001', { vn }));
     nva.handlers.onMapping?.(deleted as unknown as MappingChange);
@@ -262,6 +267,8 @@ describe('what is attached', () => {
     nva.verdict = () => ok(VNS[0] as VnInfo);
     await eventually(async () => expect(await here()).toMatchObject({ state: 'activated', cause: null }), 8_000);
     expect(uplinkTags()).toHaveLength(1);
+    await eventually(() => expect(told.at(-1)).toEqual(['activated', true, false]));
+    expect(told.slice(0, -1)).toEqual(told.slice(0, -1).map(() => ['authorizing', false, true]));
   }, 15_000);
 
   it('is suspended and resumed by the S bit of its keep-alives, and stays suspended over a restart of the NVE', async () => {
