@@ -24,7 +24,8 @@ const NEAR = `
 access = [{ port = "access0", vlan_pool = "100-199" }]
 evb = { rka = 18, rwd = 18, rte = 14 }
 `;
-const EXPONENTS = { vdprka: 18, vdprwd: 18 };
+/** lldpad takes RTE from whichever neighbour it heard last: after the other station only its own counts, 2.6 ms by default. */
+const EXPONENTS = { vdprka: 18, vdprwd: 18, ecprte: 14 };
 
 const SIDES = ['a', 'b'] as const;
 type Side = (typeof SIDES)[number];
