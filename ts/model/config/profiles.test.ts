@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { parse as parseToml } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
@@ -18,8 +20,11 @@ describe('firmware-config/schema', () => {
     const made = `${JSON.stringify(configJsonSchema(role), null, 2)}\n`;
     const isSame = () =>
       existsSync(file) && isDeepStrictEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(made));
-    // How the file is laid out is the formatter's business.
-    if (process.env['UPDATE_DOCS'] === '1' && !isSame()) writeFileSync(file, made);
+    if (process.env['UPDATE_DOCS'] === '1' && !isSame()) {
+      writeFileSync(file, made);
+      // How it is laid out is the formatter's business.
+      execFileSync('npx', ['biome', 'format', '--write', fileURLToPath(file)]);
+    }
     expect(isSame()).toBe(true);
   });
 });
