@@ -24,7 +24,10 @@ const NCB = '0180c2000000';
 const AGENT = '02fe00000001';
 const SOON = { timeout: 2_000, interval: 5 };
 
-export const blue = { vn: 1, name: 'blue', vni: 5001, mtu: 1500, gateway: null } as unknown as VnInfo;
+const vn = (id: number, name: string): VnInfo =>
+  ({ vn: id, name, vni: 5000 + id, mtu: 1500, gateway: null }) as unknown as VnInfo;
+export const blue = vn(1, 'blue');
+export const red = vn(2, 'red');
 /** "nvemgr", as vdptool sends it. */
 export const MANAGER = `0a106e76656d677200000000000000000000`;
 /** The last two digits of a VSI. */
@@ -49,8 +52,8 @@ export class AccessRig {
   #agent!: Agent;
   #sequence = 0;
 
-  /** `more`: the agent's configuration besides what every one needs; `[[access]]` is made if it has none. */
-  static async start(more = ''): Promise<AccessRig> {
+  /** `more`: the agent's configuration besides what every one needs; `[[access]]` is made if it has none. The NVA knows `vns`. */
+  static async start(more = '', vns: readonly VnInfo[] = [blue]): Promise<AccessRig> {
     const rig = new AccessRig();
     const access = more.includes('[[access]]') ? '' : '\n[[access]]\nport = "access0"\nvlan_pool = "100-101"\n';
     const text = CONFIG.replace('SOCKET', join(rig.#directory, 'agent.sock')) + more + access;
@@ -61,7 +64,10 @@ export class AccessRig {
       log: silentLog().log,
       makeNvaClient: (_, handlers) => {
         rig.nva = new FakeNva(handlers);
-        rig.nva.verdict = ({ vn }) => (isVn(blue, vn) ? ok(blue) : err(nveError('NVE-NVA-001', { vn })));
+        rig.nva.verdict = ({ vn: asked }) => {
+          const known = vns.find((one) => isVn(one, asked));
+          return known === undefined ? err(nveError('NVE-NVA-001', { vn: asked })) : ok(known);
+        };
         return rig.nva;
       },
       onFailure: (error) => expect.unreachable(String(error)),

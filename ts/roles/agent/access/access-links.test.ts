@@ -1,27 +1,10 @@
 // VDP at the agent, octets in and octets out: a station's frames are punted, the agent's frames are injected.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { HypervisorClient } from '#hypervisor';
-import { err, isVn, nveError, ok, parseConfig, unwrap, type VnInfo } from '#model';
+import type { HypervisorClient } from '#hypervisor';
 import type { MappingChange } from '#nva';
-import { FakeEngine } from '../../testing/fake-engine.js';
-import { FakeNva } from '../../testing/fake-nva.js';
-import { silentLog } from '../../testing/silent.js';
-import { Agent } from '../agent.js';
-
-const CONFIG = `
-node.name = "nve1"
-rpc.socket = "SOCKET"
-nva.endpoints = ["tcp:198.51.100.1:7890"]
-underlay = { port = "fabric0", address = "192.0.2.1/24" }
-port = [{ name = "fabric0", driver = "net_ring", mtu = 1600 }, { name = "access0", driver = "net_ring" }]
-access = [{ port = "access0", vlan_pool = "100-101"ACCESS }]
-# 0.16 s: nothing is sent again while the test waits.
-evb.rte = 14
-`;
-const blue = { vn: 1, name: 'blue', vni: 5001, mtu: 1500, gateway: null } as unknown as VnInfo;
+import { AccessRig, blue } from '../../testing/access-rig.js';
+import type { FakeEngine } from '../../testing/fake-engine.js';
+import type { FakeNva } from '../../testing/fake-nva.js';
 
 const NCB = '0180c2000000';
 const STATION = '02aa00000001';
@@ -36,44 +19,24 @@ const BLUE = '00001389';
 
 const SOON = { timeout: 2_000, interval: 5 };
 
-let directory = '';
+let rig: AccessRig;
 let engine: FakeEngine;
-let agent: Agent;
 let nva: FakeNva;
 let client: HypervisorClient;
 
 beforeEach(() => start());
 /** The agent, with this in its `[[access]]`. */
 async function start(access = ''): Promise<void> {
-  directory = mkdtempSync(join(tmpdir(), 'splitnve-access-'));
-  engine = new FakeEngine();
-  const text = CONFIG.replace('SOCKET', join(directory, 'agent.sock')).replace('ACCESS', access);
-  agent = await Agent.start({
-    config: unwrap(parseConfig('agent', text, 'test.toml')),
-    engine,
-    log: silentLog().log,
-    makeNvaClient: (_, handlers) => {
-      nva = new FakeNva(handlers);
-      nva.verdict = ({ vn }) => (isVn(blue, vn) ? ok(blue) : err(nveError('NVE-NVA-001', { vn })));
-      return nva;
-    },
-    onFailure: (error) => expect.unreachable(String(error)),
-  });
-  client = new HypervisorClient({ socket: join(directory, 'agent.sock') });
+  rig = await AccessRig.start(`[[access]]\nport = "access0"\nvlan_pool = "100-101"\n${access}`);
+  ({ engine, nva, client } = rig);
 }
-async function stop(): Promise<void> {
-  client.close();
-  await agent.close();
-  rmSync(directory, { recursive: true });
-}
-afterEach(stop);
+afterEach(() => rig.close());
 async function restart(access: string): Promise<void> {
-  await stop();
+  await rig.close();
   await start(access);
 }
 
-const punt = (hex: string, kind = 'ecp'): void =>
-  engine.punt({ port: 1, vap: null, class: kind, timestampNs: 0n, frame: Buffer.from(hex, 'hex') });
+const punt = (hex: string, kind?: string): void => rig.punt(hex, kind);
 /** ECP frames that the agent has sent since the last time, without their addresses and ethertype. */
 const sent = (): string[] =>
   engine.injected
@@ -187,7 +150,7 @@ describe('reflective relay', () => {
   });
 
   it('is granted when the station asks, before and after it has VSIs, and ends when it asks no more', async () => {
-    await restart(', reflective_relay = true');
+    await restart('reflective_relay = true');
     expect(advertised()).toBe('0600');
     lldp('0c');
     expect(advertised()).toBe('070c');
@@ -227,12 +190,12 @@ describe('stations behind a bridge', () => {
   });
 
   it('hear LLDP and ECP at the configured group', async () => {
-    await restart(', ecp_address = "01:80:c2:00:00:0e"');
+    await restart('ecp_address = "01:80:c2:00:00:0e"');
     expect(injected()[0]).toMatch(new RegExp(`^0180c200000e${AGENT}88cc`));
   });
 
   it('are spoken to at their own address, if so configured', async () => {
-    await restart(', ecp_address = "unicast"');
+    await restart('ecp_address = "unicast"');
     asked(NCB);
     expect(await answers()).toEqual([`${STATION}${AGENT}89401401`, `${STATION}${AGENT}89401001`]);
   });

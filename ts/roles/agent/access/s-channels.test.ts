@@ -1,29 +1,17 @@
 // S-channels at the agent, octets in and octets out: a station's frames are punted, the agent's frames are injected.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { HypervisorClient } from '#hypervisor';
-import { err, isVn, nveError, ok, parseConfig, unwrap, type VnInfo } from '#model';
-import { FakeEngine } from '../../testing/fake-engine.js';
-import { FakeNva } from '../../testing/fake-nva.js';
-import { silentLog } from '../../testing/silent.js';
-import { Agent } from '../agent.js';
+import type { HypervisorClient } from '#hypervisor';
+import { AccessRig, blue, red } from '../../testing/access-rig.js';
+import type { FakeEngine } from '../../testing/fake-engine.js';
 
-const CONFIG = `
-node.name = "nve1"
-rpc.socket = "SOCKET"
-nva.endpoints = ["tcp:198.51.100.1:7890"]
-underlay = { port = "fabric0", address = "192.0.2.1/24" }
-port = [{ name = "fabric0", driver = "net_ring", mtu = 1600 }, { name = "access0", driver = "net_ring" }]
-access = [{ port = "access0", vlan_pool = "100-101", scheme = "s-channel", channels = 3, svid_pool = "101-102,110" }]
-# 0.16 s: nothing is sent again while the test waits.
-evb.rte = 14
-CDCP
+const ACCESS = `
+[[access]]
+port = "access0"
+vlan_pool = "100-101"
+scheme = "s-channel"
+channels = 3
+svid_pool = "101-102,110"
 `;
-const VNS = ['blue', 'red'].map(
-  (name, i) => ({ vn: i + 1, name, vni: 5001 + i, mtu: 1500, gateway: null }) as unknown as VnInfo,
-);
 
 const NCB = '0180c2000000';
 const TPMR = '0180c2000003';
@@ -47,39 +35,17 @@ const cdcp = (role: 0 | 1, ...list: (readonly [number, number])[]): string => {
 };
 const SOON = { timeout: 2_000, interval: 5 };
 
-let directory = '';
+let rig: AccessRig;
 let engine: FakeEngine;
-let agent: Agent;
 let client: HypervisorClient;
 
 async function start(cdcpSection = ''): Promise<void> {
-  directory = mkdtempSync(join(tmpdir(), 'splitnve-channels-'));
-  engine = new FakeEngine();
-  const text = CONFIG.replace('SOCKET', join(directory, 'agent.sock')).replace('CDCP', cdcpSection);
-  agent = await Agent.start({
-    config: unwrap(parseConfig('agent', text, 'test.toml')),
-    engine,
-    log: silentLog().log,
-    makeNvaClient: (_, handlers) => {
-      const nva = new FakeNva(handlers);
-      nva.verdict = ({ vn }) => {
-        const found = VNS.find((one) => isVn(one, vn));
-        return found === undefined ? err(nveError('NVE-NVA-001', { vn })) : ok(found);
-      };
-      return nva;
-    },
-    onFailure: (error) => expect.unreachable(String(error)),
-  });
-  client = new HypervisorClient({ socket: join(directory, 'agent.sock') });
+  rig = await AccessRig.start(`${cdcpSection}${ACCESS}`, [blue, red]);
+  ({ engine, client } = rig);
 }
-afterEach(async () => {
-  client.close();
-  await agent.close();
-  rmSync(directory, { recursive: true });
-});
+afterEach(() => rig.close());
 
-const punt = (hex: string, kind: string): void =>
-  engine.punt({ port: 1, vap: null, class: kind, timestampNs: 0n, frame: Buffer.from(hex, 'hex') });
+const punt = (hex: string, kind: string): void => rig.punt(hex, kind);
 const lldp = (tlv: string): void => punt(`${TPMR}${STATION}88cc02040700616104040700626206020078${tlv}0000`, 'lldp');
 const injected = (): string[] => engine.injected.splice(0).map(({ frame }) => Buffer.from(frame).toString('hex'));
 /** The CDCP TLV that was advertised last. */
