@@ -20,7 +20,7 @@ export {
   type TopicData,
   type TopicName,
 } from './methods.js';
-export { pageOf } from './pages.js';
+export { type Page, pageOf } from './pages.js';
 export type {
   ShowDropsRow,
   ShowFdbRow,

@@ -10,14 +10,30 @@ export interface Page<T> {
   readonly cursor: string | null;
 }
 
-/** The page after `cursor`, in the order of the rows' keys, which are unique; what is no cursor: the first one. */
-export function pageOf<T>(rows: readonly T[], keyOf: (row: T) => string, cursor: unknown): Page<T> {
+/**
+ * The page after `cursor`, in the order of the items' keys, which are unique; what is no cursor: the first one. `rowOf` makes a row of an
+ * item, and is called for those of the page alone; without it the items are the rows.
+ */
+export function pageOf<T>(items: readonly T[], keyOf: (item: T) => string, cursor: unknown): Page<T>;
+export function pageOf<T, Row>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  cursor: unknown,
+  rowOf: (item: T) => Row,
+): Page<Row>;
+export function pageOf<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  cursor: unknown,
+  rowOf: (item: T) => unknown = (item) => item,
+): Page<unknown> {
   const after = typeof cursor === 'string' ? cursor : '';
-  const rest = rows.map((row) => ({ key: keyOf(row), row })).filter(({ key }) => key > after);
+  const rest = items.map((item) => ({ key: keyOf(item), item })).filter(({ key }) => key > after);
   rest.sort((a, b) => (a.key < b.key ? -1 : 1));
-  const page: T[] = [];
+  const page: unknown[] = [];
   let octets = 0;
-  for (const { key, row } of rest) {
+  for (const { key, item } of rest) {
+    const row = rowOf(item);
     page.push(row);
     octets += JSON.stringify(row).length;
     if (page.length < ROWS && octets < OCTETS) continue;

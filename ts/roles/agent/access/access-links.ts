@@ -194,10 +194,9 @@ export class AccessLinks {
     return this.#vdp.silenceMs(link);
   }
 
-  /** VSIs that are held, and that were refused a while ago; by their keys. */
+  /** VSIs that are held, and that were refused a while ago. */
   rows(): VdpVsiRow[] {
-    const all = [...this.#vdp.rows(), ...this.#vdp.refused(performance.now())];
-    return all.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return [...this.#vdp.rows(), ...this.#vdp.refused(performance.now())];
   }
 
   /** Whom EVB or ECP knows, with VSIs or without. */

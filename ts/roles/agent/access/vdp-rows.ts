@@ -1,11 +1,8 @@
 // What is known of stations, as the rows of `show.vdp`: each VSI with its station, and each station that has none.
 
-import type { ShowVdpRow } from '#hypervisor';
+import { type Page, pageOf, type ShowVdpRow } from '#hypervisor';
 import { type LinkName, type MacAddr, type TsiRow, tsiKeyText, type Vid } from '#model';
 import { type AccessPeer, channelText, type EvbParameters, peerText, type VdpVsiRow } from '#protocol';
-
-/** Rows of one answer. */
-const PAGE = 500;
 
 export interface StationRow extends Omit<AccessPeer, 'mac'> {
   readonly port: LinkName;
@@ -23,7 +20,7 @@ export function vdpPage(
   cursor: unknown,
   now: number,
   rowOf: (tsi: string) => TsiRow | null,
-): { rows: ShowVdpRow[]; cursor: string | null } {
+): Page<ShowVdpRow> {
   const known = new Map(stations.map((station) => [stationKey(station), station]));
   const withVsi = new Set(vsis.map(stationKey));
   const all: { key: string; row: () => ShowVdpRow }[] = [
@@ -31,13 +28,13 @@ export function vdpPage(
     ...[...known]
       .filter(([key]) => !withVsi.has(key))
       .map(([key, station]) => ({ key, row: () => stationRow(station, now) })),
-  ].sort((a, b) => (a.key < b.key ? -1 : 1));
-  const rest = typeof cursor === 'string' ? all.filter(({ key }) => key > cursor) : all;
-  const page = rest.slice(0, PAGE);
-  return {
-    rows: page.map(({ row }) => row()),
-    cursor: rest.length > PAGE ? (page.at(-1)?.key ?? null) : null,
-  };
+  ];
+  return pageOf(
+    all,
+    ({ key }) => key,
+    cursor,
+    ({ row }) => row(),
+  );
 }
 
 /** A station without a VSI. */

@@ -110,7 +110,9 @@ describe('show.vdp', () => {
 
     const keyOf = (n: number): string => `access0 ${`${n}`.padStart(4, '0')}`;
     const parameters = { retries: 3, rte: 14, rwd: 20, rka: 20 };
-    const vsi = { port: 'access0', svid: null, association: null, tsis: [], hints: {}, parameters, error: null };
+    // Long enough that 1000 rows do not fit into a page.
+    const name = 'vm'.repeat(100);
+    const vsi = { port: 'access0', svid: null, name, association: null, tsis: [], hints: {}, parameters, error: null };
     const stationOf = (n: number): StationRow => ({
       port: 'access0' as LinkName,
       svid: null,
