@@ -2,7 +2,7 @@
 
 import type { Engine } from '#dataplane';
 import type { Handlers, ShowNvaRow } from '#hypervisor';
-import { type AgentDropReason, type LinkName, type NveId, tsiKeyText } from '#model';
+import type { AgentDropReason, LinkName, NveId } from '#model';
 import { formatNvaAddress, type NvaStatus } from '#nva';
 import { channelText } from '#protocol';
 import { type ShowNames, showHandlers } from '../engine/show.js';
@@ -32,10 +32,9 @@ export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaS
     ...tsiHandlers(tsis, access, portLinks),
     ...vnHandlers(tsis, access, portLinks),
     'show.vdp': ({ cursor }, { mayUse }) => {
-      const tsiRows = new Map(tsis.rows().map((row) => [tsiKeyText(row), row]));
       const vsis = access.rows().filter((vsi) => mayUse(channelText(vsi) as LinkName));
       const stations = access.stations().filter((station) => mayUse(channelText(station) as LinkName));
-      return vdpPage(vsis, stations, cursor, performance.now(), (key) => tsiRows.get(key) ?? null);
+      return vdpPage(vsis, stations, cursor, performance.now(), (key) => tsis.row(key));
     },
     'show.nva': () => ({ rows: [nvaRow(node, nvaStatus())], cursor: null }),
     ...show,

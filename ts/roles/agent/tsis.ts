@@ -88,6 +88,10 @@ export class Tsis {
     return this.#table.rows();
   }
 
+  row(key: TsiKey): TsiRow | null {
+    return this.#table.row(key);
+  }
+
   /** A request; resolves with its row (null after a de-association), rejects with its error. When `signal` aborts it is rolled back. */
   request(
     event: EventInput,

@@ -1,7 +1,7 @@
 // What is known of stations, as the rows of `show.vdp`: each VSI with its station, and each station that has none.
 
 import { type Page, pageOf, type ShowVdpRow } from '#hypervisor';
-import { type LinkName, type MacAddr, type TsiRow, tsiKeyText, type Vid } from '#model';
+import type { LinkName, MacAddr, TsiKey, TsiRow, Vid } from '#model';
 import { type AccessPeer, channelText, type EvbParameters, peerText, type VdpVsiRow } from '#protocol';
 
 export interface StationRow extends Omit<AccessPeer, 'mac'> {
@@ -19,7 +19,7 @@ export function vdpPage(
   stations: readonly StationRow[],
   cursor: unknown,
   now: number,
-  rowOf: (tsi: string) => TsiRow | null,
+  rowOf: (key: TsiKey) => TsiRow | null,
 ): Page<ShowVdpRow> {
   const known = new Map(stations.map((station) => [stationKey(station), station]));
   const withVsi = new Set(vsis.map(stationKey));
@@ -82,7 +82,7 @@ function vdpRow(
   row: VdpVsiRow,
   station: StationRow | undefined,
   now: number,
-  rowOf: (tsi: string) => TsiRow | null,
+  rowOf: (key: TsiKey) => TsiRow | null,
 ): ShowVdpRow {
   const { association, tsis, parameters } = row;
   const entries = association?.filter.kind === 'entries' ? association.filter.entries : [];
@@ -100,7 +100,7 @@ function vdpRow(
     filter_format: association?.filter.format ?? null,
     macs: [...new Set(entries.flatMap(({ mac }) => mac ?? []))],
     tsis: tsis.map((key) => {
-      const tsi = rowOf(tsiKeyText(key));
+      const tsi = rowOf(key);
       return { tsi: key.tsi, vn: tsi?.vn ?? null, tag: tsi?.tag ?? null, ips: [...(tsi?.ips ?? [])] };
     }),
     suspended: row.hints.suspended,
