@@ -28,11 +28,12 @@ export function vnHandlers(
       const key = keyOf(vn, link);
       // `learn`: that nobody names a MAC is no mistake.
       const wish = { type: 'associate', key, vn, macs: [], ips: [], learn: true, upTo: 'associated' } as const;
-      return connectionOf(rowOrFail(await tsis.request(wish, call), key), tsis.rows());
+      const row = rowOrFail(await tsis.request(wish, call), key);
+      return connectionOf(row, onConnection(tsis, row));
     },
     'vn.disconnect': async ({ vn, link }, call) => {
       // A station or a request may add one meanwhile: it is after this then.
-      const there = tsis.rows().filter((row) => row.vn === vn && row.link === link);
+      const there = onConnection(tsis, { vn, link });
       await Promise.all(
         there.map(async (key) => {
           await tsis.request({ type: 'deassociate', key }, call);
@@ -43,18 +44,28 @@ export function vnHandlers(
       return {};
     },
     'vn.connections': (_, { mayUse }) => {
-      const rows = tsis.rows();
-      const first = new Map(rows.map((row) => [`${row.link} ${row.vn}`, row]));
-      return [...first]
+      const connections = new Map<string, { first: TsiRow; rows: TsiRow[] }>();
+      for (const row of tsis.rows().filter(({ link }) => mayUse(link))) {
+        const key = `${row.link} ${row.vn}`;
+        const connection = connections.get(key);
+        if (connection === undefined) connections.set(key, { first: row, rows: [row] });
+        else connection.rows.push(row);
+      }
+      return [...connections]
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .filter(([, { link }]) => mayUse(link))
-        .map(([, row]) => connectionOf(row, rows));
+        .map(([, { first, rows }]) => connectionOf(first, rows));
     },
   };
 }
 
-function connectionOf({ vn, link }: TsiRow, all: readonly TsiRow[]): VnConnectionRow {
-  const rows = all.filter((row) => row.vn === vn && row.link === link);
+type Connection = Pick<TsiRow, 'vn' | 'link'>;
+
+function onConnection(tsis: Tsis, { vn, link }: Connection): TsiRow[] {
+  return tsis.rows().filter((row) => row.vn === vn && row.link === link);
+}
+
+/** `rows`: the TSIs on it. */
+function connectionOf({ vn, link }: Connection, rows: readonly TsiRow[]): VnConnectionRow {
   const tagged = rows.find(({ tag }) => tag !== null);
   return {
     vn,
