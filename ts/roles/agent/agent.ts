@@ -3,16 +3,26 @@
 // into the engine. On an activation the engine comes first, then the report to the NVA, then the answer.
 
 import type { Logger } from 'pino';
-import type { Engine } from '#dataplane';
+import type { Engine, PortId } from '#dataplane';
 import { RpcServer } from '#hypervisor';
-import { type AgentConfig, type LinkName, type NveError, nveError, ok, toNveError, tsiKeyText, unwrap } from '#model';
+import {
+  type AgentConfig,
+  type Association,
+  type LinkName,
+  type NveError,
+  nveError,
+  ok,
+  toNveError,
+  tsiKeyText,
+  unwrap,
+} from '#model';
 import { channelText, TagAllocator, TsiTable, type VdpChannel } from '#protocol';
 import type { Store } from '#store';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { type Kernel, kernel } from '../ports/kernel.js';
-import { AccessLinks } from './access/access-links.js';
+import { AccessLinks, type ServedPort } from './access/access-links.js';
 import { channelsBefore, rememberAssignment, rememberChannel, servedPort } from './access/served-port.js';
 import { formatsOf, rulesOf } from './access/vdp-options.js';
 import { Authorization } from './authorization.js';
@@ -62,6 +72,8 @@ export class Agent {
   readonly #access: AccessLinks;
   readonly #nva: NvaSide;
   readonly #restoration: Restoration;
+  /** Of before the restart. */
+  readonly #associations: readonly Association[];
   #rpc: RpcServer | undefined;
 
   private constructor(parts: AgentParts) {
@@ -79,10 +91,10 @@ export class Agent {
       log,
       store: parts.store,
     });
-    const associations = parts.store?.associations() ?? [];
+    this.#associations = parts.store?.associations() ?? [];
     this.#restoration = new Restoration({
       log,
-      associations,
+      associations: this.#associations,
       tsis: () => this.#tsis,
       hasLink: (link) => this.#links.get(link).ok,
       silenceMs: (link) => this.#access.silenceMs(link),
@@ -94,7 +106,7 @@ export class Agent {
     });
     this.#nva = new NvaSide({
       ...parts,
-      returning: associations.flatMap(({ key, upTo }) => (upTo === 'activated' ? [key] : [])),
+      returning: this.#associations.flatMap(({ key, upTo }) => (upTo === 'activated' ? [key] : [])),
       vns: () => this.#vns,
       learned: () => this.#learned,
       dispatch: (event, cause) => this.#tsis.dispatch(event, cause),
@@ -168,11 +180,13 @@ export class Agent {
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;
+    const served = new Map<PortId, ServedPort>();
     for (const access of config.access) {
       const port = this.#portOf(access.port);
       unwrap(this.#links.add(portLink(config, access, port)));
-      for (const { svid } of channelsBefore(store, access))
-        unwrap(this.#links.add(channelLink(config, access, port, svid)));
+      const held = channelsBefore(store, access);
+      for (const { svid } of held) unwrap(this.#links.add(channelLink(config, access, port, svid)));
+      if (access.vdp) served.set(port, servedPort(config, access, store, held));
     }
     this.#tags.restore(store?.tags() ?? [], performance.now() + TAGS_KEPT_MS);
 
@@ -186,10 +200,7 @@ export class Agent {
     this.#nva.start();
     this.#restoration.start();
     this.#restorePorts();
-    const served = config.access.filter(({ vdp }) => vdp);
-    await this.#access.start(
-      new Map(served.map((access) => [this.#portOf(access.port), servedPort(config, access, store)])),
-    );
+    await this.#access.start(served);
     const { socket, tls } = config.rpc;
     const onProblem = (error: Error): void =>
       this.#log.warn({ component: 'rpc', cause: toNveError(error).code }, error.message);
@@ -280,8 +291,7 @@ export class Agent {
   // Ports
 
   #restorePorts(): void {
-    const associations = this.#parts.store?.associations() ?? [];
-    const mtus = new Map(associations.map(({ key, vn }) => [tsiKeyText(key), vn.mtu]));
+    const mtus = new Map(this.#associations.map(({ key, vn }) => [tsiKeyText(key), vn.mtu]));
     this.#portLinks.restore(
       (key) => mtus.get(tsiKeyText(key)) ?? null,
       (link) => this.#restoration.linkAdded(link),

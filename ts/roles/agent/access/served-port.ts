@@ -7,10 +7,16 @@ import type { Store } from '#store';
 import type { AccessConfig } from '../links.js';
 import type { ServedPort } from './access-links.js';
 
-export function servedPort({ cdcp }: AgentConfig, access: AccessConfig, store: Store | undefined): ServedPort {
+/** `held`: of `channelsBefore`. */
+export function servedPort(
+  { cdcp }: AgentConfig,
+  access: AccessConfig,
+  store: Store | undefined,
+  held: ServedPort['held'],
+): ServedPort {
   const { port: name, reflective_relay: reflectiveRelay, ecp_address: address, scheme } = access;
   const made = scheme === 's-channel' ? cdcpBridge(cdcp, access, assignmentsOf(store, ASSIGNED, name)) : null;
-  return { name, reflectiveRelay, address, cdcp: made, held: channelsBefore(store, access) };
+  return { name, reflectiveRelay, address, cdcp: made, held };
 }
 
 function cdcpBridge(
