@@ -3,7 +3,7 @@
 // a restart the ports are plugged again; a port that cannot be yet is tried until it can, or until its TSI is given up.
 
 import type { Logger } from 'pino';
-import { MAX_PORTS, type PortId, type PortKind } from '#dataplane';
+import type { PortId, PortKind } from '#dataplane';
 import { linkOfPort, type NewPort, type TsiListRow } from '#hypervisor';
 import {
   type LinkName,
@@ -114,7 +114,7 @@ export class PortLinks {
     const { reconciler, kernel, links, ports } = this.#options;
     const { port, link, mac } = wanted;
     if (port.kind === 'net_tap') kernel.check(port);
-    const plugged = { ...wanted, id: this.#freePort() };
+    const plugged = { ...wanted, id: ports.free(reconciler.actual) };
     const { id } = plugged;
     ports.set(link, id);
     undo.push(() => this.#unname(plugged));
@@ -222,14 +222,6 @@ export class PortLinks {
         ('address' in one && one.address === resource),
     );
     return port === undefined ? null : `port ${port.name} of the configuration`;
-  }
-
-  #freePort(): PortId {
-    const { ports, reconciler } = this.#options;
-    const taken = new Set(ports.names().map((name) => ports.id(name)));
-    for (let port = 0; port < MAX_PORTS; port++)
-      if (!taken.has(port) && !reconciler.actual.has(portKey(port))) return port;
-    throw nveError('NVE-RPC-008', { what: 'ports', limit: MAX_PORTS });
   }
 }
 

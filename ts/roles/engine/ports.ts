@@ -1,7 +1,8 @@
 // The configuration's ports and engine settings as the engine's commands and options.
 
-import type { Command, EngineOptions, PortId, PortKind } from '#dataplane';
-import type { EngineConfig, PortConfig } from '#model';
+import { type Command, type EngineOptions, MAX_PORTS, type PortId, type PortKind } from '#dataplane';
+import { type EngineConfig, nveError, type PortConfig } from '#model';
+import { portKey } from './objects.js';
 
 type PortAdd = Extract<Command, { op: 'PortAdd' }>;
 
@@ -73,6 +74,12 @@ export class PortNames {
 
   name(id: PortId): string {
     return this.#names.get(id) ?? `${id}`;
+  }
+
+  /** The lowest number that has no name, and that the engine does not have: a removal may not be through. Throws if all are used. */
+  free(actual: ReadonlyMap<string, unknown>): PortId {
+    for (let port = 0; port < MAX_PORTS; port++) if (!this.#names.has(port) && !actual.has(portKey(port))) return port;
+    throw nveError('NVE-RPC-008', { what: 'ports', limit: MAX_PORTS });
   }
 
   names(): string[] {

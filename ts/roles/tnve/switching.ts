@@ -1,12 +1,11 @@
 // The tNVE's side of its engine: the uplink, a port per tenant interface, a VN per VN. It turns what a TSI is into the reconciler's
 // scopes, and tells why the engine does not have it.
 
-import { type Command, MAX_PORTS, type PortId } from '#dataplane';
+import type { Command, PortId } from '#dataplane';
 import {
   formatTag,
   type Mtu,
   type NveError,
-  nveError,
   type Tag,
   type TnveConfig,
   type TsiId,
@@ -25,17 +24,12 @@ export class Switching {
   readonly #uplinkPort: PortId;
   readonly #vns = new Map<VnName, TnveVn>();
   readonly #members = new Map<TsiId, TnveTsi>();
-  /** Ports that a TSI has or gets, or whose removal is not through. */
-  readonly #taken = new Set<PortId>();
   #next = 1;
 
   constructor(reconciler: Reconciler, config: TnveConfig) {
     this.#reconciler = reconciler;
     this.#base = portCommands(config.port);
-    for (const { name, port } of this.#base) {
-      this.ports.set(name, port);
-      this.#taken.add(port);
-    }
+    for (const { name, port } of this.#base) this.ports.set(name, port);
     this.#uplinkPort = this.ports.id(config.uplink.port) ?? 0;
   }
 
@@ -53,18 +47,13 @@ export class Switching {
 
   /** Numbers for a new TSI. Throws if the engine's ports are used up. */
   reserve(iface: string): { port: PortId; vap: number; portName: string } {
-    for (let port = 0; port < MAX_PORTS; port++) {
-      if (this.#taken.has(port) || this.#reconciler.actual.has(portKey(port))) continue;
-      this.#taken.add(port);
-      const portName = this.ports.id(iface) === undefined ? iface : `${iface}.${port}`;
-      this.ports.set(portName, port);
-      return { port, vap: this.#next++, portName };
-    }
-    throw nveError('NVE-RPC-008', { what: 'ports', limit: MAX_PORTS });
+    const port = this.ports.free(this.#reconciler.actual);
+    const portName = this.ports.id(iface) === undefined ? iface : `${iface}.${port}`;
+    this.ports.set(portName, port);
+    return { port, vap: this.#next++, portName };
   }
 
   unreserve(port: PortId): void {
-    this.#taken.delete(port);
     this.ports.delete(port);
   }
 
