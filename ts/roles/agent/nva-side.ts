@@ -131,6 +131,7 @@ export class NvaSide {
    * away has moved, and must not be claimed back. `isLate`: it is not worth waiting any longer.
    */
   #check(vn: VnId, isLate = false): void {
+    if (this.#returning.size === 0) return;
     const view = this.view(vn);
     if (view?.live !== true && !isLate) return;
     const self = this.#parts.config.node.name;
