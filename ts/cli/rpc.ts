@@ -86,6 +86,16 @@ export async function withClient<T>(options: RpcOptions, use: (client: Hyperviso
 }
 
 /** Prints rows: as JSON exactly what the role answered, else as columns. */
+/** Does what has no answer: nothing is printed, or with --json an empty object. */
+export async function runSilently(
+  io: Io,
+  options: RpcOptions,
+  use: (client: HypervisorClient) => Promise<void>,
+): Promise<void> {
+  await withClient(options, use);
+  if (options.json === true) io.out('{}\n');
+}
+
 export function printRows<Row>(
   io: Io,
   { json }: RpcOptions,

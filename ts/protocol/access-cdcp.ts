@@ -2,6 +2,7 @@
  * CDCP on one physical port, at either end: the LLDP agent on the nearest non-TPMR bridge's address, always untagged (IEEE
  * 802.1Q clause 42.4), and the machine that says which S-channels there are.
  */
+
 import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
 import { type CdcpPair, GROUP_ADDRESSES } from '#wire';
 import { CDCP_REFUSALS } from './access-drops.js';
@@ -10,6 +11,7 @@ import { AccessLldp } from './access-lldp.js';
 import type { CdcpBridge } from './cdcp-bridge.js';
 import type { CdcpAssignment, CdcpEffect, CdcpEvent } from './cdcp-events.js';
 import type { CdcpStation } from './cdcp-station.js';
+import { earliest } from './deadlines.js';
 
 export interface AccessCdcpOptions {
   readonly link: LinkName;
@@ -88,8 +90,7 @@ export class AccessCdcp {
   }
 
   nextDeadline(): number | null {
-    const times = [this.#lldp.nextDeadline(), this.#cdcp.nextDeadline()].filter((at) => at !== null);
-    return times.length === 0 ? null : Math.min(...times);
+    return earliest(this.#lldp.nextDeadline(), this.#cdcp.nextDeadline());
   }
 
   #toCdcp(event: CdcpEvent, now: number): void {

@@ -4,11 +4,13 @@
  * and what EVB has negotiated to ECP and VDP. Of other channels and of CDCP it knows nothing. Sans-IO: what comes of an event
  * is handed to the outputs before the call returns, and time is an argument.
  */
+
 import type { AgentDropReason, LinkName, MacAddr, NveError, Vid } from '#model';
 import { decodeVdp, ECP_SUBTYPES, encodeVdp, type FilterFormats, GROUP_ADDRESSES, type VdpPdu } from '#wire';
 import { badReason, ECP_DROPS } from './access-drops.js';
 import { type AccessFrame, accessHeader } from './access-frames.js';
 import { AccessLldp } from './access-lldp.js';
+import { earliest } from './deadlines.js';
 import { EcpChannel } from './ecp.js';
 import type { EcpEffect, EcpEvent, EcpPeerCounters } from './ecp-events.js';
 import { EVB_STATION_MODES, EvbBridge } from './evb-bridge.js';
@@ -169,8 +171,7 @@ export class AccessChannel {
   }
 
   nextDeadline(): number | null {
-    const times = [this.#lldp.nextDeadline(), this.#ecp.nextDeadline()].filter((at) => at !== null);
-    return times.length === 0 ? null : Math.min(...times);
+    return earliest(this.#lldp.nextDeadline(), this.#ecp.nextDeadline());
   }
 
   peers(): AccessPeer[] {

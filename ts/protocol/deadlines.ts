@@ -69,3 +69,9 @@ export class Deadlines {
     heap[i] = last;
   }
 }
+
+/** The earliest of several machines' deadlines; null: no time matters. */
+export function earliest(...deadlines: readonly (number | null)[]): number | null {
+  const times = deadlines.filter((at) => at !== null);
+  return times.length === 0 ? null : Math.min(...times);
+}

@@ -13,6 +13,7 @@
  *  receive:  every request is acknowledged; one with the sequence number of the last is not delivered
  * ```
  */
+
 import { type MacAddr, type NveError, nveError } from '#model';
 import type { EcpPdu } from '#wire';
 import type {
@@ -23,6 +24,7 @@ import type {
   EcpResetReason,
   EcpToken,
 } from './ecp-events.js';
+import { exponentMs } from './evb-tlv.js';
 
 interface Waiting {
   readonly token: EcpToken;
@@ -45,9 +47,6 @@ export interface EcpPeerHost {
   acknowledged(peer: EcpPeer, token: EcpToken): void;
   failed(peer: EcpPeer, token: EcpToken, error: NveError): void;
 }
-
-/** The unit of ackTimerInit: 10 µs (clause 43). */
-const UNIT_MS = 0.01;
 
 export class EcpPeer {
   /** null: the bridge of a station that has not heard it yet. */
@@ -131,7 +130,7 @@ export class EcpPeer {
     if (outstanding.times <= parameters.retries) {
       outstanding.times++;
       this.counters.retried++;
-      outstanding.until = now + ackTimerMs(parameters);
+      outstanding.until = now + exponentMs(parameters.rte);
       this.#host.transmit(this, outstanding.pdu);
       return;
     }
@@ -170,16 +169,11 @@ export class EcpPeer {
     const { subtype, payload } = next;
     const pdu: EcpPdu = { operation: 'request', subtype, sequence: this.#host.nextSequence(), payload };
     this.counters.sent++;
-    this.#outstanding = { ...next, pdu, times: 1, until: now + ackTimerMs(parameters) };
+    this.#outstanding = { ...next, pdu, times: 1, until: now + exponentMs(parameters.rte) };
     this.#host.transmit(this, pdu);
   }
 
   #name(): string {
     return this.mac ?? 'the bridge';
   }
-}
-
-/** 10 µs · 2^RTE. */
-export function ackTimerMs({ rte }: Pick<EcpParameters, 'rte'>): number {
-  return UNIT_MS * 2 ** rte;
 }

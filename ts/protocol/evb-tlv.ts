@@ -6,6 +6,11 @@ import type { EvbParameters } from './evb-events.js';
 
 export const EVB_DEFAULTS: EvbParameters = { retries: 3, rte: 8, rwd: 20, rka: 20 };
 
+/** RTE, RWD and RKA are exponents of 10 µs. */
+export function exponentMs(exponent: number): number {
+  return 0.01 * 2 ** exponent;
+}
+
 /** The greater of each holds. Also where the remote only repeats our own: it may be an older one that it still uses. */
 export function operationalOf(local: EvbParameters, remote: EvbTlv | null): EvbParameters {
   if (remote === null) return { ...local };

@@ -4,7 +4,7 @@
  */
 import { err, type NveError, nveError, ok, type Result, type VnId, type VnInfo } from '#model';
 import { NNP_LIMITS, type NnpFrame, type NnpKey, type NnpToken } from '#wire';
-import { Deadlines } from './deadlines.js';
+import { Deadlines, earliest } from './deadlines.js';
 import { NnpAuthorizations } from './nnp-authorizations.js';
 import type {
   CallId,
@@ -69,8 +69,7 @@ export class NnpClient {
 
   /** When `tick` is due, on the clock of `handle`; null: never. */
   nextDeadline(): number | null {
-    const times = [this.#session.nextDeadline(), this.#deadlines.next()].filter((at) => at !== null);
-    return times.length === 0 ? null : Math.min(...times);
+    return earliest(this.#session.nextDeadline(), this.#deadlines.next());
   }
 
   status(): NnpClientStatus {

@@ -4,12 +4,14 @@
  * began anew, since it may have forgotten it. Sans-IO: what comes of an event is handed to the outputs before the call
  * returns, and time is an argument.
  */
+
 import type { AgentDropReason, LinkName, MacAddr, NveError, Result, TsiHints, Vid } from '#model';
 import { GROUP_ADDRESSES } from '#wire';
 import type { PeerAddress } from './access-channel.js';
 import { AccessPort } from './access-port.js';
 import { CDCP_DEFAULTS } from './cdcp-events.js';
 import { CdcpStation } from './cdcp-station.js';
+import { earliest } from './deadlines.js';
 import type { EvbParameters } from './evb-events.js';
 import type { RequestId } from './tsi-events.js';
 import type { VsiId } from './vdp-events.js';
@@ -168,8 +170,7 @@ export class StationPort {
   }
 
   nextDeadline(): number | null {
-    const times = [this.#access.nextDeadline(), this.#vdp.nextDeadline()].filter((at) => at !== null);
-    return times.length === 0 ? null : Math.min(...times);
+    return earliest(this.#access.nextDeadline(), this.#vdp.nextDeadline());
   }
 
   #setBridge(bridge: StationBridge | null): void {

@@ -168,8 +168,8 @@ export class TsiTable {
         }
         break;
       case 'revoke':
-        for (const record of [...this.#records.values()]) {
-          if (record.goal === INIT || !inScope(record, event.scope)) continue;
+        for (const record of this.#inScope(event.scope)) {
+          if (record.goal === INIT) continue;
           this.#touched.add(record);
           this.#machine.end(record, event.reason);
         }
@@ -317,18 +317,21 @@ export class TsiTable {
     for (const mac of record.indexed) this.#unindex(record, mac);
   }
 
+  #inScope(scope: RevokeScope): TsiRecord[] {
+    if ('key' in scope) {
+      const record = this.#records.get(tsiKeyText(scope.key));
+      return record === undefined ? [] : [record];
+    }
+    if ('vn' in scope) return [...this.#records.values()].filter(({ vn }) => vn?.vn === scope.vn);
+    return [...(('link' in scope ? this.#ofLink.get(scope.link) : this.#ofTsi.get(scope.tsi)) ?? [])];
+  }
+
   /** What an accepted request says besides where the TSI shall go. */
   #remark(record: TsiRecord, { hints, learn, asker }: Remark): void {
     if (hints !== undefined) record.hints = hints;
     if (learn !== undefined) record.learn = learn;
     if (asker !== undefined) record.asker = asker;
   }
-}
-
-function inScope({ key, vn }: TsiRecord, scope: RevokeScope): boolean {
-  if ('key' in scope) return key.tsi === scope.key.tsi && key.link === scope.key.link;
-  if ('vn' in scope) return vn?.vn === scope.vn;
-  return 'link' in scope ? key.link === scope.link : key.tsi === scope.tsi;
 }
 
 function changed(from: Addresses, { change, macs, ips }: Extract<TsiEvent, { type: 'addresses' }>): Addresses {

@@ -201,12 +201,7 @@ export class VdpBridgeMachine {
     if (job.stage === 'raise') {
       job.stage = 'lower';
       const { association } = job.qualified;
-      const wanted = new Set(job.wants.map(({ key }) => tsiKeyText(key)));
-      for (const [text, key] of record.touched) {
-        if (wanted.has(text)) continue;
-        record.touched.delete(text);
-        this.#host.tsis.drop(record.key, key);
-      }
+      this.#dropAllBut(record, job.wants);
       // RFC 8394 section 3.2, Deactivate: base VDP has no name for Assoc to Pre-Assoc, 802.1Qcy has.
       if (levelOfCommand(association.command) === ASSOCIATED) {
         for (const { key } of job.wants) {
@@ -242,8 +237,10 @@ export class VdpBridgeMachine {
     this.#positive(record, held.managerId, withVids(request, filterVids(held.association.filter), this.#host.pcp));
   }
 
-  /** The error goes to the station; what the job has changed goes back to what held before it. */
-  /** `final`: asking again, which HARD forbids, would take a TSI back that is meant to be elsewhere. */
+  /**
+   * The error goes to the station; what the job has changed goes back to what held before it. `final`: asking again, which HARD
+   * forbids, would take a TSI back that is meant to be elsewhere.
+   */
   #refuse(record: VsiRecord, job: Job, error: NveError, final = false): void {
     const { held } = record;
     const { association } = job.qualified;
@@ -251,7 +248,7 @@ export class VdpBridgeMachine {
     const hard = isLasting || final;
     this.#callOff(record);
     if (held === null) {
-      this.#dropAll(record);
+      this.#dropAllBut(record, []);
       this.#to(record, 'init', `${commandText(association)} refused`, error);
       // A VID that the station remembers from before our restart is another VN's by now: it shall ask anew.
       const isStaleVid = error.code === 'NVE-TAG-003';
@@ -270,12 +267,7 @@ export class VdpBridgeMachine {
   #restore(record: VsiRecord, held: Held): void {
     const { tsis } = this.#host;
     const level = levelOfCommand(held.association.command);
-    const kept = new Set(held.wants.map(({ key }) => tsiKeyText(key)));
-    for (const [text, key] of record.touched) {
-      if (kept.has(text)) continue;
-      record.touched.delete(text);
-      tsis.drop(record.key, key);
-    }
+    this.#dropAllBut(record, held.wants);
     for (const want of held.wants) {
       record.touched.set(tsiKeyText(want.key), want.key);
       const request = tsis.raise(record.key, want, level, held.hints);
@@ -317,7 +309,7 @@ export class VdpBridgeMachine {
   #end(record: VsiRecord, cause: string, error: NveError, final = false): void {
     const { held } = record;
     this.#callOff(record);
-    this.#dropAll(record);
+    this.#dropAllBut(record, []);
     record.held = null;
     this.#to(record, 'init', cause, error);
     if (held !== null)
@@ -338,9 +330,13 @@ export class VdpBridgeMachine {
       this.#host.tsis.expire(request, `VDP ${job.qualified.association.command}`, 0);
   }
 
-  #dropAll(record: VsiRecord): void {
-    for (const key of record.touched.values()) this.#host.tsis.drop(record.key, key);
-    record.touched.clear();
+  #dropAllBut(record: VsiRecord, wants: readonly TsiWant[]): void {
+    const kept = new Set(wants.map(({ key }) => tsiKeyText(key)));
+    for (const [text, key] of record.touched) {
+      if (kept.has(text)) continue;
+      record.touched.delete(text);
+      this.#host.tsis.drop(record.key, key);
+    }
   }
 
   #wait(record: VsiRecord, job: Job, request: RequestId, want: TsiWant | null): void {

@@ -16,8 +16,9 @@ import {
   type VdpAssociation,
   type VdpPdu,
 } from '#wire';
-import { Deadlines } from './deadlines.js';
+import { Deadlines, earliest } from './deadlines.js';
 import type { EvbParameters } from './evb-events.js';
+import { EVB_DEFAULTS } from './evb-tlv.js';
 import type { RequestId } from './tsi-events.js';
 import { lateError, VdpBridgeMachine } from './vdp-bridge-machine.js';
 import { newVsiRecord, type VsiRecord } from './vdp-bridge-record.js';
@@ -34,7 +35,7 @@ import {
 import { type TsiWant, type VdpMappingRules, type VsiDescription, wantsOf } from './vdp-mapping.js';
 import { VdpRefusals } from './vdp-refusals.js';
 import { Outbox } from './vdp-replies.js';
-import { DEFAULT_VDP_PARAMETERS, reinitKeepAlive, resourceWaitDelay, toutKeepAlive } from './vdp-timers.js';
+import { reinitKeepAlive, resourceWaitDelay, toutKeepAlive } from './vdp-timers.js';
 import { VdpTsis } from './vdp-tsis.js';
 
 export interface VdpBridgeOptions {
@@ -63,7 +64,7 @@ export interface VsiHolder extends VsiDescription {
 
 interface Peer {
   readonly peer: VdpPeer;
-  vsis: number;
+  readonly vsis: Set<VsiRecord>;
   /** Those of them that are associated. */
   associated: number;
   /** It has sent several associations in one PDU, so it understands that. */
@@ -99,7 +100,7 @@ export class VdpBridge {
   constructor(options: VdpBridgeOptions) {
     this.#options = {
       formats: STANDARD_FILTER_FORMATS,
-      parameters: DEFAULT_VDP_PARAMETERS,
+      parameters: EVB_DEFAULTS,
       maxPerPort: 4096,
       maxOnPort: new Map(),
       maxPerPeer: 4096,
@@ -155,10 +156,9 @@ export class VdpBridge {
         const of = mac === null ? channelText(channel) : peerText({ ...channel, mac });
         if (parameters === null) this.#parameters.delete(of);
         else this.#parameters.set(of, parameters);
-        for (const record of this.#records.values()) {
-          const { peer } = record;
-          const isOne = peer.port === channel.port && peer.svid === channel.svid && (mac ?? peer.mac) === peer.mac;
-          if (isOne) this.#schedule(record);
+        for (const record of mac === null ? this.#records.values() : (this.#peers.get(of)?.vsis ?? [])) {
+          const { port, svid } = record.peer;
+          if (port === channel.port && svid === channel.svid) this.#schedule(record);
         }
         break;
       }
@@ -198,8 +198,7 @@ export class VdpBridge {
 
   /** When `tick` is due; null: no time matters. */
   nextDeadline(): number | null {
-    const times = [this.#deadlines.next(), this.#tsis.deadline()].filter((at) => at !== null);
-    return times.length === 0 ? null : Math.min(...times);
+    return earliest(this.#deadlines.next(), this.#tsis.deadline());
   }
 
   /** Whether the station has an association. */
@@ -304,7 +303,8 @@ export class VdpBridge {
       this.#records.delete(key);
     }
     const associated = (record.held === null ? 0 : 1) - held;
-    if (delta !== 0) this.#peer(peer).vsis += delta;
+    if (delta > 0) this.#peer(peer).vsis.add(record);
+    if (delta < 0) this.#peer(peer).vsis.delete(record);
     if (associated !== 0) {
       this.#peer(peer).associated += associated;
       const station = `${peer.port} ${peer.mac}`;
@@ -355,7 +355,7 @@ export class VdpBridge {
     const { maxPerPeer, maxPerPort, maxOnPort, rules } = this.#options;
     const { peer, key } = record;
     if (!this.#records.has(key)) {
-      const ofPeer = this.#peers.get(peerText(peer))?.vsis ?? 0;
+      const ofPeer = this.#peers.get(peerText(peer))?.vsis.size ?? 0;
       const full = (holder: string, limit: number) => err(nveError('NVE-VDP-003', { holder, limit }));
       if (ofPeer >= maxPerPeer) return full(`station ${peer.mac} on ${channelText(peer)}`, maxPerPeer);
       const ofPort = maxOnPort.get(peer.port) ?? maxPerPort;
@@ -395,7 +395,7 @@ export class VdpBridge {
 
   #peer(peer: VdpPeer): Peer {
     const text = peerText(peer);
-    const known = this.#peers.get(text) ?? { peer, vsis: 0, associated: 0, packs: false, outbox: new Outbox() };
+    const known = this.#peers.get(text) ?? { peer, vsis: new Set(), associated: 0, packs: false, outbox: new Outbox() };
     this.#peers.set(text, known);
     return known;
   }
@@ -420,7 +420,7 @@ export class VdpBridge {
         this.#tokens.set(next.token, text);
         this.#effects.push({ type: 'send', peer, token: next.token, pdu: next.pdu });
       }
-      if (vsis === 0 && outbox.isIdle) this.#peers.delete(text);
+      if (vsis.size === 0 && outbox.isIdle) this.#peers.delete(text);
     }
     this.#touched.clear();
   }

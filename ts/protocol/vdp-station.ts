@@ -5,11 +5,12 @@
 import { associationsOf, type FilterFormats, STANDARD_FILTER_FORMATS, type VdpAssociation } from '#wire';
 import { Deadlines } from './deadlines.js';
 import type { EvbParameters } from './evb-events.js';
+import { EVB_DEFAULTS } from './evb-tlv.js';
 import { vsiKey, vsiText } from './vdp-events.js';
 import { Outbox } from './vdp-replies.js';
 import type { VdpStationEffect, VdpStationEvent, VdpStationState } from './vdp-station-events.js';
 import { newStationRecord, type StationRecord, VdpStationMachine } from './vdp-station-machine.js';
-import { DEFAULT_VDP_PARAMETERS, reinitKeepAlive, respWaitDelay } from './vdp-timers.js';
+import { reinitKeepAlive, respWaitDelay } from './vdp-timers.js';
 
 export interface VdpStationOptions {
   readonly formats?: FilterFormats;
@@ -42,7 +43,7 @@ export class VdpStation {
   constructor(options: VdpStationOptions = {}) {
     this.#formats = options.formats ?? STANDARD_FILTER_FORMATS;
     this.#packs = options.packs ?? true;
-    this.#parameters = options.parameters ?? DEFAULT_VDP_PARAMETERS;
+    this.#parameters = options.parameters ?? EVB_DEFAULTS;
     this.#token = (options.firstToken ?? 1) - 1;
     this.#machine = new VdpStationMachine({
       send: (record, association) => {

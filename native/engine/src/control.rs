@@ -311,27 +311,29 @@ impl Control {
 
     fn punted(&mut self, tag: u32, frame: &[u8]) {
         let port = PortId(tag as u16);
-        if tag >> 16 == PuntClass::Arp as u32 {
-            if let Some((arp, _)) = frame.get(ETHERNET_HEADER..).and_then(ArpPacket::parse) {
-                let mac = MacAddr(arp.sender_mac);
-                let effect = self.neighbours.answered((port, arp.sender_ip.into()), mac, Instant::now());
-                self.carry_out(effect.into_iter().collect());
-            }
-            return;
-        }
         if tag >> 16 == SIGHTING {
             return self.sighted(port, frame);
         }
-        let class = match tag >> 16 {
-            class if class == PuntClass::Lldp as u32 => "lldp",
-            class if class == PuntClass::Ecp as u32 => "ecp",
-            _ => "link_local",
+        let Some(class) = PuntClass::ALL.get((tag >> 16) as usize) else { return };
+        let class = match class {
+            PuntClass::Arp => return self.heard(port, frame),
+            PuntClass::Lldp => "lldp",
+            PuntClass::Ecp => "ecp",
+            PuntClass::LinkLocal => "link_local",
         };
         let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let record = schema::event(&(port.0, None::<u32>, class, since_epoch.as_nanos() as u64, Bytes::new(frame)));
         if self.punts.push(0, &record) == Pushed::First {
             (self.doorbell)();
         }
+    }
+
+    /// ARP of a neighbour.
+    fn heard(&mut self, port: PortId, frame: &[u8]) {
+        let Some((arp, _)) = frame.get(ETHERNET_HEADER..).and_then(ArpPacket::parse) else { return };
+        let neighbour = (port, arp.sender_ip.into());
+        let effect = self.neighbours.answered(neighbour, MacAddr(arp.sender_mac), Instant::now());
+        self.carry_out(effect.into_iter().collect());
     }
 
     fn sighted(&self, port: PortId, record: &[u8]) {

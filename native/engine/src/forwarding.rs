@@ -195,6 +195,7 @@ impl Forwarding {
 
     fn set_vap(&mut self, model: &mut Model, id: VapId, spec: VapSpec, effects: &mut Effects) {
         let Some(vn) = model.vns.get_mut(&spec.vn) else { return };
+        let vn_index = vn.index;
         let index = match model.vaps.get_mut(&id) {
             Some(row) => {
                 row.spec = spec.clone();
@@ -207,14 +208,16 @@ impl Forwarding {
                     .vaps
                     .insert(id, VapRow { index, spec: spec.clone(), rows: 0, counters_before: Default::default() });
                 model.vap_at.insert(index, id);
+                // A VAP keeps its VN, port and selector for life.
+                model.selector_holders.insert((spec.port, spec.selector), id);
+                vn.vaps.insert(id);
+                self.select(spec.port, spec.selector, index);
                 index
             }
         };
-        model.selector_holders.insert((spec.port, spec.selector), id);
-        vn.vaps.insert(id);
         let entry = VapEntry {
             port: spec.port.0,
-            vn: vn.index,
+            vn: vn_index,
             flags: VapFlags::NONE
                 .with_if(spec.guard, VapFlags::GUARD)
                 .with_if(spec.learn, VapFlags::LEARN)
@@ -225,7 +228,6 @@ impl Forwarding {
         .selected_by(spec.selector);
         *slot(Arc::make_mut(&mut self.snapshot.vaps), index, VapEntry::CLOSED) = entry;
         self.list_vaps(model, spec.vn);
-        self.select(spec.port, spec.selector, index);
     }
 
     /// Makes `index` the VAP of what `selector` selects; [`Snapshot::NONE`] makes it nobody's.

@@ -10,13 +10,13 @@ use pipeline::PuntClass;
 use types::{MacAddr, PortId};
 
 /// Packets a second, and packets at once, of a class: of each source that has a place, and of all others together.
-const fn rate(class: usize) -> (u64, u64) {
+const fn rate(class: PuntClass) -> (u64, u64) {
     match class {
         // VDP of thousands of interfaces comes in bursts: after a link comes up, and with every round of keep-alives.
-        3 => (2_000, 500),
-        1 => (2_000, 256),
+        PuntClass::Ecp => (2_000, 500),
+        PuntClass::Arp => (2_000, 256),
         // LLDP of a link and all of its S-channels comes at once.
-        _ => (100, 128),
+        PuntClass::Lldp | PuntClass::LinkLocal => (100, 128),
     }
 }
 
@@ -102,7 +102,7 @@ impl Police {
     /// Meters for a clock of `hz` ticks a second.
     pub fn new(hz: u64) -> Self {
         let shares = vec![[Shares::default(); PuntClass::COUNT]; PortId::LIMIT].into_boxed_slice();
-        Self { shares, rates: core::array::from_fn(|class| Rate::new(hz, rate(class))), silence: SILENCE * hz }
+        Self { shares, rates: PuntClass::ALL.map(|class| Rate::new(hz, rate(class))), silence: SILENCE * hz }
     }
 
     /// Whether one more packet of `class` from `source` may pass at `now`.

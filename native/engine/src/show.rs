@@ -197,7 +197,7 @@ impl Serialize for TagsRow<'_> {
             TagPolicy::Pass => ["pass"].serialize(serializer),
             TagPolicy::Strip => ["strip"].serialize(serializer),
             TagPolicy::List(bits) => {
-                let listed = |vid: &u16| bits[usize::from(vid / 64)] & 1 << (vid % 64) != 0;
+                let listed = |vid: &u16| TagPolicy::lists(bits, *vid);
                 ("list", (1..4095).filter(listed).collect::<Vec<_>>()).serialize(serializer)
             }
         }

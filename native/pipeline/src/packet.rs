@@ -36,8 +36,10 @@ pub enum PuntClass {
 }
 
 impl PuntClass {
+    /// Every class, at its number.
+    pub const ALL: [Self; 4] = [Self::LinkLocal, Self::Arp, Self::Lldp, Self::Ecp];
     /// How many classes there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = Self::ALL.len();
 }
 
 /// A source MAC at a VAP that learns, where no row has it.

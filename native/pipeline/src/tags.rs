@@ -17,7 +17,7 @@ pub fn tenant_tags(policy: &TagPolicy, tpid: u16, rest: &[u8]) -> Result<(TagSta
         TagPolicy::Pass => Ok(0),
         TagPolicy::Strip => Ok(tags.length),
         TagPolicy::List(bits) => {
-            let listed = bits[usize::from(tags.vid / 64)] & 1 << (tags.vid % 64) != 0;
+            let listed = TagPolicy::lists(bits, tags.vid);
             if tags.tpid == EtherType::C_TAG && listed { Ok(0) } else { Err(DropReason::TenantTag) }
         }
     };

@@ -113,6 +113,12 @@ impl TagPolicy {
         }
         Self::List(Arc::new(bits))
     }
+
+    /// Whether a raw VID, 0 to 4095, is in a list's `bits`.
+    #[inline(always)]
+    pub fn lists(bits: &[u64; VIDS / 64], vid: u16) -> bool {
+        bits[usize::from(vid / 64)] & 1 << (vid % 64) != 0
+    }
 }
 
 /// What is special about a VAP, a bit each, so that a frame of a VAP without pays for one copy of all.

@@ -88,12 +88,6 @@ impl TagStack {
         }
         Some(stack)
     }
-
-    /// Whether there is no tag.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
 }
 
 impl VlanTag {

@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
-import { type RpcOptions, withClient, withRpcOptions } from '../rpc.js';
+import { type RpcOptions, runSilently, withRpcOptions } from '../rpc.js';
 
 export function registerInject(program: Command, io: Io): void {
   withRpcOptions(
@@ -24,8 +24,7 @@ export function registerInject(program: Command, io: Io): void {
     )
     .action(async (port: string, frame: string, options: RpcOptions) => {
       const bytes = parseFrame(frame === '-' ? (await io.stdin()).toString('latin1') : frame);
-      await withClient(options, (client) => client.inject(port, bytes));
-      if (options.json === true) io.out('{}\n');
+      await runSilently(io, options, (client) => client.inject(port, bytes));
     });
 }
 

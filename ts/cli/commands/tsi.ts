@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { HypervisorClient, NewPort, ParamsIn, TsiListRow } from '#hypervisor';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
-import { collect, printRows, type RpcOptions, withClient, withTlsOptions } from '../rpc.js';
+import { collect, printRows, type RpcOptions, runSilently, withClient, withTlsOptions } from '../rpc.js';
 import type { Column } from '../table.js';
 import { tagText } from './show.js';
 import { registerTsiWatch } from './tsi-watch.js';
@@ -59,10 +59,6 @@ export function registerTsi(program: Command, io: Io): void {
     withTlsOptions(tsi.command(name).argument('<tsi>', 'the id of the interface'));
   const show = async (options: RpcOptions, ask: (client: HypervisorClient) => Promise<TsiListRow>): Promise<void> =>
     printRows(io, options, COLUMNS, [await withClient(options, ask)]);
-  const remove = async (options: RpcOptions, ask: (client: HypervisorClient) => Promise<void>): Promise<void> => {
-    await withClient(options, ask);
-    if (options.json === true) io.out('{}\n');
-  };
 
   withAddresses(command('attach'), true)
     .description(
@@ -101,7 +97,7 @@ export function registerTsi(program: Command, io: Io): void {
     )
     .action((id: string, options: RpcOptions & { link?: string }) => {
       const { link } = options;
-      return remove(options, (client) => client.detach(link === undefined ? { tsi: id } : { tsi: id, link }));
+      return runSilently(io, options, (client) => client.detach(link === undefined ? { tsi: id } : { tsi: id, link }));
     });
 
   withAddresses(command('associate'), true)
@@ -138,7 +134,7 @@ export function registerTsi(program: Command, io: Io): void {
     .requiredOption('--link <name>', 'the access link')
     .addHelpText('after', examples('splitnve tsi deassociate vm7-eth0 --link access0'))
     .action((id: string, options: RpcOptions & { link: string }) =>
-      remove(options, (client) => client.deassociate({ tsi: id, link: options.link })),
+      runSilently(io, options, (client) => client.deassociate({ tsi: id, link: options.link })),
     );
 
   withAddresses(command('migrate'), false)

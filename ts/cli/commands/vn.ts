@@ -4,7 +4,15 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { VnConnectionRow, VnListRow } from '#hypervisor';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
-import { NVA_SOCKET, printRows, type RpcOptions, withClient, withRpcOptions, withTlsOptions } from '../rpc.js';
+import {
+  NVA_SOCKET,
+  printRows,
+  type RpcOptions,
+  runSilently,
+  withClient,
+  withRpcOptions,
+  withTlsOptions,
+} from '../rpc.js';
 import type { Column } from '../table.js';
 import { tagText } from './show.js';
 
@@ -59,8 +67,7 @@ export function registerVn(program: Command, io: Io): void {
     .summary('at an NVA: delete a VN')
     .addHelpText('after', examples('splitnve vn del green'))
     .action(async (name: string, options: RpcOptions) => {
-      await withClient(options, (client) => client.deleteVn(name));
-      if (options.json === true) io.out('{}\n');
+      await runSilently(io, options, (client) => client.deleteVn(name));
     });
 
   withRpcOptions(vn.command('list'), NVA_SOCKET)
@@ -91,8 +98,7 @@ function registerConnections(vn: Command, io: Io): void {
     .requiredOption('--link <name>', 'the access link')
     .addHelpText('after', examples('splitnve vn disconnect blue --link access0'))
     .action(async (name: string, options: RpcOptions & { link: string }) => {
-      await withClient(options, (client) => client.disconnectVn({ vn: name, link: options.link }));
-      if (options.json === true) io.out('{}\n');
+      await runSilently(io, options, (client) => client.disconnectVn({ vn: name, link: options.link }));
     });
 
   withTlsOptions(vn.command('connections'))
