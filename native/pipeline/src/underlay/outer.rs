@@ -97,7 +97,7 @@ fn outer_one<P: Packet>(
     }
     // VNI 0 is nobody's: its look-up finds nothing.
     if let Ok(vni) = Vni::try_from(vxlan.vni()) {
-        meta.context = pipeline.contexts.begin(ContextKey(vni));
+        meta.source = pipeline.contexts.begin(ContextKey(vni));
     }
     meta.outer_source = ip.source_ip().to_bits();
     // Ethernet may have padded a short packet; the padding is no part of the tenant's frame.
