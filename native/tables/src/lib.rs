@@ -11,6 +11,7 @@
 
 mod chunks;
 mod fdb;
+mod flags;
 mod index_pool;
 mod map;
 mod prefetch;
@@ -19,11 +20,12 @@ mod snapshot;
 
 pub use chunks::Chunks;
 pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
+pub use flags::Flags;
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
     AccessPort, Index, NextHopEntry, NextHopIndex, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot,
-    SnapshotReader, TagPolicy, UnderlayPort, VapEntry, VapFlags, VnEntry,
+    SnapshotReader, TagPolicy, UnderlayPort, VapEntry, VnEntry,
 };
