@@ -18,6 +18,7 @@ const ALONE = [
   'test/e2e/churn*.test.ts',
   'test/e2e/demo.test.ts',
   'test/e2e/isolation*.test.ts',
+  'test/e2e/table-scale.test.ts',
   'test/interop/lldpad-flood.test.ts',
 ];
 
