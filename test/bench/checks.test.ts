@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { EngineStats } from '#dataplane';
 import { ethernet, onesSum, readPcap, tagged, udp, vxlan, writePcap } from './frames.mjs';
 import { cyclesPerPacket, quantile } from './measure.mjs';
 import { compare } from './report.mjs';
@@ -75,7 +74,7 @@ describe('checkFrames', () => {
   });
 });
 
-function stats(received: number, vap: number, sent: number, more: Partial<EngineStats> = {}): EngineStats {
+function stats(received: number, vap: number, sent: number, more: Partial<AllStats> = {}): AllStats {
   const none = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, rxMissed: 0, rxErrors: 0 };
   return {
     ports: [
@@ -106,7 +105,7 @@ describe('counters', () => {
 
   it('under load may differ by what came between two looks, and by no more', async () => {
     const looks =
-      (...rows: EngineStats[]) =>
+      (...rows: AllStats[]) =>
       async () =>
         rows.shift() ?? stats(0, 0, 0);
     const half = stats(1000, 990, 980);

@@ -134,6 +134,13 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     mac: r.macOrNil('mac'),
     state: r.oneOf('state', NEIGHBOUR_STATES),
   }),
+  vap_counters: (r) => ({
+    vap: r.uint('vap', U32),
+    inPackets: r.counter('in_packets'),
+    inBytes: r.counter('in_bytes'),
+    outPackets: r.counter('out_packets'),
+    outBytes: r.counter('out_bytes'),
+  }),
 };
 
 /** `[[row, …], cursor or nil]` */
@@ -156,13 +163,6 @@ export function decodeStats(value: unknown): EngineStats {
       txBytes: r.counter('tx_bytes'),
       rxMissed: r.counter('rx_missed'),
       rxErrors: r.counter('rx_errors'),
-    })),
-    vaps: rows('vaps', (r) => ({
-      vap: r.uint('vap', U32),
-      inPackets: r.counter('in_packets'),
-      inBytes: r.counter('in_bytes'),
-      outPackets: r.counter('out_packets'),
-      outBytes: r.counter('out_bytes'),
     })),
     drops: rows('drops', (r) => ({
       port: r.uint('port', U16),

@@ -204,6 +204,15 @@ export interface NeighbourRow {
   readonly state: NeighbourState;
 }
 
+/** "In" is from the tenant, "out" is to the tenant. */
+export interface VapCounters {
+  readonly vap: VapId;
+  readonly inPackets: number;
+  readonly inBytes: number;
+  readonly outPackets: number;
+  readonly outBytes: number;
+}
+
 export interface DumpRows {
   readonly ports: PortRow;
   readonly vns: VnRow;
@@ -212,6 +221,7 @@ export interface DumpRows {
   readonly nexthops: NextHopRow;
   readonly fdb: FdbRow;
   readonly neighbours: NeighbourRow;
+  readonly vap_counters: VapCounters;
 }
 export type DumpKind = keyof DumpRows;
 
@@ -223,15 +233,6 @@ export interface PortStats {
   readonly txBytes: number;
   readonly rxMissed: number;
   readonly rxErrors: number;
-}
-
-/** "In" is from the tenant, "out" is to the tenant. */
-export interface VapStats {
-  readonly vap: VapId;
-  readonly inPackets: number;
-  readonly inBytes: number;
-  readonly outPackets: number;
-  readonly outBytes: number;
 }
 
 /** Frames dropped under a reason; `port` is where they came in. */
@@ -254,7 +255,6 @@ export interface PollerStats {
 /** Counters only grow while their object lives. Above 2^53 the last digits are rounded. */
 export interface EngineStats {
   readonly ports: readonly PortStats[];
-  readonly vaps: readonly VapStats[];
   readonly drops: readonly DropStats[];
   readonly pollers: readonly PollerStats[];
 }
