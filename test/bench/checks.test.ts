@@ -6,7 +6,7 @@ import { ethernet, onesSum, readPcap, tagged, udp, vxlan, writePcap } from './fr
 import { cyclesPerPacket, quantile } from './measure.mjs';
 import { compare } from './report.mjs';
 import { innerFrames, nveOf, SINK, SOURCE, sourceFrames, UNDERLAY_IP, VAP, VID, VNI } from './scenario.mjs';
-import { checkCounters, checkFrames, checkUnderLoad } from './verify.mjs';
+import { type AllStats, checkCounters, checkFrames, checkUnderLoad } from './verify.mjs';
 
 const MAC = '02:70:63:61:70:00';
 const encap = { mode: 'encap', flows: 120 } as const;

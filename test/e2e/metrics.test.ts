@@ -72,7 +72,7 @@ it('serves what the agent has and counts over a Unix socket', async () => {
     'splitnve_port_up{port="access0"} 1',
     'splitnve_port_transmit_packets_total{port="access0"} 1',
     'splitnve_vap_packets_total{vap="1",vn="blue",port="access0",tag="c-tag 100",direction="in"} 0',
-    'splitnve_vn_fdb_rows{vn="blue",id="1",vni="5001"} 1',
+    'splitnve_vn_fdb_rows{vn="blue",id="5001",vni="5001"} 1',
     'splitnve_tsis{state="activated"} 1',
     'splitnve_nva_connected{nva="nva"} 1',
     'splitnve_nva_subscriptions 1',
