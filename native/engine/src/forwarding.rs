@@ -10,8 +10,8 @@ use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, Index, IndexPool, MapReader, MapWriter, NextHopEntry, PortEntry,
-    Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry, VapFlags,
+    AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
+    PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry,
     VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
@@ -218,10 +218,10 @@ impl Forwarding {
         let entry = VapEntry {
             port: spec.port.0,
             vn: vn_index,
-            flags: VapFlags::NONE
-                .with_if(spec.guard, VapFlags::GUARD)
-                .with_if(spec.learn, VapFlags::LEARN)
-                .with_if(spec.reflect, VapFlags::REFLECT),
+            flags: Flags::NONE
+                .with_if(spec.guard, Flags::GUARD)
+                .with_if(spec.learn, Flags::LEARN)
+                .with_if(spec.reflect, Flags::REFLECT),
             tags: spec.tags,
             ..VapEntry::CLOSED
         }
