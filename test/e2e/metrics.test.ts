@@ -67,7 +67,9 @@ it('serves what the agent has and counts over a Unix socket', async () => {
       return text;
     })
     .toContain('splitnve_drops_total{port="access0",reason="unknown_tag"} 1\n');
-  expect(text).toMatch(/^# HELP splitnve_build_info .*\n# TYPE splitnve_build_info gauge\nsplitnve_build_info\{version="/);
+  expect(text).toMatch(
+    /^# HELP splitnve_build_info .*\n# TYPE splitnve_build_info gauge\nsplitnve_build_info\{version="/,
+  );
   for (const line of [
     'splitnve_port_up{port="access0"} 1',
     'splitnve_port_transmit_packets_total{port="access0"} 1',
