@@ -56,7 +56,7 @@ const rows: [DumpKind, unknown[], object][] = [
     [4, ip, 1, 5001, 1, null],
     { nh: 4, remote: '192.0.2.1', encap: 1, contextId: 5001, port: 1, neighbourMac: null },
   ],
-  ['vap_counters', [9, 1, 2n ** 40n, 3, 4], { vap: 9, inPackets: 1, inBytes: 2 ** 40, outPackets: 3, outBytes: 4 }],
+  ['vap_counters', [9, 1, 2, 3, 4], { vap: 9, inPackets: 1, inBytes: 2, outPackets: 3, outBytes: 4 }],
   ['fdb', [7, mac, [0, 9]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'vap', vap: 9 } }],
   ['fdb', [7, mac, [1, 4]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'nh', nh: 4 } }],
   ['neighbours', [1, ip, mac, 'reachable'], { port: 1, ip: '192.0.2.1', mac: '02:00:00:00:00:0a', state: 'reachable' }],
