@@ -1,7 +1,7 @@
 //! The order of the steps, and where each packet ends.
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, FdbKey, Flags, Index, MapReader, Pairs, PortEntry, Snapshot, SourceKey};
+use tables::{ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, Pairs, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, PortId};
 
 use crate::counters::Counters;
@@ -129,7 +129,7 @@ impl Pipeline<'_> {
         let Some(vn) = self.snapshot.vn(meta.vn) else {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);
         };
-        let remote: &[u16] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
+        let remote: &[NextHopIndex] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
         let local = vn
             .vaps
             .iter()

@@ -1,6 +1,6 @@
 //! Access to underlay: the next hop's ready-made outer header goes before the tenant's frame.
 
-use tables::{Index, Snapshot, prefetch};
+use tables::{NextHopIndex, Snapshot, prefetch};
 use types::DropReason;
 use wire::{FromBytes, OuterHeader, VXLAN_OVERHEAD, flow_hash};
 
@@ -8,7 +8,7 @@ use crate::packet::Packet;
 
 /// Asks for the next hop's line to be loaded.
 #[inline]
-pub fn prefetch_next_hop(snapshot: &Snapshot, index: Index) {
+pub fn prefetch_next_hop(snapshot: &Snapshot, index: NextHopIndex) {
     if let Some(entry) = snapshot.next_hop(index) {
         prefetch(entry);
     }
@@ -16,7 +16,7 @@ pub fn prefetch_next_hop(snapshot: &Snapshot, index: Index) {
 
 /// Encapsulates an untagged tenant frame for a next hop; returns the port to leave by.
 #[inline(always)]
-pub fn encapsulate<P: Packet>(snapshot: &Snapshot, packet: &mut P, index: Index) -> Result<u16, DropReason> {
+pub fn encapsulate<P: Packet>(snapshot: &Snapshot, packet: &mut P, index: NextHopIndex) -> Result<u16, DropReason> {
     let Some(next_hop) = snapshot.next_hop(index) else { return Err(DropReason::NeighbourUnresolved) };
     if usize::from(next_hop.header_length) != VXLAN_OVERHEAD {
         return Err(DropReason::NeighbourUnresolved);
