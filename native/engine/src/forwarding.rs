@@ -10,8 +10,8 @@ use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, Index, IndexPool, MapReader, MapWriter, NextHopEntry, PortEntry,
-    Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry, VapFlags,
+    AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
+    PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry,
     VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
@@ -162,17 +162,17 @@ impl Forwarding {
         }
         for (id, _, spec) in changes.underlays.sets() {
             let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
-            model.underlays.insert(*id, *spec);
+            model.underlays.insert(*id, spec.clone());
             self.set_port(*id, PortEntry::Underlay(UnderlayPort { mac, ip: spec.ip }));
         }
         for (id, _, spec) in changes.vns.sets() {
-            self.set_vn(model, *id, *spec);
+            self.set_vn(model, *id, spec);
         }
         for (id, _, spec) in changes.vaps.sets() {
             self.set_vap(model, *id, spec.clone(), effects);
         }
         for (id, _, spec) in changes.next_hops.sets() {
-            self.set_next_hop(model, *id, *spec, world);
+            self.set_next_hop(model, *id, spec, world);
             effects.next_hops_changed = true;
         }
         for (vn, _, list) in changes.floods.sets() {
@@ -181,7 +181,7 @@ impl Forwarding {
         model.neighbours.extend(changes.neighbours.sets().map(|(neighbour, _, mac)| (*neighbour, *mac)));
     }
 
-    fn set_vn(&mut self, model: &mut Model, id: VnId, spec: VnSpec) {
+    fn set_vn(&mut self, model: &mut Model, id: VnId, spec: &VnSpec) {
         let index = match model.vns.get(&id) {
             Some(row) => row.index,
             None => self.vn_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE),
@@ -218,10 +218,10 @@ impl Forwarding {
         let entry = VapEntry {
             port: spec.port.0,
             vn: vn_index,
-            flags: VapFlags::NONE
-                .with_if(spec.guard, VapFlags::GUARD)
-                .with_if(spec.learn, VapFlags::LEARN)
-                .with_if(spec.reflect, VapFlags::REFLECT),
+            flags: Flags::NONE
+                .with_if(spec.guard, Flags::GUARD)
+                .with_if(spec.learn, Flags::LEARN)
+                .with_if(spec.reflect, Flags::REFLECT),
             tags: spec.tags,
             ..VapEntry::CLOSED
         }
@@ -247,13 +247,13 @@ impl Forwarding {
         entry.uplink = rows().find(|row| row.spec.uplink).map_or(Snapshot::NONE, |row| row.index);
     }
 
-    fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: NextHopSpec, world: &impl World) {
+    fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: &NextHopSpec, world: &impl World) {
         let Some(port) = model.link_of(spec.remote) else { return };
         let (index, users) = match model.next_hops.get(&id) {
             Some(row) => (row.index, row.users),
             None => (self.next_hop_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE), 0),
         };
-        let row = NextHopRow { index, spec, port, users };
+        let row = NextHopRow { index, spec: spec.clone(), port, users };
         self.write_next_hop(model, &row, world.neighbour_mac(port, spec.remote));
         model.next_hops.insert(id, row);
     }
@@ -355,7 +355,7 @@ impl Forwarding {
         }
         for (id, _, spec) in changes.vns.sets() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
-            vn.spec = *spec;
+            vn.spec = spec.clone();
             if let Some(vni) = spec.vni {
                 model.vni_holders.insert(vni, *id);
                 reserved(self.contexts.insert(ContextKey(vni), vn.index.into()));

@@ -1,7 +1,7 @@
 //! The order of the steps, and where each packet ends.
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, FdbKey, Index, MapReader, OUTER_HEADER_ROOM, PortEntry, Snapshot, SourceKey, VapFlags};
+use tables::{ContextKey, FdbKey, Flags, Index, MapReader, OUTER_HEADER_ROOM, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, PortId};
 use wire::flow_hash;
 
@@ -41,8 +41,10 @@ impl Pipeline<'_> {
         match self.snapshot.port(port) {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
-                access::classify(self, access, burst, metas);
-                access::guard(self, port, burst, metas, sink);
+                let special = access::classify(self, access, burst, metas);
+                if special.has(access::CHECKED) {
+                    access::guard(self, port, burst, metas, sink);
+                }
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
@@ -109,7 +111,7 @@ impl Pipeline<'_> {
         }
         let length = packet.data().len();
         push_tags(packet, vap.s_vid, vap.c_vid)?;
-        if (meta.tagged || vap.flags.has(VapFlags::WHOLE))
+        if (meta.tagged || vap.flags.has(Flags::WHOLE))
             && let PortEntry::Access(port) = self.snapshot.port(PortId(vap.port))
         {
             access::leaves_as(port, index, packet.data())?;
@@ -129,7 +131,7 @@ impl Pipeline<'_> {
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
         let remote: &[Index] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
-        let reflects = meta.flags.has(VapFlags::REFLECT);
+        let reflects = meta.flags.has(Flags::REFLECT);
         let mut local = vn.vaps.iter().copied().filter(|vap| *vap != meta.vap || reflects);
         let Some(copies) = (local.clone().count() + remote.len()).checked_sub(1) else {
             return dropped(DropReason::NoReceiver);
