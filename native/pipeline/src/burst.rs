@@ -1,7 +1,9 @@
 //! The order of the steps, and where each packet ends.
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, FdbKey, Flags, Index, MapReader, OUTER_HEADER_ROOM, PortEntry, Snapshot, SourceKey};
+use tables::{
+    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, PortEntry, Snapshot, SourceKey,
+};
 use types::{DropReason, PortId};
 use wire::flow_hash;
 
@@ -130,7 +132,7 @@ impl Pipeline<'_> {
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
-        let remote: &[Index] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
+        let remote: &[NextHopIndex] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
         let reflects = meta.flags.has(Flags::REFLECT);
         let mut local = vn.vaps.iter().copied().filter(|vap| *vap != meta.vap || reflects);
         let Some(copies) = (local.clone().count() + remote.len()).checked_sub(1) else {
@@ -166,7 +168,14 @@ impl Pipeline<'_> {
     }
 
     /// Sends a shared frame to one of several next hops.
-    fn send_behind<P, S: Sink<P>>(&self, frame: &S::Shared, hash: u32, next_hop: Index, origin: PortId, sink: &mut S) {
+    fn send_behind<P, S: Sink<P>>(
+        &self,
+        frame: &S::Shared,
+        hash: u32,
+        next_hop: NextHopIndex,
+        origin: PortId,
+        sink: &mut S,
+    ) {
         let mut room: HeaderRoom = [0; OUTER_HEADER_ROOM];
         let sent = header_for(self.snapshot, frame.as_ref(), hash, next_hop, &mut room).and_then(|(port, header)| {
             sink.transmit_behind(port, header, frame, origin).then_some(()).ok_or(DropReason::NoBuffer)

@@ -1,6 +1,6 @@
 //! Access to underlay: the next hop's ready-made outer header goes before the tenant's frame.
 
-use tables::{Index, NextHopEntry, OUTER_HEADER_ROOM, Snapshot, prefetch};
+use tables::{NextHopEntry, NextHopIndex, OUTER_HEADER_ROOM, Snapshot, prefetch};
 use types::DropReason;
 use wire::{FromBytes, OuterHeader, VXLAN_OVERHEAD, flow_hash};
 
@@ -8,7 +8,7 @@ use crate::packet::Packet;
 
 /// Asks for the next hop's line to be loaded.
 #[inline]
-pub fn prefetch_next_hop(snapshot: &Snapshot, index: Index) {
+pub fn prefetch_next_hop(snapshot: &Snapshot, index: NextHopIndex) {
     if let Some(entry) = snapshot.next_hop(index) {
         prefetch(entry);
     }
@@ -16,7 +16,11 @@ pub fn prefetch_next_hop(snapshot: &Snapshot, index: Index) {
 
 /// The next hop, if a frame of `length` bytes can be sent to it now.
 #[inline(always)]
-fn usable(snapshot: &Snapshot, index: Index, length: usize) -> Result<(&NextHopEntry, &OuterHeader), DropReason> {
+fn usable(
+    snapshot: &Snapshot,
+    index: NextHopIndex,
+    length: usize,
+) -> Result<(&NextHopEntry, &OuterHeader), DropReason> {
     let Some(next_hop) = snapshot.next_hop(index) else { return Err(DropReason::NeighbourUnresolved) };
     if usize::from(next_hop.header_length) != VXLAN_OVERHEAD {
         return Err(DropReason::NeighbourUnresolved);
@@ -31,7 +35,7 @@ fn usable(snapshot: &Snapshot, index: Index, length: usize) -> Result<(&NextHopE
 
 /// Encapsulates an untagged tenant frame for a next hop; returns the port to leave by.
 #[inline(always)]
-pub fn encapsulate<P: Packet>(snapshot: &Snapshot, packet: &mut P, index: Index) -> Result<u16, DropReason> {
+pub fn encapsulate<P: Packet>(snapshot: &Snapshot, packet: &mut P, index: NextHopIndex) -> Result<u16, DropReason> {
     let frame = packet.data();
     let length = frame.len();
     let (next_hop, header) = usable(snapshot, index, length)?;
@@ -50,7 +54,7 @@ pub fn header_for<'r>(
     snapshot: &Snapshot,
     frame: &[u8],
     hash: u32,
-    index: Index,
+    index: NextHopIndex,
     room: &'r mut HeaderRoom,
 ) -> Result<(u16, &'r [u8]), DropReason> {
     let (next_hop, header) = usable(snapshot, index, frame.len())?;

@@ -44,9 +44,9 @@ pub const BROADCAST: [u8; 6] = [0xff; 6];
 const BLUE_1: u16 = 0;
 const RED_1: u16 = 1;
 const BLUE_2: u16 = 2;
-const TO_NVE_2_BLUE: u16 = 0;
-const TO_NVE_2_RED: u16 = 1;
-const TO_NVE_3_BLUE: u16 = 2;
+const TO_NVE_2_BLUE: u32 = 0;
+const TO_NVE_2_RED: u32 = 1;
+const TO_NVE_3_BLUE: u32 = 2;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TestPacket {
@@ -181,7 +181,7 @@ impl Lab {
         let mut link_2 = AccessPort::new(MacAddr(LINK_2_MAC));
         link_2.select(Selector::Untagged, BLUE_2);
         let vap = |port: PortId, c_vid, vn| VapEntry { port: port.0, c_vid, vn, ..VapEntry::CLOSED };
-        let vn = |vaps: &[u16], flood: &[u16]| VnEntry {
+        let vn = |vaps: &[u16], flood: &[u32]| VnEntry {
             max_frame: 1514,
             vaps: vaps.into(),
             flood: flood.into(),
@@ -194,9 +194,13 @@ impl Lab {
                 PortEntry::Underlay(UnderlayPort { mac: MacAddr(US.0), ip: US.1 }),
                 PortEntry::Unused,
             ]),
-            vaps: Arc::new(vec![vap(LINK_1, BLUE_TAG, BLUE), vap(LINK_1, RED_TAG, RED), vap(LINK_2, 0, BLUE)]),
-            vns: Arc::new(vec![vn(&[BLUE_1, BLUE_2], &[TO_NVE_2_BLUE, TO_NVE_3_BLUE]), vn(&[RED_1], &[TO_NVE_2_RED])]),
-            next_hops: Arc::new(vec![next_hop(NVE_2, BLUE_VNI), next_hop(NVE_2, RED_VNI), next_hop(NVE_3, BLUE_VNI)]),
+            vaps: [vap(LINK_1, BLUE_TAG, BLUE), vap(LINK_1, RED_TAG, RED), vap(LINK_2, 0, BLUE)].into_iter().collect(),
+            vns: [vn(&[BLUE_1, BLUE_2], &[TO_NVE_2_BLUE, TO_NVE_3_BLUE]), vn(&[RED_1], &[TO_NVE_2_RED])]
+                .into_iter()
+                .collect(),
+            next_hops: [next_hop(NVE_2, BLUE_VNI), next_hop(NVE_2, RED_VNI), next_hop(NVE_3, BLUE_VNI)]
+                .into_iter()
+                .collect(),
         };
         let mut lab = Self {
             snapshot,
@@ -225,7 +229,7 @@ impl Lab {
     }
 
     pub fn change_vap(&mut self, vap: u16, change: impl FnOnce(&mut VapEntry)) {
-        change(&mut Arc::make_mut(&mut self.snapshot.vaps)[usize::from(vap)]);
+        change(self.snapshot.vaps.slot(vap.into()));
     }
 
     /// Gives a VAP another selector on link 1, which has no other VAP then.
@@ -244,7 +248,7 @@ impl Lab {
     }
 
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {
-        change(&mut Arc::make_mut(&mut self.snapshot.vns)[usize::from(vn)]);
+        change(self.snapshot.vns.slot(vn.into()));
     }
 
     pub fn run(&self, port: PortId, frame: &[u8]) -> Effects {
