@@ -98,6 +98,7 @@ struct Out {
 }
 
 impl Sink<Buffer> for Out {
+    type Shared = Vec<u8>;
     #[inline]
     fn transmit(&mut self, port: u16, packet: Buffer, _origin: PortId) {
         assert_eq!(port, self.expected);
@@ -106,6 +107,16 @@ impl Sink<Buffer> for Out {
     fn copy(&mut self, _packet: &Buffer) -> Option<Buffer> {
         None
     }
+    fn share(&mut self, packet: Buffer) -> Vec<u8> {
+        packet.data().to_vec()
+    }
+    fn unshare(&mut self, frame: Vec<u8>) -> Result<Buffer, Vec<u8>> {
+        Err(frame)
+    }
+    fn transmit_behind(&mut self, _port: u16, _header: &[u8], _frame: &Vec<u8>, _origin: PortId) -> bool {
+        false
+    }
+    fn replicated(&mut self, _copies: usize) {}
     fn punt(&mut self, _class: PuntClass, _port: PortId, _frame: &[u8]) -> Result<(), DropReason> {
         Err(DropReason::PuntFull)
     }
