@@ -102,12 +102,25 @@ describe('decodeDump', () => {
 describe('decodeStats', () => {
   it('names the counters, also those above 2^32', () => {
     const stats = decodeStats(
-      unpack(pack([[[0, 1n, 2n ** 40n, 3, 4, 5, 6]], [[0, 'source_guard', 8]], [[0, 1, 2, 3, 4, 5, 2_450_000_000]]])),
+      unpack(
+        pack([[[0, 1n, 2n ** 40n, 3, 4, 5, 6]], [[0, 'source_guard', 8]], [[0, 1, 2, 3, 4, 5, 2_450_000_000, 6]]]),
+      ),
     );
     expect(stats).toEqual({
       ports: [{ port: 0, rxPackets: 1, rxBytes: 2 ** 40, txPackets: 3, txBytes: 4, rxMissed: 5, rxErrors: 6 }],
       drops: [{ port: 0, reason: 'source_guard', packets: 8 }],
-      pollers: [{ poller: 0, polls: 1, emptyPolls: 2, packets: 3, busyCycles: 4, idleCycles: 5, tscHz: 2_450_000_000 }],
+      pollers: [
+        {
+          poller: 0,
+          polls: 1,
+          emptyPolls: 2,
+          packets: 3,
+          busyCycles: 4,
+          idleCycles: 5,
+          tscHz: 2_450_000_000,
+          copies: 6,
+        },
+      ],
     });
   });
 });

@@ -156,6 +156,7 @@ export const FAMILIES: readonly Family[] = [
   poller('counter', 'poller_polls_total', 'Turns of a poller.', (row) => row.polls),
   poller('counter', 'poller_empty_polls_total', 'Those that found nothing.', (row) => row.emptyPolls),
   poller('counter', 'poller_packets_total', 'Packets that it received.', (row) => row.packets),
+  poller('counter', 'poller_copies_total', 'Copies that replication made of them.', (row) => row.copies),
   family('counter', 'poller_cycles_total', 'Its cycles: busy, in turns that found something; idle, in others.', (s) =>
     s.pollers.flatMap(({ poller, busyCycles, idleCycles }): Sample[] => [
       [{ poller, state: 'busy' }, busyCycles],

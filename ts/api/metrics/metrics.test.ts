@@ -28,7 +28,7 @@ function scrape(more: Partial<Scrape> = {}): Scrape {
     engine: ENGINE,
     ports: [],
     drops: [{ port: 'access0', reason: 'source_guard', packets: 7 }],
-    pollers: [{ poller: 0, polls: 9, emptyPolls: 4, packets: 5, busyCycles: 6, idleCycles: 7, tscHz: 1e9 }],
+    pollers: [{ poller: 0, polls: 9, emptyPolls: 4, packets: 5, busyCycles: 6, idleCycles: 7, tscHz: 1e9, copies: 8 }],
     vns: [{ vn: 'blue' as VnName, id: 1, vni: 5001, vaps: 1, rows: 2 }],
     vaps: [],
     nextHops: 3,
