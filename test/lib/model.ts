@@ -151,7 +151,7 @@ function onLink(link: Of<'UnderlaySet'> | undefined, ip: string): boolean {
 
 /** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for). */
 export function dumps(state: State): {
-  readonly [K in Exclude<keyof DumpRows, 'neighbours'>]: readonly Partial<DumpRows[K]>[];
+  readonly [K in Exclude<keyof DumpRows, 'neighbours' | 'acls' | 'police'>]: readonly Partial<DumpRows[K]>[];
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
   const { ports, underlays, vns, vaps, nextHops, rows, floods, sources, neighbours } = state;

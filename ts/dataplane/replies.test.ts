@@ -59,6 +59,12 @@ const rows: [DumpKind, unknown[], object][] = [
   ['fdb', [7, mac, [0, 9]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'vap', vap: 9 } }],
   ['fdb', [7, mac, [1, 4]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'nh', nh: 4 } }],
   ['neighbours', [1, ip, mac, 'reachable'], { port: 1, ip: '192.0.2.1', mac: '02:00:00:00:00:0a', state: 'reachable' }],
+  [
+    'acls',
+    [1, null, { action: 'deny' }, 2n ** 40n],
+    { acl: 1, rule: null, match: { action: 'deny' }, packets: 2 ** 40 },
+  ],
+  ['police', ['ecp', 2000, 500, true], { class: 'ecp', perSecond: 2000, burst: 500, isDefault: true }],
 ];
 
 describe('decodeDump', () => {
@@ -76,7 +82,16 @@ describe('decodeDump', () => {
   });
 
   it('throws nothing but its own error, whatever comes', () => {
-    const kind = fc.constantFrom<DumpKind>('ports', 'vns', 'vaps', 'underlays', 'nexthops', 'fdb', 'neighbours');
+    const kind = fc.constantFrom<DumpKind>(
+      'ports',
+      'vns',
+      'vaps',
+      'underlays',
+      'nexthops',
+      'fdb',
+      'neighbours',
+      'acls',
+    );
     fc.assert(
       fc.property(kind, fc.anything(), (which, value) => {
         try {

@@ -302,7 +302,10 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'NextHopDel':
     case 'FdbDel':
     case 'NeighbourDel':
+    case 'AclDel':
       return undefined;
+    case 'PoliceSet':
+      return command.rate === null ? undefined : command;
     case 'FloodSet':
       return command.nhs.length === 0 ? undefined : command;
     case 'SourcesSet':
