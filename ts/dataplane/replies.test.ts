@@ -59,11 +59,7 @@ const rows: [DumpKind, unknown[], object][] = [
   ['fdb', [7, mac, [0, 9]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'vap', vap: 9 } }],
   ['fdb', [7, mac, [1, 4]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'nh', nh: 4 } }],
   ['neighbours', [1, ip, mac, 'reachable'], { port: 1, ip: '192.0.2.1', mac: '02:00:00:00:00:0a', state: 'reachable' }],
-  [
-    'acls',
-    [1, null, { action: 'deny' }, 2n ** 40n],
-    { acl: 1, rule: null, match: { action: 'deny' }, packets: 2 ** 40 },
-  ],
+  ['acls', [1, null, { action: 'deny' }, 40], { acl: 1, rule: null, match: { action: 'deny' }, packets: 40 }],
   ['police', ['ecp', 2000, 500, true], { class: 'ecp', perSecond: 2000, burst: 500, isDefault: true }],
 ];
 
@@ -112,7 +108,7 @@ describe('decodeStats', () => {
           [[0, 1n, 2n ** 40n, 3, 4, 5, 6]],
           [[9, 1, 2, 3, 4]],
           [[0, 'source_guard', 8]],
-          [[0, 1, 2, 3, 4, 5, 2_450_000_000]],
+          [[0, 1, 2, 3, 4, 5, 2_450_000_000, 6]],
         ]),
       ),
     );
@@ -120,7 +116,18 @@ describe('decodeStats', () => {
       ports: [{ port: 0, rxPackets: 1, rxBytes: 2 ** 40, txPackets: 3, txBytes: 4, rxMissed: 5, rxErrors: 6 }],
       vaps: [{ vap: 9, inPackets: 1, inBytes: 2, outPackets: 3, outBytes: 4 }],
       drops: [{ port: 0, reason: 'source_guard', packets: 8 }],
-      pollers: [{ poller: 0, polls: 1, emptyPolls: 2, packets: 3, busyCycles: 4, idleCycles: 5, tscHz: 2_450_000_000 }],
+      pollers: [
+        {
+          poller: 0,
+          polls: 1,
+          emptyPolls: 2,
+          packets: 3,
+          busyCycles: 4,
+          idleCycles: 5,
+          tscHz: 2_450_000_000,
+          copies: 6,
+        },
+      ],
     });
   });
 });

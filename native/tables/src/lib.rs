@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod acl;
+mod chunks;
 mod fdb;
 mod flags;
 mod index_pool;
@@ -20,6 +21,7 @@ mod quiescence;
 mod snapshot;
 
 pub use acl::{Acl, AclKey, AclRule, Action, Layer4};
+pub use chunks::Chunks;
 pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
 pub use flags::Flags;
 pub use index_pool::IndexPool;
@@ -28,6 +30,6 @@ pub use meter::{Meter, Meters, Rate};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
-    AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot, SnapshotReader,
-    TagPolicy, UnderlayPort, VapEntry, VnEntry,
+    AccessPort, Index, NextHopEntry, NextHopIndex, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot,
+    SnapshotReader, TagPolicy, UnderlayPort, VapEntry, VnEntry,
 };
