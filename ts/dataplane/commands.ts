@@ -71,6 +71,10 @@ export function encodeCommand(command: Command): unknown[] {
       return command.rate === null
         ? [29, command.class, null]
         : [29, command.class, command.rate.perSecond, command.rate.burst];
+    case 'PairSet':
+      return [27, command.vn, ipToBytes(command.ip), macToBytes(command.mac)];
+    case 'PairDel':
+      return [28, command.vn, ipToBytes(command.ip)];
   }
 }
 
@@ -159,14 +163,16 @@ const RANK: Readonly<Record<Command['op'], number>> = {
   SourcesSet: 8,
   FdbSet: 9,
   FloodSet: 10,
-  FdbDel: 11,
-  NextHopDel: 12,
-  VapDel: 13,
-  VnDel: 14,
-  AclDel: 15,
-  NeighbourDel: 16,
-  UnderlayDel: 17,
-  PortDel: 18,
+  PairSet: 11,
+  PairDel: 12,
+  FdbDel: 13,
+  NextHopDel: 14,
+  VapDel: 15,
+  VnDel: 16,
+  AclDel: 17,
+  NeighbourDel: 18,
+  UnderlayDel: 19,
+  PortDel: 20,
 };
 
 /** The commands in batches that may be applied one after the other. Inside a batch the engine itself keeps the order. */

@@ -148,6 +148,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     burst: r.uint('burst', U32),
     isDefault: r.bool('is_default'),
   }),
+  pairs: (r) => ({ vn: vnOf(r), ip: r.ip('ip'), mac: r.mac('mac') }),
 };
 
 /** `[[row, …], cursor or nil]` */

@@ -195,7 +195,9 @@ export type Command =
     }
   | { readonly op: 'AclDel'; readonly acl: AclId }
   /** What each source may send of a class to the control plane; null: the class's default. */
-  | { readonly op: 'PoliceSet'; readonly class: PuntClass; readonly rate: PuntRate | null };
+  | { readonly op: 'PoliceSet'; readonly class: PuntClass; readonly rate: PuntRate | null }
+  | { readonly op: 'PairSet'; readonly vn: VnId; readonly ip: IpAddr; readonly mac: MacAddr }
+  | { readonly op: 'PairDel'; readonly vn: VnId; readonly ip: IpAddr };
 
 export interface PuntRate {
   readonly perSecond: number;
@@ -317,6 +319,13 @@ export interface PoliceRow extends PuntRate {
   readonly isDefault: boolean;
 }
 
+/** The station of a VN that has an address. */
+export interface PairRow {
+  readonly vn: VnId;
+  readonly ip: IpAddr;
+  readonly mac: MacAddr;
+}
+
 export interface DumpRows {
   readonly ports: PortRow;
   readonly vns: VnRow;
@@ -327,6 +336,7 @@ export interface DumpRows {
   readonly neighbours: NeighbourRow;
   readonly acls: AclRow;
   readonly police: PoliceRow;
+  readonly pairs: PairRow;
 }
 export type DumpKind = keyof DumpRows;
 

@@ -271,8 +271,14 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
         readers.quiescence.quiescent();
         let snapshot = readers.snapshot.load();
         let counters = region.counters();
-        let pipeline =
-            Pipeline { snapshot, fdb: &readers.fdb, contexts: &readers.contexts, sources: &readers.sources, counters };
+        let pipeline = Pipeline {
+            snapshot,
+            fdb: &readers.fdb,
+            contexts: &readers.contexts,
+            sources: &readers.sources,
+            pairs: readers.pairs.load(),
+            counters,
+        };
         let mut out = Out {
             tx: &mut queues.tx,
             pending: &mut pending,

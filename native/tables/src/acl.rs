@@ -159,7 +159,7 @@ impl AclRule {
     /// Whether it matches.
     #[inline(always)]
     fn matches(&self, key: &AclKey) -> bool {
-        let differing = |at: usize| key.words[at] & self.masks[at] ^ self.values[at];
+        let differing = |at: usize| (key.words[at] & self.masks[at]) ^ self.values[at];
         let differ = (0..WORDS).map(differing).fold(0, core::ops::BitOr::bitor);
         let within = |port: u16, (first, last): Ports| port.wrapping_sub(first) <= last.wrapping_sub(first);
         (differ == 0)

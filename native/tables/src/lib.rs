@@ -1,4 +1,4 @@
-//! What the data path looks up: the FDB, Context IDs, permitted source NVEs, and snapshots of the small tables.
+//! What the data path looks up: the FDB, Context IDs, permitted source NVEs, IP-MAC pairs, and snapshots of the small tables.
 //!
 //! One writer (the engine's control thread), many readers (pollers), no lock between them. Two ways of sharing, by size:
 //! big tables ([`ConcurrentMap`](MapWriter)) are changed in place, row by row; small ones are immutable and replaced whole
@@ -16,6 +16,7 @@ mod flags;
 mod index_pool;
 mod map;
 mod meter;
+mod pairs;
 mod prefetch;
 mod quiescence;
 mod snapshot;
@@ -27,6 +28,7 @@ pub use flags::Flags;
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
 pub use meter::{Meter, Meters, Rate};
+pub use pairs::{PairReader, PairWriter, Pairs};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
