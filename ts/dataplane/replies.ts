@@ -148,6 +148,13 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     burst: r.uint('burst', U32),
     isDefault: r.bool('is_default'),
   }),
+  vap_counters: (r) => ({
+    vap: r.uint('vap', U32),
+    inPackets: r.counter('in_packets'),
+    inBytes: r.counter('in_bytes'),
+    outPackets: r.counter('out_packets'),
+    outBytes: r.counter('out_bytes'),
+  }),
   pairs: (r) => ({ vn: vnOf(r), ip: r.ip('ip'), mac: r.mac('mac') }),
 };
 
@@ -171,13 +178,6 @@ export function decodeStats(value: unknown): EngineStats {
       txBytes: r.counter('tx_bytes'),
       rxMissed: r.counter('rx_missed'),
       rxErrors: r.counter('rx_errors'),
-    })),
-    vaps: rows('vaps', (r) => ({
-      vap: r.uint('vap', U32),
-      inPackets: r.counter('in_packets'),
-      inBytes: r.counter('in_bytes'),
-      outPackets: r.counter('out_packets'),
-      outBytes: r.counter('out_bytes'),
     })),
     drops: rows('drops', (r) => ({
       port: r.uint('port', U16),

@@ -319,6 +319,15 @@ export interface PoliceRow extends PuntRate {
   readonly isDefault: boolean;
 }
 
+/** "In" is from the tenant, "out" is to the tenant. */
+export interface VapCounters {
+  readonly vap: VapId;
+  readonly inPackets: number;
+  readonly inBytes: number;
+  readonly outPackets: number;
+  readonly outBytes: number;
+}
+
 /** The station of a VN that has an address. */
 export interface PairRow {
   readonly vn: VnId;
@@ -336,6 +345,7 @@ export interface DumpRows {
   readonly neighbours: NeighbourRow;
   readonly acls: AclRow;
   readonly police: PoliceRow;
+  readonly vap_counters: VapCounters;
   readonly pairs: PairRow;
 }
 export type DumpKind = keyof DumpRows;
@@ -348,15 +358,6 @@ export interface PortStats {
   readonly txBytes: number;
   readonly rxMissed: number;
   readonly rxErrors: number;
-}
-
-/** "In" is from the tenant, "out" is to the tenant. */
-export interface VapStats {
-  readonly vap: VapId;
-  readonly inPackets: number;
-  readonly inBytes: number;
-  readonly outPackets: number;
-  readonly outBytes: number;
 }
 
 /** Frames dropped under a reason; `port` is where they came in. */
@@ -381,7 +382,6 @@ export interface PollerStats {
 /** Counters only grow while their object lives. Above 2^53 the last digits are rounded. */
 export interface EngineStats {
   readonly ports: readonly PortStats[];
-  readonly vaps: readonly VapStats[];
   readonly drops: readonly DropStats[];
   readonly pollers: readonly PollerStats[];
 }

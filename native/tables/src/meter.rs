@@ -36,7 +36,7 @@ impl Rate {
     /// What `units` take, in parts of a tick.
     #[inline(always)]
     fn cost(&self, units: u32) -> i64 {
-        let cost = u128::from(self.unit) * u128::from(units) >> FINE;
+        let cost = (u128::from(self.unit) * u128::from(units)) >> FINE;
         if cost > Self::LONGEST as u128 { Self::LONGEST } else { cost as i64 }
     }
 }

@@ -141,7 +141,6 @@ export class FakeEngine implements Engine {
         rxMissed: 0,
         rxErrors: 0,
       })),
-      vaps: [],
       drops: ports.map((port) => ({ port, reason: 'source_guard', packets: port + 1 })),
       pollers: [],
     };
