@@ -6,18 +6,20 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, Index, IndexPool, MapReader, MapWriter, NextHopEntry, PortEntry,
-    Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry, VapFlags,
-    VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, Index, IndexPool, MapReader, MapWriter, NextHopEntry, Peers,
+    PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, Source, SourceKey, UnderlayPort,
+    VapEntry, VapFlags, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
 
-use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PortRow, VapRow, VapSpec, VnRow, VnSpec};
+use crate::model::{
+    Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, VapRow, VapSpec, VnRow, VnSpec,
+};
 use crate::neighbour::Neighbour;
 use crate::schema::Dest;
 
@@ -57,6 +59,7 @@ struct Gone {
     vaps: Vec<Index>,
     next_hops: Vec<Index>,
     vns: Vec<Index>,
+    peers: Vec<Index>,
 }
 
 /// What applying a batch needs to know of ports and neighbours.
@@ -64,7 +67,7 @@ pub trait World {
     /// The MAC of an open port.
     fn port_mac(&self, port: PortId) -> MacAddr;
     /// The MAC of a neighbour, if it is known.
-    fn neighbour_mac(&self, port: PortId, ip: Ipv4Addr) -> Option<MacAddr>;
+    fn neighbour_mac(&self, port: PortId, ip: IpAddr) -> Option<MacAddr>;
     /// Waits until `done`, though not for ever. No frame goes where it may not if it does not wait; some are dropped that need not be.
     fn wait(&self, done: &dyn Fn() -> bool);
 }
@@ -80,12 +83,17 @@ pub struct Forwarding {
     vn_indices: IndexPool,
     vap_indices: IndexPool,
     next_hop_indices: IndexPool,
+    peer_indices: IndexPool,
 }
 
 impl Forwarding {
     /// Empty tables for `fdb_capacity` rows. `seed` should be random.
     pub fn new(fdb_capacity: usize, seed: u64) -> Self {
-        let snapshot = Snapshot { ports: Arc::new(vec![PortEntry::Unused; PortId::LIMIT]), ..Snapshot::default() };
+        let snapshot = Snapshot {
+            ports: Arc::new(vec![PortEntry::Unused; PortId::LIMIT]),
+            peers: Arc::new(Peers::new(seed.rotate_left(11))),
+            ..Snapshot::default()
+        };
         let publisher = Publisher::default();
         publisher.publish(snapshot.clone());
         Self {
@@ -98,6 +106,7 @@ impl Forwarding {
             vn_indices: IndexPool::new(OBJECTS),
             vap_indices: IndexPool::new(OBJECTS),
             next_hop_indices: IndexPool::new(OBJECTS),
+            peer_indices: IndexPool::new(OBJECTS),
         }
     }
 
@@ -117,6 +126,7 @@ impl Forwarding {
         Limits {
             rows: self.fdb.capacity(),
             sources: self.sources.capacity(),
+            new_peers: self.peer_indices.available(&self.quiescence),
             new_vns: self.vn_indices.available(&self.quiescence),
             new_vaps: self.vap_indices.available(&self.quiescence),
             new_next_hops: self.next_hop_indices.available(&self.quiescence),
@@ -131,7 +141,8 @@ impl Forwarding {
         self.publisher.publish(self.snapshot.clone());
         let new_objects = changes.vns.sets().next().is_some()
             || changes.vaps.sets().next().is_some()
-            || changes.next_hops.sets().next().is_some();
+            || changes.next_hops.sets().next().is_some()
+            || changes.sources.sets().next().is_some();
         if new_objects {
             // A poller that saw a row before the object that it names would drop the frame.
             self.let_pollers_catch_up(world);
@@ -160,10 +171,12 @@ impl Forwarding {
                 self.set_port(*id, PortEntry::Access(Arc::new(AccessPort::new(mac))));
             }
         }
-        for (id, _, spec) in changes.underlays.sets() {
-            let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
-            model.underlays.insert(*id, *spec);
-            self.set_port(*id, PortEntry::Underlay(UnderlayPort { mac, ip: spec.ip }));
+        for (key, _, spec) in changes.underlays.sets() {
+            model.underlays.insert(*key, *spec);
+            self.set_underlay(model, key.0);
+        }
+        for (_, _, list) in changes.sources.sets() {
+            self.number_peers(model, list);
         }
         for (id, _, spec) in changes.vns.sets() {
             self.set_vn(model, *id, *spec);
@@ -179,6 +192,33 @@ impl Forwarding {
             self.set_flood(model, *vn, list.clone());
         }
         model.neighbours.extend(changes.neighbours.sets().map(|(neighbour, _, mac)| (*neighbour, *mac)));
+    }
+
+    /// Writes a port's entry anew if it has underlay addresses, else as that of a port for tenants.
+    fn set_underlay(&mut self, model: &Model, port: PortId) {
+        let mac = model.ports.get(&port).map_or_else(MacAddr::default, |row| row.mac);
+        let ips = || model.addresses(port).map(|spec| spec.ip);
+        let entry = match ips().next() {
+            None => PortEntry::Access(Arc::new(AccessPort::new(mac))),
+            Some(_) => PortEntry::Underlay(Arc::new(UnderlayPort {
+                mac,
+                v4: ips().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }).collect(),
+                v6: ips().filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None }).collect(),
+            })),
+        };
+        self.set_port(port, entry);
+    }
+
+    /// Gives every IPv6 address of a list a number, if it has none.
+    fn number_peers(&mut self, model: &mut Model, list: &[IpAddr]) {
+        for ip in list {
+            let IpAddr::V6(ip) = ip else { continue };
+            if !model.peers.contains_key(ip) {
+                let index = self.peer_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE);
+                Arc::make_mut(&mut self.snapshot.peers).insert(*ip, index.into());
+                model.peers.insert(*ip, PeerRow { index, users: 0 });
+            }
+        }
     }
 
     fn set_vn(&mut self, model: &mut Model, id: VnId, spec: VnSpec) {
@@ -248,12 +288,12 @@ impl Forwarding {
     }
 
     fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: NextHopSpec, world: &impl World) {
-        let Some(port) = model.link_of(spec.remote) else { return };
+        let Some((port, source)) = model.link_of(spec.remote) else { return };
         let (index, users) = match model.next_hops.get(&id) {
             Some(row) => (row.index, row.users),
             None => (self.next_hop_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE), 0),
         };
-        let row = NextHopRow { index, spec, port, users };
+        let row = NextHopRow { index, spec, port, source, users };
         self.write_next_hop(model, &row, world.neighbour_mac(port, spec.remote));
         model.next_hops.insert(id, row);
     }
@@ -261,10 +301,11 @@ impl Forwarding {
     /// Writes a next hop's ready-made header, or that there is none.
     fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, mac: Option<MacAddr>) {
         let mut entry = NextHopEntry { port: row.port.0, ..NextHopEntry::UNRESOLVED };
-        if let (Some(mac), Some(underlay), Some(port)) =
-            (mac, model.underlays.get(&row.port), model.ports.get(&row.port))
+        let addresses = (row.source, row.spec.remote);
+        if let (Some(mac), Some(port), (IpAddr::V4(source), IpAddr::V4(remote))) =
+            (mac, model.ports.get(&row.port), addresses)
         {
-            let header = OuterHeader::template((port.mac, underlay.ip), (mac, row.spec.remote), row.spec.vni);
+            let header = OuterHeader::template((port.mac, source), (mac, remote), row.spec.vni);
             entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
             entry.header_length = VXLAN_OVERHEAD as u8;
             // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
@@ -308,7 +349,7 @@ impl Forwarding {
             model.row_count -= rows.len();
             model.source_count -= sources.len();
             for source in sources {
-                self.sources.remove(SourceKey { vn: index, source });
+                self.forbid(model, index, source);
             }
             for (mac, dest) in rows {
                 self.fdb.remove(FdbKey::new(index, mac));
@@ -335,21 +376,31 @@ impl Forwarding {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             let gone: Vec<_> =
                 vn.sources.iter().filter(|source| list.binary_search(source).is_err()).copied().collect();
-            for source in gone {
-                vn.sources.remove(&source);
-                self.sources.remove(SourceKey { vn: vn.index, source });
-                model.source_count -= 1;
+            for source in &gone {
+                vn.sources.remove(source);
             }
+            let index = vn.index;
+            model.source_count -= gone.len();
+            gone.into_iter().for_each(|source| self.forbid(model, index, source));
+        }
+    }
+
+    /// Takes a source's permission to send into a VN away.
+    fn forbid(&mut self, model: &mut Model, vn: Index, source: IpAddr) {
+        if let Some(number) = count_peer(model, source, -1) {
+            self.sources.remove(SourceKey::new(vn, number));
         }
     }
 
     fn add_rows(&mut self, model: &mut Model, changes: &Changes) {
         for (id, _, list) in changes.sources.sets() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
-            for source in list {
-                if vn.sources.insert(*source) {
-                    reserved(self.sources.insert(SourceKey { vn: vn.index, source: *source }, 1));
-                    model.source_count += 1;
+            let index = vn.index;
+            let new: Vec<_> = list.iter().filter(|source| vn.sources.insert(**source)).copied().collect();
+            model.source_count += new.len();
+            for source in new {
+                if let Some(number) = count_peer(model, source, 1) {
+                    reserved(self.sources.insert(SourceKey::new(index, number), 1));
                 }
             }
         }
@@ -406,11 +457,19 @@ impl Forwarding {
             *slot(Arc::make_mut(&mut self.snapshot.vns), row.index, VnEntry::default()) = VnEntry::default();
             gone.vns.push(row.index);
         }
-        let mut any = !(gone.vaps.is_empty() && gone.next_hops.is_empty() && gone.vns.is_empty());
-        for (id, _) in changes.underlays.dels() {
-            if model.underlays.remove(id).is_some() {
-                let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
-                self.set_port(*id, PortEntry::Access(Arc::new(AccessPort::new(mac))));
+        if changes.sources.iter().next().is_some() || !gone.vns.is_empty() {
+            let unused: Vec<Ipv6Addr> =
+                model.peers.iter().filter(|(_, row)| row.users == 0).map(|(address, _)| *address).collect();
+            for address in unused {
+                Arc::make_mut(&mut self.snapshot.peers).remove(address);
+                gone.peers.extend(model.peers.remove(&address).map(|row| row.index));
+            }
+        }
+        let mut any =
+            !(gone.vaps.is_empty() && gone.next_hops.is_empty() && gone.vns.is_empty() && gone.peers.is_empty());
+        for (key, _) in changes.underlays.dels() {
+            if model.underlays.remove(key).is_some() {
+                self.set_underlay(model, key.0);
                 any = true;
             }
         }
@@ -434,6 +493,7 @@ impl Forwarding {
         gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index, generation));
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
         gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index, generation));
+        gone.peers.into_iter().for_each(|index| self.peer_indices.retire(index, generation));
     }
 
     fn set_port(&mut self, port: PortId, entry: PortEntry) {
@@ -458,6 +518,17 @@ fn slot<T: Clone>(entries: &mut Vec<T>, index: Index, closed: T) -> &mut T {
         entries.resize(index + 1, closed);
     }
     &mut entries[index]
+}
+
+/// The number of a source, which one VN more or less names.
+fn count_peer(model: &mut Model, source: IpAddr, change: isize) -> Option<Source> {
+    match source {
+        IpAddr::V4(ip) => Some(Source::V4(ip)),
+        IpAddr::V6(ip) => model.peers.get_mut(&ip).map(|row| {
+            row.users = row.users.saturating_add_signed(change);
+            Source::V6(row.index.into())
+        }),
+    }
 }
 
 /// The room for it was reserved when the batch was checked.

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink};
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey,
+    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PortEntry, Snapshot, Source, SourceKey,
     UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Vni};
@@ -134,11 +134,12 @@ fn tables() -> Tables {
     let snapshot = Snapshot {
         ports: Arc::new(vec![
             PortEntry::Access(Arc::new(access)),
-            PortEntry::Underlay(UnderlayPort { mac: US.0, ip: US.1 }),
+            PortEntry::Underlay(Arc::new(UnderlayPort { mac: US.0, v4: [US.1].into(), ..UnderlayPort::default() })),
         ]),
         vaps: Arc::new(vec![VapEntry { port: ACCESS.0, c_vid: VID, vn: VN, ..VapEntry::CLOSED }]),
         vns: Arc::new(vec![VnEntry { max_frame: 1514, ..VnEntry::default() }]),
         next_hops: Arc::new((0..NVES).map(next_hop).collect()),
+        ..Snapshot::default()
     };
     let mut fdb: MapWriter<FdbKey> = concurrent_map(65_536, 0x5eed);
     let mut contexts: MapWriter<ContextKey> = concurrent_map(65_535, 0x5eee);
@@ -147,7 +148,7 @@ fn tables() -> Tables {
     for flow in 0..FLOWS {
         fdb.insert(FdbKey::new(VN, tenant(flow)), Destination::Vap(VAP).pack()).unwrap();
         fdb.insert(FdbKey::new(VN, remote(flow)), Destination::NextHop(flow % NVES).pack()).unwrap();
-        sources.insert(SourceKey { vn: VN, source: nve(flow).1 }, 1).unwrap();
+        sources.insert(SourceKey::new(VN, Source::V4(nve(flow).1)), 1).unwrap();
     }
     let words = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
     let (drops, vaps) = (words(Counters::DROP_WORDS), words(COUNTERS_PER_VAP));

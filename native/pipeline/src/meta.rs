@@ -42,11 +42,10 @@ pub struct Meta {
     pub tagged: bool,
     /// What is special about the VAP it came from.
     pub flags: VapFlags,
-    /// Outer source address of a tunnelled packet.
-    pub outer_source: u32,
     /// The destination's row.
     pub destination: LookUp,
-    /// What lets the sender send: the row of a source MAC, or the permission of an NVE.
+    /// What lets the sender send: the row of a source MAC, or the permission of an NVE. Of a tunnelled packet it remembers the outer source
+    /// address until the VN is known.
     pub source: LookUp,
     /// The VN of a tunnelled packet's Context ID.
     pub context: LookUp,
@@ -62,7 +61,6 @@ impl Meta {
         group: false,
         tagged: false,
         flags: VapFlags::NONE,
-        outer_source: 0,
         destination: LookUp::NONE,
         source: LookUp::NONE,
         context: LookUp::NONE,

@@ -12,13 +12,15 @@
 mod fdb;
 mod index_pool;
 mod map;
+mod peers;
 mod prefetch;
 mod quiescence;
 mod snapshot;
 
-pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
+pub use fdb::{ContextKey, Destination, FdbKey, Source, SourceKey};
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
+pub use peers::Peers;
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{

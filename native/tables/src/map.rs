@@ -70,7 +70,7 @@ impl Shared {
 
 /// Multiplies to 128 bits and folds: every input bit reaches every output bit.
 #[inline(always)]
-fn fold_product(a: u64, b: u64) -> u64 {
+pub(crate) fn fold_product(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64
 }
@@ -107,6 +107,18 @@ pub struct LookUp {
 impl LookUp {
     /// Of nothing: it finds no row.
     pub const NONE: Self = Self { packed: NOBODY, hash: 0 };
+
+    /// Of a key that is not whole yet: it finds nothing, but remembers what there is of it.
+    #[inline(always)]
+    pub fn remember(key: impl Key) -> Self {
+        Self { packed: key.pack(), hash: 0 }
+    }
+
+    /// The key's packed form.
+    #[inline(always)]
+    pub const fn packed(self) -> u64 {
+        self.packed
+    }
 }
 
 impl<K> Clone for MapReader<K> {

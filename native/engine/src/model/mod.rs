@@ -7,7 +7,7 @@ mod changes;
 mod check;
 mod wishes;
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
 use tables::Index;
@@ -42,7 +42,7 @@ pub struct VnRow {
     /// Its flood list.
     pub flood: Vec<NextHopId>,
     /// The NVEs that may send.
-    pub sources: BTreeSet<Ipv4Addr>,
+    pub sources: BTreeSet<IpAddr>,
     /// Its FDB rows.
     pub rows: BTreeMap<MacAddr, Dest>,
 }
@@ -69,7 +69,18 @@ pub struct NextHopRow {
     pub spec: NextHopSpec,
     /// The underlay port it leaves by.
     pub port: PortId,
+    /// The address it is sent from.
+    pub source: IpAddr,
     /// How many rows and flood lists name it.
+    pub users: usize,
+}
+
+/// An IPv6 address that may send.
+#[derive(Clone, Debug)]
+pub struct PeerRow {
+    /// Its number in the tables.
+    pub index: Index,
+    /// How many VNs' sources it is among.
     pub users: usize,
 }
 
@@ -83,11 +94,13 @@ pub struct Model {
     /// VAPs.
     pub vaps: BTreeMap<VapId, VapRow>,
     /// Underlay addresses.
-    pub underlays: BTreeMap<PortId, UnderlaySpec>,
+    pub underlays: BTreeMap<Neighbour, UnderlaySpec>,
     /// Next hops.
     pub next_hops: BTreeMap<NextHopId, NextHopRow>,
     /// Static neighbours.
     pub neighbours: BTreeMap<Neighbour, MacAddr>,
+    /// The numbers of permitted sources' IPv6 addresses.
+    pub peers: BTreeMap<Ipv6Addr, PeerRow>,
     /// Who receives under which VNI.
     pub vni_holders: BTreeMap<Vni, VnId>,
     /// Who has which frames of which port.
@@ -106,14 +119,20 @@ impl Model {
         let mut vaps = self.selector_holders.range((id, Selector::Port)..);
         match vaps.next() {
             Some(((port, _), _)) if *port == id => "access",
-            _ if self.underlays.contains_key(&id) => "underlay",
+            _ if self.addresses(id).next().is_some() => "underlay",
             _ => "unused",
         }
     }
 
-    /// The underlay port on whose link `remote` is.
-    pub fn link_of(&self, remote: Ipv4Addr) -> Option<PortId> {
-        self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote)).map(|(port, _)| *port)
+    /// The underlay addresses of a port.
+    pub fn addresses(&self, port: PortId) -> impl Iterator<Item = &UnderlaySpec> {
+        let all = (port, IpAddr::V4(Ipv4Addr::UNSPECIFIED))..=(port, IpAddr::V6(u128::MAX.into()));
+        self.underlays.range(all).map(|(_, spec)| spec)
+    }
+
+    /// The underlay port on whose link `remote` is, and the address to send from.
+    pub fn link_of(&self, remote: IpAddr) -> Option<(PortId, IpAddr)> {
+        self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote)).map(|(key, _)| *key)
     }
 
     /// The VAP that learns at these indices of VAP and VN, and its VN, if `source` is news there: a poller may have seen the frame before the

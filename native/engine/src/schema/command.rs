@@ -1,7 +1,7 @@
 //! Batches of commands.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
@@ -26,11 +26,11 @@ pub enum Command {
     /// Op 6.
     VapDel { vap: VapId },
     /// Op 7.
-    UnderlaySet { port: PortId, ip: Ipv4Addr, prefix: u8 },
+    UnderlaySet { port: PortId, ip: IpAddr, prefix: u8 },
     /// Op 8.
-    UnderlayDel { port: PortId },
+    UnderlayDel { port: PortId, ip: IpAddr },
     /// Op 9.
-    NextHopSet { next_hop: NextHopId, remote: Ipv4Addr, encap: u8, context_id: u32 },
+    NextHopSet { next_hop: NextHopId, remote: IpAddr, encap: u8, context_id: u32 },
     /// Op 10.
     NextHopDel { next_hop: NextHopId },
     /// Op 11.
@@ -40,11 +40,11 @@ pub enum Command {
     /// Op 13.
     FloodSet { vn: VnId, next_hops: Vec<NextHopId> },
     /// Op 14.
-    SourcesSet { vn: VnId, sources: Vec<Ipv4Addr> },
+    SourcesSet { vn: VnId, sources: Vec<IpAddr> },
     /// Op 15.
-    NeighbourSet { port: PortId, ip: Ipv4Addr, mac: MacAddr },
+    NeighbourSet { port: PortId, ip: IpAddr, mac: MacAddr },
     /// Op 16.
-    NeighbourDel { port: PortId, ip: Ipv4Addr },
+    NeighbourDel { port: PortId, ip: IpAddr },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -129,8 +129,11 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     fn mac(&mut self) -> Result<MacAddr, A::Error> {
         self.next::<Bytes<6>>("mac").map(|bytes| MacAddr(bytes.0))
     }
-    fn ip(&mut self, name: &'static str) -> Result<Ipv4Addr, A::Error> {
-        self.next::<Bytes<4>>(name).map(|bytes| bytes.0.into())
+    fn ip(&mut self, name: &'static str) -> Result<IpAddr, A::Error> {
+        self.next::<Ip>(name).map(|ip| ip.0)
+    }
+    fn ips(&mut self, name: &'static str) -> Result<Vec<IpAddr>, A::Error> {
+        Ok(self.next::<Vec<Ip>>(name)?.into_iter().map(|ip| ip.0).collect())
     }
     /// An element that an older controller does not send.
     fn optional<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, A::Error> {
@@ -183,7 +186,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     },
     6 => Command::VapDel { vap: f.vap()? },
     7 => Command::UnderlaySet { port: f.port()?, ip: f.ip("ip")?, prefix: f.next("prefix_len")? },
-    8 => Command::UnderlayDel { port: f.port()? },
+    8 => Command::UnderlayDel { port: f.port()?, ip: f.ip("ip")? },
     9 => Command::NextHopSet {
         next_hop: f.next_hop()?,
         remote: f.ip("remote")?,
@@ -194,10 +197,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     11 => Command::FdbSet { vn: f.vn()?, mac: f.mac()?, dest: f.next("dest")? },
     12 => Command::FdbDel { vn: f.vn()?, mac: f.mac()? },
     13 => Command::FloodSet { vn: f.vn()?, next_hops: f.next::<Vec<u32>>("nhs")?.into_iter().map(NextHopId).collect() },
-    14 => Command::SourcesSet {
-        vn: f.vn()?,
-        sources: f.next::<Vec<Bytes<4>>>("ips")?.into_iter().map(|bytes| bytes.0.into()).collect(),
-    },
+    14 => Command::SourcesSet { vn: f.vn()?, sources: f.ips("ips")? },
     15 => Command::NeighbourSet { port: f.port()?, ip: f.ip("ip")?, mac: f.mac()? },
     16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
     op => Command::Unknown { op },
@@ -256,5 +256,26 @@ impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
             }
         }
         deserializer.deserialize_bytes(Exactly::<N>)
+    }
+}
+
+/// `bin` of 4 bytes (IPv4) or 16 (IPv6).
+struct Ip(IpAddr);
+
+impl<'de> Deserialize<'de> for Ip {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EitherFamily;
+        impl Visitor<'_> for EitherFamily {
+            type Value = Ip;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bin of 4 or 16 bytes")
+            }
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Ip, E> {
+                let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+                let ip = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+                ip.map(Ip).map_err(|_| E::invalid_length(bytes.len(), &self))
+            }
+        }
+        deserializer.deserialize_bytes(EitherFamily)
     }
 }

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey, UnderlayPort,
+    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PortEntry, Snapshot, Source, SourceKey, UnderlayPort,
     VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
@@ -165,12 +165,13 @@ impl Lab {
             ports: Arc::new(vec![
                 PortEntry::Access(Arc::new(link_1)),
                 PortEntry::Access(Arc::new(link_2)),
-                PortEntry::Underlay(UnderlayPort { mac: MacAddr(US.0), ip: US.1 }),
+                PortEntry::Underlay(Arc::new(UnderlayPort { mac: MacAddr(US.0), v4: [US.1].into(), ..UnderlayPort::default() })),
                 PortEntry::Unused,
             ]),
             vaps: Arc::new(vec![vap(LINK_1, BLUE_TAG, BLUE), vap(LINK_1, RED_TAG, RED), vap(LINK_2, 0, BLUE)]),
             vns: Arc::new(vec![vn(&[BLUE_1, BLUE_2], &[TO_NVE_2_BLUE, TO_NVE_3_BLUE]), vn(&[RED_1], &[TO_NVE_2_RED])]),
             next_hops: Arc::new(vec![next_hop(NVE_2, BLUE_VNI), next_hop(NVE_2, RED_VNI), next_hop(NVE_3, BLUE_VNI)]),
+            ..Snapshot::default()
         };
         let mut lab = Self {
             snapshot,
@@ -188,9 +189,9 @@ impl Lab {
         lab.row(RED, THERE, Destination::NextHop(TO_NVE_2_RED));
         for (vn, vni) in [(BLUE, BLUE_VNI), (RED, RED_VNI)] {
             lab.contexts.insert(ContextKey(Vni::try_from(vni).unwrap()), vn.into()).unwrap();
-            lab.sources.insert(SourceKey { vn, source: NVE_2.1 }, 1).unwrap();
+            lab.sources.insert(SourceKey::new(vn, Source::V4(NVE_2.1)), 1).unwrap();
         }
-        lab.sources.insert(SourceKey { vn: BLUE, source: NVE_3.1 }, 1).unwrap();
+        lab.sources.insert(SourceKey::new(BLUE, Source::V4(NVE_3.1)), 1).unwrap();
         lab
     }
 
