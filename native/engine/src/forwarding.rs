@@ -172,20 +172,20 @@ impl Forwarding {
             }
         }
         for (key, _, spec) in changes.underlays.sets() {
-            model.underlays.insert(*key, *spec);
+            model.underlays.insert(*key, spec.clone());
             self.set_underlay(model, key.0);
         }
         for (_, _, list) in changes.sources.sets() {
             self.number_peers(model, list);
         }
         for (id, _, spec) in changes.vns.sets() {
-            self.set_vn(model, *id, *spec);
+            self.set_vn(model, *id, spec);
         }
         for (id, _, spec) in changes.vaps.sets() {
             self.set_vap(model, *id, spec.clone(), effects);
         }
         for (id, _, spec) in changes.next_hops.sets() {
-            self.set_next_hop(model, *id, *spec, world);
+            self.set_next_hop(model, *id, spec, world);
             effects.next_hops_changed = true;
         }
         for (vn, _, list) in changes.floods.sets() {
@@ -221,7 +221,7 @@ impl Forwarding {
         }
     }
 
-    fn set_vn(&mut self, model: &mut Model, id: VnId, spec: VnSpec) {
+    fn set_vn(&mut self, model: &mut Model, id: VnId, spec: &VnSpec) {
         let index = match model.vns.get(&id) {
             Some(row) => row.index,
             None => self.vn_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE),
@@ -287,13 +287,13 @@ impl Forwarding {
         entry.uplink = rows().find(|row| row.spec.uplink).map_or(Snapshot::NONE, |row| row.index);
     }
 
-    fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: NextHopSpec, world: &impl World) {
+    fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: &NextHopSpec, world: &impl World) {
         let Some((port, source)) = model.link_of(spec.remote) else { return };
         let (index, users) = match model.next_hops.get(&id) {
             Some(row) => (row.index, row.users),
             None => (self.next_hop_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE), 0),
         };
-        let row = NextHopRow { index, spec, port, source, users };
+        let row = NextHopRow { index, spec: spec.clone(), port, source, users };
         self.write_next_hop(model, &row, world.neighbour_mac(port, spec.remote));
         model.next_hops.insert(id, row);
     }
@@ -406,7 +406,7 @@ impl Forwarding {
         }
         for (id, _, spec) in changes.vns.sets() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
-            vn.spec = *spec;
+            vn.spec = spec.clone();
             if let Some(vni) = spec.vni {
                 model.vni_holders.insert(vni, *id);
                 reserved(self.contexts.insert(ContextKey(vni), vn.index.into()));
