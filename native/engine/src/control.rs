@@ -246,7 +246,7 @@ impl Control {
         }
         if effects.next_hops_changed || changes.neighbours.iter().next().is_some() {
             let wanted: BTreeSet<Neighbour> =
-                self.model.next_hops.values().map(|row| (row.port, row.spec.remote)).collect();
+                self.model.next_hops.values().map(|row| row.path.to()).collect();
             let asked = self.neighbours.want(&wanted, now);
             self.carry_out(fixed);
             self.carry_out(asked);
@@ -393,8 +393,8 @@ impl World for Known<'_> {
         self.devices.mac(port)
     }
 
-    fn neighbour_mac(&self, port: PortId, ip: IpAddr) -> Option<MacAddr> {
-        self.neighbours.mac((port, ip))
+    fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr> {
+        self.neighbours.mac(neighbour)
     }
 
     fn wait(&self, done: &dyn Fn() -> bool) {

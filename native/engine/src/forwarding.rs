@@ -67,7 +67,7 @@ pub trait World {
     /// The MAC of an open port.
     fn port_mac(&self, port: PortId) -> MacAddr;
     /// The MAC of a neighbour, if it is known.
-    fn neighbour_mac(&self, port: PortId, ip: IpAddr) -> Option<MacAddr>;
+    fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr>;
     /// Waits until `done`, though not for ever. No frame goes where it may not if it does not wait; some are dropped that need not be.
     fn wait(&self, done: &dyn Fn() -> bool);
 }
@@ -149,7 +149,7 @@ impl Forwarding {
         }
         self.remove_rows(model, changes);
         self.add_rows(model, changes);
-        if let Some(gone) = self.delete_objects(model, changes, &mut effects) {
+        if let Some(gone) = self.delete_objects(model, changes, world, &mut effects) {
             self.publisher.publish(self.snapshot.clone());
             self.retire(gone);
             // When the batch is answered, what it deleted moves no frame any more: its tag may be given to another VN.
@@ -288,22 +288,22 @@ impl Forwarding {
     }
 
     fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: &NextHopSpec, world: &impl World) {
-        let Some((port, source)) = model.link_of(spec.remote) else { return };
+        let Some(path) = model.path_to(spec.remote) else { return };
         let (index, users) = match model.next_hops.get(&id) {
             Some(row) => (row.index, row.users),
             None => (self.next_hop_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE), 0),
         };
-        let row = NextHopRow { index, spec: spec.clone(), port, source, users };
-        self.write_next_hop(model, &row, world.neighbour_mac(port, spec.remote));
+        let row = NextHopRow { index, spec: spec.clone(), path, users };
+        self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
         model.next_hops.insert(id, row);
     }
 
     /// Writes a next hop's ready-made header, or that there is none.
     fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, mac: Option<MacAddr>) {
-        let mut entry = NextHopEntry { port: row.port.0, ..NextHopEntry::UNRESOLVED };
-        let addresses = (row.source, row.spec.remote);
+        let mut entry = NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED };
+        let addresses = (row.path.source, row.spec.remote);
         if let (Some(mac), Some(port), (IpAddr::V4(source), IpAddr::V4(remote))) =
-            (mac, model.ports.get(&row.port), addresses)
+            (mac, model.ports.get(&row.path.port), addresses)
         {
             let header = OuterHeader::template((port.mac, source), (mac, remote), row.spec.vni);
             entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
@@ -312,6 +312,20 @@ impl Forwarding {
             entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
         }
         *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) = entry;
+    }
+
+    /// Finds the way to every next hop anew, and tells whether one has changed.
+    fn reroute(&mut self, model: &mut Model, world: &impl World) -> bool {
+        let paths = model.next_hops.iter().map(|(id, row)| (*id, row.path, model.path_to(row.spec.remote)));
+        let changed: Vec<_> =
+            paths.filter_map(|(id, old, new)| new.filter(|new| *new != old).map(|path| (id, path))).collect();
+        for (id, path) in &changed {
+            let Some(row) = model.next_hops.get_mut(id) else { continue };
+            row.path = *path;
+            let row = row.clone();
+            self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
+        }
+        !changed.is_empty()
     }
 
     fn set_flood(&mut self, model: &mut Model, id: VnId, list: Vec<NextHopId>) {
@@ -432,7 +446,13 @@ impl Forwarding {
     }
 
     /// Closes and forgets what is to be deleted; the indices that go with the next snapshot, or `None` if it would be the same.
-    fn delete_objects(&mut self, model: &mut Model, changes: &Changes, effects: &mut Effects) -> Option<Gone> {
+    fn delete_objects(
+        &mut self,
+        model: &mut Model,
+        changes: &Changes,
+        world: &impl World,
+        effects: &mut Effects,
+    ) -> Option<Gone> {
         let mut gone = Gone::default();
         for (id, _) in changes.vaps.dels() {
             let Some(row) = model.vaps.remove(id) else { continue };
@@ -473,6 +493,10 @@ impl Forwarding {
                 any = true;
             }
         }
+        if changes.underlays.iter().next().is_some() && self.reroute(model, world) {
+            effects.next_hops_changed = true;
+            any = true;
+        }
         for (neighbour, _) in changes.neighbours.dels() {
             model.neighbours.remove(neighbour);
         }
@@ -503,8 +527,8 @@ impl Forwarding {
     }
 
     /// A neighbour's MAC became known, changed or was lost: every next hop to it is written anew.
-    pub fn resolve(&mut self, model: &Model, (port, remote): Neighbour, mac: Option<MacAddr>) {
-        for row in model.next_hops.values().filter(|row| row.port == port && row.spec.remote == remote) {
+    pub fn resolve(&mut self, model: &Model, neighbour: Neighbour, mac: Option<MacAddr>) {
+        for row in model.next_hops.values().filter(|row| row.path.to() == neighbour) {
             self.write_next_hop(model, row, mac);
         }
         self.publisher.publish(self.snapshot.clone());

@@ -123,8 +123,8 @@ impl Show<'_> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
             let remote = ip(row.spec.remote);
             let neighbour =
-                self.neighbours.mac((row.port, row.spec.remote)).map(|mac| serde_bytes::ByteArray::new(mac.0));
-            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.port.0, neighbour))
+                self.neighbours.mac(row.path.to()).map(|mac| serde_bytes::ByteArray::new(mac.0));
+            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.path.port.0, neighbour))
         })
     }
 

@@ -128,9 +128,11 @@ impl<'a> After<'a> {
     }
     /// The first link that `remote` is on.
     fn link_of(&self, remote: IpAddr) -> Option<Neighbour> {
-        let is_ours = self.links.keys().any(|(_, ip)| *ip == remote);
-        let mut links = self.links.iter().filter(|(_, spec)| !is_ours && spec.has_on_link(remote));
-        links.next().map(|(key, _)| *key)
+        let mut links = self.links.iter().filter(|(_, spec)| spec.has_on_link(remote));
+        links.next().map(|(key, _)| *key).filter(|_| !self.is_ours(remote))
+    }
+    fn is_ours(&self, ip: IpAddr) -> bool {
+        self.links.keys().any(|(_, ours)| *ours == ip)
     }
     fn has_next_hop(&self, id: NextHopId) -> bool {
         after(&self.changes.next_hops, &self.model.next_hops, &id, |row: &NextHopRow| &row.spec).is_some()
@@ -148,6 +150,12 @@ impl<'a> After<'a> {
         let rows = self.model.next_hops.iter().filter(|(id, _)| !self.changes.next_hops.names(id));
         let kept = rows.map(|(id, row)| (*id, row.spec.remote));
         kept.chain(self.changes.next_hops.sets().map(|(id, _, spec)| (*id, spec.remote)))
+    }
+
+    /// Static neighbours after the batch.
+    fn neighbours_after(&self) -> impl Iterator<Item = Neighbour> {
+        let kept = self.model.neighbours.keys().filter(|key| !self.changes.neighbours.names(key));
+        kept.chain(self.changes.neighbours.sets().map(|(key, _, _)| key)).copied()
     }
 
     fn ports(&self, refused: &mut Refused) {
@@ -280,10 +288,10 @@ impl<'a> After<'a> {
                 refused.push((at, EngineError::Taken { what, holder: Object::Vap(vap) }));
             }
             let mut remotes = self.next_hops_after().filter(|(_, remote)| remote == ip);
-            let neighbour = (*port, *ip);
-            let is_neighbour = after(&self.changes.neighbours, &self.model.neighbours, &neighbour, |mac| mac).is_some();
             let remote = remotes.next().map(|(id, _)| Object::NextHop(id));
-            if let Some(holder) = remote.or(is_neighbour.then_some(Object::Neighbour(*port, *ip))) {
+            let mut neighbours = self.neighbours_after().filter(|(_, other)| other == ip);
+            let neighbour = neighbours.next().map(|(port, ip)| Object::Neighbour(port, ip));
+            if let Some(holder) = remote.or(neighbour) {
                 refused.push((at, EngineError::Taken { what: format!("address {ip}"), holder }));
             }
             if let Some((other, _)) = self.links.keys().find(|(other, address)| other != port && address == ip) {
@@ -335,8 +343,8 @@ impl<'a> After<'a> {
 
     /// Whether a neighbour is on the link of an address of its port.
     fn is_on_link(&self, (port, ip): &Neighbour) -> bool {
-        !self.links.contains_key(&(*port, *ip))
-            && self.links.iter().any(|((other, _), spec)| other == port && spec.has_on_link(*ip))
+        let mut links = self.links.iter().filter(|((other, _), _)| other == port);
+        links.any(|(_, spec)| spec.has_on_link(*ip)) && !self.is_ours(*ip)
     }
 
     fn user_of(&self, id: NextHopId) -> Object {

@@ -60,6 +60,24 @@ pub struct VapRow {
     pub counters_before: [u64; pipeline::COUNTERS_PER_VAP],
 }
 
+/// How another NVE is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Path {
+    /// The underlay port to leave by.
+    pub port: PortId,
+    /// Our address on it, of the same family.
+    pub source: IpAddr,
+    /// The neighbour that the frame goes to.
+    pub neighbour: IpAddr,
+}
+
+impl Path {
+    /// The neighbour, on its link.
+    pub fn to(&self) -> Neighbour {
+        (self.port, self.neighbour)
+    }
+}
+
 /// A next hop.
 #[derive(Clone, Debug)]
 pub struct NextHopRow {
@@ -67,10 +85,8 @@ pub struct NextHopRow {
     pub index: Index,
     /// As the controller described it.
     pub spec: NextHopSpec,
-    /// The underlay port it leaves by.
-    pub port: PortId,
-    /// The address it is sent from.
-    pub source: IpAddr,
+    /// How it is reached.
+    pub path: Path,
     /// How many rows and flood lists name it.
     pub users: usize,
 }
@@ -130,9 +146,10 @@ impl Model {
         self.underlays.range(all).map(|(_, spec)| spec)
     }
 
-    /// The underlay port on whose link `remote` is, and the address to send from.
-    pub fn link_of(&self, remote: IpAddr) -> Option<(PortId, IpAddr)> {
-        self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote)).map(|(key, _)| *key)
+    /// How `remote` is reached: on the first link that it is on.
+    pub fn path_to(&self, remote: IpAddr) -> Option<Path> {
+        let link = self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote));
+        link.map(|(key, _)| Path { port: key.0, source: key.1, neighbour: remote })
     }
 
     /// The VAP that learns at these indices of VAP and VN, and its VN, if `source` is news there: a poller may have seen the frame before the
