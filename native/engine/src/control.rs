@@ -245,8 +245,7 @@ impl Control {
             self.links.remove(&id);
         }
         if effects.next_hops_changed || changes.neighbours.iter().next().is_some() {
-            let wanted: BTreeSet<Neighbour> =
-                self.model.next_hops.values().map(|row| row.path.to()).collect();
+            let wanted: BTreeSet<Neighbour> = self.model.next_hops.values().map(|row| row.path.to()).collect();
             let asked = self.neighbours.want(&wanted, now);
             self.carry_out(fixed);
             self.carry_out(asked);

@@ -10,16 +10,14 @@ use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, Index, IndexPool, MapReader, MapWriter, NextHopEntry, Peers,
+    AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry, Peers,
     PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, Source, SourceKey, UnderlayPort,
-    VapEntry, VapFlags, VnEntry, concurrent_map,
+    VapEntry, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
 
-use crate::model::{
-    Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, VapRow, VapSpec, VnRow, VnSpec,
-};
+use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, VapRow, VapSpec, VnRow, VnSpec};
 use crate::neighbour::Neighbour;
 use crate::schema::Dest;
 
@@ -258,10 +256,10 @@ impl Forwarding {
         let entry = VapEntry {
             port: spec.port.0,
             vn: vn_index,
-            flags: VapFlags::NONE
-                .with_if(spec.guard, VapFlags::GUARD)
-                .with_if(spec.learn, VapFlags::LEARN)
-                .with_if(spec.reflect, VapFlags::REFLECT),
+            flags: Flags::NONE
+                .with_if(spec.guard, Flags::GUARD)
+                .with_if(spec.learn, Flags::LEARN)
+                .with_if(spec.reflect, Flags::REFLECT),
             tags: spec.tags,
             ..VapEntry::CLOSED
         }

@@ -122,8 +122,7 @@ impl Show<'_> {
     fn next_hops(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
             let remote = ip(row.spec.remote);
-            let neighbour =
-                self.neighbours.mac(row.path.to()).map(|mac| serde_bytes::ByteArray::new(mac.0));
+            let neighbour = self.neighbours.mac(row.path.to()).map(|mac| serde_bytes::ByteArray::new(mac.0));
             ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.path.port.0, neighbour))
         })
     }

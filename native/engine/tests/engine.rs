@@ -198,7 +198,15 @@ fn the_engine_on_real_ports() {
     assert_eq!(apply(&engine, ((2, UNDERLAY),)), (false, vec![(0, "NVE-ENG-006".to_owned())]));
     let gone = apply(
         &engine,
-        ((2, UNDERLAY), (8, UNDERLAY, Bytes::new(&US)), (10, 1), (12, 1, there(THERE)), (6, 1), (12, 1, there(HERE)), (4, 1)),
+        (
+            (2, UNDERLAY),
+            (8, UNDERLAY, Bytes::new(&US)),
+            (10, 1),
+            (12, 1, there(THERE)),
+            (6, 1),
+            (12, 1, there(HERE)),
+            (4, 1),
+        ),
     );
     assert_eq!(gone, (true, vec![]));
     assert_eq!(ports(&engine), [ACCESS]);

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink};
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PortEntry, Snapshot, Source, SourceKey,
-    UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PortEntry, Snapshot, Source,
+    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{IntoBytes, OuterHeader, VXLAN_OVERHEAD};

@@ -1,7 +1,7 @@
 //! The order of the steps, and where each packet ends.
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, FdbKey, Index, MapReader, PortEntry, Snapshot, SourceKey, VapFlags};
+use tables::{ContextKey, FdbKey, Flags, Index, MapReader, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, PortId};
 
 use crate::counters::Counters;
@@ -40,8 +40,10 @@ impl Pipeline<'_> {
         match self.snapshot.port(port) {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
-                access::classify(self, access, burst, metas);
-                access::guard(self, port, burst, metas, sink);
+                let special = access::classify(self, access, burst, metas);
+                if special.has(access::CHECKED) {
+                    access::guard(self, port, burst, metas, sink);
+                }
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
@@ -108,7 +110,7 @@ impl Pipeline<'_> {
         }
         let length = packet.data().len();
         push_tags(packet, vap.s_vid, vap.c_vid)?;
-        if (meta.tagged || vap.flags.has(VapFlags::WHOLE))
+        if (meta.tagged || vap.flags.has(Flags::WHOLE))
             && let PortEntry::Access(port) = self.snapshot.port(PortId(vap.port))
         {
             access::leaves_as(port, index, packet.data())?;
@@ -129,7 +131,7 @@ impl Pipeline<'_> {
         let local = vn
             .vaps
             .iter()
-            .filter(|vap| **vap != meta.vap || meta.flags.has(VapFlags::REFLECT))
+            .filter(|vap| **vap != meta.vap || meta.flags.has(Flags::REFLECT))
             .map(|vap| Verdict::Vap(*vap));
         let mut targets = local.chain(remote.iter().map(|next_hop| Verdict::NextHop(*next_hop)));
         let Some(mut target) = targets.next() else {

@@ -1,6 +1,8 @@
 //! The scratch of one packet while it is in the pipeline.
 
-use tables::{Index, LookUp, Snapshot, VapFlags};
+use core::net::Ipv4Addr;
+
+use tables::{Flags, Index, LookUp, Snapshot, Source};
 use types::DropReason;
 
 use crate::packet::PuntClass;
@@ -40,15 +42,15 @@ pub struct Meta {
     pub group: bool,
     /// Whether tags of the tenant's own remain when those are removed.
     pub tagged: bool,
-    /// What is special about the VAP it came from.
-    pub flags: VapFlags,
+    /// What is special about its VN and the VAP it came from.
+    pub flags: Flags,
+    /// Outer source address of a tunnelled packet.
+    pub outer_source: Source,
     /// The destination's row.
     pub destination: LookUp,
-    /// What lets the sender send: the row of a source MAC, or the permission of an NVE. Of a tunnelled packet it remembers the outer source
-    /// address until the VN is known.
+    /// What is asked about its sender: the row of a source MAC; of a tunnelled packet the VN of its Context ID, and then the permission of
+    /// its NVE.
     pub source: LookUp,
-    /// The VN of a tunnelled packet's Context ID.
-    pub context: LookUp,
 }
 
 impl Meta {
@@ -60,10 +62,10 @@ impl Meta {
         strip: 0,
         group: false,
         tagged: false,
-        flags: VapFlags::NONE,
+        flags: Flags::NONE,
+        outer_source: Source::V4(Ipv4Addr::UNSPECIFIED),
         destination: LookUp::NONE,
         source: LookUp::NONE,
-        context: LookUp::NONE,
     };
 
     /// Whether the packet came by tunnel.

@@ -58,7 +58,7 @@ impl SourceKey {
     const V4: u64 = 1 << 63;
     const V6: u64 = Self::V4 | 1 << 62;
 
-    /// The key of `source` in the VN of index `vn`; in [`Snapshot::NONE`](crate::Snapshot::NONE), which has no rows, while the VN is unknown.
+    /// The key of `source` in the VN of index `vn`.
     #[inline(always)]
     pub const fn new(vn: Index, source: Source) -> Self {
         let source = match source {
@@ -66,12 +66,6 @@ impl SourceKey {
             Source::V6(number) => Self::V6 | (number as u64) << 16,
         };
         Self(source | vn as u64)
-    }
-
-    /// The key of the same source in another VN. `packed` is a key's packed form.
-    #[inline(always)]
-    pub const fn moved(packed: u64, vn: Index) -> Self {
-        Self(packed & !0xffff | vn as u64)
     }
 }
 
@@ -134,7 +128,6 @@ mod tests {
         assert_ne!(SourceKey::new(0, v4).pack(), 0);
         assert_ne!(SourceKey::new(0, v4), SourceKey::new(0, v6), "families never meet");
         assert_ne!(SourceKey::new(1, v4), SourceKey::new(2, v4));
-        assert_eq!(SourceKey::moved(SourceKey::new(1, v6).pack(), 2), SourceKey::new(2, v6));
         assert_ne!(SourceKey::new(Index::MAX, Source::V6(u32::MAX)).pack(), u64::MAX, "it may have a row");
     }
 }

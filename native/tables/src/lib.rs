@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod fdb;
+mod flags;
 mod index_pool;
 mod map;
 mod peers;
@@ -18,6 +19,7 @@ mod quiescence;
 mod snapshot;
 
 pub use fdb::{ContextKey, Destination, FdbKey, Source, SourceKey};
+pub use flags::Flags;
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
 pub use peers::Peers;
@@ -25,5 +27,5 @@ pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
     AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot, SnapshotReader,
-    TagPolicy, UnderlayPort, VapEntry, VapFlags, VnEntry,
+    TagPolicy, UnderlayPort, VapEntry, VnEntry,
 };

@@ -107,18 +107,6 @@ pub struct LookUp {
 impl LookUp {
     /// Of nothing: it finds no row.
     pub const NONE: Self = Self { packed: NOBODY, hash: 0 };
-
-    /// Of a key that is not whole yet: it finds nothing, but remembers what there is of it.
-    #[inline(always)]
-    pub fn remember(key: impl Key) -> Self {
-        Self { packed: key.pack(), hash: 0 }
-    }
-
-    /// The key's packed form.
-    #[inline(always)]
-    pub const fn packed(self) -> u64 {
-        self.packed
-    }
 }
 
 impl<K> Clone for MapReader<K> {

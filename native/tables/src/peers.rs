@@ -63,7 +63,10 @@ impl Hasher for Folded {
     }
     #[inline]
     fn write_u64(&mut self, value: u64) {
-        self.0 = fold_product(fold_product(value ^ self.0, 0x9e37_79b9_7f4a_7c15) ^ self.0.rotate_left(32), 0xa076_1d64_78bd_642f);
+        self.0 = fold_product(
+            fold_product(value ^ self.0, 0x9e37_79b9_7f4a_7c15) ^ self.0.rotate_left(32),
+            0xa076_1d64_78bd_642f,
+        );
     }
     fn write(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|byte| self.write_u64((*byte).into()));

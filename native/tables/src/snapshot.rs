@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Cache};
 use types::{MacAddr, PortId, Selector, Vid};
 
+use crate::flags::Flags;
 use crate::peers::Peers;
 
 /// A dense index into one of the tables; [`Snapshot::NONE`] is none.
@@ -139,40 +140,6 @@ impl TagPolicy {
     }
 }
 
-/// What is special about a VAP, a bit each, so that a frame of a VAP without pays for one copy of all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct VapFlags(u8);
-
-impl VapFlags {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-    /// A source MAC must have a row that names this VAP.
-    pub const GUARD: Self = Self(1);
-    /// A source MAC without such a row is told; one without any then passes the guard.
-    pub const LEARN: Self = Self(2);
-    /// A frame may go back to where it came from (reflective relay, 802.1Q, 5.11.1.1).
-    pub const REFLECT: Self = Self(4);
-    /// Its selector is the whole port: what leaves by it may look like another VAP's.
-    pub const WHOLE: Self = Self(8);
-
-    /// Whether any of `flags` is set.
-    #[inline(always)]
-    pub const fn has(self, flags: Self) -> bool {
-        self.0 & flags.0 != 0
-    }
-
-    /// These and `flags`.
-    #[inline(always)]
-    pub const fn with(self, flags: Self) -> Self {
-        Self(self.0 | flags.0)
-    }
-
-    /// These and, if `holds`, `flags`.
-    pub const fn with_if(self, holds: bool, flags: Self) -> Self {
-        if holds { self.with(flags) } else { self }
-    }
-}
-
 /// A VAP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VapEntry {
@@ -185,7 +152,7 @@ pub struct VapEntry {
     /// The VN; [`Snapshot::NONE`] while the VAP is closed.
     pub vn: Index,
     /// What is special about it.
-    pub flags: VapFlags,
+    pub flags: Flags,
     /// The tenant's own tags.
     pub tags: TagPolicy,
 }
@@ -193,11 +160,11 @@ pub struct VapEntry {
 impl VapEntry {
     /// A VAP that is not there.
     pub const CLOSED: Self =
-        Self { port: 0, s_vid: 0, c_vid: 0, vn: Snapshot::NONE, flags: VapFlags::GUARD, tags: TagPolicy::Refuse };
+        Self { port: 0, s_vid: 0, c_vid: 0, vn: Snapshot::NONE, flags: Flags::GUARD, tags: TagPolicy::Refuse };
 
     /// The VAP with this selector.
     pub fn selected_by(self, selector: Selector) -> Self {
-        let flags = self.flags.with_if(selector == Selector::Port, VapFlags::WHOLE);
+        let flags = self.flags.with_if(selector == Selector::Port, Flags::WHOLE);
         Self { s_vid: selector.s_vid(), c_vid: selector.c_vid(), flags, ..self }
     }
 }
@@ -207,6 +174,8 @@ impl VapEntry {
 pub struct VnEntry {
     /// The longest untagged frame of a tenant, bytes: the VN's MTU and an Ethernet header; 0 while the VN is closed.
     pub max_frame: u16,
+    /// What is special about it.
+    pub flags: Flags,
     /// The VAP that takes unknown unicast.
     pub uplink: Index,
     /// The VN's VAPs.
@@ -217,7 +186,7 @@ pub struct VnEntry {
 
 impl Default for VnEntry {
     fn default() -> Self {
-        Self { max_frame: 0, uplink: Snapshot::NONE, vaps: Arc::new([]), flood: Arc::new([]) }
+        Self { max_frame: 0, flags: Flags::NONE, uplink: Snapshot::NONE, vaps: Arc::new([]), flood: Arc::new([]) }
     }
 }
 

@@ -136,11 +136,7 @@ impl Bench {
             let in_floods = model.vns.values().filter(|vn| vn.flood.contains(id));
             assert_eq!(row.users, in_rows.count() + in_floods.count(), "uses of next hop {id}");
             let entry = snapshot.next_hop(row.index).expect("a next hop has an entry");
-            assert_eq!(
-                entry.header_length > 0,
-                row.spec.remote == host(2),
-                "resolved iff the neighbour is known"
-            );
+            assert_eq!(entry.header_length > 0, row.spec.remote == host(2), "resolved iff the neighbour is known");
             assert_eq!(entry.port, row.path.port.0);
             assert!(model.underlays[&(row.path.port, row.path.source)].has_on_link(row.spec.remote));
         }

@@ -10,9 +10,9 @@ use types::{NextHopId, PortId, VapId, VnId};
 
 use super::changes::{Changes, PortSpec, UnderlaySpec, VapSpec, VnSpec};
 use super::wishes::Wishes;
-use crate::neighbour::Neighbour;
 use super::{Model, NextHopRow};
 use crate::error::{EngineError, Object};
+use crate::neighbour::Neighbour;
 use crate::schema::{Command, Dest};
 
 /// What every link of IPv6 carries (RFC 8200, 5).

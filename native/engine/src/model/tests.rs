@@ -38,12 +38,7 @@ pub fn host_6(last: u16) -> IpAddr {
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last).into()
 }
 pub fn underlay(port: u16) -> Command {
-    Command::UnderlaySet {
-        port: PortId(port),
-        ip: host(1),
-        prefix: 24,
-        options: Default::default(),
-    }
+    Command::UnderlaySet { port: PortId(port), ip: host(1), prefix: 24, options: Default::default() }
 }
 pub fn underlay_6(port: u16) -> Command {
     Command::UnderlaySet { port: PortId(port), ip: host_6(1), prefix: 64, options: Default::default() }
@@ -253,12 +248,8 @@ fn a_port_has_addresses_of_both_families_and_a_remote_needs_one_of_its_own() {
     let in_use = EngineError::InUse { object: address(host_6(1)), by: nh };
     assert_eq!(bench.apply(vec![no_underlay(1, host_6(1))]), Err(vec![(0, in_use)]));
     // Another address on the same link does as well.
-    let second = |last| Command::UnderlaySet {
-        port: PortId(1),
-        ip: host_6(last),
-        prefix: 64,
-        options: Default::default(),
-    };
+    let second =
+        |last| Command::UnderlaySet { port: PortId(1), ip: host_6(last), prefix: 64, options: Default::default() };
     let taken = EngineError::Taken { what: "address 2001:db8::2".into(), holder: nh };
     assert_eq!(bench.apply(vec![second(2)]), Err(vec![(0, taken)]), "a remote's address");
     bench.apply(vec![second(3), no_underlay(1, host_6(1))]).unwrap();
@@ -269,7 +260,10 @@ fn a_port_has_addresses_of_both_families_and_a_remote_needs_one_of_its_own() {
         let refused = bench.apply(vec![next_hop_to(10, ip, 1)]).unwrap_err();
         assert!(matches!(refused[0].1, EngineError::OutOfRange { field: "remote", .. }), "{ip}");
     }
-    let small = [port(3, 1279), Command::UnderlaySet { port: PortId(3), ip: host_6(9), prefix: 64, options: Default::default() }];
+    let small = [
+        port(3, 1279),
+        Command::UnderlaySet { port: PortId(3), ip: host_6(9), prefix: 64, options: Default::default() },
+    ];
     assert!(matches!(bench.apply(small.to_vec()).unwrap_err()[0].1, EngineError::PortMtu { needed: 1280, .. }));
 }
 

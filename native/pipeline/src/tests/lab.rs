@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PortEntry, Snapshot, Source, SourceKey, UnderlayPort,
-    VapEntry, VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PortEntry, Snapshot, Source, SourceKey,
+    UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
 use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
@@ -165,7 +165,11 @@ impl Lab {
             ports: Arc::new(vec![
                 PortEntry::Access(Arc::new(link_1)),
                 PortEntry::Access(Arc::new(link_2)),
-                PortEntry::Underlay(Arc::new(UnderlayPort { mac: MacAddr(US.0), v4: [US.1].into(), ..UnderlayPort::default() })),
+                PortEntry::Underlay(Arc::new(UnderlayPort {
+                    mac: MacAddr(US.0),
+                    v4: [US.1].into(),
+                    ..UnderlayPort::default()
+                })),
                 PortEntry::Unused,
             ]),
             vaps: Arc::new(vec![vap(LINK_1, BLUE_TAG, BLUE), vap(LINK_1, RED_TAG, RED), vap(LINK_2, 0, BLUE)]),

@@ -10,10 +10,10 @@ use crate::meta::{Meta, Verdict};
 #[inline(never)]
 pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
-        match pipeline.contexts.finish(meta.context) {
+        match pipeline.contexts.finish(meta.source) {
             Some(vn) => {
                 meta.vn = vn as u16;
-                meta.source = pipeline.sources.begin(SourceKey::moved(meta.source.packed(), meta.vn));
+                meta.source = pipeline.sources.begin(SourceKey::new(meta.vn, meta.outer_source));
             }
             None => meta.verdict = Verdict::Drop(DropReason::UnknownVni),
         }

@@ -1,6 +1,6 @@
 //! The outer headers: everything is checked before anything is believed.
 
-use tables::{ContextKey, LookUp, Snapshot, Source, SourceKey, UnderlayPort};
+use tables::{ContextKey, Source, UnderlayPort};
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{
     ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, Ipv4Header, Protocol, UDP_HEADER, UdpHeader,
@@ -11,6 +11,9 @@ use super::host;
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
+
+/// Both addresses of an IPv4 header.
+const IPV4_ADDRESSES: core::ops::Range<usize> = 12..20;
 
 /// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with their sender noted, and
 /// begins to look their VN up. `id` is the port's number.
@@ -86,7 +89,8 @@ fn outer_one<P: Packet>(
         return drop(DropReason::Truncated);
     }
     let datagram = &datagram[..udp_length];
-    if !UdpHeader::checksum_ok(ip, datagram) {
+    // None is accepted (RFC 7348, 5).
+    if udp.checksum.get() != 0 && !UdpHeader::checksum_ok(&payload[IPV4_ADDRESSES], datagram) {
         return drop(DropReason::OuterChecksum);
     }
     let Ok((vxlan, _)) = VxlanHeader::ref_from_prefix(&datagram[UDP_HEADER..]) else {
@@ -97,9 +101,9 @@ fn outer_one<P: Packet>(
     }
     // VNI 0 is nobody's: its look-up finds nothing.
     if let Ok(vni) = Vni::try_from(vxlan.vni()) {
-        meta.context = pipeline.contexts.begin(ContextKey(vni));
+        meta.source = pipeline.contexts.begin(ContextKey(vni));
     }
-    meta.source = LookUp::remember(SourceKey::new(Snapshot::NONE, Source::V4(ip.source_ip())));
+    meta.outer_source = Source::V4(ip.source_ip());
     // Ethernet may have padded a short packet; the padding is no part of the tenant's frame.
     packet.truncate(ETHERNET_HEADER + IPV4_HEADER + udp_length);
     Ok(())
