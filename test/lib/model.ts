@@ -128,7 +128,12 @@ function isGood(state: State): boolean {
     unique(vapList.filter(({ uplink }) => uplink).map(({ vn }) => vn)) &&
     vapList.every(({ vn, port }) => {
       const [itsVn, itsPort] = [vns.get(vn), ports.get(port)];
-      return itsVn !== undefined && itsPort !== undefined && itsVn.mtu <= itsPort.mtu && !links.some((link) => link.port === port);
+      return (
+        itsVn !== undefined &&
+        itsPort !== undefined &&
+        itsVn.mtu <= itsPort.mtu &&
+        !links.some((link) => link.port === port)
+      );
     }) &&
     // Every link of IPv6 carries 1280 bytes (RFC 8200, 5).
     links.every(({ port, ip }) => (ports.get(port)?.mtu ?? 0) >= (ip.includes(':') ? 1280 : 68)) &&
@@ -146,8 +151,7 @@ function isGood(state: State): boolean {
 }
 
 const placeOf = ({ port, ip }: { readonly port: number; readonly ip: IpAddr }): string => `${port} ${ip}`;
-const bits = (ip: IpAddr): string =>
-  [...ipToBytes(ip)].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+const bits = (ip: IpAddr): string => [...ipToBytes(ip)].map((byte) => byte.toString(2).padStart(8, '0')).join('');
 /** IPv4 before IPv6, each by number. */
 const byAddress = (a: IpAddr, b: IpAddr): number =>
   bits(a).length - bits(b).length || (bits(a) < bits(b) ? -1 : Number(a !== b));
