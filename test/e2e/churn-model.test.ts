@@ -34,6 +34,7 @@ function anyCommand(random: Random): Command {
     `${random.one(['192.0.2.', '192.0.2.', '192.0.3.', '2001:db8:2::', '2001:db8:3::'])}${1 + random.below(4)}` as IpAddr;
   const here = { ip: `192.0.${link === 2 ? 2 : 3}.1` as IpAddr, prefixLen: 24 };
   const here6 = { ip: `2001:db8:${link === 2 ? 2 : 3}::1` as IpAddr, prefixLen: 64 };
+  const tenant = (): IpAddr => random.one(['10.0.0.1', '10.0.0.2', '2001:db8::1', '2001:db8::2']) as IpAddr;
   const mtu = random.one([1000, 1500, 1500, 1500, 1500, 1500]);
   const makers: readonly (() => Command)[] = [
     () => ({
@@ -67,9 +68,11 @@ function anyCommand(random: Random): Command {
     () => ({ op: 'SourcesSet', vn, ips: Array.from({ length: random.below(3) }, there) }),
     () => ({ op: 'NeighbourSet', port: link, ip: there(), mac }),
     () => ({ op: 'NeighbourDel', port: link, ip: there() }),
+    () => ({ op: 'PairSet', vn, ip: tenant(), mac }),
+    () => ({ op: 'PairDel', vn, ip: tenant() }),
   ];
   // A VN needs ports and a next hop its underlay, so these come more often than their deletions.
-  const weights = [5, 1, 6, 1, 8, 3, 4, 1, 6, 2, 12, 4, 4, 3, 2, 1];
+  const weights = [5, 1, 6, 1, 8, 3, 4, 1, 6, 2, 12, 4, 4, 3, 2, 1, 4, 1];
   return random.one(makers.flatMap((maker, at) => Array<() => Command>(weights[at]!).fill(maker)))();
 }
 

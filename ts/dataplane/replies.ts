@@ -134,6 +134,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     mac: r.macOrNil('mac'),
     state: r.oneOf('state', NEIGHBOUR_STATES),
   }),
+  pairs: (r) => ({ vn: vnOf(r), ip: r.ip('ip'), mac: r.mac('mac') }),
 };
 
 /** `[[row, …], cursor or nil]` */
@@ -177,6 +178,7 @@ export function decodeStats(value: unknown): EngineStats {
       busyCycles: r.counter('busy_cycles'),
       idleCycles: r.counter('idle_cycles'),
       tscHz: r.counter('tsc_hz'),
+      copies: r.counter('copies'),
     })),
   };
 }

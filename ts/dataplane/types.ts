@@ -125,7 +125,9 @@ export type Command =
   | { readonly op: 'FloodSet'; readonly vn: VnId; readonly nhs: readonly NextHopId[] }
   | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
   | { readonly op: 'NeighbourSet'; readonly port: PortId; readonly ip: IpAddr; readonly mac: MacAddr }
-  | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr };
+  | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr }
+  | { readonly op: 'PairSet'; readonly vn: VnId; readonly ip: IpAddr; readonly mac: MacAddr }
+  | { readonly op: 'PairDel'; readonly vn: VnId; readonly ip: IpAddr };
 
 /** A command that the engine did not take, with the code (docs/errors.md) and the values at fault. */
 export interface Refusal {
@@ -227,6 +229,13 @@ export interface NeighbourRow {
   readonly state: NeighbourState;
 }
 
+/** The station of a VN that has an address. */
+export interface PairRow {
+  readonly vn: VnId;
+  readonly ip: IpAddr;
+  readonly mac: MacAddr;
+}
+
 export interface DumpRows {
   readonly ports: PortRow;
   readonly vns: VnRow;
@@ -235,6 +244,7 @@ export interface DumpRows {
   readonly nexthops: NextHopRow;
   readonly fdb: FdbRow;
   readonly neighbours: NeighbourRow;
+  readonly pairs: PairRow;
 }
 export type DumpKind = keyof DumpRows;
 
@@ -272,6 +282,8 @@ export interface PollerStats {
   readonly busyCycles: number;
   readonly idleCycles: number;
   readonly tscHz: number;
+  /** Packets that replication made of those received: received and copied is sent, punted and dropped. */
+  readonly copies: number;
 }
 
 /** Counters only grow while their object lives. Above 2^53 the last digits are rounded. */

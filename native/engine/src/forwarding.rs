@@ -10,9 +10,9 @@ use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry, Peers,
-    PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, Source, SourceKey, UnderlayPort,
-    VapEntry, VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
+    NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
+    SnapshotReader, Source, SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -21,10 +21,16 @@ use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, Por
 use crate::neighbour::Neighbour;
 use crate::schema::Dest;
 
-/// VNs, VAPs and next hops that there can be at once, each.
-const OBJECTS: u16 = 65_535;
+/// VNs and VAPs that there can be at once, each: the last index means "none".
+const OBJECTS: u32 = 65_535;
+/// Next hops that there can be at once.
+const NEXT_HOPS: u32 = 1 << 20;
+/// IPv6 addresses that permitted sources have, all together.
+const PEERS: u32 = 65_536;
 /// Permitted sources, all VNs together.
 const SOURCES: usize = 262_144;
+/// IP-MAC pairs, all VNs together.
+const PAIRS: usize = 1_048_576;
 
 /// What a poller reads.
 pub struct Readers {
@@ -36,6 +42,8 @@ pub struct Readers {
     pub contexts: MapReader<ContextKey>,
     /// Permitted sources.
     pub sources: MapReader<SourceKey>,
+    /// IP-MAC pairs.
+    pub pairs: PairReader,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
 }
@@ -55,9 +63,9 @@ pub struct Effects {
 #[derive(Default)]
 struct Gone {
     vaps: Vec<Index>,
-    next_hops: Vec<Index>,
+    next_hops: Vec<NextHopIndex>,
     vns: Vec<Index>,
-    peers: Vec<Index>,
+    peers: Vec<u32>,
 }
 
 /// What applying a batch needs to know of ports and neighbours.
@@ -77,6 +85,7 @@ pub struct Forwarding {
     fdb: MapWriter<FdbKey>,
     contexts: MapWriter<ContextKey>,
     sources: MapWriter<SourceKey>,
+    pairs: PairWriter,
     quiescence: Quiescence,
     vn_indices: IndexPool,
     vap_indices: IndexPool,
@@ -98,13 +107,14 @@ impl Forwarding {
             snapshot,
             publisher,
             fdb: concurrent_map(fdb_capacity, seed),
-            contexts: concurrent_map(OBJECTS.into(), seed.rotate_left(21)),
+            contexts: concurrent_map(OBJECTS as usize, seed.rotate_left(21)),
             sources: concurrent_map(SOURCES, seed.rotate_left(42)),
+            pairs: PairWriter::new(seed.rotate_left(10)),
             quiescence: Quiescence::default(),
             vn_indices: IndexPool::new(OBJECTS),
             vap_indices: IndexPool::new(OBJECTS),
-            next_hop_indices: IndexPool::new(OBJECTS),
-            peer_indices: IndexPool::new(OBJECTS),
+            next_hop_indices: IndexPool::new(NEXT_HOPS),
+            peer_indices: IndexPool::new(PEERS),
         }
     }
 
@@ -115,6 +125,7 @@ impl Forwarding {
             fdb: self.fdb.reader(),
             contexts: self.contexts.reader(),
             sources: self.sources.reader(),
+            pairs: self.pairs.reader(),
             quiescence: self.quiescence.reader(),
         }
     }
@@ -125,6 +136,7 @@ impl Forwarding {
             rows: self.fdb.capacity(),
             sources: self.sources.capacity(),
             new_peers: self.peer_indices.available(&self.quiescence),
+            pairs: PAIRS,
             new_vns: self.vn_indices.available(&self.quiescence),
             new_vaps: self.vap_indices.available(&self.quiescence),
             new_next_hops: self.next_hop_indices.available(&self.quiescence),
@@ -212,8 +224,8 @@ impl Forwarding {
         for ip in list {
             let IpAddr::V6(ip) = ip else { continue };
             if !model.peers.contains_key(ip) {
-                let index = self.peer_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE);
-                Arc::make_mut(&mut self.snapshot.peers).insert(*ip, index.into());
+                let index = self.peer_indices.take(&self.quiescence).unwrap_or(Peers::NOBODY);
+                Arc::make_mut(&mut self.snapshot.peers).insert(*ip, index);
                 model.peers.insert(*ip, PeerRow { index, users: 0 });
             }
         }
@@ -222,10 +234,9 @@ impl Forwarding {
     fn set_vn(&mut self, model: &mut Model, id: VnId, spec: &VnSpec) {
         let index = match model.vns.get(&id) {
             Some(row) => row.index,
-            None => self.vn_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE),
+            None => index(self.vn_indices.take(&self.quiescence)),
         };
-        slot(Arc::make_mut(&mut self.snapshot.vns), index, VnEntry::default()).max_frame =
-            spec.mtu + ETHERNET_HEADER as u16;
+        self.snapshot.vns.slot(index.into()).max_frame = spec.mtu + ETHERNET_HEADER as u16;
         let row = model.vns.entry(id).or_insert_with(|| VnRow { index, ..VnRow::default() });
         // The old VNI, if it differs, is withdrawn with the rows; `spec` is set there.
         row.spec.mtu = spec.mtu;
@@ -240,7 +251,7 @@ impl Forwarding {
                 row.index
             }
             None => {
-                let index = self.vap_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE);
+                let index = index(self.vap_indices.take(&self.quiescence));
                 effects.new_vaps.push((id, index));
                 model
                     .vaps
@@ -264,7 +275,7 @@ impl Forwarding {
             ..VapEntry::CLOSED
         }
         .selected_by(spec.selector);
-        *slot(Arc::make_mut(&mut self.snapshot.vaps), index, VapEntry::CLOSED) = entry;
+        *self.snapshot.vaps.slot(index.into()) = entry;
         self.list_vaps(model, spec.vn);
     }
 
@@ -280,7 +291,7 @@ impl Forwarding {
     fn list_vaps(&mut self, model: &Model, id: VnId) {
         let Some(vn) = model.vns.get(&id) else { return };
         let rows = || vn.vaps.iter().filter_map(|vap| model.vaps.get(vap));
-        let entry = slot(Arc::make_mut(&mut self.snapshot.vns), vn.index, VnEntry::default());
+        let entry = self.snapshot.vns.slot(vn.index.into());
         entry.vaps = rows().map(|row| row.index).collect();
         entry.uplink = rows().find(|row| row.spec.uplink).map_or(Snapshot::NONE, |row| row.index);
     }
@@ -289,7 +300,7 @@ impl Forwarding {
         let Some(path) = model.path_to(spec.remote) else { return };
         let (index, users) = match model.next_hops.get(&id) {
             Some(row) => (row.index, row.users),
-            None => (self.next_hop_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE), 0),
+            None => (self.next_hop_indices.take(&self.quiescence).unwrap_or_default(), 0),
         };
         let row = NextHopRow { index, spec: spec.clone(), path, users };
         self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
@@ -309,7 +320,7 @@ impl Forwarding {
             // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
             entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
         }
-        *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) = entry;
+        *self.snapshot.next_hops.slot(row.index as usize) = entry;
     }
 
     /// Finds the way to every next hop anew, and tells whether one has changed.
@@ -333,7 +344,7 @@ impl Forwarding {
         old.into_iter().for_each(|next_hop| model.count_use(Dest::NextHop(next_hop), -1));
         list.iter().for_each(|next_hop| model.count_use(Dest::NextHop(*next_hop), 1));
         let indices = list.iter().filter_map(|id| model.next_hops.get(id)).map(|row| row.index).collect();
-        slot(Arc::make_mut(&mut self.snapshot.vns), index, VnEntry::default()).flood = indices;
+        self.snapshot.vns.slot(index.into()).flood = indices;
     }
 
     /// What is to be deleted is named by no list from the first snapshot on.
@@ -354,6 +365,7 @@ impl Forwarding {
         for (id, _) in changes.vns.dels() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             let (index, rows, sources) = (vn.index, core::mem::take(&mut vn.rows), core::mem::take(&mut vn.sources));
+            let pairs = core::mem::take(&mut vn.pairs);
             if let Some(vni) = vn.spec.vni.take() {
                 self.contexts.remove(ContextKey(vni));
                 model.vni_holders.remove(&vni);
@@ -362,6 +374,10 @@ impl Forwarding {
             model.source_count -= sources.len();
             for source in sources {
                 self.forbid(model, index, source);
+            }
+            model.pair_count -= pairs.len();
+            for ip in pairs.into_keys() {
+                self.pairs.remove(index, ip);
             }
             for (mac, dest) in rows {
                 self.fdb.remove(FdbKey::new(index, mac));
@@ -382,6 +398,13 @@ impl Forwarding {
                 self.fdb.remove(FdbKey::new(vn.index, *mac));
                 model.row_count -= 1;
                 model.count_use(dest, -1);
+            }
+        }
+        for ((vn_id, ip), _) in changes.pairs.dels() {
+            let Some(vn) = model.vns.get_mut(vn_id) else { continue };
+            if vn.pairs.remove(ip).is_some() {
+                self.pairs.remove(vn.index, *ip);
+                model.pair_count -= 1;
             }
         }
         for (id, _, list) in changes.sources.sets() {
@@ -424,6 +447,13 @@ impl Forwarding {
                 reserved(self.contexts.insert(ContextKey(vni), vn.index.into()));
             }
         }
+        for ((vn_id, ip), _, mac) in changes.pairs.sets() {
+            let Some(vn) = model.vns.get_mut(vn_id) else { continue };
+            if vn.pairs.insert(*ip, *mac).is_none() {
+                model.pair_count += 1;
+            }
+            self.pairs.insert(vn.index, *ip, *mac);
+        }
         for ((vn_id, mac), _, dest) in changes.rows.sets() {
             let destination = match dest {
                 Dest::Vap(id) => model.vaps.get(id).map(|row| Destination::Vap(row.index)),
@@ -454,7 +484,7 @@ impl Forwarding {
         let mut gone = Gone::default();
         for (id, _) in changes.vaps.dels() {
             let Some(row) = model.vaps.remove(id) else { continue };
-            *slot(Arc::make_mut(&mut self.snapshot.vaps), row.index, VapEntry::CLOSED) = VapEntry::CLOSED;
+            *self.snapshot.vaps.slot(row.index.into()) = VapEntry::CLOSED;
             let (port, selector) = (row.spec.port, row.spec.selector);
             if model.selector_holders.get(&(port, selector)) == Some(id) {
                 model.selector_holders.remove(&(port, selector));
@@ -465,14 +495,13 @@ impl Forwarding {
         }
         for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
-            *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) =
-                NextHopEntry::UNRESOLVED;
+            *self.snapshot.next_hops.slot(row.index as usize) = NextHopEntry::UNRESOLVED;
             effects.next_hops_changed = true;
             gone.next_hops.push(row.index);
         }
         for (id, _) in changes.vns.dels() {
             let Some(row) = model.vns.remove(id) else { continue };
-            *slot(Arc::make_mut(&mut self.snapshot.vns), row.index, VnEntry::default()) = VnEntry::default();
+            *self.snapshot.vns.slot(row.index.into()) = VnEntry::default();
             gone.vns.push(row.index);
         }
         if changes.sources.iter().next().is_some() || !gone.vns.is_empty() {
@@ -512,9 +541,9 @@ impl Forwarding {
     /// then took the old one, would count as having let go.
     fn retire(&mut self, gone: Gone) {
         let generation = self.quiescence.advance();
-        gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index, generation));
+        gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index.into(), generation));
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
-        gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index, generation));
+        gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
         gone.peers.into_iter().for_each(|index| self.peer_indices.retire(index, generation));
     }
 
@@ -533,13 +562,9 @@ impl Forwarding {
     }
 }
 
-/// The entry of `index`, with entries made up to it.
-fn slot<T: Clone>(entries: &mut Vec<T>, index: Index, closed: T) -> &mut T {
-    let index = usize::from(index);
-    if entries.len() <= index {
-        entries.resize(index + 1, closed);
-    }
-    &mut entries[index]
+/// An index of a VN or a VAP from its pool, which has no more than there are.
+fn index(taken: Option<u32>) -> Index {
+    taken.map_or(Snapshot::NONE, |index| index as Index)
 }
 
 /// The number of a source, which one VN more or less names.
@@ -548,7 +573,7 @@ fn count_peer(model: &mut Model, source: IpAddr, change: isize) -> Option<Source
         IpAddr::V4(ip) => Some(Source::V4(ip)),
         IpAddr::V6(ip) => model.peers.get_mut(&ip).map(|row| {
             row.users = row.users.saturating_add_signed(change);
-            Source::V6(row.index.into())
+            Source::V6(row.index)
         }),
     }
 }

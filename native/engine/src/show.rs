@@ -1,6 +1,7 @@
 //! What there is, as rows: `dump` and `stats` of `docs/engine.md`.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::ops::Bound;
 use core::sync::atomic::Ordering;
 
 use dpdk::{Eal, clock};
@@ -52,9 +53,12 @@ pub fn ip(ip: IpAddr) -> ByteBuf {
     })
 }
 
-/// Rows whose key is too long for a cursor go by their number: one that comes or goes between two pages shifts the others.
-fn numbered<T>(rows: impl Iterator<Item = T>) -> impl Iterator<Item = (Cursor, T)> {
-    rows.enumerate().map(|(at, row)| ((at as u64, 0), row))
+/// The place of an address on a port among all.
+fn place(port: PortId, ip: IpAddr) -> Cursor {
+    match ip {
+        IpAddr::V4(ip) => (u64::from(port.0) << 1, ip.to_bits().into()),
+        IpAddr::V6(ip) => (u64::from(port.0) << 1 | 1, ip.to_bits()),
+    }
 }
 
 impl Show<'_> {
@@ -73,11 +77,12 @@ impl Show<'_> {
             "underlays" => Ok(page(self.underlays().filter(|(at, _)| after(at)), *limit)),
             "nexthops" => Ok(page(self.next_hops(start).filter(|(at, _)| after(at)), *limit)),
             "fdb" => Ok(page(self.rows(*cursor), *limit)),
+            "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, nexthops, fdb or neighbours".into(),
+                expected: "ports, vns, vaps, underlays, nexthops, fdb, neighbours or pairs".into(),
             }),
         }
     }
@@ -113,9 +118,9 @@ impl Show<'_> {
     }
 
     fn underlays(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
-        numbered(self.model.underlays.iter()).map(|(at, ((port, _), spec))| {
+        self.model.underlays.iter().map(|((port, address), spec)| {
             let mac = self.model.ports.get(port).map(|row| mac(&row.mac));
-            (at, (port.0, ip(spec.ip), spec.prefix, mac))
+            (place(*port, *address), (port.0, ip(spec.ip), spec.prefix, mac))
         })
     }
 
@@ -130,21 +135,43 @@ impl Show<'_> {
     fn rows(&self, cursor: Option<Cursor>) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         let (vn, last) = cursor.map_or((0, None), |(vn, mac)| (u32::try_from(vn).unwrap_or(u32::MAX), Some(mac)));
         self.model.vns.range(VnId(vn)..).flat_map(move |(id, row)| {
-            let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac + 1));
+            let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac as u64 + 1));
             row.rows.range(from..).map(|(address, dest)| {
                 let dest = match dest {
                     Dest::Vap(vap) => (0u8, vap.0),
                     Dest::NextHop(next_hop) => (1, next_hop.0),
                 };
-                ((id.0.into(), address.to_u64()), (id.0, mac(address), dest))
+                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest))
+            })
+        })
+    }
+
+    /// IPv4 before IPv6: a cursor's first number says of which family its address is.
+    fn pairs(&self, cursor: Option<Cursor>) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        let last = cursor.map(|(vn_and_family, bits)| {
+            let ip = match vn_and_family & 1 {
+                0 => IpAddr::from(Ipv4Addr::from_bits(bits as u32)),
+                _ => Ipv6Addr::from_bits(bits).into(),
+            };
+            (VnId(u32::try_from(vn_and_family >> 1).unwrap_or(u32::MAX)), ip)
+        });
+        let start = last.map_or(VnId(0), |(vn, _)| vn);
+        self.model.vns.range(start..).flat_map(move |(id, row)| {
+            let after = last.filter(|(vn, _)| vn == id).map_or(Bound::Unbounded, |(_, ip)| Bound::Excluded(ip));
+            row.pairs.range((after, Bound::Unbounded)).map(|(ip, owner)| {
+                let (family, bits, bytes) = match ip {
+                    IpAddr::V4(ip) => (0, ip.to_bits().into(), ip.octets().to_vec()),
+                    IpAddr::V6(ip) => (1, ip.to_bits(), ip.octets().to_vec()),
+                };
+                ((u64::from(id.0) << 1 | family, bits), (id.0, serde_bytes::ByteBuf::from(bytes), mac(owner)))
             })
         })
     }
 
     fn neighbours(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
-        numbered(self.neighbours.iter()).map(|(at, ((port, address), state))| {
+        self.neighbours.iter().map(|((port, address), state)| {
             let mac = state.mac().map(|mac| serde_bytes::ByteArray::new(mac.0));
-            (at, (port.0, ip(address), mac, state.name()))
+            (place(port, address), (port.0, ip(address), mac, state.name()))
         })
     }
 
@@ -178,6 +205,7 @@ impl Show<'_> {
             of(PollerCounter::BusyCycles),
             of(PollerCounter::IdleCycles),
             clock::tsc_hz(eal),
+            of(PollerCounter::Copies),
         );
         stats_reply(&(ports, vaps.collect::<Vec<_>>(), drops.collect::<Vec<_>>(), [poller]))
     }

@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use tables::{Flags, Index, LookUp, Snapshot, Source};
+use tables::{Flags, Index, LookUp, NextHopIndex, Snapshot, Source};
 use types::DropReason;
 
 use crate::packet::PuntClass;
@@ -15,7 +15,7 @@ pub enum Verdict {
     /// To a VAP of this NVE.
     Vap(Index),
     /// To a next hop.
-    NextHop(Index),
+    NextHop(NextHopIndex),
     /// A copy to everybody else in the VN.
     Replicate,
     /// Out of this port, as it now is.

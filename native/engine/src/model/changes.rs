@@ -101,6 +101,7 @@ pub struct Changes {
     pub floods: Wishes<VnId, Vec<NextHopId>>,
     pub sources: Wishes<VnId, Vec<IpAddr>>,
     pub neighbours: Wishes<Neighbour, MacAddr>,
+    pub pairs: Wishes<(VnId, IpAddr), MacAddr>,
 }
 
 impl Changes {
@@ -186,6 +187,12 @@ impl Changes {
             Command::NeighbourDel { port, ip } => {
                 wish(&mut self.neighbours, at, (port, ip), Object::Neighbour(port, ip), None)
             }
+            Command::PairSet { vn, ip, mac } => {
+                check("ip", ip, "a station's address", is_unicast(ip))?;
+                check("mac", mac, "a station's address", mac.is_station())?;
+                wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), Some(mac))
+            }
+            Command::PairDel { vn, ip } => wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), None),
             Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
         }
     }

@@ -27,6 +27,8 @@ pub struct Limits {
     pub sources: usize,
     /// Further IPv6 addresses of permitted sources, now.
     pub new_peers: usize,
+    /// IP-MAC pairs, all VNs together.
+    pub pairs: usize,
     /// Further VNs, now.
     pub new_vns: usize,
     /// Further VAPs, now.
@@ -391,7 +393,8 @@ impl<'a> After<'a> {
                 refused.push((at, EngineError::Absent { object: Object::NextHop(*id) }));
             }
         }
-        for (vn, at, _) in self.changes.sources.sets() {
+        let pairs = self.changes.pairs.sets().map(|((vn, _), at, _)| (vn, at));
+        for (vn, at) in self.changes.sources.sets().map(|(vn, at, _)| (vn, at)).chain(pairs) {
             if self.vn(*vn).is_none() {
                 refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
             }
@@ -425,6 +428,15 @@ impl<'a> After<'a> {
                 let capacity = self.model.peers.len() + limits.new_peers;
                 refused.push((at, EngineError::TableFull { table: "IPv6 peer", capacity }));
             }
+        }
+        let has_pair = |(vn, ip): &(VnId, IpAddr)| self.model.vns.get(vn).is_some_and(|row| row.pairs.contains_key(ip));
+        let gone = self.changes.pairs.dels().filter(|(pair, _)| !is_deleted(&pair.0) && has_pair(pair)).count()
+            + swept().map(|row| row.pairs.len()).sum::<usize>();
+        let come = self.changes.pairs.sets().filter(|(pair, _, _)| !has_pair(pair)).count();
+        if let (true, Some((_, at, _))) =
+            (self.model.pair_count - gone + come > limits.pairs, self.changes.pairs.sets().last())
+        {
+            refused.push((at, EngineError::TableFull { table: "pairs", capacity: limits.pairs }));
         }
         let new_vns = self.changes.vns.sets().filter(|(id, _, _)| !self.model.vns.contains_key(id));
         full(new_vns.map(|(_, at, _)| at), limits.new_vns, "vn", self.model.vns.len(), refused);

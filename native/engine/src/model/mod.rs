@@ -10,7 +10,7 @@ mod wishes;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
-use tables::Index;
+use tables::{Index, NextHopIndex};
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
 
 use crate::neighbour::Neighbour;
@@ -45,6 +45,8 @@ pub struct VnRow {
     pub sources: BTreeSet<IpAddr>,
     /// Its FDB rows.
     pub rows: BTreeMap<MacAddr, Dest>,
+    /// Its IP-MAC pairs.
+    pub pairs: BTreeMap<IpAddr, MacAddr>,
 }
 
 /// A VAP.
@@ -82,7 +84,7 @@ impl Path {
 #[derive(Clone, Debug)]
 pub struct NextHopRow {
     /// Its index in the tables.
-    pub index: Index,
+    pub index: NextHopIndex,
     /// As the controller described it.
     pub spec: NextHopSpec,
     /// How it is reached.
@@ -95,7 +97,7 @@ pub struct NextHopRow {
 #[derive(Clone, Debug)]
 pub struct PeerRow {
     /// Its number in the tables.
-    pub index: Index,
+    pub index: u32,
     /// How many VNs' sources it is among.
     pub users: usize,
 }
@@ -127,6 +129,8 @@ pub struct Model {
     pub row_count: usize,
     /// Permitted sources of all VNs.
     pub source_count: usize,
+    /// IP-MAC pairs of all VNs.
+    pub pair_count: usize,
 }
 
 impl Model {

@@ -47,6 +47,10 @@ pub enum Command {
     NeighbourSet { port: PortId, ip: IpAddr, mac: MacAddr },
     /// Op 16.
     NeighbourDel { port: PortId, ip: IpAddr },
+    /// Op 27.
+    PairSet { vn: VnId, ip: IpAddr, mac: MacAddr },
+    /// Op 28.
+    PairDel { vn: VnId, ip: IpAddr },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -209,6 +213,8 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     14 => Command::SourcesSet { vn: f.vn()?, sources: f.ips("ips")? },
     15 => Command::NeighbourSet { port: f.port()?, ip: f.ip("ip")?, mac: f.mac()? },
     16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
+    27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
+    28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
     op => Command::Unknown { op },
 });
 
