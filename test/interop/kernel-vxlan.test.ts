@@ -5,20 +5,20 @@
 //   tenant ─ tap ═ tNVE ═ C-TAG 100 ═ agent ═ …
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Command, PortId } from '#dataplane';
 import type { IpAddr, MacAddr, Mtu, Vid, VnId, Vni } from '#model';
 import { Capture, TENANT_PORTS } from '../lib/capture.js';
 import { PORT, tnveCommands, xdpPort } from '../lib/chain.js';
-import { must, obstacle, said } from '../lib/command.js';
+import { obstacle, said } from '../lib/command.js';
 import { type EngineProcess, grown } from '../lib/engine.js';
 import { content, ETHERTYPE, ethernet, ipv4, udp } from '../lib/frames.js';
 import { Lab } from '../lib/lab.js';
 import type { Namespace } from '../lib/namespace.js';
 import { ping } from '../lib/ping.js';
+import { tapTenant } from '../lib/tap-tenant.js';
+import { serveTransfers, transfer } from '../lib/transfer.js';
 
-const TRANSFER = fileURLToPath(new URL('../lib/transfer.mjs', import.meta.url));
 const [IPERF_PORT, TCP_PORT] = TENANT_PORTS;
 const why = obstacle('ip', 'bridge', 'ethtool', 'ping', 'iperf3', 'tcpdump', 'tshark', 'python3', 'nsenter', 'setpriv');
 
@@ -57,19 +57,8 @@ function commands({ id, vni }: (typeof VNS)[Name], port: PortId, vid: number | n
   ];
 }
 
-/** A tenant of ours: the kernel's end of a tap, in a namespace of its own. The tap delivers finished checksums, so nothing is turned off. */
-async function tenant(lab: Lab, engine: EngineProcess, name: Name): Promise<Namespace> {
-  const port = VNS[name].tap;
-  const space = await lab.namespace(`near ${name}`);
-  const kind = { driver: 'net_tap', iface: `t-${name}`, mac: null } as const;
-  await engine.must({ op: 'PortAdd', port, name, mtu: 1500, kind });
-  await engine.namespace.ip(`link set t-${name} netns ${space.pid}`);
-  await space.ip(
-    `link set t-${name} name eth0 address ${NEAR.mac}`,
-    `addr add ${NEAR.ip}/24 dev eth0`,
-    'link set eth0 up',
-  );
-  return space;
+function tenant(lab: Lab, engine: EngineProcess, name: Name): Promise<Namespace> {
+  return tapTenant(lab, engine, { name, port: VNS[name].tap, ...NEAR });
 }
 
 async function world(lab: Lab, tagged: boolean): Promise<World> {
@@ -125,20 +114,6 @@ async function vxlanDevices({ nve, far }: World, checksum: string): Promise<void
   }
 }
 
-/** Runs the other end of a transfer until the lab is closed. */
-async function serve(lab: Lab, space: Namespace): Promise<void> {
-  const command = space.inside(process.execPath, TRANSFER, 'serve', `${TCP_PORT}`, space.name);
-  const child = spawn(...command, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const ended = once(child, 'close');
-  lab.add({
-    close: () => {
-      child.stdin.end();
-      return ended;
-    },
-  });
-  await said(child, child.stdout, 'listening');
-}
-
 describe.each([
   ['a tap', false],
   ['a tNVE and a tagged link', true],
@@ -150,7 +125,8 @@ describe.each([
     if (why !== undefined) return;
     all = await world(lab, tagged);
     await vxlanDevices(all, 'noudpcsum');
-    for (const name of NAMES) await Promise.all([serve(lab, all.near[name]), serve(lab, all.far[name])]);
+    for (const name of NAMES)
+      await Promise.all([all.near[name], all.far[name]].map((space) => serveTransfers(lab, space, TCP_PORT)));
   });
   afterAll(() => lab.close());
   beforeEach((context) => {
@@ -194,25 +170,9 @@ describe.each([
     });
 
     it('TCP both ways at once, in both VNs at once, content verified', async () => {
-      const bytes = 400_000;
-      const one = async (from: Namespace, to: Namespace, address: string) => {
-        const command = from.inside(
-          process.execPath,
-          TRANSFER,
-          'fetch',
-          `${TCP_PORT}`,
-          `to ${to.name}`,
-          address,
-          `${bytes}`,
-        );
-        const result = JSON.parse(await must(...command));
-        const { sent, got } = result;
-        expect(result).toEqual({ peer: to.name, sent, peerGot: sent, got, peerSent: got });
-        expect(sent).not.toBe(got);
-      };
       const pairs = NAMES.flatMap((name) => [
-        one(all.near[name], all.far[name], FAR.ip),
-        one(all.far[name], all.near[name], NEAR.ip),
+        transfer(all.near[name], all.far[name], FAR.ip, TCP_PORT),
+        transfer(all.far[name], all.near[name], NEAR.ip, TCP_PORT),
       ]);
       await Promise.all(pairs);
     });

@@ -20,6 +20,11 @@ export const debianPackages = [
   { name: 'tcpdump', set: 'run', reason: 'shows the frames on a link' },
   { name: 'python3', set: 'test', reason: 'sends the raw frames of the interoperability tests' },
   { name: 'python3-msgpack', set: 'test', reason: 'speaks the RPC of a hypervisor in another language' },
+  {
+    name: 'openvswitch-switch',
+    set: 'test',
+    reason: 'an NVE of others, with VXLAN and Geneve in its userspace datapath',
+  },
   { name: 'lldpad', set: 'test', reason: 'the EVB station of others that the agent negotiates with' },
   {
     name: 'tshark',
