@@ -63,16 +63,18 @@ export interface Ipv4 {
   readonly more?: boolean;
   readonly dont?: boolean;
   readonly ttl?: number;
+  /** DSCP and ECN. */
+  readonly tos?: number;
 }
 
 /** RFC 791, 3.1. */
 export function ipv4(
-  { from, to, protocol, id = 0, offset = 0, more = false, dont = false, ttl = 64 }: Ipv4,
+  { from, to, protocol, id = 0, offset = 0, more = false, dont = false, ttl = 64, tos = 0 }: Ipv4,
   payload: Buffer,
 ): Buffer {
   const flags = (dont ? 0x4000 : 0) | (more ? 0x2000 : 0) | (offset / 8);
   const head = Buffer.concat([
-    Buffer.from([0x45, 0]),
+    Buffer.from([0x45, tos]),
     u16(20 + payload.length),
     u16(id),
     u16(flags),
@@ -120,16 +122,21 @@ export interface Tunnel extends Addresses {
   readonly target: string;
   readonly vni: number;
   readonly port?: number;
+  readonly tos?: number;
 }
 
 /** The frame in VXLAN (RFC 7348, 5) as a sender without UDP checksums makes it. */
-export function vxlan({ to, from, source, target, vni, port = 50_000 }: Tunnel, frame: Buffer): Buffer {
+export function vxlan({ to, from, source, target, vni, port = 50_000, tos = 0 }: Tunnel, frame: Buffer): Buffer {
   const header = Buffer.from([8, 0, 0, 0, vni >> 16, (vni >> 8) & 0xff, vni & 0xff, 0]);
   const datagram = udp(
     { from: source, to: target, source: port, target: 4789, plain: true },
     Buffer.concat([header, frame]),
   );
-  return ethernet({ to, from }, ETHERTYPE.ipv4, ipv4({ from: source, to: target, protocol: 17, dont: true }, datagram));
+  return ethernet(
+    { to, from },
+    ETHERTYPE.ipv4,
+    ipv4({ from: source, to: target, protocol: 17, dont: true, tos }, datagram),
+  );
 }
 
 /** What a tunnelled packet carries, if it is one. */
