@@ -15,7 +15,7 @@ use tables::{
     VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
-use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
+use wire::ETHERNET_HEADER;
 
 use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PortRow, VapRow, VapSpec, VnRow, VnSpec};
 use crate::neighbour::Neighbour;
@@ -260,16 +260,12 @@ impl Forwarding {
 
     /// Writes a next hop's ready-made header, or that there is none.
     fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, mac: Option<MacAddr>) {
-        let mut entry = NextHopEntry { port: row.port.0, ..NextHopEntry::UNRESOLVED };
-        if let (Some(mac), Some(underlay), Some(port)) =
-            (mac, model.underlays.get(&row.port), model.ports.get(&row.port))
-        {
-            let header = OuterHeader::template((port.mac, underlay.ip), (mac, row.spec.remote), row.spec.vni);
-            entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
-            entry.header_length = VXLAN_OVERHEAD as u8;
-            // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
-            entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
-        }
+        let entry = mac.and_then(|mac| {
+            let (underlay, port) = (model.underlays.get(&row.port)?, model.ports.get(&row.port)?);
+            let ends = [(port.mac, underlay.ip.into()), (mac, row.spec.remote.into())];
+            row.spec.tunnel(ends, row.port, port.spec.mtu).entry()
+        });
+        let entry = entry.unwrap_or(NextHopEntry { port: row.port.0, ..NextHopEntry::UNRESOLVED });
         *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) = entry;
     }
 

@@ -4,6 +4,7 @@
 //! holds nothing ([`tables::QuiescentReader`]). When nothing arrives it sleeps on the drivers' descriptors (or for a growing
 //! time where a driver has none), or spins if told so. What it has to tell goes through rings in the [`Region`].
 
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -231,6 +232,7 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
     let mut idle = 0u32;
     let hz = dpdk::clock::tsc_hz(&eal);
     let (mut police, mut sightings) = (Police::new(hz), Sightings::new(hz));
+    let identification = Cell::new(0);
     let mut turn = tsc();
     readers.quiescence.online();
     while !mailbox.stop.load(Ordering::Acquire) {
@@ -240,8 +242,14 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
         readers.quiescence.quiescent();
         let snapshot = readers.snapshot.load();
         let counters = region.counters();
-        let pipeline =
-            Pipeline { snapshot, fdb: &readers.fdb, contexts: &readers.contexts, sources: &readers.sources, counters };
+        let pipeline = Pipeline {
+            snapshot,
+            fdb: &readers.fdb,
+            contexts: &readers.contexts,
+            sources: &readers.sources,
+            identification: &identification,
+            counters,
+        };
         let mut out = Out {
             tx: &mut queues.tx,
             pending: &mut pending,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_bytes::Bytes;
 use tables::TagPolicy;
 use types::{DropReason, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
+use wire::Encap;
 
 use crate::devices::Devices;
 use crate::error::EngineError;
@@ -111,7 +112,7 @@ impl Show<'_> {
             let remote = serde_bytes::ByteArray::new(row.spec.remote.octets());
             let neighbour =
                 self.neighbours.mac((row.port, row.spec.remote)).map(|mac| serde_bytes::ByteArray::new(mac.0));
-            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.port.0, neighbour))
+            ((id.0.into(), 0), (id.0, remote, encap_number(row.spec.encap), row.spec.vni.get(), row.port.0, neighbour))
         })
     }
 
@@ -169,6 +170,13 @@ impl Show<'_> {
             clock::tsc_hz(eal),
         );
         stats_reply(&(ports, vaps.collect::<Vec<_>>(), drops.collect::<Vec<_>>(), [poller]))
+    }
+}
+
+fn encap_number(encap: Encap) -> u8 {
+    match encap {
+        Encap::Vxlan => 1,
+        Encap::Geneve => 2,
     }
 }
 

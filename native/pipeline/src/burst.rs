@@ -1,5 +1,7 @@
 //! The order of the steps, and where each packet ends.
 
+use core::cell::Cell;
+
 use arrayvec::ArrayVec;
 use tables::{ContextKey, FdbKey, Flags, Index, MapReader, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, PortId};
@@ -27,6 +29,8 @@ pub struct Pipeline<'a> {
     pub contexts: &'a MapReader<ContextKey>,
     /// NVEs that may send.
     pub sources: &'a MapReader<SourceKey>,
+    /// The IPv4 identification of the last packet sent that routers may fragment (RFC 6864, 4.2).
+    pub identification: &'a Cell<u16>,
     /// Where to count.
     pub counters: Counters<'a>,
 }
@@ -92,7 +96,7 @@ impl Pipeline<'_> {
     fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
         match to {
             Verdict::Vap(index) => self.to_vap(packet, meta, index),
-            Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),
+            Verdict::NextHop(index) => encapsulate(self, packet, meta, index),
             _ => Err(DropReason::UnknownUnicast),
         }
     }

@@ -29,4 +29,5 @@ mod tests;
 
 pub use burst::{BURST, Burst, Pipeline};
 pub use counters::{COUNTERS_PER_VAP, Counters, VapCounter};
+pub use encap::{EcnMode, Tunnel};
 pub use packet::{Packet, PuntClass, Sighting, Sink};

@@ -13,6 +13,7 @@ mod fdb;
 mod flags;
 mod index_pool;
 mod map;
+mod next_hop;
 mod prefetch;
 mod quiescence;
 mod snapshot;
@@ -21,9 +22,10 @@ pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
 pub use flags::Flags;
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
+pub use next_hop::{HEADER_HEAD, HEADER_TAIL, NextHopEntry, Work};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
-    AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot, SnapshotReader,
-    TagPolicy, UnderlayPort, VapEntry, VnEntry,
+    AccessPort, Index, PortEntry, Publisher, STags, Snapshot, SnapshotReader, TagPolicy, UnderlayPort, VapEntry,
+    VnEntry,
 };

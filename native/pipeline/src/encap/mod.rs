@@ -1,0 +1,76 @@
+//! Access to underlay: the next hop's ready-made outer header goes before the tenant's frame.
+
+mod dress;
+mod tunnel;
+
+use tables::{Index, NextHopEntry, Snapshot, Work, prefetch};
+use types::DropReason;
+use wire::{ETHERNET_HEADER, Flow, IPV4_HEADER, OUTER_MIN, UDP_HEADER, flow};
+
+use crate::burst::Pipeline;
+use crate::meta::Meta;
+use crate::packet::Packet;
+
+pub use tunnel::{EcnMode, Tunnel};
+
+/// Asks for the next hop's line to be loaded.
+#[inline]
+pub fn prefetch_next_hop(snapshot: &Snapshot, index: Index) {
+    if let Some(entry) = snapshot.next_hop(index) {
+        prefetch(entry);
+    }
+}
+
+/// Encapsulates a tenant's frame for a next hop; returns the port to leave by.
+#[inline(always)]
+pub fn encapsulate<P: Packet>(
+    pipeline: &Pipeline<'_>,
+    packet: &mut P,
+    meta: &Meta,
+    index: Index,
+) -> Result<u16, DropReason> {
+    let Some(next_hop) = pipeline.snapshot.next_hop(index) else { return Err(DropReason::NeighbourUnresolved) };
+    let length = packet.data().len();
+    if length > usize::from(next_hop.max_frame) {
+        return Err(too_long(next_hop));
+    }
+    if next_hop.work != Work::NONE || usize::from(next_hop.header_length) != OUTER_MIN {
+        return dress::emit(next_hop, packet, meta.pcp, pipeline.identification);
+    }
+    let flow = flow(packet.data());
+    let room = packet.prepend::<OUTER_MIN>().ok_or(DropReason::NoHeadroom)?;
+    emit(next_hop, room, length, flow);
+    Ok(next_hop.port)
+}
+
+#[cold]
+fn too_long(next_hop: &NextHopEntry) -> DropReason {
+    if next_hop.header_length == 0 { DropReason::NeighbourUnresolved } else { DropReason::UnderlayMtu }
+}
+
+/// The source port of a flow (RFC 7348, 5; RFC 8926, 3.3): the underlay spreads flows, and keeps each in order.
+#[inline(always)]
+fn source_port(next_hop: &NextHopEntry, hash: u32) -> u16 {
+    let offset = u64::from(hash) * u64::from(next_hop.ports) >> 32;
+    next_hop.ports_from.wrapping_add(offset as u16)
+}
+
+/// Writes the shortest header, over IPv4 and without an outer tag, for a frame of `length` bytes: what most frames get.
+#[inline(always)]
+fn emit(next_hop: &NextHopEntry, room: &mut [u8; OUTER_MIN], length: usize, flow: Flow) {
+    const IP: usize = ETHERNET_HEADER;
+    const UDP: usize = IP + IPV4_HEADER;
+    *room = next_hop.tail;
+    // The header is ready for a class without ECN (RFC 6040, 4.1: what is inside is shown outside).
+    let ecn = flow.class & next_hop.ecn;
+    let udp_length = (length + OUTER_MIN - UDP) as u16;
+    let total_length = udp_length + IPV4_HEADER as u16;
+    let ready = u16::from_be_bytes([next_hop.tail[IP + 10], next_hop.tail[IP + 11]]);
+    let checksum = u32::from(ready) + u32::from(total_length) + u32::from(ecn);
+    let checksum = !((checksum & 0xffff) + (checksum >> 16)) as u16;
+    room[IP + 1] = next_hop.tail[IP + 1] | ecn;
+    room[IP + 2..IP + 4].copy_from_slice(&total_length.to_be_bytes());
+    room[IP + 10..IP + 12].copy_from_slice(&checksum.to_be_bytes());
+    room[UDP..UDP + 2].copy_from_slice(&source_port(next_hop, flow.hash).to_be_bytes());
+    room[UDP + 4..UDP + UDP_HEADER - 2].copy_from_slice(&udp_length.to_be_bytes());
+}
