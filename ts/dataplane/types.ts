@@ -272,6 +272,8 @@ export interface PollerStats {
   readonly busyCycles: number;
   readonly idleCycles: number;
   readonly tscHz: number;
+  /** Packets that replication made of those received: received and copied is sent, punted and dropped. */
+  readonly copies: number;
 }
 
 /** Counters only grow while their object lives. Above 2^53 the last digits are rounded. */

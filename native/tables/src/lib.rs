@@ -9,6 +9,7 @@
 //! what names it, and removes in reverse. This crate knows neither packets nor DPDK.
 #![deny(unsafe_code)]
 
+mod chunks;
 mod fdb;
 mod flags;
 mod index_pool;
@@ -18,6 +19,7 @@ mod prefetch;
 mod quiescence;
 mod snapshot;
 
+pub use chunks::Chunks;
 pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
 pub use flags::Flags;
 pub use index_pool::IndexPool;
@@ -26,6 +28,6 @@ pub use next_hop::{HEADER_HEAD, HEADER_TAIL, NextHopEntry, Work};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
-    AccessPort, Index, PortEntry, Publisher, STags, Snapshot, SnapshotReader, TagPolicy, UnderlayPort, VapEntry,
-    VnEntry,
+    AccessPort, Index, NextHopIndex, PortEntry, Publisher, STags, Snapshot, SnapshotReader, TagPolicy, UnderlayPort,
+    VapEntry, VnEntry,
 };

@@ -3,9 +3,9 @@
 mod dress;
 mod tunnel;
 
-use tables::{Index, NextHopEntry, Snapshot, Work, prefetch};
+use tables::{NextHopEntry, NextHopIndex, Snapshot, Work, prefetch};
 use types::DropReason;
-use wire::{ETHERNET_HEADER, Flow, IPV4_HEADER, OUTER_MIN, UDP_HEADER, flow};
+use wire::{ETHERNET_HEADER, Flow, IPV4_HEADER, OUTER_MAX, OUTER_MIN, UDP_HEADER, flow};
 
 use crate::burst::Pipeline;
 use crate::meta::Meta;
@@ -13,12 +13,28 @@ use crate::packet::Packet;
 
 pub use tunnel::{EcnMode, Tunnel};
 
+/// Where an outer header is put together that is to precede a frame which must not be changed.
+pub type HeaderRoom = [u8; OUTER_MAX];
+
 /// Asks for the next hop's line to be loaded.
 #[inline]
-pub fn prefetch_next_hop(snapshot: &Snapshot, index: Index) {
+pub fn prefetch_next_hop(snapshot: &Snapshot, index: NextHopIndex) {
     if let Some(entry) = snapshot.next_hop(index) {
         prefetch(entry);
     }
+}
+
+/// The next hop, if a frame of `length` bytes can be sent to it now.
+#[inline(always)]
+fn usable(snapshot: &Snapshot, index: NextHopIndex, length: usize) -> Result<&NextHopEntry, DropReason> {
+    let Some(next_hop) = snapshot.next_hop(index) else { return Err(DropReason::NeighbourUnresolved) };
+    if length > usize::from(next_hop.max_frame) { Err(too_long(next_hop)) } else { Ok(next_hop) }
+}
+
+/// Whether a next hop asks for nothing but the shortest header.
+#[inline(always)]
+fn is_plain(next_hop: &NextHopEntry) -> bool {
+    next_hop.work == Work::NONE && usize::from(next_hop.header_length) == OUTER_MIN
 }
 
 /// Encapsulates a tenant's frame for a next hop; returns the port to leave by.
@@ -27,20 +43,38 @@ pub fn encapsulate<P: Packet>(
     pipeline: &Pipeline<'_>,
     packet: &mut P,
     meta: &Meta,
-    index: Index,
+    index: NextHopIndex,
 ) -> Result<u16, DropReason> {
-    let Some(next_hop) = pipeline.snapshot.next_hop(index) else { return Err(DropReason::NeighbourUnresolved) };
     let length = packet.data().len();
-    if length > usize::from(next_hop.max_frame) {
-        return Err(too_long(next_hop));
-    }
-    if next_hop.work != Work::NONE || usize::from(next_hop.header_length) != OUTER_MIN {
-        return dress::emit(next_hop, packet, meta.pcp, pipeline.identification);
+    let next_hop = usable(pipeline.snapshot, index, length)?;
+    if !is_plain(next_hop) {
+        return dress::encapsulate(next_hop, packet, meta.pcp, pipeline.identification);
     }
     let flow = flow(packet.data());
     let room = packet.prepend::<OUTER_MIN>().ok_or(DropReason::NoHeadroom)?;
     emit(next_hop, room, length, flow);
     Ok(next_hop.port)
+}
+
+/// Writes into `room` what [`encapsulate`] puts before `frame`, which belongs to `flow`; returns the port to leave by, and the header.
+#[inline]
+pub fn header_for<'r>(
+    pipeline: &Pipeline<'_>,
+    frame: &[u8],
+    flow: Flow,
+    meta: &Meta,
+    index: NextHopIndex,
+    room: &'r mut HeaderRoom,
+) -> Result<(u16, &'r [u8]), DropReason> {
+    let next_hop = usable(pipeline.snapshot, index, frame.len())?;
+    if !is_plain(next_hop) {
+        let facts = dress::Facts::of(next_hop, frame, flow, meta.pcp);
+        dress::write(next_hop, &facts, pipeline.identification, room)?;
+        return Ok((next_hop.port, &room[OUTER_MAX.saturating_sub(next_hop.header_length.into())..]));
+    }
+    let room = room.first_chunk_mut::<OUTER_MIN>().ok_or(DropReason::NoHeadroom)?;
+    emit(next_hop, room, frame.len(), flow);
+    Ok((next_hop.port, room))
 }
 
 #[cold]
