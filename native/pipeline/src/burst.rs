@@ -8,10 +8,10 @@ use types::{DropReason, PortId};
 use wire::{Flow, OUTER_MAX, flow};
 
 use crate::counters::Counters;
-use crate::encap::{HeaderRoom, encapsulate, header_for};
+use crate::encap::{HeaderRoom, encapsulate, header_for, wants_priority};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Sink};
-use crate::tags::{apply_policy, push_tags, strip_tags};
+use crate::tags::{apply_policy, priority, push_tags, strip_tags};
 use crate::{access, forward, underlay};
 
 /// The most packets of one burst.
@@ -94,22 +94,14 @@ impl Pipeline<'_> {
     fn tunnel<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
         for (packet, meta) in burst.iter_mut().zip(metas) {
             if let Verdict::NextHop(index) = meta.verdict {
+                let pcp = if wants_priority(self.snapshot, index) { priority(packet.data()) } else { 0 };
                 strip_tags(packet, meta.strip);
-                meta.verdict = encapsulate(self, packet, meta, index).map_or_else(Verdict::Drop, Verdict::Send);
+                meta.verdict = encapsulate(self, packet, pcp, index).map_or_else(Verdict::Drop, Verdict::Send);
             }
         }
     }
 
-    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by.
-    #[inline(always)]
-    fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
-        match to {
-            Verdict::Vap(index) => self.to_vap(packet, meta, index),
-            Verdict::NextHop(index) => encapsulate(self, packet, meta, index),
-            _ => Err(DropReason::UnknownUnicast),
-        }
-    }
-
+    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for a VAP; returns the port to leave by.
     #[inline(always)]
     fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
         let vap = self.snapshot.vap(index);
@@ -139,6 +131,7 @@ impl Pipeline<'_> {
     /// no longer changed, behind a header for each.
     #[cold]
     fn replicate<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
+        let pcp = priority(packet.data());
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
@@ -149,29 +142,37 @@ impl Pipeline<'_> {
             return dropped(DropReason::NoReceiver);
         };
         sink.replicated(copies);
-        let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to) {
+        let send = |packet: P, port: Result<u16, DropReason>, sink: &mut S| match port {
             Ok(port) => sink.transmit(port, packet, origin),
             Err(reason) => dropped(reason),
+        };
+        let deliver = |mut packet: P, vap, sink: &mut S| {
+            let port = self.to_vap(&mut packet, meta, vap);
+            send(packet, port, sink);
+        };
+        let tunnel = |mut packet: P, next_hop, sink: &mut S| {
+            let port = encapsulate(self, &mut packet, pcp, next_hop);
+            send(packet, port, sink);
         };
         // The last of all gets the packet itself.
         let last = if remote.is_empty() { local.next_back() } else { None };
         for vap in local {
             match sink.copy(&packet) {
-                Some(copy) => send(copy, Verdict::Vap(vap), sink),
+                Some(copy) => deliver(copy, vap, sink),
                 None => dropped(DropReason::NoBuffer),
             }
         }
         match (last, remote) {
-            (Some(vap), _) => send(packet, Verdict::Vap(vap), sink),
-            (None, [next_hop]) => send(packet, Verdict::NextHop(*next_hop), sink),
+            (Some(vap), _) => deliver(packet, vap, sink),
+            (None, [next_hop]) => tunnel(packet, *next_hop, sink),
             (None, []) => {}
             (None, [others @ .., last]) => {
                 let frame = sink.share(packet);
                 let flow = flow(frame.as_ref());
-                others.iter().for_each(|next_hop| self.send_behind(&frame, flow, meta, *next_hop, origin, sink));
+                others.iter().for_each(|next_hop| self.send_behind(&frame, flow, pcp, *next_hop, origin, sink));
                 match sink.unshare(frame) {
-                    Ok(packet) => send(packet, Verdict::NextHop(*last), sink),
-                    Err(frame) => self.send_behind(&frame, flow, meta, *last, origin, sink),
+                    Ok(packet) => tunnel(packet, *last, sink),
+                    Err(frame) => self.send_behind(&frame, flow, pcp, *last, origin, sink),
                 }
             }
         }
@@ -182,13 +183,13 @@ impl Pipeline<'_> {
         &self,
         frame: &S::Shared,
         flow: Flow,
-        meta: &Meta,
+        pcp: u8,
         next_hop: NextHopIndex,
         origin: PortId,
         sink: &mut S,
     ) {
         let mut room: HeaderRoom = [0; OUTER_MAX];
-        let sent = header_for(self, frame.as_ref(), flow, meta, next_hop, &mut room).and_then(|(port, header)| {
+        let sent = header_for(self, frame.as_ref(), flow, pcp, next_hop, &mut room).and_then(|(port, header)| {
             sink.transmit_behind(port, header, frame, origin).then_some(()).ok_or(DropReason::NoBuffer)
         });
         if let Err(reason) = sent {

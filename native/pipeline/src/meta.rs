@@ -36,8 +36,6 @@ pub struct Meta {
     pub vap: Index,
     /// Bytes of tags to be removed: what selected the VAP, and what its policy strips.
     pub strip: u8,
-    /// PCP of the tag that it came with from the tenant.
-    pub pcp: u8,
     /// Whether it is for a group.
     pub group: bool,
     /// Whether tags of the tenant's own remain when those are removed.
@@ -60,7 +58,6 @@ impl Meta {
         vn: Snapshot::NONE,
         vap: Snapshot::NONE,
         strip: 0,
-        pcp: 0,
         group: false,
         tagged: false,
         flags: Flags::NONE,

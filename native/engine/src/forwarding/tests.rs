@@ -143,9 +143,9 @@ fn a_neighbours_mac_reaches_every_next_hop_to_it() {
     assert_eq!(bench.readers.snapshot.load().next_hop(index).unwrap().header_length, 0);
     let (neighbour, mac) = ((PortId(1), Ipv4Addr::new(192, 0, 2, 3)), MacAddr([2, 0xee, 0, 0, 0, 3]));
     bench.forwarding.resolve(&bench.model, neighbour, Some(mac));
-    let entry = *bench.readers.snapshot.load().next_hop(index).unwrap();
+    let entry = bench.readers.snapshot.load().next_hop(index).unwrap().clone();
     assert_eq!((entry.header_length, entry.max_frame, entry.port), (50, 1600 - 36, 1));
-    assert_eq!(entry.header[..6], mac.0);
+    assert_eq!(entry.tail[..6], mac.0);
     bench.forwarding.resolve(&bench.model, neighbour, None);
     assert_eq!(bench.readers.snapshot.load().next_hop(index).unwrap().header_length, 0);
 }

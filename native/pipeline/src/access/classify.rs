@@ -41,9 +41,6 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: 
     // What follows the selecting tags is the tenant's frame, with the tenant's own tags at its front.
     let Selected { length, ether_type, payload, .. } = selected;
     meta.strip = length;
-    if length != 0 || EtherType::is_tag(ether_type) {
-        meta.pcp = rest.first().map_or(0, |tci| tci >> 5);
-    }
     if EtherType::is_tag(ether_type) {
         tagged(&vap.tags, ether_type, payload, vn.max_frame, meta)?;
     } else {

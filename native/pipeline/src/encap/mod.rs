@@ -8,7 +8,6 @@ use types::DropReason;
 use wire::{ETHERNET_HEADER, Flow, IPV4_HEADER, OUTER_MAX, OUTER_MIN, UDP_HEADER, flow};
 
 use crate::burst::Pipeline;
-use crate::meta::Meta;
 use crate::packet::Packet;
 
 pub use tunnel::{EcnMode, Tunnel};
@@ -37,18 +36,24 @@ fn is_plain(next_hop: &NextHopEntry) -> bool {
     next_hop.work == Work::NONE && usize::from(next_hop.header_length) == OUTER_MIN
 }
 
-/// Encapsulates a tenant's frame for a next hop; returns the port to leave by.
+/// Whether a next hop wants to know the PCP of a frame's tag, which is removed before it is encapsulated.
+#[inline(always)]
+pub fn wants_priority(snapshot: &Snapshot, index: NextHopIndex) -> bool {
+    snapshot.next_hop(index).is_some_and(|next_hop| next_hop.work.has(Work::PCP))
+}
+
+/// Encapsulates a tenant's frame, which came with a tag of priority `pcp`, for a next hop; returns the port to leave by.
 #[inline(always)]
 pub fn encapsulate<P: Packet>(
     pipeline: &Pipeline<'_>,
     packet: &mut P,
-    meta: &Meta,
+    pcp: u8,
     index: NextHopIndex,
 ) -> Result<u16, DropReason> {
     let length = packet.data().len();
     let next_hop = usable(pipeline.snapshot, index, length)?;
     if !is_plain(next_hop) {
-        return dress::encapsulate(next_hop, packet, meta.pcp, pipeline.identification);
+        return dress::encapsulate(next_hop, packet, pcp, pipeline.identification);
     }
     let flow = flow(packet.data());
     let room = packet.prepend::<OUTER_MIN>().ok_or(DropReason::NoHeadroom)?;
@@ -62,13 +67,13 @@ pub fn header_for<'r>(
     pipeline: &Pipeline<'_>,
     frame: &[u8],
     flow: Flow,
-    meta: &Meta,
+    pcp: u8,
     index: NextHopIndex,
     room: &'r mut HeaderRoom,
 ) -> Result<(u16, &'r [u8]), DropReason> {
     let next_hop = usable(pipeline.snapshot, index, frame.len())?;
     if !is_plain(next_hop) {
-        let facts = dress::Facts::of(next_hop, frame, flow, meta.pcp);
+        let facts = dress::Facts::of(next_hop, frame, flow, pcp);
         dress::write(next_hop, &facts, pipeline.identification, room)?;
         return Ok((next_hop.port, &room[OUTER_MAX.saturating_sub(next_hop.header_length.into())..]));
     }
@@ -85,7 +90,7 @@ fn too_long(next_hop: &NextHopEntry) -> DropReason {
 /// The source port of a flow (RFC 7348, 5; RFC 8926, 3.3): the underlay spreads flows, and keeps each in order.
 #[inline(always)]
 fn source_port(next_hop: &NextHopEntry, hash: u32) -> u16 {
-    let offset = u64::from(hash) * u64::from(next_hop.ports) >> 32;
+    let offset = (u64::from(hash) * u64::from(next_hop.ports)) >> 32;
     next_hop.ports_from.wrapping_add(offset as u16)
 }
 
