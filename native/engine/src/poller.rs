@@ -279,6 +279,7 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             contexts: &readers.contexts,
             sources: &readers.sources,
             identification: &identification,
+            pairs: readers.pairs.load(),
             counters,
         };
         let mut out = Out {

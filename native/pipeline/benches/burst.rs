@@ -16,8 +16,8 @@ use std::time::Instant;
 
 use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink, Tunnel};
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey,
-    UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot,
+    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{Encap, Outer, fold, sum};
@@ -129,6 +129,7 @@ struct Tables {
     fdb: MapReader<FdbKey>,
     contexts: MapReader<ContextKey>,
     sources: MapReader<SourceKey>,
+    pairs: PairWriter,
     drops: Vec<AtomicU64>,
     vaps: Vec<AtomicU64>,
 }
@@ -162,7 +163,15 @@ fn tables() -> Tables {
     }
     let words = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
     let (drops, vaps) = (words(Counters::DROP_WORDS), words(COUNTERS_PER_VAP));
-    Tables { snapshot, fdb: fdb.reader(), contexts: contexts.reader(), sources: sources.reader(), drops, vaps }
+    Tables {
+        snapshot,
+        fdb: fdb.reader(),
+        contexts: contexts.reader(),
+        sources: sources.reader(),
+        pairs: PairWriter::new(1),
+        drops,
+        vaps,
+    }
 }
 
 /// IPv4 with UDP in Ethernet; the addresses and a port by flow.
@@ -209,8 +218,9 @@ fn frames(mode: Mode) -> Vec<Vec<u8>> {
 fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let counters = Counters::new(&tables.drops, &tables.vaps);
     let Tables { snapshot, fdb, contexts, sources, .. } = tables;
-    let identification = &Cell::new(0);
-    let pipeline = Pipeline { snapshot, fdb, contexts, sources, identification, counters };
+    let (mut pairs, identification) = (tables.pairs.reader(), Cell::new(0));
+    let (pairs, identification) = (pairs.load(), &identification);
+    let pipeline = Pipeline { snapshot, fdb, contexts, sources, pairs, identification, counters };
     let (port, expected) = if mode == Mode::Decap { (UNDERLAY, ACCESS.0) } else { (ACCESS, UNDERLAY.0) };
     let mut burst: Burst<Buffer> =
         (0..BURST).map(|_| Buffer { bytes: Box::new([0; 512]), start: ROOM, end: ROOM }).collect();

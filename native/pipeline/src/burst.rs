@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, PortEntry, Snapshot, SourceKey};
+use tables::{ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, Pairs, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, PortId};
 use wire::{Flow, OUTER_MAX, flow};
 
@@ -30,6 +30,8 @@ pub struct Pipeline<'a> {
     pub contexts: &'a MapReader<ContextKey>,
     /// NVEs that may send.
     pub sources: &'a MapReader<SourceKey>,
+    /// Who has which address.
+    pub pairs: &'a Pairs,
     /// The IPv4 identification of the last packet sent that routers may fragment (RFC 6864, 4.2).
     pub identification: &'a Cell<u16>,
     /// Where to count.

@@ -17,6 +17,7 @@ mod ipv4;
 mod ipv6;
 mod outer;
 mod udp;
+mod upper;
 mod vxlan;
 
 pub use arp::{ArpOperation, ArpPacket};
@@ -31,6 +32,7 @@ pub use ipv4::{IPV4_HEADER, Ipv4Header, Protocol, claimed_ip_length};
 pub use ipv6::{IPV6_HEADER, Ipv6Header};
 pub use outer::{Encap, OPTIONS_MAX, OUTER_MAX, OUTER_MIN, Outer, are_sendable};
 pub use udp::{UDP_HEADER, UdpHeader};
+pub use upper::UpperLayer;
 pub use vxlan::{VXLAN_HEADER, VXLAN_PORT, VxlanHeader};
 
 pub use zerocopy::{FromBytes, IntoBytes};

@@ -95,3 +95,116 @@ impl NextHopSpec {
         Tunnel { ports: options.ports.unwrap_or(Tunnel::PORTS), work, dscp: map, ecn, ..tunnel }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::Vni;
+
+    const PLAIN: NextHopOptions = NextHopOptions {
+        ttl: None,
+        df: None,
+        dscp: None,
+        ecn: None,
+        checksum: None,
+        ports: None,
+        options: Vec::new(),
+        pcp: None,
+        mtu: None,
+    };
+    /// A Geneve option of four bytes.
+    const OPTION: [u8; 8] = [1, 2, 3, 1, 9, 9, 9, 9];
+
+    fn tunnel(options: NextHopOptions, last: impl Fn(u8) -> IpAddr, look: impl FnOnce(Tunnel<'_>)) {
+        let (remote, vni) = ([192, 0, 2, 2].into(), Vni::try_from(7).unwrap());
+        let spec = NextHopSpec { remote, encap: Encap::Geneve, vni, options };
+        let end = |number| (MacAddr([2, 0, 0, 0, 0, number]), last(number));
+        look(spec.tunnel([end(1), end(2)], PortId(3), 1600));
+    }
+
+    fn v4(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    fn v6(last: u8) -> IpAddr {
+        [0x2001, 0xdb8, 0, 0, 0, 0, 0, last.into()].into()
+    }
+
+    #[test]
+    fn each_option_out_of_range_is_refused_by_its_name() {
+        let dscp = |dscp| NextHopOptions { dscp: Some(dscp), ..PLAIN };
+        let mut map = [0; 64];
+        map[63] = 64;
+        let cases = [
+            ("ttl", NextHopOptions { ttl: Some(Follow::Fixed(0)), ..PLAIN }),
+            ("dscp", dscp(Dscp::Plain(Follow::Fixed(64)))),
+            ("dscp", dscp(Dscp::Map(map))),
+            ("ports", NextHopOptions { ports: Some((0, 9)), ..PLAIN }),
+            ("ports", NextHopOptions { ports: Some((9, 8)), ..PLAIN }),
+            ("pcp", NextHopOptions { pcp: Some(Follow::Fixed(8)), ..PLAIN }),
+            ("mtu", NextHopOptions { mtu: Some(67), ..PLAIN }),
+            ("options", NextHopOptions { options: OPTION[..7].to_vec(), ..PLAIN }),
+            ("options", NextHopOptions { options: vec![0; 36], ..PLAIN }),
+        ];
+        for (name, options) in cases {
+            let refused = check_options(&options, Encap::Geneve);
+            assert!(
+                matches!(refused, Err(EngineError::OutOfRange { field, .. }) if field == name),
+                "{name}: {refused:?}"
+            );
+        }
+        let with_options = NextHopOptions { options: OPTION.to_vec(), ..PLAIN };
+        assert!(check_options(&with_options, Encap::Geneve).is_ok());
+        assert!(check_options(&with_options, Encap::Vxlan).is_err(), "VXLAN has no options");
+        assert!(check_options(&PLAIN, Encap::Vxlan).is_ok());
+    }
+
+    #[test]
+    fn without_options_a_tunnel_is_as_the_rfcs_recommend() {
+        for (last, work) in [(v4 as fn(u8) -> IpAddr, Work::NONE), (v6, Work::CHECKSUM)] {
+            tunnel(PLAIN, last, |tunnel| {
+                let Outer { ttl, class, dont_fragment, .. } = tunnel.outer;
+                assert_eq!((ttl, class, dont_fragment, tunnel.work), (64, 0, true, work));
+                assert_eq!((tunnel.ports, tunnel.mtu, tunnel.ecn), ((49_152, 65_535), 1600, EcnMode::Standard));
+            });
+        }
+    }
+
+    #[test]
+    fn every_option_has_its_effect() {
+        let fixed = NextHopOptions {
+            ttl: Some(Follow::Fixed(9)),
+            df: Some(Df::Unset),
+            dscp: Some(Dscp::Plain(Follow::Fixed(46))),
+            ecn: Some(Ecn::Off),
+            checksum: Some(false),
+            ports: Some((1, 2)),
+            options: OPTION.to_vec(),
+            pcp: None,
+            mtu: Some(1400),
+        };
+        tunnel(fixed, v6, |tunnel| {
+            let Outer { ttl, class, dont_fragment, options, .. } = tunnel.outer;
+            assert_eq!((ttl, class, dont_fragment, options), (9, 46 << 2, false, &OPTION[..]));
+            assert_eq!((tunnel.ports, tunnel.mtu, tunnel.ecn, tunnel.work), ((1, 2), 1400, EcnMode::Off, Work::NONE));
+        });
+        let followed = NextHopOptions {
+            ttl: Some(Follow::Inherit),
+            df: Some(Df::Inherit),
+            dscp: Some(Dscp::Map([5; 64])),
+            ecn: Some(Ecn::Kernel),
+            checksum: Some(true),
+            mtu: Some(9000),
+            ..PLAIN
+        };
+        tunnel(followed, v4, |tunnel| {
+            let work = Work::TTL.with(Work::DF).with(Work::DSCP).with(Work::CHECKSUM);
+            assert_eq!(
+                (tunnel.work, tunnel.ecn, tunnel.mtu),
+                (work, EcnMode::Kernel, 1600),
+                "the port's MTU is the limit"
+            );
+            assert_eq!((tunnel.dscp.as_deref(), tunnel.outer.class), (Some(&[5; 64]), 0));
+        });
+    }
+}
