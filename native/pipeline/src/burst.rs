@@ -8,7 +8,7 @@ use types::{DropReason, PortId};
 use wire::{Flow, OUTER_MAX, flow};
 
 use crate::counters::Counters;
-use crate::encap::{HeaderRoom, encapsulate, header_for, wants_priority};
+use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Sink};
 use crate::tags::{apply_policy, priority, push_tags, strip_tags};
@@ -66,6 +66,7 @@ impl Pipeline<'_> {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
+                Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
@@ -98,14 +99,21 @@ impl Pipeline<'_> {
             if let Verdict::NextHop(index) = meta.verdict {
                 let pcp = if wants_priority(self.snapshot, index) { priority(packet.data()) } else { 0 };
                 strip_tags(packet, meta.strip);
-                meta.verdict = encapsulate(self, packet, pcp, index).map_or_else(Verdict::Drop, Verdict::Send);
+                meta.verdict = match encapsulate(self, packet, pcp, index) {
+                    Ok(port) => Verdict::Send(port),
+                    Err(DropReason::UnderlayMtu) => {
+                        meta.strip = 0;
+                        Verdict::TooBig(DropReason::UnderlayMtu, longest(self.snapshot, index))
+                    }
+                    Err(reason) => Verdict::Drop(reason),
+                };
             }
         }
     }
 
     /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for a VAP; returns the port to leave by.
     #[inline(always)]
-    fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
+    pub(crate) fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
         let vap = self.snapshot.vap(index);
         // A row may outlive its VAP by a moment. That it names a VAP of this very VN is checked here, at the last place, so
         // that no order of table changes can carry a frame into another VN.

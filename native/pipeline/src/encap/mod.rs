@@ -42,6 +42,12 @@ pub fn wants_priority(snapshot: &Snapshot, index: NextHopIndex) -> bool {
     snapshot.next_hop(index).is_some_and(|next_hop| next_hop.work.has(Work::PCP))
 }
 
+/// The longest frame that can be sent to a next hop, bytes.
+#[cold]
+pub fn longest(snapshot: &Snapshot, index: NextHopIndex) -> u16 {
+    snapshot.next_hop(index).map_or(0, |next_hop| next_hop.max_frame)
+}
+
 /// Encapsulates a tenant's frame, which came with a tag of priority `pcp`, for a next hop; returns the port to leave by.
 #[inline(always)]
 pub fn encapsulate<P: Packet>(
