@@ -1,8 +1,8 @@
 // What the engine tells, decoded from docs/engine.md's positional arrays: `open`'s info, dump rows, statistics, events, punts.
 
-import { parseMtu, parseVid, parseVnId, parseVni, type Result, type VnId } from '#model';
+import { parseMtu, parseVid, parseVni } from '#model';
 import { decodeFlags } from './commands.js';
-import { badReply, Reader } from './reader.js';
+import { noun, Reader, vnIdOf } from './reader.js';
 import type {
   Dest,
   DumpKind,
@@ -20,14 +20,6 @@ const U8 = 0xff;
 const U16 = 0xffff;
 const U32 = 0xffff_ffff;
 const NEIGHBOUR_STATES: readonly NeighbourState[] = ['incomplete', 'reachable', 'failed', 'static'];
-
-function noun<T>(parse: (value: unknown) => Result<T>, value: number, at: string): T {
-  const parsed = parse(value);
-  if (parsed.ok) return parsed.value;
-  throw badReply(at, value, parsed.error.message);
-}
-
-const vnOf = (reader: Reader): VnId => noun(parseVnId, reader.uint('vn', U32), 'vn');
 
 export function decodeInfo(value: unknown): EngineInfo {
   const reader = new Reader(value, 'info');
@@ -93,7 +85,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     role: r.oneOf('role', ['access', 'underlay', 'unused']),
   }),
   vns: (r) => {
-    const vn = vnOf(r);
+    const vn = vnIdOf(r);
     const vni = r.uintOrNil('vni', U32);
     return {
       vn,
@@ -107,7 +99,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
   },
   vaps: (r) => ({
     vap: r.uint('vap', U32),
-    vn: vnOf(r),
+    vn: vnIdOf(r),
     port: r.uint('port', U16),
     selector: decodeSelector(r.any('selector'), 'vaps.selector'),
     ...decodeFlags(r.uint('flags', U32)),
@@ -127,7 +119,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     port: r.uint('port', U16),
     neighbourMac: r.macOrNil('neighbour_mac'),
   }),
-  fdb: (r) => ({ vn: vnOf(r), mac: r.mac('mac'), dest: decodeDest(r.any('dest'), 'fdb.dest') }),
+  fdb: (r) => ({ vn: vnIdOf(r), mac: r.mac('mac'), dest: decodeDest(r.any('dest'), 'fdb.dest') }),
   neighbours: (r) => ({
     port: r.uint('port', U16),
     ip: r.ip('ip'),
@@ -196,7 +188,7 @@ export function decodeEvent(value: unknown): EngineEvent | undefined {
         state: reader.oneOf('state', NEIGHBOUR_STATES),
       };
     case 'learned':
-      return { kind, vap: reader.uint('vap', U32), vn: vnOf(reader), mac: reader.mac('mac') };
+      return { kind, vap: reader.uint('vap', U32), vn: vnIdOf(reader), mac: reader.mac('mac') };
     case 'poller_failed':
       return { kind, poller: reader.uint('poller', U16), message: reader.text('message') };
     case 'overflow':

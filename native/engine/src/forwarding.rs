@@ -9,6 +9,7 @@
 use core::net::Ipv4Addr;
 use std::sync::Arc;
 
+use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Index, IndexPool, MapReader, MapWriter, NextHopEntry, PortEntry,
     Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry, VapFlags,
@@ -38,6 +39,20 @@ pub struct Readers {
     pub sources: MapReader<SourceKey>,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
+}
+
+impl Readers {
+    /// The pipeline over what the tables hold now, counting into `counters`.
+    #[inline]
+    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>) -> Pipeline<'a> {
+        Pipeline {
+            snapshot: self.snapshot.load(),
+            fdb: &self.fdb,
+            contexts: &self.contexts,
+            sources: &self.sources,
+            counters,
+        }
+    }
 }
 
 /// What applying a batch asks of others.

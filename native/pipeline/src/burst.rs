@@ -7,6 +7,7 @@ use types::{DropReason, PortId};
 use crate::counters::Counters;
 use crate::encap::encapsulate;
 use crate::meta::{Meta, Verdict};
+use crate::observer::{Observer, Step};
 use crate::packet::{Packet, Sink};
 use crate::tags::{apply_policy, push_tags, strip_tags};
 use crate::{access, forward, underlay};
@@ -34,6 +35,17 @@ pub struct Pipeline<'a> {
 impl Pipeline<'_> {
     /// Processes a burst that came in by `port`; `burst` is empty afterwards.
     pub fn run<P: Packet, S: Sink<P>>(&self, port: PortId, burst: &mut Burst<P>, sink: &mut S) {
+        self.run_observed(port, burst, sink, &mut ());
+    }
+
+    /// The same, with somebody who watches every step.
+    pub fn run_observed<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        port: PortId,
+        burst: &mut Burst<P>,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
         burst.iter().for_each(Packet::prefetch);
         let mut metas = [Meta::NEW; BURST];
         let metas = &mut metas[..burst.len()];
@@ -41,22 +53,30 @@ impl Pipeline<'_> {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
                 access::classify(self, access, burst, metas);
+                observer.after(Step::Classify, burst, metas);
                 access::guard(self, port, burst, metas, sink);
+                observer.after(Step::Guard, burst, metas);
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
+                observer.after(Step::Outer, burst, metas);
                 underlay::context(self, metas);
+                observer.after(Step::Context, burst, metas);
                 underlay::permit(self, metas);
+                observer.after(Step::Permit, burst, metas);
                 underlay::decapsulate(self, burst, metas);
+                observer.after(Step::Decap, burst, metas);
             }
         }
         forward::forward(self, metas);
+        observer.after(Step::Forward, burst, metas);
         self.rewrite(burst, metas);
+        observer.after(Step::Rewrite, burst, metas);
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
-                Verdict::Replicate => self.replicate(packet, meta, port, sink),
+                Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
                         self.counters.dropped(port, reason, 1);
@@ -120,7 +140,14 @@ impl Pipeline<'_> {
     /// Sends a copy to everybody else in the VN: its other VAPs, and its other NVEs unless the frame came from one (split horizon). A VAP that
     /// reflects gets one, too: its station sorts out its own (802.1Q, 40.1).
     #[cold]
-    fn replicate<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
+    fn replicate<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        mut packet: P,
+        meta: &Meta,
+        origin: PortId,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
         strip_tags(&mut packet, meta.strip);
         let Some(vn) = self.snapshot.vn(meta.vn) else {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);
@@ -135,9 +162,13 @@ impl Pipeline<'_> {
         let Some(mut target) = targets.next() else {
             return self.counters.dropped(origin, DropReason::NoReceiver, 1);
         };
-        let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to) {
-            Ok(port) => sink.transmit(port, packet, origin),
-            Err(reason) => self.counters.dropped(origin, reason, 1),
+        let mut send = |mut packet: P, to: Verdict, sink: &mut S| {
+            let result = self.address(&mut packet, meta, to);
+            observer.copied(to, result);
+            match result {
+                Ok(port) => sink.transmit(port, packet, origin),
+                Err(reason) => self.counters.dropped(origin, reason, 1),
+            }
         };
         for next in targets {
             match sink.copy(&packet) {
