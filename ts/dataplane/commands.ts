@@ -26,7 +26,7 @@ export function encodeCommand(command: Command): unknown[] {
     case 'PortDel':
       return [2, command.port];
     case 'VnSet':
-      return [3, command.vn, command.vni, command.mtu];
+      return [3, command.vn, command.vni, command.mtu, ...optional(command.options)];
     case 'VnDel':
       return [4, command.vn];
     case 'VapSet':
@@ -38,15 +38,16 @@ export function encodeCommand(command: Command): unknown[] {
         encodeSelector(command.selector),
         encodeFlags(command),
         encodeTags(command.tags ?? { kind: 'refuse' }),
+        ...optional(command.options),
       ];
     case 'VapDel':
       return [6, command.vap];
     case 'UnderlaySet':
-      return [7, command.port, ipToBytes(command.ip), command.prefixLen];
+      return [7, command.port, ipToBytes(command.ip), command.prefixLen, ...optional(command.options)];
     case 'UnderlayDel':
       return [8, command.port];
     case 'NextHopSet':
-      return [9, command.nh, ipToBytes(command.remote), command.encap, command.contextId];
+      return [9, command.nh, ipToBytes(command.remote), command.encap, command.contextId, ...optional(command.options)];
     case 'NextHopDel':
       return [10, command.nh];
     case 'FdbSet':
@@ -62,6 +63,13 @@ export function encodeCommand(command: Command): unknown[] {
     case 'NeighbourDel':
       return [16, command.port, ipToBytes(command.ip)];
   }
+}
+
+/** The map of options, if any is set, with the engine's spelling of the keys: `vlan_id` for `vlanId`. */
+function optional(options: object | undefined): Record<string, unknown>[] {
+  const set = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
+  if (set.length === 0) return [];
+  return [Object.fromEntries(set.map(([key, value]) => [key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]))];
 }
 
 function encodeKind(kind: PortKind): unknown[] {

@@ -59,12 +59,12 @@ const failure = (code: string, context: string) => Object.assign(new Error('text
 const vnDel = (n: number): Command => ({ op: 'VnDel', vn: n as VnId });
 
 describe('openEmbedded', () => {
-  it('opens schema 1 with the settings under the names of docs/engine.md', async () => {
+  it('opens schema 2 with the settings under the names of docs/engine.md', async () => {
     const { made, seen } = addon();
     const engine = await openEmbedded(OPTIONS, made);
     expect(seen.options).toMatchObject([
-      1,
-      1,
+      2,
+      2,
       engine.info().epoch,
       { memory_mb: 256, mbuf_size: 2176, cpus: null, extra_eal: [] },
     ]);

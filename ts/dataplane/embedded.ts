@@ -23,7 +23,7 @@ import {
   type Punt,
 } from './types.js';
 
-const SCHEMA = 1;
+const SCHEMA = 2;
 
 /** Starts the engine in this process. A process can do this once: DPDK's EAL cannot start again. */
 export async function openEmbedded(options: EngineOptions, addon: Addon = loadAddon()): Promise<Engine> {

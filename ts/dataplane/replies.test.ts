@@ -97,7 +97,7 @@ describe('decodeStats', () => {
           [[0, 1n, 2n ** 40n, 3, 4, 5, 6]],
           [[9, 1, 2, 3, 4]],
           [[0, 'source_guard', 8]],
-          [[0, 1, 2, 3, 4, 5, 2_450_000_000]],
+          [[0, 1, 2, 3, 4, 5, 2_450_000_000, 6]],
         ]),
       ),
     );
@@ -105,7 +105,18 @@ describe('decodeStats', () => {
       ports: [{ port: 0, rxPackets: 1, rxBytes: 2 ** 40, txPackets: 3, txBytes: 4, rxMissed: 5, rxErrors: 6 }],
       vaps: [{ vap: 9, inPackets: 1, inBytes: 2, outPackets: 3, outBytes: 4 }],
       drops: [{ port: 0, reason: 'source_guard', packets: 8 }],
-      pollers: [{ poller: 0, polls: 1, emptyPolls: 2, packets: 3, busyCycles: 4, idleCycles: 5, tscHz: 2_450_000_000 }],
+      pollers: [
+        {
+          poller: 0,
+          polls: 1,
+          emptyPolls: 2,
+          packets: 3,
+          busyCycles: 4,
+          idleCycles: 5,
+          tscHz: 2_450_000_000,
+          copies: 6,
+        },
+      ],
     });
   });
 });

@@ -169,6 +169,7 @@ export function decodeStats(value: unknown): EngineStats {
       busyCycles: r.counter('busy_cycles'),
       idleCycles: r.counter('idle_cycles'),
       tscHz: r.counter('tsc_hz'),
+      copies: r.counter('copies'),
     })),
   };
 }

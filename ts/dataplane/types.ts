@@ -63,6 +63,15 @@ export interface VapFlags {
   readonly learn?: boolean;
 }
 
+/** What may be set of a VN besides; what is absent has its default. */
+export type VnOptions = Readonly<Record<never, never>>;
+/** The same of a VAP. */
+export type VapOptions = Readonly<Record<never, never>>;
+/** The same of an underlay address. */
+export type UnderlayOptions = Readonly<Record<never, never>>;
+/** The same of a next hop. */
+export type NextHopOptions = Readonly<Record<never, never>>;
+
 /** Where an FDB row points: a local VAP, or a next hop. */
 export type Dest = { readonly kind: 'vap'; readonly vap: VapId } | { readonly kind: 'nh'; readonly nh: NextHopId };
 
@@ -75,7 +84,13 @@ export type Command =
       readonly kind: PortKind;
     }
   | { readonly op: 'PortDel'; readonly port: PortId }
-  | { readonly op: 'VnSet'; readonly vn: VnId; readonly vni: Vni | null; readonly mtu: Mtu }
+  | {
+      readonly op: 'VnSet';
+      readonly vn: VnId;
+      readonly vni: Vni | null;
+      readonly mtu: Mtu;
+      readonly options?: VnOptions;
+    }
   | { readonly op: 'VnDel'; readonly vn: VnId }
   | ({
       readonly op: 'VapSet';
@@ -85,9 +100,16 @@ export type Command =
       readonly selector: Selector;
       /** Refuse, if absent. */
       readonly tags?: TagPolicy;
+      readonly options?: VapOptions;
     } & VapFlags)
   | { readonly op: 'VapDel'; readonly vap: VapId }
-  | { readonly op: 'UnderlaySet'; readonly port: PortId; readonly ip: IpAddr; readonly prefixLen: number }
+  | {
+      readonly op: 'UnderlaySet';
+      readonly port: PortId;
+      readonly ip: IpAddr;
+      readonly prefixLen: number;
+      readonly options?: UnderlayOptions;
+    }
   | { readonly op: 'UnderlayDel'; readonly port: PortId }
   | {
       readonly op: 'NextHopSet';
@@ -95,6 +117,7 @@ export type Command =
       readonly remote: IpAddr;
       readonly encap: number;
       readonly contextId: number;
+      readonly options?: NextHopOptions;
     }
   | { readonly op: 'NextHopDel'; readonly nh: NextHopId }
   | { readonly op: 'FdbSet'; readonly vn: VnId; readonly mac: MacAddr; readonly dest: Dest }
@@ -249,6 +272,8 @@ export interface PollerStats {
   readonly busyCycles: number;
   readonly idleCycles: number;
   readonly tscHz: number;
+  /** Packets that replication made of those received: received and copied is sent, punted and dropped. */
+  readonly copies: number;
 }
 
 /** Counters only grow while their object lives. Above 2^53 the last digits are rounded. */

@@ -4,8 +4,9 @@
 import { z } from 'zod';
 import { IpAddrSchema } from './ip.js';
 import { UnicastMacSchema } from './mac.js';
+import { VnInfoSchema } from './mapping.js';
 import { LinkNameSchema, TsiIdSchema, VnNameSchema } from './names.js';
-import { MtuSchema, VidSchema, VnIdSchema, VniSchema } from './numbers.js';
+import { VidSchema, VnIdSchema } from './numbers.js';
 
 /** Who asked for a TSI: a request of the RPC, which stays until another takes it back, or a station that renews it. */
 export const TsiAskerSchema = z.enum(['rpc', 'vdp']);
@@ -25,13 +26,7 @@ export type TagAllocation = Readonly<z.output<typeof TagAllocationSchema>>;
 export const AssociationSchema = z.object({
   key: z.object({ tsi: TsiIdSchema, link: LinkNameSchema }),
   /** The VN as the NVA last described it. */
-  vn: z.object({
-    vn: VnIdSchema,
-    name: VnNameSchema,
-    vni: VniSchema,
-    mtu: MtuSchema,
-    gateway: IpAddrSchema.nullable(),
-  }),
+  vn: VnInfoSchema,
   macs: z.array(UnicastMacSchema),
   ips: z.array(IpAddrSchema),
   /** It may have MACs that nobody names. */

@@ -414,6 +414,11 @@ export const ERRORS = {
     hint: 'Every VN has a name, a VN id and a VNI of its own.',
     exit: 1,
   },
+  'NVE-NVA-010': {
+    message: 'encapsulation {encap} is not registered for NVE {nve}',
+    hint: 'Add it to the encaps of this NVE at the NVA, or take it out of the [[underlay]] of the agent.',
+    exit: 1,
+  },
 
   // ECP
   'NVE-ECP-001': {

@@ -1,6 +1,7 @@
 /**
  * `model`: the nouns that everybody shares, and their rules. It imports no other folder, does no I/O and keeps no state.
  */
+export * from './acl.js';
 export * from './brand.js';
 export * from './config/index.js';
 export * from './drop-reasons.js';
@@ -16,3 +17,4 @@ export * from './pattern.js';
 export * from './result.js';
 export * from './show.js';
 export * from './tsi.js';
+export * from './vn-settings.js';

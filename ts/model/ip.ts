@@ -1,6 +1,6 @@
 /**
  * IP addresses. In TypeScript one is its canonical text (dotted decimal, or RFC 5952 for IPv6), so that it can be a map key
- * and print as it is; on every wire it is 4 or 16 bytes. The underlay is IPv4 in this version: `Ipv4AddrSchema`.
+ * and print as it is; on every wire it is 4 or 16 bytes.
  */
 import { z } from 'zod';
 import type { Brand } from './brand.js';
@@ -31,6 +31,12 @@ export function parseIpv4(value: unknown): Result<IpAddr> {
 
 export function ipFamily(ip: IpAddr): 4 | 6 {
   return ip.includes(':') ? 6 : 4;
+}
+
+/** A multicast group: 224.0.0.0/4 or ff00::/8. */
+export function isGroupIp(ip: IpAddr): boolean {
+  const [first = 0] = ipToBytes(ip);
+  return ipFamily(ip) === 4 ? first >> 4 === 0xe : first === 0xff;
 }
 
 export function ipFromBytes(bytes: Uint8Array): Result<IpAddr> {

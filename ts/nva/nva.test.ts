@@ -1,10 +1,14 @@
 /** NVEs and the embedded NVA over real sockets. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type IpAddr, unwrap, type VnName } from '#model';
+import { DEFAULT_VN_SETTINGS, type IpAddr, type Result, unwrap, type VnName } from '#model';
 import { attachment, CONFIG, Lab, mac, nveId, request, vnId, vnInfo } from './testing/lab.js';
 
 // They wait for events, however busy the machine is.
 vi.setConfig({ testTimeout: 60_000 });
+
+const fail = (): Result<never> => {
+  throw new Error('no server');
+};
 
 let lab: Lab;
 afterEach(() => lab.close());
@@ -68,6 +72,53 @@ describe('MACs that were learned', () => {
     const report = (n: number) => a.client.report('attach', attachment(learned(n, 'strict'), [n], 8));
     unwrap(await report(9));
     expect(await report(8)).toMatchObject({ ok: false, error: { code: 'NVE-NVA-002' } });
+  });
+});
+
+describe('how a VN is served', () => {
+  const node = { kind: 'node' as const, nveId: nveId('b') };
+  const settings = { ...DEFAULT_VN_SETTINGS, unknown: 'flood' as const, learn: true };
+
+  it('comes with the VN, and again when it changes', async () => {
+    const { a } = await two();
+    expect(a.client.view(vnId(7))?.info).toEqual(vnInfo('blue', 7));
+    unwrap(lab.server?.putVn({ ...vnInfo('blue', 7), settings }) ?? fail());
+    await a.until(() => a.client.view(vnId(7))?.info?.settings !== undefined);
+    expect(a.changes.at(-1)?.info).toEqual({ ...vnInfo('blue', 7), settings });
+    expect(unwrap(await a.client.authorize(request('t1'))).settings).toEqual(settings);
+  });
+
+  it('a replication node is told before it has a session, and is gone when the VN has none any more', async () => {
+    lab = new Lab();
+    const server = await lab.startServer();
+    unwrap(server.putVn({ ...vnInfo('blue', 7), settings: { ...settings, delivery: node } }));
+    const a = lab.nve('a');
+    unwrap(await a.client.subscribe(vnId(7)));
+    const reached = () =>
+      a.client
+        .view(vnId(7))
+        ?.nves.get(nveId('b'))
+        ?.tunnels.map(({ ip }) => ip);
+    expect(reached()).toEqual(['192.0.2.2']);
+    expect(a.members()).toEqual([]);
+    // One that attaches something and leaves again is still the node.
+    const b = lab.nve('b');
+    unwrap(await b.attach('t1'));
+    await a.sees(['01 b#0']);
+    unwrap(await b.detach('t1'));
+    await a.sees([]);
+    expect(reached()).toEqual(['192.0.2.2']);
+    unwrap(server.putVn({ ...vnInfo('blue', 7), settings }));
+    await a.until(() => reached() === undefined);
+  });
+
+  it('an NVE uses registered encapsulations only', async () => {
+    lab = new Lab();
+    const nves = [{ nveId: nveId('a'), underlay: ['192.0.2.1' as IpAddr], encaps: [1] }];
+    await lab.startServer({ authority: { ...CONFIG, nves } });
+    const peer = lab.peer();
+    peer.hello('a', { encaps: [{ encap: 2, ip: '192.0.2.1' as IpAddr }] });
+    expect(await peer.end()).toBe('NVE-NVA-010');
   });
 });
 

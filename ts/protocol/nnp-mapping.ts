@@ -17,7 +17,8 @@ export class NnpMapping {
   /** The views are kept, so that reading them costs nothing. */
   readonly members = new Map<NveId, MemberView>();
   readonly #members = new Map<NveId, MemberInfo>();
-  readonly #nves = new Map<NveId, NveInfo>();
+  /** All that are named: the members, and a replication node. */
+  readonly nves = new Map<NveId, NveInfo>();
   /** What the snapshot under way has named; null outside of one. */
   #marked: Set<string> | null = null;
   readonly #changes = new Changes();
@@ -75,7 +76,7 @@ export class NnpMapping {
       const key: NnpKey = { kind: 'member', vn: this.vn, nveId };
       if (stale(key)) this.#delete(key);
     }
-    for (const nveId of this.#nves.keys()) {
+    for (const nveId of this.nves.keys()) {
       const key: NnpKey = { kind: 'nve', nveId };
       if (stale(key)) this.#delete(key);
     }
@@ -98,7 +99,7 @@ export class NnpMapping {
   }
 
   #set(object: NnpObject): boolean {
-    const size = this.hosts.size + this.#members.size + this.#nves.size;
+    const size = this.hosts.size + this.#members.size + this.nves.size;
     switch (object.kind) {
       case 'vn': {
         const { kind: _, ...info } = object;
@@ -107,8 +108,8 @@ export class NnpMapping {
         return true;
       }
       case 'nve':
-        if (size >= MAX_OBJECTS && !this.#nves.has(object.nveId)) return false;
-        this.#nves.set(object.nveId, object);
+        if (size >= MAX_OBJECTS && !this.nves.has(object.nveId)) return false;
+        this.nves.set(object.nveId, object);
         this.#refresh(object.nveId);
         return true;
       case 'member':
@@ -134,7 +135,7 @@ export class NnpMapping {
         this.info = null;
         break;
       case 'nve':
-        this.#nves.delete(key.nveId);
+        this.nves.delete(key.nveId);
         this.#refresh(key.nveId);
         break;
       case 'member':
@@ -147,8 +148,14 @@ export class NnpMapping {
     }
   }
 
+  #isNode(nveId: NveId): boolean {
+    const delivery = this.info?.settings?.delivery;
+    return delivery?.kind === 'node' && delivery.nveId === nveId;
+  }
+
   /** A member is shown with the tunnels of its NVE object. */
   #refresh(nveId: NveId): void {
+    if (this.#isNode(nveId)) this.#changes.info = true;
     const member = this.#members.get(nveId);
     const old = this.members.get(nveId);
     if (member === undefined) {
@@ -158,7 +165,7 @@ export class NnpMapping {
     const view: MemberView = {
       nveId,
       contextId: member.contextId,
-      tunnels: this.#nves.get(nveId)?.tunnels ?? [],
+      tunnels: this.nves.get(nveId)?.tunnels ?? [],
     };
     if (JSON.stringify(view) === JSON.stringify(old)) return;
     this.members.set(nveId, view);

@@ -1,5 +1,18 @@
 /** What an NVE learns from its NVA and tells it, above the frames. */
-import type { HostInfo, IpAddr, LinkName, MacAddr, NveId, TsiId, TunnelEnd, VnId, VnInfo, Vni, VnRef } from '#model';
+import type {
+  HostInfo,
+  IpAddr,
+  LinkName,
+  MacAddr,
+  NveId,
+  NveInfo,
+  TsiId,
+  TunnelEnd,
+  VnId,
+  VnInfo,
+  Vni,
+  VnRef,
+} from '#model';
 
 /** An NVE of a VN, with the NVE object that its membership names. `tunnels` is empty while the NVA has not told them. */
 export interface MemberView {
@@ -16,7 +29,7 @@ export interface MemberView {
 export interface MappingChange {
   readonly vn: VnId;
   /**
-   * A new or changed VN object; undefined: no change. Null: the NVA deleted the VN, or this NVE may not have it, and nothing
+   * A new or changed VN object, or one whose replication node is reached in another way; undefined: no change. Null: the NVA deleted the VN, or this NVE may not have it, and nothing
    * is attached to it any more. It may come again under the same id in the next change, as another VN.
    */
   readonly info: VnInfo | null | undefined;
@@ -32,6 +45,8 @@ export interface MappingChange {
 export interface VnView {
   readonly info: VnInfo | null;
   readonly members: ReadonlyMap<NveId, MemberView>;
+  /** How each NVE that the NVA names is reached: the members, and a replication node. */
+  readonly nves: ReadonlyMap<NveId, NveInfo>;
   readonly hosts: ReadonlyMap<MacAddr, HostInfo>;
   /** Up to date as far as is known: synced, and the session is up. */
   readonly live: boolean;

@@ -15,7 +15,6 @@ import {
   parseVnName,
   parseVnRef,
   type Result,
-  type TunnelEnd,
   type VnInfo,
   type VnRef,
 } from '#model';
@@ -36,11 +35,12 @@ import {
   type NnpToken,
 } from './nnp.js';
 import { FLAG_CRITICAL, NNP_HEADER_BYTES, PLANS, REPORT_MODES } from './nnp-encode.js';
+import { settingsOf, tunnelOf } from './nnp-settings.js';
 
 const U8 = 255;
 const U32 = 2 ** 32 - 1;
 
-/** The deepest frame: DELTA body, ops, op, NVE body, tunnels, tunnel; one to spare for later versions. */
+/** The deepest frame: DELTA body, ops, op, VN body, settings, ACL, rules, rule. */
 const LIMITS: MsgpackLimits = { maxDepth: 8, maxItems: NNP_LIMITS.ops, floats: false };
 
 const KIND_OF = new Map(Object.entries(NNP_KINDS).map(([kind, number]) => [number as number, kind as NnpKind]));
@@ -167,24 +167,21 @@ function authAckOf(r: ArrayReader): Body {
   return { kind: 'authAck', qid, allow, code, text, vn: allow ? vn : null, ttlS };
 }
 
-function tunnelOf(value: unknown, at: string, errors: FieldErrors): TunnelEnd {
-  const r = new ArrayReader(value, at, errors);
-  return { encap: r.uint('encap', U8), ip: r.ip('ip') };
-}
-
 function vnOf(value: unknown, at: string, errors: FieldErrors): VnInfo {
   const r = new ArrayReader(value, at, errors);
   return vnBody(r.parsed('vn', parseVnId, 'number'), r);
 }
 
 function vnBody(vn: VnInfo['vn'], r: ArrayReader): VnInfo {
-  return {
+  const info = {
     vn,
     name: r.parsed('name', parseVnName),
     vni: r.parsed('vni', parseVni, 'number'),
     mtu: r.parsed('mtu', parseMtu, 'number'),
     gateway: r.ipOrNil('gateway'),
   };
+  const settings = r.optional('settings', settingsOf);
+  return settings === null ? info : { ...info, settings };
 }
 
 function tokenOf(value: unknown, at: string, errors: FieldErrors): NnpToken {

@@ -1,5 +1,5 @@
 /** NNP frames to payloads: `u8` kind, `u8` flags, `u16` channel, one MessagePack array. */
-import { type IpAddr, ipToBytes, type MacAddr, macToBytes, type TunnelEnd, type VnInfo } from '#model';
+import { type IpAddr, ipToBytes, type MacAddr, macToBytes, type VnInfo } from '#model';
 import { encodeMsgpack } from './msgpack.js';
 import {
   NNP_KINDS,
@@ -11,6 +11,7 @@ import {
   type NnpOp,
   objectKey,
 } from './nnp.js';
+import { settingsFields, tunnelFields } from './nnp-settings.js';
 
 /** A receiver that does not know the kind closes the session. No kind of version 1 needs it. */
 export const FLAG_CRITICAL = 1;
@@ -31,7 +32,14 @@ export function encodeNnp(frame: NnpFrame): Uint8Array {
 function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
   switch (frame.kind) {
     case 'hello':
-      return [frame.protoMin, frame.protoMax, frame.nveId, frame.instance, frame.encaps.map(tunnel), frame.maxFrame];
+      return [
+        frame.protoMin,
+        frame.protoMax,
+        frame.nveId,
+        frame.instance,
+        frame.encaps.map(tunnelFields),
+        frame.maxFrame,
+      ];
     case 'helloAck':
       return [frame.proto, frame.nvaId, frame.epoch, frame.term, frame.revision, frame.holdMs];
     case 'auth':
@@ -73,17 +81,17 @@ function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
 export const PLANS = ['denied', 'delta', 'snapshot'] as const;
 export const REPORT_MODES = ['delta', 'full', 'part'] as const;
 
-function tunnel(end: TunnelEnd): unknown[] {
-  return [end.encap, ipToBytes(end.ip)];
-}
-
 function ipOrNil(ip: IpAddr | null): Uint8Array | null {
   return ip === null ? null : ipToBytes(ip);
 }
 
 /** A VN object outside an op: its key, then its body. */
 function vnFields(vn: VnInfo): unknown[] {
-  return [vn.vn, vn.name, vn.vni, vn.mtu, ipOrNil(vn.gateway)];
+  return [vn.vn, ...vnBody(vn)];
+}
+
+function vnBody({ name, vni, mtu, gateway, settings }: VnInfo): unknown[] {
+  return [name, vni, mtu, ipOrNil(gateway), ...(settings === undefined ? [] : [settingsFields(settings)])];
 }
 
 function attachmentFields(item: NnpAttachment): unknown[] {
@@ -116,9 +124,9 @@ function keyFields(key: NnpKey): unknown[] {
 function objectFields(object: NnpObject): unknown[] {
   switch (object.kind) {
     case 'vn':
-      return [object.name, object.vni, object.mtu, ipOrNil(object.gateway)];
+      return vnBody(object);
     case 'nve':
-      return [object.tunnels.map(tunnel)];
+      return [object.tunnels.map(tunnelFields)];
     case 'member':
       return [object.contextId];
     case 'host':

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseIp, parseMac, type Result } from '#model';
+import {
+  ACL_RULES_MAX,
+  type AclRule,
+  DEFAULT_VN_SETTINGS,
+  parseIp,
+  parseMac,
+  type Result,
+  UNKNOWN_UNICAST,
+  type VnSettings,
+} from '#model';
 import { encodeMsgpack } from './msgpack.js';
 import { keyText, NNP_KINDS, type NnpFrame, type NnpKey, type NnpObject, objectKey } from './nnp.js';
 import { decodeNnp } from './nnp-decode.js';
@@ -27,8 +36,49 @@ const mac = fc
 const ip = fc.oneof(fc.ipV4(), fc.ipV6()).map((value) => must(parseIp(value)));
 const macs = fc.array(mac, { maxLength: 4 });
 const ips = fc.array(ip, { maxLength: 4 });
-const tunnels = fc.array(fc.record({ encap: fc.nat(255), ip }), { maxLength: 4 });
-const vnInfo = fc.record({ vn, name, vni, mtu, gateway: fc.option(ip) });
+const tunnel = fc.record(
+  { encap: fc.nat(255), ip, checksum: fc.boolean(), options: fc.constantFrom('0102800100000007', '01028000') },
+  { requiredKeys: ['encap', 'ip'] },
+);
+const tunnels = fc.array(tunnel, { maxLength: 4 });
+const groups = ['239.1.2.3', 'ff05::7'].map((group) => must(parseIp(group)));
+const prefix = fc.tuple(fc.ipV4(), fc.nat(32)).map(([value, length]) => ({ ip: must(parseIp(value)), length }));
+const range = fc.tuple(fc.nat(30_000), fc.nat(30_000)).map(([a, b]): [number, number] => [a, a + b]);
+const action = fc.constantFrom('permit' as const, 'deny' as const);
+const rule = fc.record(
+  {
+    action,
+    srcMac: mac,
+    dstMac: mac,
+    etherType: fc.constant(0x0800),
+    src: prefix,
+    dst: prefix,
+    protocol: fc.constantFrom(6, 17),
+    srcPorts: range,
+    dstPorts: range,
+  },
+  { requiredKeys: ['action', 'protocol'] },
+);
+const acl = fc.option(fc.record({ default: action, rules: fc.array(rule, { maxLength: 4 }) }));
+const settings: fc.Arbitrary<VnSettings> = fc.record({
+  unknown: fc.constantFrom(...UNKNOWN_UNICAST),
+  learn: fc.boolean(),
+  suppress: fc.boolean(),
+  delivery: fc.oneof(
+    fc.constant({ kind: 'head-end' as const }),
+    fc.constantFrom(...groups).map((group) => ({ kind: 'multicast' as const, group })),
+    name.map((nveId) => ({ kind: 'node' as const, nveId })),
+  ),
+  dscp: fc.constantFrom('pipe' as const, 'uniform' as const),
+  strict: fc.boolean(),
+  mtuReply: fc.boolean(),
+  aclIn: acl,
+  aclOut: acl,
+});
+const vnInfo = fc.record(
+  { vn, name, vni, mtu, gateway: fc.option(ip), settings },
+  { requiredKeys: ['vn', 'name', 'vni', 'mtu', 'gateway'] },
+);
 
 const object: fc.Arbitrary<NnpObject> = fc.oneof(
   vnInfo.map((info) => ({ kind: 'vn' as const, ...info })),
@@ -136,6 +186,8 @@ const problem = (kind: keyof typeof NNP_KINDS, body: unknown) => {
 const MAC = Uint8Array.from([2, 0, 0, 0, 0, 1]);
 const IP = Uint8Array.from([10, 0, 0, 1]);
 
+const vnWith = (settings: unknown) => [1, 1, null, null, [1, 'b', 5, 1500, null, settings], 0];
+
 describe('nnp', () => {
   it('round trip of every kind', () => {
     fc.assert(
@@ -209,6 +261,22 @@ describe('nnp', () => {
     });
   });
 
+  it('takes the longest ACLs that there are, in one frame with their VN', () => {
+    const rule: AclRule = { action: 'deny', etherType: 0x86dd, src: { ip: must(parseIp('2001:db8::')), length: 32 } };
+    const acl = { default: 'permit' as const, rules: new Array<AclRule>(ACL_RULES_MAX).fill(rule) };
+    const info = {
+      vn: 1,
+      name: 'b',
+      vni: 5,
+      mtu: 1500,
+      gateway: null,
+      settings: { ...DEFAULT_VN_SETTINGS, aclIn: acl, aclOut: acl },
+    };
+    const op = { op: 'set' as const, revision: 1n, object: { kind: 'vn' as const, ...info } };
+    const given = { kind: 'snap', channel: 1, ops: [op] } as unknown as NnpFrame;
+    expect(decodeNnp(encodeNnp(given))).toEqual({ ok: true, value: given });
+  });
+
   it('gives unknown kinds with their flag, without looking inside', () => {
     expect(decodeNnp(Uint8Array.from([99, 1, 1, 2, 0xc1]))).toEqual({
       ok: true,
@@ -266,6 +334,34 @@ describe('nnp', () => {
     ['report', [1, 0, [[1, 1, 't', [], [], 'a b']]], 'report.items[0].port is "a b", expected 1 to 64 characters'],
     ['reportAck', [1, [[-1, 'c', 't']]], 'reportAck.rejects[0].index is -1, expected an integer from 0 to 8191'],
     ['error', [5], 'error.code is 5, expected text of 1 to 128 characters'],
+    ['authAck', vnWith([3, 0, null]), 'authAck.vn.settings.unknown is 3, expected an integer from 0 to 2'],
+    ['authAck', vnWith([0, 0, IP]), 'authAck.vn.settings.delivery is 4 bytes, expected a multicast group'],
+    ['authAck', vnWith([0, 0, 5]), 'authAck.vn.settings.delivery is 5, expected an IP address'],
+    [
+      'authAck',
+      vnWith([0, 0, null, [2, []]]),
+      'authAck.vn.settings.acl_in.default is 2, expected an integer from 0 to 1',
+    ],
+    [
+      'authAck',
+      vnWith([0, 0, null, [0, new Array(ACL_RULES_MAX + 1).fill([1])]]),
+      'authAck.vn.settings.acl_in.rules is "129 elements", expected an array of at most 128',
+    ],
+    [
+      'authAck',
+      vnWith([0, 0, null, null, [0, [[1, null, null, null, IP, 33]]]]),
+      'authAck.vn.settings.acl_out.rules[0].src is {"ip":"10.0.0.1","length":33}, expected a prefix of at most 32 bits',
+    ],
+    [
+      'authAck',
+      vnWith([0, 0, null, null, [0, [[1, null, null, null, null, null, null, null, 1, 53]]]]),
+      'acl_out.rules[0].srcPorts is [53,53], expected a rule for protocol 6, 17, 132',
+    ],
+    [
+      'hello',
+      [1, 1, 'n', 'i', [[2, IP, 0, Uint8Array.from([1, 2, 0x80, 1])]], 1],
+      'hello.encaps[0].options is 4 bytes, expected Geneve options of at most 252 bytes',
+    ],
     ['ping', 'x', 'ping is "x", expected an array'],
     ['ping', [1.5], 'a floating point number where integers are expected'],
   ] as const)('%s %j: %s', (kind, body, expected) => {

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use pipeline::{Counters, Pipeline};
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, Index, IndexPool, MapReader, MapWriter, NextHopEntry, PortEntry,
-    Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry, VapFlags,
-    VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
+    NextHopIndex, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort,
+    VapEntry, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -22,8 +22,10 @@ use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PortRow, Vap
 use crate::neighbour::Neighbour;
 use crate::schema::Dest;
 
-/// VNs, VAPs and next hops that there can be at once, each.
-const OBJECTS: u16 = 65_535;
+/// VNs and VAPs that there can be at once, each: the last index means "none".
+const OBJECTS: u32 = 65_535;
+/// Next hops that there can be at once.
+const NEXT_HOPS: u32 = 1 << 20;
 /// Permitted sources, all VNs together.
 const SOURCES: usize = 262_144;
 
@@ -70,7 +72,7 @@ pub struct Effects {
 #[derive(Default)]
 struct Gone {
     vaps: Vec<Index>,
-    next_hops: Vec<Index>,
+    next_hops: Vec<NextHopIndex>,
     vns: Vec<Index>,
 }
 
@@ -107,12 +109,12 @@ impl Forwarding {
             snapshot,
             publisher,
             fdb: concurrent_map(fdb_capacity, seed),
-            contexts: concurrent_map(OBJECTS.into(), seed.rotate_left(21)),
+            contexts: concurrent_map(OBJECTS as usize, seed.rotate_left(21)),
             sources: concurrent_map(SOURCES, seed.rotate_left(42)),
             quiescence: Quiescence::default(),
             vn_indices: IndexPool::new(OBJECTS),
             vap_indices: IndexPool::new(OBJECTS),
-            next_hop_indices: IndexPool::new(OBJECTS),
+            next_hop_indices: IndexPool::new(NEXT_HOPS),
         }
     }
 
@@ -177,17 +179,17 @@ impl Forwarding {
         }
         for (id, _, spec) in changes.underlays.sets() {
             let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
-            model.underlays.insert(*id, *spec);
+            model.underlays.insert(*id, spec.clone());
             self.set_port(*id, PortEntry::Underlay(UnderlayPort { mac, ip: spec.ip }));
         }
         for (id, _, spec) in changes.vns.sets() {
-            self.set_vn(model, *id, *spec);
+            self.set_vn(model, *id, spec);
         }
         for (id, _, spec) in changes.vaps.sets() {
             self.set_vap(model, *id, spec.clone(), effects);
         }
         for (id, _, spec) in changes.next_hops.sets() {
-            self.set_next_hop(model, *id, *spec, world);
+            self.set_next_hop(model, *id, spec, world);
             effects.next_hops_changed = true;
         }
         for (vn, _, list) in changes.floods.sets() {
@@ -196,13 +198,12 @@ impl Forwarding {
         model.neighbours.extend(changes.neighbours.sets().map(|(neighbour, _, mac)| (*neighbour, *mac)));
     }
 
-    fn set_vn(&mut self, model: &mut Model, id: VnId, spec: VnSpec) {
+    fn set_vn(&mut self, model: &mut Model, id: VnId, spec: &VnSpec) {
         let index = match model.vns.get(&id) {
             Some(row) => row.index,
-            None => self.vn_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE),
+            None => index(self.vn_indices.take(&self.quiescence)),
         };
-        slot(Arc::make_mut(&mut self.snapshot.vns), index, VnEntry::default()).max_frame =
-            spec.mtu + ETHERNET_HEADER as u16;
+        self.snapshot.vns.slot(index.into()).max_frame = spec.mtu + ETHERNET_HEADER as u16;
         let row = model.vns.entry(id).or_insert_with(|| VnRow { index, ..VnRow::default() });
         // The old VNI, if it differs, is withdrawn with the rows; `spec` is set there.
         row.spec.mtu = spec.mtu;
@@ -217,7 +218,7 @@ impl Forwarding {
                 row.index
             }
             None => {
-                let index = self.vap_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE);
+                let index = index(self.vap_indices.take(&self.quiescence));
                 effects.new_vaps.push((id, index));
                 model
                     .vaps
@@ -233,15 +234,15 @@ impl Forwarding {
         let entry = VapEntry {
             port: spec.port.0,
             vn: vn_index,
-            flags: VapFlags::NONE
-                .with_if(spec.guard, VapFlags::GUARD)
-                .with_if(spec.learn, VapFlags::LEARN)
-                .with_if(spec.reflect, VapFlags::REFLECT),
+            flags: Flags::NONE
+                .with_if(spec.guard, Flags::GUARD)
+                .with_if(spec.learn, Flags::LEARN)
+                .with_if(spec.reflect, Flags::REFLECT),
             tags: spec.tags,
             ..VapEntry::CLOSED
         }
         .selected_by(spec.selector);
-        *slot(Arc::make_mut(&mut self.snapshot.vaps), index, VapEntry::CLOSED) = entry;
+        *self.snapshot.vaps.slot(index.into()) = entry;
         self.list_vaps(model, spec.vn);
     }
 
@@ -257,18 +258,18 @@ impl Forwarding {
     fn list_vaps(&mut self, model: &Model, id: VnId) {
         let Some(vn) = model.vns.get(&id) else { return };
         let rows = || vn.vaps.iter().filter_map(|vap| model.vaps.get(vap));
-        let entry = slot(Arc::make_mut(&mut self.snapshot.vns), vn.index, VnEntry::default());
+        let entry = self.snapshot.vns.slot(vn.index.into());
         entry.vaps = rows().map(|row| row.index).collect();
         entry.uplink = rows().find(|row| row.spec.uplink).map_or(Snapshot::NONE, |row| row.index);
     }
 
-    fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: NextHopSpec, world: &impl World) {
+    fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: &NextHopSpec, world: &impl World) {
         let Some(port) = model.link_of(spec.remote) else { return };
         let (index, users) = match model.next_hops.get(&id) {
             Some(row) => (row.index, row.users),
-            None => (self.next_hop_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE), 0),
+            None => (self.next_hop_indices.take(&self.quiescence).unwrap_or_default(), 0),
         };
-        let row = NextHopRow { index, spec, port, users };
+        let row = NextHopRow { index, spec: spec.clone(), port, users };
         self.write_next_hop(model, &row, world.neighbour_mac(port, spec.remote));
         model.next_hops.insert(id, row);
     }
@@ -285,7 +286,7 @@ impl Forwarding {
             // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
             entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
         }
-        *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) = entry;
+        *self.snapshot.next_hops.slot(row.index as usize) = entry;
     }
 
     fn set_flood(&mut self, model: &mut Model, id: VnId, list: Vec<NextHopId>) {
@@ -295,7 +296,7 @@ impl Forwarding {
         old.into_iter().for_each(|next_hop| model.count_use(Dest::NextHop(next_hop), -1));
         list.iter().for_each(|next_hop| model.count_use(Dest::NextHop(*next_hop), 1));
         let indices = list.iter().filter_map(|id| model.next_hops.get(id)).map(|row| row.index).collect();
-        slot(Arc::make_mut(&mut self.snapshot.vns), index, VnEntry::default()).flood = indices;
+        self.snapshot.vns.slot(index.into()).flood = indices;
     }
 
     /// What is to be deleted is named by no list from the first snapshot on.
@@ -370,7 +371,7 @@ impl Forwarding {
         }
         for (id, _, spec) in changes.vns.sets() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
-            vn.spec = *spec;
+            vn.spec = spec.clone();
             if let Some(vni) = spec.vni {
                 model.vni_holders.insert(vni, *id);
                 reserved(self.contexts.insert(ContextKey(vni), vn.index.into()));
@@ -400,7 +401,7 @@ impl Forwarding {
         let mut gone = Gone::default();
         for (id, _) in changes.vaps.dels() {
             let Some(row) = model.vaps.remove(id) else { continue };
-            *slot(Arc::make_mut(&mut self.snapshot.vaps), row.index, VapEntry::CLOSED) = VapEntry::CLOSED;
+            *self.snapshot.vaps.slot(row.index.into()) = VapEntry::CLOSED;
             let (port, selector) = (row.spec.port, row.spec.selector);
             if model.selector_holders.get(&(port, selector)) == Some(id) {
                 model.selector_holders.remove(&(port, selector));
@@ -411,14 +412,13 @@ impl Forwarding {
         }
         for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
-            *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) =
-                NextHopEntry::UNRESOLVED;
+            *self.snapshot.next_hops.slot(row.index as usize) = NextHopEntry::UNRESOLVED;
             effects.next_hops_changed = true;
             gone.next_hops.push(row.index);
         }
         for (id, _) in changes.vns.dels() {
             let Some(row) = model.vns.remove(id) else { continue };
-            *slot(Arc::make_mut(&mut self.snapshot.vns), row.index, VnEntry::default()) = VnEntry::default();
+            *self.snapshot.vns.slot(row.index.into()) = VnEntry::default();
             gone.vns.push(row.index);
         }
         let mut any = !(gone.vaps.is_empty() && gone.next_hops.is_empty() && gone.vns.is_empty());
@@ -446,9 +446,9 @@ impl Forwarding {
     /// then took the old one, would count as having let go.
     fn retire(&mut self, gone: Gone) {
         let generation = self.quiescence.advance();
-        gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index, generation));
+        gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index.into(), generation));
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
-        gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index, generation));
+        gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
     }
 
     fn set_port(&mut self, port: PortId, entry: PortEntry) {
@@ -466,13 +466,9 @@ impl Forwarding {
     }
 }
 
-/// The entry of `index`, with entries made up to it.
-fn slot<T: Clone>(entries: &mut Vec<T>, index: Index, closed: T) -> &mut T {
-    let index = usize::from(index);
-    if entries.len() <= index {
-        entries.resize(index + 1, closed);
-    }
-    &mut entries[index]
+/// An index of a VN or a VAP from its pool, which has no more than there are.
+fn index(taken: Option<u32>) -> Index {
+    taken.map_or(Snapshot::NONE, |index| index as Index)
 }
 
 /// The room for it was reserved when the batch was checked.

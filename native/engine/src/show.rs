@@ -167,6 +167,7 @@ impl Show<'_> {
             of(PollerCounter::BusyCycles),
             of(PollerCounter::IdleCycles),
             clock::tsc_hz(eal),
+            of(PollerCounter::Copies),
         );
         stats_reply(&(ports, vaps.collect::<Vec<_>>(), drops.collect::<Vec<_>>(), [poller]))
     }

@@ -11,7 +11,7 @@ use pipeline::{
     Burst, COUNTERS_PER_VAP, Counters, Meta, Observer, Packet, Pipeline, PuntClass, Sighting, Sink, Step, Verdict,
 };
 use serde_bytes::{ByteBuf, Bytes};
-use tables::{Destination, Index, PortEntry, Snapshot, VapFlags};
+use tables::{Destination, Flags, Index, PortEntry, Snapshot};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::forwarding::Readers;
@@ -25,7 +25,8 @@ pub const LONGEST: usize = 16_384;
 pub fn trace(model: &Model, readers: &mut Readers, port: PortId, frame: &[u8], buffer: usize) -> TraceReply {
     let words = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
     let drops = words(Counters::DROP_WORDS);
-    let vaps = words(readers.snapshot.load().vaps.len() * COUNTERS_PER_VAP);
+    let indices = model.vap_at.last_key_value().map_or(0, |(index, _)| usize::from(*index) + 1);
+    let vaps = words(indices * COUNTERS_PER_VAP);
     let pipeline = readers.pipeline(Counters::new(&drops, &vaps));
     let names = Names { model, pipeline: &pipeline };
     let mut steps = vec![TraceStep("port", names.port(port))];
@@ -101,13 +102,31 @@ struct Notes {
     seen: Vec<Sighting>,
 }
 
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self.data()
+    }
+}
+
 impl Sink<Buffer> for Notes {
+    type Shared = Buffer;
     fn transmit(&mut self, port: u16, packet: Buffer, _origin: PortId) {
         self.sent.push((port, packet.data().to_vec()));
     }
     fn copy(&mut self, packet: &Buffer) -> Option<Buffer> {
         Some(packet.clone())
     }
+    fn share(&mut self, packet: Buffer) -> Buffer {
+        packet
+    }
+    fn unshare(&mut self, frame: Buffer) -> Result<Buffer, Buffer> {
+        Ok(frame)
+    }
+    fn transmit_behind(&mut self, port: u16, header: &[u8], frame: &Buffer, _origin: PortId) -> bool {
+        self.sent.push((port, [header, frame.data()].concat()));
+        true
+    }
+    fn replicated(&mut self, _copies: usize) {}
     fn punt(&mut self, _class: PuntClass, _port: PortId, _frame: &[u8]) -> Result<(), DropReason> {
         Ok(())
     }
@@ -202,7 +221,7 @@ impl Names<'_> {
                 facts
             }
             Step::Guard => {
-                let (guard, learn) = (meta.flags.has(VapFlags::GUARD), meta.flags.has(VapFlags::LEARN));
+                let (guard, learn) = (meta.flags.has(Flags::GUARD), meta.flags.has(Flags::LEARN));
                 if !guard && !learn {
                     return None;
                 }

@@ -57,7 +57,7 @@ fn call(start: impl FnOnce(Reply)) -> Answer<Vec<u8>> {
 
 /// `(applied, [(index, code)])`.
 fn apply(engine: &Engine, commands: impl Serialize) -> (bool, Vec<(usize, String)>) {
-    let answer = call(|reply| engine.apply(pack((1, EPOCH, 1, commands)), reply)).unwrap();
+    let answer = call(|reply| engine.apply(pack((2, EPOCH, 1, commands)), reply)).unwrap();
     let (_, _, applied, refused): (u64, u64, bool, Vec<(usize, String, serde::de::IgnoredAny)>) = unpack(&answer);
     (applied, refused.into_iter().map(|(at, code, _)| (at, code)).collect())
 }
@@ -132,9 +132,9 @@ fn the_engine_on_real_ports() {
         "fdb_capacity": 1000, "cpus": null, "extra_eal": [],
     });
     let doorbells = Arc::default();
-    let refused = open(pack((2, 9, EPOCH, &config)), &doorbells).err().map(|error| error.code());
+    let refused = open(pack((3, 9, EPOCH, &config)), &doorbells).err().map(|error| error.code());
     assert_eq!(refused, Some("NVE-ENG-003"), "another schema, and the EAL has not been touched");
-    let engine = open(pack((1, 1, EPOCH, &config)), &doorbells).unwrap();
+    let engine = open(pack((2, 2, EPOCH, &config)), &doorbells).unwrap();
 
     let port = |id: u16, mtu: u16, kind: serde_json::Value| serde_json::json!([1, id, format!("p{id}"), mtu, kind]);
     let files = serde_json::json!(["net_pcap", rx, tx, true]);
@@ -216,7 +216,7 @@ fn the_engine_on_real_ports() {
     eventually("the drop", || dropped(&engine, ACCESS, "unknown_tag") == 2);
 
     assert_eq!(call(|reply| engine.apply(vec![0xc1], reply)).unwrap_err().code(), "NVE-ENG-001");
-    assert_eq!(call(|reply| engine.apply(pack((1, EPOCH + 1, 1, [(); 0])), reply)).unwrap_err().code(), "NVE-ENG-003");
+    assert_eq!(call(|reply| engine.apply(pack((2, EPOCH + 1, 1, [(); 0])), reply)).unwrap_err().code(), "NVE-ENG-003");
     assert_eq!(call(|reply| engine.dump(pack(("fishes", (), 10)), reply)).unwrap_err().code(), "NVE-ENG-003");
     assert_eq!(call(|reply| engine.dump(pack(("vns", (), 0)), reply)).unwrap_err().code(), "NVE-ENG-007");
 
@@ -227,7 +227,7 @@ fn the_engine_on_real_ports() {
     assert_eq!(apply(&engine, (10..18u16).map(ring).collect::<Vec<_>>()), (true, vec![]));
     assert_eq!(call(|reply| engine.close(reply)), Ok(vec![]));
     assert_eq!(call(|reply| engine.stats(reply)), Err(EngineError::Closed));
-    let again = open(pack((1, 1, EPOCH, &config)), &doorbells).err().map(|error| error.code());
+    let again = open(pack((2, 2, EPOCH, &config)), &doorbells).err().map(|error| error.code());
     assert_eq!(again, Some("NVE-EAL-001"));
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -294,7 +294,9 @@ fn a_trace_tells_what_would_be_and_changes_nothing(engine: &Engine) {
     type Stable =
         (serde::de::IgnoredAny, Vec<(u32, u64, u64, u64, u64)>, Vec<(u16, String, u64)>, serde::de::IgnoredAny);
     let without_pollers = |bytes: &[u8]| {
-        let (_, vaps, drops, _): Stable = unpack(bytes);
+        let (_, vaps, mut drops, _): Stable = unpack(bytes);
+        // At the underlay port the file of the test comes in without end.
+        drops.retain(|(port, ..)| *port == ACCESS);
         (vaps, drops)
     };
     let before = call(|reply| engine.stats(reply)).map(|bytes| without_pollers(&bytes));

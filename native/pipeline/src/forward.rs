@@ -1,6 +1,6 @@
 //! Where a tenant's frame goes inside its VN: by destination MAC only (RFC 8014, 3.1).
 
-use tables::{Destination, Snapshot, VapFlags};
+use tables::{Destination, Flags, Snapshot};
 use types::DropReason;
 
 use crate::burst::Pipeline;
@@ -21,7 +21,7 @@ pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
 #[inline(always)]
 fn unicast(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
     match pipeline.fdb.finish(meta.destination).map(Destination::unpack) {
-        Some(Destination::Vap(vap)) if vap == meta.vap && !meta.flags.has(VapFlags::REFLECT) => {
+        Some(Destination::Vap(vap)) if vap == meta.vap && !meta.flags.has(Flags::REFLECT) => {
             Verdict::Drop(DropReason::SameVap)
         }
         Some(Destination::Vap(vap)) => Verdict::Vap(vap),

@@ -1,6 +1,6 @@
 //! The scratch of one packet while it is in the pipeline.
 
-use tables::{Index, LookUp, Snapshot, VapFlags};
+use tables::{Flags, Index, LookUp, NextHopIndex, Snapshot};
 use types::DropReason;
 
 use crate::packet::PuntClass;
@@ -13,7 +13,7 @@ pub enum Verdict {
     /// To a VAP of this NVE.
     Vap(Index),
     /// To a next hop.
-    NextHop(Index),
+    NextHop(NextHopIndex),
     /// A copy to everybody else in the VN.
     Replicate,
     /// Out of this port, as it now is.
@@ -40,16 +40,15 @@ pub struct Meta {
     pub group: bool,
     /// Whether tags of the tenant's own remain when those are removed.
     pub tagged: bool,
-    /// What is special about the VAP it came from.
-    pub flags: VapFlags,
+    /// What is special about its VN and the VAP it came from.
+    pub flags: Flags,
     /// Outer source address of a tunnelled packet.
     pub outer_source: u32,
     /// The destination's row.
     pub destination: LookUp,
-    /// What lets the sender send: the row of a source MAC, or the permission of an NVE.
+    /// What is asked about its sender: the row of a source MAC; of a tunnelled packet the VN of its Context ID, and then the permission of
+    /// its NVE.
     pub source: LookUp,
-    /// The VN of a tunnelled packet's Context ID.
-    pub context: LookUp,
 }
 
 impl Meta {
@@ -61,11 +60,10 @@ impl Meta {
         strip: 0,
         group: false,
         tagged: false,
-        flags: VapFlags::NONE,
+        flags: Flags::NONE,
         outer_source: 0,
         destination: LookUp::NONE,
         source: LookUp::NONE,
-        context: LookUp::NONE,
     };
 
     /// Whether the packet came by tunnel.

@@ -9,19 +9,23 @@
 //! what names it, and removes in reverse. This crate knows neither packets nor DPDK.
 #![deny(unsafe_code)]
 
+mod chunks;
 mod fdb;
+mod flags;
 mod index_pool;
 mod map;
 mod prefetch;
 mod quiescence;
 mod snapshot;
 
+pub use chunks::Chunks;
 pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
+pub use flags::Flags;
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
-    AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot, SnapshotReader,
-    TagPolicy, UnderlayPort, VapEntry, VapFlags, VnEntry,
+    AccessPort, Index, NextHopEntry, NextHopIndex, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot,
+    SnapshotReader, TagPolicy, UnderlayPort, VapEntry, VnEntry,
 };

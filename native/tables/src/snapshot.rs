@@ -10,8 +10,14 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Cache};
 use types::{MacAddr, PortId, Selector, Vid};
 
+use crate::chunks::Chunks;
+use crate::flags::Flags;
+
 /// A dense index into one of the tables; [`Snapshot::NONE`] is none.
 pub type Index = u16;
+
+/// The same of a next hop: there are as many as VNs times the NVEs of each.
+pub type NextHopIndex = u32;
 
 /// Room for an outer header in a next hop, bytes.
 pub const OUTER_HEADER_ROOM: usize = 56;
@@ -121,40 +127,6 @@ impl TagPolicy {
     }
 }
 
-/// What is special about a VAP, a bit each, so that a frame of a VAP without pays for one copy of all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct VapFlags(u8);
-
-impl VapFlags {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-    /// A source MAC must have a row that names this VAP.
-    pub const GUARD: Self = Self(1);
-    /// A source MAC without such a row is told; one without any then passes the guard.
-    pub const LEARN: Self = Self(2);
-    /// A frame may go back to where it came from (reflective relay, 802.1Q, 5.11.1.1).
-    pub const REFLECT: Self = Self(4);
-    /// Its selector is the whole port: what leaves by it may look like another VAP's.
-    pub const WHOLE: Self = Self(8);
-
-    /// Whether any of `flags` is set.
-    #[inline(always)]
-    pub const fn has(self, flags: Self) -> bool {
-        self.0 & flags.0 != 0
-    }
-
-    /// These and `flags`.
-    #[inline(always)]
-    pub const fn with(self, flags: Self) -> Self {
-        Self(self.0 | flags.0)
-    }
-
-    /// These and, if `holds`, `flags`.
-    pub const fn with_if(self, holds: bool, flags: Self) -> Self {
-        if holds { self.with(flags) } else { self }
-    }
-}
-
 /// A VAP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VapEntry {
@@ -167,7 +139,7 @@ pub struct VapEntry {
     /// The VN; [`Snapshot::NONE`] while the VAP is closed.
     pub vn: Index,
     /// What is special about it.
-    pub flags: VapFlags,
+    pub flags: Flags,
     /// The tenant's own tags.
     pub tags: TagPolicy,
 }
@@ -175,12 +147,18 @@ pub struct VapEntry {
 impl VapEntry {
     /// A VAP that is not there.
     pub const CLOSED: Self =
-        Self { port: 0, s_vid: 0, c_vid: 0, vn: Snapshot::NONE, flags: VapFlags::GUARD, tags: TagPolicy::Refuse };
+        Self { port: 0, s_vid: 0, c_vid: 0, vn: Snapshot::NONE, flags: Flags::GUARD, tags: TagPolicy::Refuse };
 
     /// The VAP with this selector.
     pub fn selected_by(self, selector: Selector) -> Self {
-        let flags = self.flags.with_if(selector == Selector::Port, VapFlags::WHOLE);
+        let flags = self.flags.with_if(selector == Selector::Port, Flags::WHOLE);
         Self { s_vid: selector.s_vid(), c_vid: selector.c_vid(), flags, ..self }
+    }
+}
+
+impl Default for VapEntry {
+    fn default() -> Self {
+        Self::CLOSED
     }
 }
 
@@ -189,17 +167,19 @@ impl VapEntry {
 pub struct VnEntry {
     /// The longest untagged frame of a tenant, bytes: the VN's MTU and an Ethernet header; 0 while the VN is closed.
     pub max_frame: u16,
+    /// What is special about it.
+    pub flags: Flags,
     /// The VAP that takes unknown unicast.
     pub uplink: Index,
     /// The VN's VAPs.
     pub vaps: Arc<[Index]>,
     /// The next hops that get a copy of each group frame.
-    pub flood: Arc<[Index]>,
+    pub flood: Arc<[NextHopIndex]>,
 }
 
 impl Default for VnEntry {
     fn default() -> Self {
-        Self { max_frame: 0, uplink: Snapshot::NONE, vaps: Arc::new([]), flood: Arc::new([]) }
+        Self { max_frame: 0, flags: Flags::NONE, uplink: Snapshot::NONE, vaps: Arc::new([]), flood: Arc::new([]) }
     }
 }
 
@@ -222,17 +202,23 @@ impl NextHopEntry {
     pub const UNRESOLVED: Self = Self { header: [0; OUTER_HEADER_ROOM], header_length: 0, max_frame: 0, port: 0 };
 }
 
+impl Default for NextHopEntry {
+    fn default() -> Self {
+        Self::UNRESOLVED
+    }
+}
+
 /// One consistent set of the small tables.
 #[derive(Clone, Default)]
 pub struct Snapshot {
     /// By port id.
     pub ports: Arc<Vec<PortEntry>>,
     /// By VAP index.
-    pub vaps: Arc<Vec<VapEntry>>,
+    pub vaps: Chunks<VapEntry>,
     /// By VN index.
-    pub vns: Arc<Vec<VnEntry>>,
+    pub vns: Chunks<VnEntry>,
     /// By next hop index.
-    pub next_hops: Arc<Vec<NextHopEntry>>,
+    pub next_hops: Chunks<NextHopEntry>,
 }
 
 impl Snapshot {
@@ -259,8 +245,8 @@ impl Snapshot {
 
     /// A next hop, if there is one of that index.
     #[inline(always)]
-    pub fn next_hop(&self, index: Index) -> Option<&NextHopEntry> {
-        self.next_hops.get(usize::from(index))
+    pub fn next_hop(&self, index: NextHopIndex) -> Option<&NextHopEntry> {
+        self.next_hops.get(index as usize)
     }
 }
 
@@ -306,10 +292,10 @@ mod tests {
         let mut reader = publisher.reader();
         assert_eq!(*reader.load().vap(3), VapEntry::CLOSED);
         let open = VapEntry { port: 1, c_vid: 7, vn: 0, ..VapEntry::CLOSED };
-        publisher.publish(Snapshot { vaps: Arc::new(vec![open.clone()]), ..Snapshot::default() });
+        publisher.publish(Snapshot { vaps: [open.clone()].into_iter().collect(), ..Snapshot::default() });
         assert_eq!(*reader.load().vap(0), open);
         let vn = VnEntry { max_frame: 1514, ..VnEntry::default() };
-        publisher.publish(Snapshot { vns: Arc::new(vec![VnEntry::default(), vn]), ..Snapshot::default() });
+        publisher.publish(Snapshot { vns: [VnEntry::default(), vn].into_iter().collect(), ..Snapshot::default() });
         assert_eq!([0, 1, 2].map(|index| reader.load().vn(index).is_some()), [false, true, false]);
         assert!(matches!(reader.load().port(PortId(5)), PortEntry::Unused));
     }

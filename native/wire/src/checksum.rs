@@ -24,6 +24,13 @@ pub const fn fold(sum: u64) -> u16 {
     ((sum & 0xffff) + (sum >> 16)) as u16
 }
 
+/// The checksum of a header in which the aligned word `old` becomes `new` (RFC 1624, equation 3).
+#[inline]
+pub const fn update(checksum: u16, old: [u8; 2], new: [u8; 2]) -> u16 {
+    let [checksum, old] = [!checksum, !u16::from_be_bytes(old)];
+    !fold(checksum as u64 + old as u64 + u16::from_be_bytes(new) as u64)
+}
+
 /// Whether a region that contains its own checksum sums to all ones, as a correct one does.
 #[inline]
 pub fn verify_ones(bytes: &[u8], start: u64) -> bool {
@@ -53,6 +60,12 @@ mod tests {
     #[test]
     fn matches_the_example_of_rfc_1071() {
         assert_eq!(fold(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7], 0)), 0xddf2);
+    }
+
+    #[test]
+    fn updates_as_the_example_of_rfc_1624() {
+        // RFC 1624, 4: 0xdd2f with a word that goes from 0x5555 to 0x3285 becomes 0, and not 0xffff.
+        assert_eq!(update(0xdd2f, [0x55, 0x55], [0x32, 0x85]), 0x0000);
     }
 
     proptest! {

@@ -7,19 +7,27 @@
 
 mod arp;
 mod checksum;
+mod ecn;
 mod ethernet;
 mod flow;
+mod geneve;
 mod icmp;
+mod inner;
 mod ipv4;
+mod ipv6;
 mod udp;
 mod vxlan;
 
 pub use arp::{ArpOperation, ArpPacket};
-pub use checksum::{fold, sum, verify_ones};
+pub use checksum::{fold, sum, update, verify_ones};
+pub use ecn::Ecn;
 pub use ethernet::{ETHERNET_HEADER, EtherType, EthernetHeader, TagStack, VLAN_TAG, VlanTag};
 pub use flow::flow_hash;
+pub use geneve::{GENEVE_HEADER, GENEVE_PORT, GeneveHeader, GeneveOption, GeneveOptions};
 pub use icmp::{IcmpEcho, echo_to_reply};
+pub use inner::InnerIp;
 pub use ipv4::{IPV4_HEADER, Ipv4Header, Protocol, claimed_ip_length};
+pub use ipv6::{IPV6_HEADER, Ipv6Header};
 pub use udp::{UDP_HEADER, UdpHeader};
 pub use vxlan::{OuterHeader, VXLAN_HEADER, VXLAN_OVERHEAD, VXLAN_PORT, VxlanHeader};
 

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { linkNameField, macField, tsiPatternField, vnNameField } from './fields.js';
-import { vnSection } from './nva.js';
+import { bareVnSection } from './nva.js';
 import { vsiTypeFields } from './vdp.js';
 
 const rule = z.strictObject({
@@ -34,7 +34,7 @@ export const authorizationSection = z
       .default([])
       .describe('The rules under "local" and "both": the first that fits decides, and what none fits is denied.'),
     vn: z
-      .array(vnSection)
+      .array(bareVnSection)
       .max(65_536)
       .default([])
       .describe(

@@ -2,12 +2,13 @@
 // `expected <message>, got <what stands there>`. The rules themselves are the nouns' (../names.ts, ../ip.ts, …).
 
 import { z } from 'zod';
-import { type IpAddr, parseIp, parseIpv4 } from '../ip.js';
+import { type IpAddr, ipFamily, ipToBytes, isGroupIp, parseIp, parseIpv4 } from '../ip.js';
 import { isGroupMac, type MacAddr, parseMac, parseUnicastMac } from '../mac.js';
-import { parseVnRef, type VnRef } from '../mapping.js';
+import { parseGeneveOptions, parseVnRef, type VnRef } from '../mapping.js';
 import { parseLinkName, parseNveId, parseTsiId, parseVnName } from '../names.js';
 import { parseVid, type Vid } from '../numbers.js';
 import type { Result } from '../result.js';
+import type { Delivery } from '../vn-settings.js';
 
 /** Text that a noun's parse function accepts. */
 function nounField<T>(parse: (value: unknown) => Result<T>, expected: string) {
@@ -29,8 +30,14 @@ export const tsiPatternField = z
   .string(TSI_PATTERN)
   .refine((text) => parseTsiId(text.replaceAll('*', 'x')).ok, TSI_PATTERN);
 
+export const ipField = nounField(parseIp, 'an IP address such as "192.0.2.1" or "2001:db8::1"');
 export const ipv4Field = nounField(parseIpv4, 'an IPv4 address such as "192.0.2.1"');
 export const macField = nounField(parseUnicastMac, 'a unicast MAC address such as "02:00:00:00:00:01"');
+export const anyMacField = nounField(parseMac, 'a MAC address such as "02:00:00:00:00:01"');
+export const geneveOptionsField = nounField(
+  parseGeneveOptions,
+  'Geneve options in hexadecimal, up to 252 octets, such as "0102800100000007"',
+);
 
 /** A kernel interface name: IFNAMSIZ leaves 15 characters; the kernel refuses "/", ":" and white space. */
 const IFACE = 'a kernel interface name of 1 to 15 characters without "/", ":", "," or spaces';
@@ -93,18 +100,72 @@ export interface LinkAddress {
   readonly prefixLen: number;
 }
 
-const LINK_ADDRESS = 'the address and prefix length of a host, such as "192.0.2.1/24"';
-export const linkAddressField = z.string(LINK_ADDRESS).transform((text, context): LinkAddress => {
-  const [, address, length] = /^([0-9.]+)\/([0-9]{1,2})$/.exec(text) ?? [];
-  const ip = parseIpv4(address);
+/** `ADDRESS/LENGTH`; null if it is neither family's. */
+function addressAndLength(text: string): LinkAddress | null {
+  const [, address, length] = /^([0-9A-Fa-f:.]+)\/([0-9]{1,3})$/.exec(text) ?? [];
+  const ip = parseIp(address);
   const prefixLen = Number(length);
-  if (ip.ok && prefixLen >= 1 && prefixLen <= 32 && isHostOf(ip.value, prefixLen)) return { ip: ip.value, prefixLen };
+  return ip.ok && prefixLen <= bitsOf(ip.value) ? { ip: ip.value, prefixLen } : null;
+}
+
+const bitsOf = (ip: IpAddr): number => (ipFamily(ip) === 4 ? 32 : 128);
+
+const LINK_ADDRESS = 'the address and prefix length of a host, such as "192.0.2.1/24" or "2001:db8::1/64"';
+export const linkAddressField = z.string(LINK_ADDRESS).transform((text, context): LinkAddress => {
+  const address = addressAndLength(text);
+  if (address !== null && address.prefixLen >= 1 && isHostOf(address.ip, address.prefixLen)) return address;
   context.addIssue({ code: 'custom', message: LINK_ADDRESS });
   return z.NEVER;
 });
 
-/** A unicast address that is neither its link's network nor its broadcast address (RFC 3021: a /31 has neither). */
+/** The addresses that begin with the same bits. */
+export interface IpPrefix {
+  readonly ip: IpAddr;
+  readonly length: number;
+}
+
+const PREFIX = 'a prefix such as "10.0.0.0/8" or "2001:db8::/32", its other bits 0';
+export const prefixField = z.string(PREFIX).transform((text, context): IpPrefix => {
+  const prefix = addressAndLength(text);
+  const isBare = (bits: number, octet: number, i: number): boolean =>
+    (octet & (0xff >> Math.min(8, Math.max(0, bits - i * 8)))) === 0;
+  if (prefix !== null && ipToBytes(prefix.ip).every((octet, i) => isBare(prefix.prefixLen, octet, i)))
+    return { ip: prefix.ip, length: prefix.prefixLen };
+  context.addIssue({ code: 'custom', message: PREFIX });
+  return z.NEVER;
+});
+
+const PORT_RANGE = 'a port or a range of ports, such as "53" or "8000-8080"';
+export const portRangeField = z
+  .union([z.string(PORT_RANGE), z.int(PORT_RANGE)], PORT_RANGE)
+  .transform((value, context): [number, number] => {
+    const [, first, last] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value)) ?? [];
+    const [min, max] = [Number(first), Number(last ?? first)];
+    if (min <= max && max <= 65_535) return [min, max];
+    context.addIssue({ code: 'custom', message: PORT_RANGE });
+    return z.NEVER;
+  });
+
+const DELIVERY = '"head-end", a multicast group such as "239.1.1.1", or "nve:NAME" for a replication node';
+export const deliveryField = z.string(DELIVERY).transform((text, context): Delivery => {
+  if (text === 'head-end') return { kind: 'head-end' };
+  const group = parseIp(text);
+  if (group.ok && isGroupIp(group.value)) return { kind: 'multicast', group: group.value };
+  const nveId = parseNveId(/^nve:(.*)$/s.exec(text)?.[1]);
+  if (nveId.ok) return { kind: 'node', nveId: nveId.value };
+  context.addIssue({ code: 'custom', message: DELIVERY });
+  return z.NEVER;
+});
+
+const ENCAP_LIST = '"vxlan" and "geneve" in order of preference, each at most once';
+export const encapsField = z
+  .array(z.enum(['vxlan', 'geneve'], '"vxlan" or "geneve"'), ENCAP_LIST)
+  .min(1, ENCAP_LIST)
+  .refine((encaps) => new Set(encaps).size === encaps.length, ENCAP_LIST);
+
+/** A unicast address that is neither its link's network nor its broadcast address (RFC 3021: a /31 has neither; nor has IPv6). */
 function isHostOf(ip: IpAddr, prefixLen: number): boolean {
+  if (ipFamily(ip) === 6) return !isGroupIp(ip) && ip !== '::' && ip !== '::1';
   const value = ip.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
   const first = Math.floor(value / 2 ** 24);
   if (first === 0 || first === 127 || first >= 224) return false;

@@ -1,8 +1,9 @@
 // The configuration of the three roles: schemas with their defaults, and the loader that tells every mistake at once.
 
+export { type AclConfig, aclOf } from './acl.js';
 export type { AgentConfig } from './agent.js';
 export type { EngineConfig, PortConfig } from './common.js';
-export type { Endpoint, LinkAddress, VlanRange } from './fields.js';
+export type { Endpoint, IpPrefix, LinkAddress, VlanRange } from './fields.js';
 export { configJsonSchema } from './json-schema.js';
 export { CONFIG_SIZE_MAX, type ConfigOf, parseConfig } from './load.js';
 export type { NvaConfig } from './nva.js';

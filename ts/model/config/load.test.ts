@@ -241,7 +241,7 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '192.0.2.1/24', '192.0.2.0/24'),
       [
-        'f.toml:17:11: underlay.address: expected the address and prefix length of a host, such as "192.0.2.1/24", got "192.0.2.0/24"',
+        'f.toml:17:11: underlay.address: expected the address and prefix length of a host, such as "192.0.2.1/24" or "2001:db8::1/64", got "192.0.2.0/24"',
       ],
     ],
     [
@@ -249,7 +249,7 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '192.0.2.1/24', '192.0.2.1'),
       [
-        'f.toml:17:11: underlay.address: expected the address and prefix length of a host, such as "192.0.2.1/24", got "192.0.2.1"',
+        'f.toml:17:11: underlay.address: expected the address and prefix length of a host, such as "192.0.2.1/24" or "2001:db8::1/64", got "192.0.2.1"',
       ],
     ],
     [
@@ -341,8 +341,8 @@ vsi_manager = "a name that is too long"
       TNVE,
       [
         'f.toml:1:1: listen: expected a table, got nothing',
-        'f.toml:3:3: port: expected one of the keys node, log, listen, vn, nve, tsi, rpc, got the key "port"',
-        'f.toml:7:2: uplink: expected one of the keys node, log, listen, vn, nve, tsi, rpc, got the key "uplink"',
+        'f.toml:3:3: port: expected one of the keys node, log, listen, acl, vn, nve, tsi, rpc, got the key "port"',
+        'f.toml:7:2: uplink: expected one of the keys node, log, listen, acl, vn, nve, tsi, rpc, got the key "uplink"',
         'f.toml:10:1: nve: expected a list, got a table',
       ],
     ],
@@ -362,6 +362,45 @@ vsi_manager = "a name that is too long"
       [
         'f.toml:17:9: tsi[0].macs[0]: expected a unicast MAC address such as "02:00:00:00:00:01", got "01:00:5e:00:00:01"',
         'f.toml:20:14: nve[1].addresses[0]: expected an address that nve[0] does not have, got "192.0.2.1"',
+      ],
+    ],
+    [
+      'VNs that name what is not there, and a delivery of no kind',
+      'nva',
+      change(
+        change(NVA, 'name = "blue"\n', 'name = "blue"\nacl_in = "wep"\ndelivery = "nve:nve2"\n'),
+        'name = "red"\n',
+        'name = "red"\ndelivery = "192.0.2.9"\nunknown_unicast = "flod"\n[[acl]]\nname = "web"\n[[vn]]\nname = "x"\n',
+      ),
+      [
+        'f.toml:7:10: vn[0].acl_in: expected the name of an [[acl]]: web, got "wep"; did you mean "web"?',
+        'f.toml:8:12: vn[0].delivery: expected the id of an [[nve]] after "nve:", got "nve:nve2"; did you mean "nve:nve1"?',
+        'f.toml:10:1: vn[1].vni: expected a whole number from 1 to 16777215, got nothing',
+        'f.toml:12:12: vn[1].delivery: expected "head-end", a multicast group such as "239.1.1.1", or "nve:NAME" for a replication node, got "192.0.2.9"',
+        'f.toml:13:19: vn[1].unknown_unicast: expected "drop" or "query" or "flood", got "flod"; did you mean "flood"?',
+      ],
+    ],
+    [
+      'rules that can fit nothing',
+      'nva',
+      `${NVA}[[acl]]\nname = "a"\nrule = [\n${[
+        'src = "10.0.0.1/24"',
+        'src = "10.0.0.0/24", dst = "2001:db8::/32"',
+        'protocol = "icmp", dst_ports = 80',
+        'dst_ports = "80-79"',
+        'protocol = "tpc"',
+        'ether_type = 0x0806, dst = "10.0.0.1/32"',
+        'protocol = "tcp", dst_ports = "80-443", src = "10.0.0.0/8", src_mac = "01:00:5e:00:00:01"',
+      ]
+        .map((rule) => `{ action = "deny", ${rule} },\n`)
+        .join('')}]\n`,
+      [
+        'f.toml:20:26: acl[0].rule[0].src: expected a prefix such as "10.0.0.0/8" or "2001:db8::/32", its other bits 0, got "10.0.0.1/24"',
+        'f.toml:21:47: acl[0].rule[1].dst: expected a prefix of the same family as that of src, got "2001:db8::/32"',
+        'f.toml:22:51: acl[0].rule[2].dst_ports: expected a rule for protocol 6, 17, 132, got 80',
+        'f.toml:23:32: acl[0].rule[3].dst_ports: expected a port or a range of ports, such as "53" or "8000-8080", got "80-79"',
+        'f.toml:24:31: acl[0].rule[4].protocol: expected "icmp", "tcp", "udp", "icmpv6", "sctp" or a number from 0 to 255, got "tpc"',
+        'f.toml:25:33: acl[0].rule[5].ether_type: expected nothing, or 0x0800 with such a prefix, got 2054',
       ],
     ],
     [

@@ -2,36 +2,99 @@
 
 import { z } from 'zod';
 import { MTU_MAX, MTU_MIN, type Mtu, VN_ID_MAX, VNI_MAX, type VnId, type Vni } from '../numbers.js';
+import { DSCP_MODELS, UNKNOWN_UNICAST } from '../vn-settings.js';
+import { aclNameField, aclsSection } from './acl.js';
 import { logSection, nodeSection } from './common.js';
-import { endpointField, intField, ipv4Field, macField, nveIdField, tsiPatternField, vnNameField } from './fields.js';
+import {
+  deliveryField,
+  encapsField,
+  endpointField,
+  intField,
+  ipField,
+  macField,
+  nveIdField,
+  tsiPatternField,
+  vnNameField,
+} from './fields.js';
 import { rpcSection } from './rpc.js';
 
-export const vnSection = z
+/** A VN as such. */
+const vnFields = {
+  name: vnNameField.describe('The name by which hypervisors ask for the VN.'),
+  vni: intField(1, VNI_MAX)
+    .transform((vni) => vni as Vni)
+    .describe('The VNI under which NVEs receive the VN.'),
+  mtu: intField(MTU_MIN, MTU_MAX)
+    .transform((mtu) => mtu as Mtu)
+    .prefault(1500)
+    .describe("The tenant's IP MTU. The underlay needs 50 bytes more with VXLAN over IPv4, 70 over IPv6."),
+  id: intField(1, VN_ID_MAX)
+    .transform((id) => id as VnId)
+    .optional()
+    .describe("The VN's number; by default its VNI."),
+  gateway: ipField.optional().describe("The address of the VN's gateway, if it has one."),
+};
+const VN = 'A virtual network.';
+
+/** For an agent that decides by itself who may join. */
+export const bareVnSection = z.strictObject(vnFields).describe(VN);
+
+const vnSection = z
   .strictObject({
-    name: vnNameField.describe('The name by which hypervisors ask for the VN.'),
-    vni: intField(1, VNI_MAX)
-      .transform((vni) => vni as Vni)
-      .describe('The VNI under which NVEs receive the VN.'),
-    mtu: intField(MTU_MIN, MTU_MAX)
-      .transform((mtu) => mtu as Mtu)
-      .prefault(1500)
-      .describe("The tenant's IP MTU. The underlay needs 50 bytes more."),
-    id: intField(1, VN_ID_MAX)
-      .transform((id) => id as VnId)
-      .optional()
-      .describe("The VN's number; by default its VNI."),
-    gateway: ipv4Field.optional().describe("The address of the VN's gateway, if it has one."),
+    ...vnFields,
+    unknown_unicast: z
+      .enum(UNKNOWN_UNICAST)
+      .default('drop')
+      .describe(
+        'What becomes of unicast to a MAC that nobody knows: "drop"; "query": it is dropped, and the NVE asks for the MAC; "flood": to all NVEs of the VN.',
+      ),
+    learn: z
+      .boolean('true or false')
+      .default(false)
+      .describe(
+        'Whether NVEs learn MACs from tunnelled packets, also of NVEs that are no members; what the NVA says stays above it.',
+      ),
+    suppress: z
+      .boolean('true or false')
+      .default(false)
+      .describe("Whether NVEs answer ARP and ND themselves, where a TSI's addresses are known."),
+    delivery: deliveryField
+      .prefault('head-end')
+      .describe(
+        'How broadcast reaches the other NVEs: "head-end": a copy for each; a multicast group of the underlay; "nve:NAME": one copy, for a replication node.',
+      ),
+    dscp: z
+      .enum(DSCP_MODELS)
+      .default('pipe')
+      .describe(
+        'What becomes of the outer DSCP where a tunnel ends: "pipe": nothing; "uniform": it replaces the inner one.',
+      ),
+    strict: z
+      .boolean('true or false')
+      .default(false)
+      .describe('Whether tunnelled packets with reserved bits set are dropped.'),
+    mtu_reply: z
+      .boolean('true or false')
+      .default(true)
+      .describe(
+        "Whether a tenant's packet that is too big for the underlay is answered by ICMP; else it is only dropped.",
+      ),
+    acl_in: aclNameField.optional().describe('The [[acl]] for frames from tenants; by default all pass.'),
+    acl_out: aclNameField.optional().describe('The [[acl]] for frames to tenants; by default all pass.'),
   })
-  .describe('A virtual network.');
+  .describe(VN);
 
 const nveSection = z
   .strictObject({
     id: nveIdField.describe("The NVE's name: `name` in the agent's [node]."),
     addresses: z
-      .array(ipv4Field)
+      .array(ipField)
       .min(1, 'at least one address')
       .max(16)
-      .describe('Its underlay addresses; no other may be used.'),
+      .describe('Its underlay addresses, IPv4 and IPv6; no other may be used.'),
+    encaps: encapsField
+      .default(['vxlan', 'geneve'])
+      .describe('The encapsulations that it may use. A replication node that has no session is sent the first.'),
     vns: z.array(vnNameField).optional().describe('The VNs that it may serve; by default all.'),
   })
   .describe('An NVE that may connect.');
@@ -41,7 +104,7 @@ const tsiSection = z
     vn: vnNameField.describe('The VN that may be joined.'),
     tsi: tsiPatternField.describe('A TSI id, or a pattern in which "*" stands for any characters.'),
     macs: z.array(macField).min(1).optional().describe('The MAC addresses that it may have; by default any.'),
-    ips: z.array(ipv4Field).min(1).optional().describe('The IP addresses that it may have; by default any.'),
+    ips: z.array(ipField).min(1).optional().describe('The IP addresses that it may have; by default any.'),
     nves: z.array(nveIdField).min(1).optional().describe('The NVEs at which it may be attached; by default any.'),
   })
   .describe('Who may join which VN: at least one rule must match, so without rules nobody may.');
@@ -64,6 +127,7 @@ export const nvaConfig = z
           .describe('How long the reports of an NVE are kept after its session is lost, in ms.'),
       })
       .describe('Where the NVA listens.'),
+    acl: aclsSection,
     vn: z.array(vnSection).max(65_536).default([]).describe('The virtual networks.'),
     nve: z.array(nveSection).max(65_536).default([]).describe('The NVEs.'),
     tsi: z.array(tsiSection).max(65_536).default([]).describe('The policy.'),

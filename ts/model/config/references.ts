@@ -40,6 +40,9 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
         ...unique(root, 'vn', 'id'),
         ...unique(root, 'nve', 'id'),
         ...checkAddresses(root),
+        ...unique(root, 'acl', 'name'),
+        ...checkAclNames(root, 'vn'),
+        ...checkReplicationNodes(root),
       ];
   }
 }
@@ -110,6 +113,30 @@ function checkPortName(root: unknown, path: Path): Complaint[] {
       closest(name, known),
     ),
   ];
+}
+
+/** `acl_in` and `acl_out` of a section's items name an `[[acl]]`. */
+function checkAclNames(root: unknown, section: string): Complaint[] {
+  const known = namesIn(root, 'acl', 'name');
+  return list(root, section).flatMap((item, n) =>
+    ['acl_in', 'acl_out'].flatMap((key) => {
+      const name = valueAt(item, [key]);
+      if (typeof name !== 'string' || known.includes(name)) return [];
+      const expected = known.length === 0 ? 'the name of an [[acl]]' : `the name of an [[acl]]: ${known.join(', ')}`;
+      return [complain([section, n, key], expected, name, closest(name, known))];
+    }),
+  );
+}
+
+/** A replication node is one of the NVEs. */
+function checkReplicationNodes(root: unknown): Complaint[] {
+  const known = namesIn(root, 'nve', 'id');
+  return list(root, 'vn').flatMap((item, n) => {
+    const delivery = valueAt(item, ['delivery']);
+    if (typeof delivery !== 'string' || !delivery.startsWith('nve:') || known.includes(delivery.slice(4))) return [];
+    const near = closest(delivery.slice(4), known);
+    return [complain(['vn', n, 'delivery'], 'the id of an [[nve]] after "nve:"', delivery, near && `nve:${near}`)];
+  });
 }
 
 /** By RPC it must be said where the NVE listens. */

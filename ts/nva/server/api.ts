@@ -17,6 +17,8 @@ export interface NveRule {
   readonly nveId: NveId;
   /** Its registered underlay addresses; a HELLO with another one is refused. */
   readonly underlay: readonly IpAddr[];
+  /** By their numbers; a HELLO with another one is refused. Absent: any. */
+  readonly encaps?: readonly number[] | undefined;
   /** The VNs it may serve; absent: all. */
   readonly vns?: readonly VnName[] | undefined;
 }

@@ -119,7 +119,11 @@ export class Authority implements NnpAuthority {
     }
     const known = this.#vns.get(info.name);
     if (known !== undefined && known.info.vn === info.vn) {
-      if (JSON.stringify(known.info) !== JSON.stringify(info)) this.#commit(info.vn, known.changed(info));
+      if (JSON.stringify(known.info) !== JSON.stringify(info))
+        this.#commit(
+          info.vn,
+          known.changed(info, (nveId) => this.#nveInfo(nveId)),
+        );
       return ok(null);
     }
     // Under another id it is another VN: nothing of the old one stays.
@@ -127,7 +131,10 @@ export class Authority implements NnpAuthority {
     const state = new VnState(info);
     this.#vns.set(info.name, state);
     this.#byId.set(info.vn, state);
-    this.#commit(info.vn, [{ set: { kind: 'vn', ...info } }]);
+    this.#commit(
+      info.vn,
+      state.objects((nveId) => this.#nveInfo(nveId)).map((object) => ({ set: object })),
+    );
     return ok(null);
   }
 
@@ -170,19 +177,25 @@ export class Authority implements NnpAuthority {
     if (!allowed.ok) return allowed;
     const info: NveInfo = { nveId, tunnels };
     const nve = this.#nves.get(nveId);
+    const moved = JSON.stringify(this.#nveInfo(nveId)) !== JSON.stringify(info);
     if (nve === undefined) {
       this.#nves.set(nveId, { info, leaseUntil: null, named: null, macs: 0 });
+      if (moved) this.#tell(info);
       return ok(null);
     }
-    const moved = JSON.stringify(nve.info) !== JSON.stringify(info);
     nve.info = info;
     nve.named = null;
     // What it reported in its last session counts on until it reports in full, but not for ever.
     nve.leaseUntil = now + this.holdMs;
-    for (const state of moved ? this.#vns.values() : []) {
-      if (state.has(nveId)) this.#commit(state.info.vn, [{ set: { kind: 'nve', ...info } }]);
-    }
+    if (moved) this.#tell(info);
     return ok(null);
+  }
+
+  /** The NVE is reached in another way now. */
+  #tell(info: NveInfo): void {
+    for (const state of this.#vns.values()) {
+      if (state.names(info.nveId)) this.#commit(state.info.vn, [{ set: { kind: 'nve', ...info } }]);
+    }
   }
 
   /** The NVE's session is gone. */
@@ -347,7 +360,7 @@ export class Authority implements NnpAuthority {
   }
 
   #nveInfo(nveId: NveId): NveInfo {
-    return this.#nves.get(nveId)?.info ?? { nveId, tunnels: [] };
+    return this.#nves.get(nveId)?.info ?? { nveId, tunnels: this.#policy.tunnelsOf(nveId) };
   }
 
   #taken(what: string, value: string | number, other: VnName) {

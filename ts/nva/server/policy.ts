@@ -1,5 +1,7 @@
 /** Who may do what at the embedded authority: which NVE serves which VN, which TSI joins it. No rule means no. */
 import {
+  ENCAP_VXLAN,
+  encapName,
   err,
   type IpAddr,
   type MacAddr,
@@ -38,7 +40,16 @@ export class Policy {
     const rule = this.#nves.get(nve);
     if (rule === undefined) return err(nveError('NVE-NVA-006', { nve }));
     const foreign = tunnels.find(({ ip }) => !rule.underlay.includes(ip));
-    return foreign === undefined ? ok(null) : err(nveError('NVE-NVA-005', { ip: foreign.ip, nve }));
+    if (foreign !== undefined) return err(nveError('NVE-NVA-005', { ip: foreign.ip, nve }));
+    const other = tunnels.find(({ encap }) => rule.encaps?.includes(encap) === false);
+    return other === undefined ? ok(null) : err(nveError('NVE-NVA-010', { encap: encapName(other.encap), nve }));
+  }
+
+  /** Where an NVE that has told nothing itself is reached: at its addresses, by the first of its encapsulations. */
+  tunnelsOf(nve: NveId): TunnelEnd[] {
+    const { underlay = [], encaps = [] } = this.#nves.get(nve) ?? {};
+    const [encap = ENCAP_VXLAN] = encaps;
+    return underlay.map((ip) => ({ encap, ip }));
   }
 
   mayServe(nve: NveId, vn: VnName): Result<null> {

@@ -13,6 +13,7 @@ import {
   type MacAddr,
   type NveId,
   type NveInfo,
+  settingsOf,
   type TsiId,
   type VnInfo,
 } from '#model';
@@ -60,13 +61,19 @@ export class VnState {
     return null;
   }
 
-  has(nveId: NveId): boolean {
-    return this.#members.has(nveId);
-  }
-
   /** A copy. */
   attachments(): VnAttachment[] {
     return [...this.#attachments.values()];
+  }
+
+  /** The replication node, if the VN has one. */
+  get node(): NveId | null {
+    return nodeOf(this.info);
+  }
+
+  /** Subscribers need the NVE object: of a member, and of the replication node. */
+  names(nveId: NveId): boolean {
+    return this.#members.has(nveId) || this.node === nveId;
   }
 
   /** Attaches, or changes the addresses of what is attached. The caller has excluded conflicts. */
@@ -100,19 +107,24 @@ export class VnState {
       this.#members.set(nveId, count);
     } else {
       this.#members.delete(nveId);
-      changes.push({ unset: { kind: 'member', vn: this.info.vn, nveId } }, { unset: { kind: 'nve', nveId } });
+      changes.push({ unset: { kind: 'member', vn: this.info.vn, nveId } });
+      if (nveId !== this.node) changes.push({ unset: { kind: 'nve', nveId } });
     }
     return changes;
   }
 
   /** The VN object was replaced. A member receives under the VN's VNI, so it changes with that. */
-  changed(info: VnInfo): Change[] {
+  changed(info: VnInfo, nveOf: (nveId: NveId) => NveInfo): Change[] {
     const renumbered = info.vni !== this.info.vni;
+    const before = this.node;
     this.info = info;
     const members: Change[] = renumbered
       ? [...this.#members.keys()].map((nveId) => ({ set: this.#member(nveId) }))
       : [];
-    return [{ set: { kind: 'vn', ...info } }, ...members];
+    const nodes: Change[] = [];
+    if (this.node !== null && this.node !== before) nodes.push({ set: { kind: 'nve', ...nveOf(this.node) } });
+    if (before !== null && !this.names(before)) nodes.push({ unset: { kind: 'nve', nveId: before } });
+    return [{ set: { kind: 'vn', ...info } }, ...nodes, ...members];
   }
 
   /** Everything, in the order in which it is to be applied. */
@@ -120,7 +132,7 @@ export class VnState {
     const members = [...this.#members.keys()];
     return [
       { kind: 'vn', ...this.info },
-      ...members.map((nveId) => ({ kind: 'nve' as const, ...nveOf(nveId) })),
+      ...this.#nves().map((nveId) => ({ kind: 'nve' as const, ...nveOf(nveId) })),
       ...members.map((nveId) => this.#member(nveId)),
       ...this.hosts().map((host) => ({ kind: 'host' as const, ...host })),
     ];
@@ -137,13 +149,18 @@ export class VnState {
     return [
       ...[...this.#hosts.keys()].map((mac): Change => ({ unset: { kind: 'host', vn, mac } })),
       ...members.map((nveId): Change => ({ unset: { kind: 'member', vn, nveId } })),
-      ...members.map((nveId): Change => ({ unset: { kind: 'nve', nveId } })),
+      ...this.#nves().map((nveId): Change => ({ unset: { kind: 'nve', nveId } })),
       { unset: { kind: 'vn', vn } },
     ];
   }
 
   members(): NveId[] {
     return [...this.#members.keys()];
+  }
+
+  #nves(): NveId[] {
+    const { node } = this;
+    return [...(node === null || this.#members.has(node) ? [] : [node]), ...this.#members.keys()];
   }
 
   #member(nveId: NveId): Extract<NnpObject, { kind: 'member' }> {
@@ -188,6 +205,11 @@ export class VnState {
   #host(mac: MacAddr, { tsi, nveId, ips }: VnAttachment, mobilitySeq: number): HostInfo {
     return { vn: this.info.vn, mac, tsi, nveId, ips, mobilitySeq };
   }
+}
+
+function nodeOf(info: VnInfo): NveId | null {
+  const { delivery } = settingsOf(info);
+  return delivery.kind === 'node' ? delivery.nveId : null;
 }
 
 function keyOf({ nveId, tsi, port }: Pick<VnAttachment, 'nveId' | 'tsi' | 'port'>): string {

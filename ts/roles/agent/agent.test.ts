@@ -383,6 +383,7 @@ describe('mappings', () => {
     nva.views.set(VN, {
       info: blue,
       members: new Map([[nve2.nveId, nve2]]),
+      nves: new Map(),
       hosts: new Map([[MAC1 as never, host(MAC1, 'blue-1', 'nve2', 4)]]),
       live: true,
       revision: 9n,

@@ -25,7 +25,7 @@ it('a large VN comes in slices, may change meanwhile, and never names what is no
   };
   const hosts = new Map<MacAddr, HostInfo>();
   const members = new Map<NveId, MemberView>([['nve2' as NveId, member('nve2', '192.0.2.2')]]);
-  const view: VnView = { info: blue, members, hosts, live: true, revision: 1n };
+  const view: VnView = { info: blue, members, nves: new Map(), hosts, live: true, revision: 1n };
   for (let n = 0; n < COUNT; n++) hosts.set(mac(n), host(n, 'nve2'));
   const reconciler = new Reconciler(engine, silentLog().log, () => undefined);
   const vns = new Vns({

@@ -3,6 +3,9 @@
 import type { Logger } from 'pino';
 import { type Handlers, type ParamsOf, RpcServer, type ShowNvaRow, type VnListRow } from '#hypervisor';
 import {
+  type Acl,
+  aclOf,
+  ENCAPS,
   type NvaConfig,
   nveError,
   toNveError,
@@ -12,6 +15,7 @@ import {
   type VnId,
   type VnInfo,
   type VnName,
+  type VnSettings,
 } from '#model';
 import {
   type AuthorityConfig,
@@ -108,7 +112,7 @@ export class Nva {
     const vn = id ?? existing?.info.vn ?? this.#freeId(vni);
     if (existing !== undefined && existing.info.vn !== vn)
       throw nveError('NVE-RPC-003', { method: 'vn.add', problem: `id: VN ${name} has id ${existing.info.vn}` });
-    const info: VnInfo = { vn, name, vni, mtu, gateway: gateway ?? null };
+    const info: VnInfo = { ...existing?.info, vn, name, vni, mtu, gateway: gateway ?? null };
     unwrap(this.#server.putVn(info));
     this.#usedIds.add(vn);
     this.#parts.log.info(
@@ -163,16 +167,33 @@ export class Nva {
 export function authorityOf(config: NvaConfig): AuthorityConfig {
   return {
     nvaId: config.node.name,
-    vns: config.vn.map(({ name, vni, mtu, id, gateway }) => ({
+    vns: config.vn.map(({ name, vni, mtu, id, gateway, ...rest }) => ({
       vn: id ?? (vni as number as VnId),
       name,
       vni,
       mtu,
       gateway: gateway ?? null,
+      settings: settingsOf(config, rest),
     })),
-    nves: config.nve.map(({ id, addresses, vns }) => ({ nveId: id, underlay: addresses, vns })),
+    nves: config.nve.map(({ id, addresses, encaps, vns }) => ({
+      nveId: id,
+      underlay: addresses,
+      encaps: encaps.map((name) => ENCAPS[name]),
+      vns,
+    })),
     tsis: config.tsi,
   };
+}
+
+type VnConfig = Omit<NvaConfig['vn'][number], 'name' | 'vni' | 'mtu' | 'id' | 'gateway'>;
+
+function settingsOf(config: NvaConfig, vn: VnConfig): VnSettings {
+  const acl = (name: string | undefined): Acl | null => {
+    const found = config.acl.find((one) => one.name === name);
+    return found === undefined ? null : aclOf(found);
+  };
+  const { unknown_unicast: unknown, mtu_reply: mtuReply, acl_in, acl_out, ...same } = vn;
+  return { ...same, unknown, mtuReply, aclIn: acl(acl_in), aclOut: acl(acl_out) };
 }
 
 function rowOf({ info, members, hosts }: VnListing): VnListRow {

@@ -40,7 +40,7 @@ export class FakeEngine implements Engine {
   readonly #punts = new Set<(punt: Punt) => void>();
 
   info(): EngineInfo {
-    return { schema: 1, epoch: 1n, dpdk: 'none', hugepages: false, pollers: 1, fdbCapacity: 65_536, maxPorts: 64 };
+    return { schema: 2, epoch: 1n, dpdk: 'none', hugepages: false, pollers: 1, fdbCapacity: 65_536, maxPorts: 64 };
   }
 
   async apply(commands: readonly Command[]): Promise<ApplyResult> {

@@ -5,6 +5,7 @@ import {
   type HostInfo,
   type MacAddr,
   type NveId,
+  type NveInfo,
   nveError,
   ok,
   type Result,
@@ -25,6 +26,7 @@ import type {
 interface MutableView {
   info: VnInfo | null;
   members: Map<NveId, MemberView>;
+  nves: Map<NveId, NveInfo>;
   hosts: Map<MacAddr, HostInfo>;
   live: boolean;
   revision: bigint;
@@ -74,7 +76,14 @@ export class FakeNva implements NvaClientApi {
 
   async subscribe(vn: VnId): Promise<Result<VnView>> {
     this.calls.push(`subscribe ${vn}`);
-    const view = this.views.get(vn) ?? { info: null, members: new Map(), hosts: new Map(), live: true, revision: 0n };
+    const view = this.views.get(vn) ?? {
+      info: null,
+      members: new Map(),
+      nves: new Map(),
+      hosts: new Map(),
+      live: true,
+      revision: 0n,
+    };
     this.views.set(vn, view);
     return ok(view);
   }

@@ -172,6 +172,7 @@ fn what_a_poller_saw_is_news_only_while_its_vap_learns_and_has_no_row_for_it() {
         selector: crate::schema::Selector::CTag(vid),
         flags,
         tags: crate::schema::Tags::Refuse,
+        options: Default::default(),
     };
     let (index, vn) = (bench.model.vaps[&VapId(1)].index, bench.model.vns[&VnId(1)].index);
     let news = |bench: &Bench, last| bench.model.news(index, vn, MacAddr([2, 0, 0, 0, 0, last]));
@@ -221,7 +222,9 @@ fn a_poller_never_finds_an_indexs_last_owner_under_its_next() {
         let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
         for vni in (0..8_000).flat_map(|_| [1, 2, 3]).take_while(|_| std::time::Instant::now() < end) {
             let id = VnId(vni);
-            bench.apply(vec![Command::VnSet { vn: id, vni: Some(vni), mtu: mtu(vni) }]).unwrap();
+            bench
+                .apply(vec![Command::VnSet { vn: id, vni: Some(vni), mtu: mtu(vni), options: Default::default() }])
+                .unwrap();
             bench.apply(vec![Command::VnDel { vn: id }]).unwrap();
         }
         done.store(true, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use types::{MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
 use super::wishes::{Wish, Wishes};
 use crate::error::{EngineError, Object};
 use crate::neighbour::Neighbour;
-use crate::schema::{self, Command, Dest, Kind};
+use crate::schema::{self, Command, Dest, Kind, NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
 
 /// The smallest MTU that IPv4 allows (RFC 791, 3.2), and the largest that a 16-bit length with all our headers does.
 const MTU: core::ops::RangeInclusive<u16> = 68..=9600;
@@ -27,12 +27,14 @@ pub struct PortSpec {
 }
 
 /// A VN to be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct VnSpec {
     /// Context ID under which this NVE receives it.
     pub vni: Option<Vni>,
     /// The tenant's IP MTU.
     pub mtu: u16,
+    /// What is special about it.
+    pub options: VnOptions,
 }
 
 /// A VAP to be.
@@ -54,24 +56,30 @@ pub struct VapSpec {
     pub reflect: bool,
     /// What is done with the tenant's own tags.
     pub tags: TagPolicy,
+    /// What is special about it.
+    pub options: VapOptions,
 }
 
 /// An underlay address to be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnderlaySpec {
     /// The NVE's address.
     pub ip: Ipv4Addr,
     /// Its prefix length, 1 to 31.
     pub prefix: u8,
+    /// What is special about it.
+    pub options: UnderlayOptions,
 }
 
 /// A next hop to be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NextHopSpec {
     /// The remote NVE.
     pub remote: Ipv4Addr,
     /// The VNI under which it receives.
     pub vni: Vni,
+    /// How it is sent to.
+    pub options: NextHopOptions,
 }
 
 impl UnderlaySpec {
@@ -119,31 +127,32 @@ impl Changes {
                 wish(&mut self.ports, at, port, Object::Port(port), Some(PortSpec { name, mtu, kind }))
             }
             Command::PortDel { port } => wish(&mut self.ports, at, port, Object::Port(port), None),
-            Command::VnSet { vn, vni, mtu } => {
+            Command::VnSet { vn, vni, mtu, options } => {
                 mtu_in_range(mtu)?;
-                let spec = VnSpec { vni: vni.map(vni_of).transpose()?, mtu };
+                let spec = VnSpec { vni: vni.map(vni_of).transpose()?, mtu, options };
                 wish(&mut self.vns, at, vn, Object::Vn(vn), Some(spec))
             }
             Command::VnDel { vn } => wish(&mut self.vns, at, vn, Object::Vn(vn), None),
-            Command::VapSet { vap, vn, port, selector, flags, tags } => {
+            Command::VapSet { vap, vn, port, selector, flags, tags, options } => {
                 check("flags", flags, "bits 0 to 3", flags & !15 == 0)?;
                 let flag = |bit: u8| flags & 1 << bit != 0;
                 let selector = selector_of(selector)?;
                 let (guard, uplink, reflect, learn) = (flag(0), flag(1), flag(2), flag(3));
-                let spec = VapSpec { vn, port, selector, guard, learn, uplink, reflect, tags: policy_of(tags)? };
+                let tags = policy_of(tags)?;
+                let spec = VapSpec { vn, port, selector, guard, learn, uplink, reflect, tags, options };
                 wish(&mut self.vaps, at, vap, Object::Vap(vap), Some(spec))
             }
             Command::VapDel { vap } => wish(&mut self.vaps, at, vap, Object::Vap(vap), None),
-            Command::UnderlaySet { port, ip, prefix } => {
+            Command::UnderlaySet { port, ip, prefix, options } => {
                 check("ip", ip, "a unicast IPv4 address", is_unicast(ip))?;
                 check("prefix_len", prefix, "1 to 31", (1..=31).contains(&prefix))?;
-                wish(&mut self.underlays, at, port, Object::Underlay(port), Some(UnderlaySpec { ip, prefix }))
+                wish(&mut self.underlays, at, port, Object::Underlay(port), Some(UnderlaySpec { ip, prefix, options }))
             }
             Command::UnderlayDel { port } => wish(&mut self.underlays, at, port, Object::Underlay(port), None),
-            Command::NextHopSet { next_hop, remote, encap, context_id } => {
+            Command::NextHopSet { next_hop, remote, encap, context_id, options } => {
                 check("encap", encap, "1 (VXLAN)", encap == 1)?;
                 check("remote", remote, "a unicast IPv4 address", is_unicast(remote))?;
-                let spec = NextHopSpec { remote, vni: vni_of(context_id)? };
+                let spec = NextHopSpec { remote, vni: vni_of(context_id)?, options };
                 wish(&mut self.next_hops, at, next_hop, Object::NextHop(next_hop), Some(spec))
             }
             Command::NextHopDel { next_hop } => {

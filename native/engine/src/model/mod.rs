@@ -10,7 +10,7 @@ mod wishes;
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tables::Index;
+use tables::{Index, NextHopIndex};
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
 
 use crate::neighbour::Neighbour;
@@ -64,7 +64,7 @@ pub struct VapRow {
 #[derive(Clone, Debug)]
 pub struct NextHopRow {
     /// Its index in the tables.
-    pub index: Index,
+    pub index: NextHopIndex,
     /// As the controller described it.
     pub spec: NextHopSpec,
     /// The underlay port it leaves by.

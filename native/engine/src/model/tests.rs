@@ -16,7 +16,7 @@ pub fn port(port: u16, mtu: u16) -> Command {
     Command::PortAdd { port: PortId(port), name: format!("p{port}"), mtu, kind: Kind::Ring }
 }
 pub fn vn(vn: u32, vni: u32) -> Command {
-    Command::VnSet { vn: VnId(vn), vni: Some(vni), mtu: 1500 }
+    Command::VnSet { vn: VnId(vn), vni: Some(vni), mtu: 1500, options: Default::default() }
 }
 pub fn vap(vap: u32, vn: u32, port: u16, vid: u16) -> Command {
     Command::VapSet {
@@ -26,14 +26,26 @@ pub fn vap(vap: u32, vn: u32, port: u16, vid: u16) -> Command {
         selector: Selector::CTag(vid),
         flags: 1,
         tags: Tags::Refuse,
+        options: Default::default(),
     }
 }
 pub fn underlay(port: u16) -> Command {
-    Command::UnderlaySet { port: PortId(port), ip: Ipv4Addr::new(192, 0, 2, 1), prefix: 24 }
+    Command::UnderlaySet {
+        port: PortId(port),
+        ip: Ipv4Addr::new(192, 0, 2, 1),
+        prefix: 24,
+        options: Default::default(),
+    }
 }
 pub fn next_hop(next_hop: u32, host: u8, vni: u32) -> Command {
     let remote = Ipv4Addr::new(192, 0, 2, host);
-    Command::NextHopSet { next_hop: NextHopId(next_hop), remote, encap: 1, context_id: vni }
+    Command::NextHopSet {
+        next_hop: NextHopId(next_hop),
+        remote,
+        encap: 1,
+        context_id: vni,
+        options: Default::default(),
+    }
 }
 pub fn row(vn: u32, last: u8, dest: Dest) -> Command {
     Command::FdbSet { vn: VnId(vn), mac: MacAddr([2, 0, 0, 0, 0, last]), dest }
@@ -95,7 +107,7 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         (vn(3, 5001), taken("vni 5001", vn_1)),
         (Command::VnDel { vn: VnId(1) }, in_use(vn_1, vap_1)),
         (
-            Command::VnSet { vn: VnId(1), vni: Some(5001), mtu: 1501 },
+            Command::VnSet { vn: VnId(1), vni: Some(5001), mtu: 1501, options: Default::default() },
             EngineError::PortMtu { object: vap_1, port: Object::Port(PortId(0)), needed: 1501, mtu: 1500 },
         ),
         (vap(3, 1, 0, 0), range("vid", "0", "1 to 4094")),
@@ -197,7 +209,13 @@ fn an_underlay_address_stays_while_a_static_neighbour_is_on_its_link() {
     let object = Object::Underlay(PortId(2));
     let (ip, far) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
     let set = Command::NeighbourSet { port: PortId(2), ip: far, mac: MAC };
-    bench.apply(vec![set, Command::UnderlaySet { port: PortId(2), ip, prefix: 24 }, port(2, 1600)]).unwrap();
+    bench
+        .apply(vec![
+            set,
+            Command::UnderlaySet { port: PortId(2), ip, prefix: 24, options: Default::default() },
+            port(2, 1600),
+        ])
+        .unwrap();
     let del = Command::UnderlayDel { port: PortId(2) };
     assert_eq!(bench.apply(vec![del.clone()]), Err(vec![(0, EngineError::InUse { object, by })]));
     bench

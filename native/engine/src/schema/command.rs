@@ -6,6 +6,8 @@ use core::net::Ipv4Addr;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
 
+use super::attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
+
 /// A batch as it came.
 #[derive(Debug, serde::Deserialize)]
 pub struct Batch(pub u32, pub u64, pub u64, pub Vec<Command>);
@@ -18,19 +20,19 @@ pub enum Command {
     /// Op 2.
     PortDel { port: PortId },
     /// Op 3.
-    VnSet { vn: VnId, vni: Option<u32>, mtu: u16 },
+    VnSet { vn: VnId, vni: Option<u32>, mtu: u16, options: VnOptions },
     /// Op 4.
     VnDel { vn: VnId },
     /// Op 5.
-    VapSet { vap: VapId, vn: VnId, port: PortId, selector: Selector, flags: u8, tags: Tags },
+    VapSet { vap: VapId, vn: VnId, port: PortId, selector: Selector, flags: u8, tags: Tags, options: VapOptions },
     /// Op 6.
     VapDel { vap: VapId },
     /// Op 7.
-    UnderlaySet { port: PortId, ip: Ipv4Addr, prefix: u8 },
+    UnderlaySet { port: PortId, ip: Ipv4Addr, prefix: u8, options: UnderlayOptions },
     /// Op 8.
     UnderlayDel { port: PortId },
     /// Op 9.
-    NextHopSet { next_hop: NextHopId, remote: Ipv4Addr, encap: u8, context_id: u32 },
+    NextHopSet { next_hop: NextHopId, remote: Ipv4Addr, encap: u8, context_id: u32, options: NextHopOptions },
     /// Op 10.
     NextHopDel { next_hop: NextHopId },
     /// Op 11.
@@ -136,6 +138,10 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     fn optional<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, A::Error> {
         self.0.next_element()
     }
+    /// A map of options; without it, none is set.
+    fn options<T: Deserialize<'de> + Default>(&mut self) -> Result<T, A::Error> {
+        Ok(self.optional()?.unwrap_or_default())
+    }
     fn skip_rest(&mut self) -> Result<(), A::Error> {
         while self.0.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
@@ -171,7 +177,7 @@ macro_rules! positional {
 positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     1 => Command::PortAdd { port: f.port()?, name: f.next("name")?, mtu: f.next("mtu")?, kind: f.next("kind")? },
     2 => Command::PortDel { port: f.port()? },
-    3 => Command::VnSet { vn: f.vn()?, vni: f.next("vni")?, mtu: f.next("mtu")? },
+    3 => Command::VnSet { vn: f.vn()?, vni: f.next("vni")?, mtu: f.next("mtu")?, options: f.options()? },
     4 => Command::VnDel { vn: f.vn()? },
     5 => Command::VapSet {
         vap: f.vap()?,
@@ -179,16 +185,19 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
         port: f.port()?,
         selector: f.next("selector")?,
         flags: f.next("flags")?,
-        tags: f.optional()?.unwrap_or(Tags::Refuse)
+        tags: f.optional()?.unwrap_or(Tags::Refuse),
+        options: f.options()?
     },
     6 => Command::VapDel { vap: f.vap()? },
-    7 => Command::UnderlaySet { port: f.port()?, ip: f.ip("ip")?, prefix: f.next("prefix_len")? },
+    7 =>
+        Command::UnderlaySet { port: f.port()?, ip: f.ip("ip")?, prefix: f.next("prefix_len")?, options: f.options()? },
     8 => Command::UnderlayDel { port: f.port()? },
     9 => Command::NextHopSet {
         next_hop: f.next_hop()?,
         remote: f.ip("remote")?,
         encap: f.next("encap")?,
-        context_id: f.next("context_id")?
+        context_id: f.next("context_id")?,
+        options: f.options()?
     },
     10 => Command::NextHopDel { next_hop: f.next_hop()? },
     11 => Command::FdbSet { vn: f.vn()?, mac: f.mac()?, dest: f.next("dest")? },

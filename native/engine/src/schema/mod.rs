@@ -1,11 +1,13 @@
-//! The command interface as bytes: `docs/engine.md`, schema 1. Decoding checks shapes; whether a value is allowed, and whether
+//! The command interface as bytes: `docs/engine.md`. Decoding checks shapes; whether a value is allowed, and whether
 //! what it names exists, is the model's business.
 
+mod attributes;
 mod command;
 mod options;
 mod reply;
 mod trace;
 
+pub use attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
 pub use command::{Batch, Command, Dest, Kind, Selector, Tags};
 pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
 pub use reply::{Info, SelectorRow, dump_reply, event, info_reply, result_reply, stats_reply};

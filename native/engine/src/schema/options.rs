@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// The one schema this engine speaks.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// `[schema_min, schema_max, epoch, config]`.
 #[derive(Debug, Deserialize)]

@@ -36,7 +36,10 @@ fn every_command_of_the_page_is_understood() {
         assert_eq!(command((1, 3, "n", 1500, kind)), Ok(added));
     }
     assert_eq!(command((2, 3)), Ok(Command::PortDel { port }));
-    assert_eq!(command((3, 7, None::<u32>, 1500)), Ok(Command::VnSet { vn: VnId(7), vni: None, mtu: 1500 }));
+    assert_eq!(
+        command((3, 7, None::<u32>, 1500)),
+        Ok(Command::VnSet { vn: VnId(7), vni: None, mtu: 1500, options: Default::default() })
+    );
     assert_eq!(
         command((5, 1, 7, 3, ("c-tag", 100), 1)),
         Ok(Command::VapSet {
@@ -45,10 +48,20 @@ fn every_command_of_the_page_is_understood() {
             port,
             selector: Selector::CTag(100),
             flags: 1,
-            tags: Tags::Refuse
+            tags: Tags::Refuse,
+            options: Default::default(),
         })
     );
-    let with = |selector, tags| Command::VapSet { vap: VapId(1), vn: VnId(7), port, selector, flags: 1, tags };
+    let options = VapOptions::default;
+    let with = |selector, tags| Command::VapSet {
+        vap: VapId(1),
+        vn: VnId(7),
+        port,
+        selector,
+        flags: 1,
+        tags,
+        options: options(),
+    };
     assert_eq!(command((5, 1, 7, 3, ("untagged",), 1, ("pass",))), Ok(with(Selector::Untagged, Tags::Pass)));
     assert_eq!(
         command((5, 1, 7, 3, ("s-tag+c-tag", 300, 55), 1, ("list", [1, 2]))),
@@ -84,9 +97,12 @@ fn wrong_shapes_name_what_is_wrong() {
     };
     assert!(detail(command((4,))).contains("`vn` is missing"));
     assert!(detail(command((11, 7, Bytes::new(&MAC[..5]), (0, 1)))).contains("bin of 6 bytes"));
-    assert!(detail(command((7, 0, Bytes::new(&[0; 16]), 64))).contains("bin of 4 bytes"), "IPv6 is not in schema 1");
+    assert!(detail(command((7, 0, Bytes::new(&[0; 16]), 64))).contains("bin of 4 bytes"));
     assert!(detail(command((5, 1, 7, 3, ("t-tag", 100), 0))).contains("t-tag"));
     assert!(detail(command((5, 1, 7, 3, ("s-tag",), 0))).contains("`vid` is missing"));
+    let unknown = std::collections::BTreeMap::from([("colour", "blue")]);
+    assert!(detail(command((3, 7, 5001, 1500, &unknown))).contains("colour"));
+    assert!(detail(command((5, 1, 7, 3, ("port",), 0, ("pass",), &unknown))).contains("colour"));
     assert!(detail(command((2, 70_000))).contains("70000"));
     let mut trailing = pack((2, 3));
     trailing.push(0);

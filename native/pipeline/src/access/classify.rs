@@ -1,6 +1,6 @@
 //! Port and tag give the VAP, and the VAP gives the VN (RFC 8014, 3.2 and 4.2).
 
-use tables::{AccessPort, FdbKey, Index, Snapshot, TagPolicy};
+use tables::{AccessPort, FdbKey, Flags, Index, Snapshot, TagPolicy};
 use types::{DropReason, MacAddr};
 use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, VLAN_TAG, VlanTag, claimed_ip_length};
 
@@ -11,9 +11,10 @@ use crate::tags::tenant_tags;
 
 use super::guard::CHECKED;
 
-/// Finds VAP and VN of every packet, checks the frame's shape, and begins to look its FDB rows up.
+/// Finds VAP and VN of every packet, checks the frame's shape, and begins to look its FDB rows up; returns what is special about any of them.
 #[inline(never)]
-pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>, metas: &mut [Meta]) {
+pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>, metas: &mut [Meta]) -> Flags {
+    let mut special = Flags::NONE;
     for (packet, meta) in burst.iter().zip(metas) {
         let result = match packet.is_segmented() {
             false => classify_one(pipeline, port, packet.data(), meta),
@@ -22,7 +23,9 @@ pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &B
         if let Err(verdict) = result {
             meta.verdict = verdict;
         }
+        special = special.with(meta.flags);
     }
+    special
 }
 
 #[inline(always)]
@@ -50,7 +53,7 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: 
     meta.vn = vap.vn;
     meta.vap = selected.vap;
     meta.group = destination.is_group();
-    meta.flags = vap.flags;
+    meta.flags = vap.flags.with(vn.flags);
     meta.destination = pipeline.fdb.begin(FdbKey::new(vap.vn, destination));
     if vap.flags.has(CHECKED) {
         meta.source = pipeline.fdb.begin(FdbKey::new(vap.vn, source));

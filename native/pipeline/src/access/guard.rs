@@ -1,6 +1,6 @@
 //! Source guard and learning: a frame's source MAC should be a TSI's of the VAP it came from.
 
-use tables::{Destination, VapFlags};
+use tables::{Destination, Flags};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::burst::{Burst, Pipeline};
@@ -8,7 +8,7 @@ use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Sighting, Sink};
 
 /// VAPs whose frames' source MACs are looked up.
-pub const CHECKED: VapFlags = VapFlags::GUARD.with(VapFlags::LEARN);
+pub const CHECKED: Flags = Flags::GUARD.with(Flags::LEARN);
 
 /// Looks at every source MAC of a VAP that guards or learns: one whose row names this VAP passes, and costs nothing more.
 #[inline(never)]
@@ -32,11 +32,11 @@ pub fn guard<P: Packet, S: Sink<P>>(
 /// has moved, and until it says so a guarded VAP takes nothing from it.
 #[cold]
 fn elsewhere<P: Packet, S: Sink<P>>(port: PortId, packet: &P, meta: &mut Meta, has_row: bool, sink: &mut S) {
-    let learns = meta.flags.has(VapFlags::LEARN);
+    let learns = meta.flags.has(Flags::LEARN);
     if let (true, Some(source)) = (learns, packet.data().get(6..).and_then(<[u8]>::first_chunk)) {
         sink.seen(Sighting { port, vap: meta.vap, vn: meta.vn, source: MacAddr(*source) });
     }
-    if meta.flags.has(VapFlags::GUARD) && (has_row || !learns) {
+    if meta.flags.has(Flags::GUARD) && (has_row || !learns) {
         meta.verdict = Verdict::Drop(DropReason::SourceGuard);
     }
 }

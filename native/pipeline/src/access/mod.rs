@@ -4,4 +4,4 @@ mod classify;
 mod guard;
 
 pub use classify::{check_shape, classify, leaves_as};
-pub use guard::guard;
+pub use guard::{CHECKED, guard};

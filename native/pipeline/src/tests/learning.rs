@@ -1,6 +1,6 @@
 //! VAPs that learn: what they tell, and what they still refuse.
 
-use tables::{Destination, VapFlags};
+use tables::{Destination, Flags};
 use types::DropReason::*;
 
 use super::lab::*;
@@ -12,7 +12,7 @@ const NEW: [u8; 6] = [2, 0, 0, 0, 0, 0x55];
 
 fn lab(guard: bool) -> Lab {
     let mut lab = Lab::new();
-    lab.change_vap(BLUE_1, |vap| vap.flags = VapFlags::LEARN.with_if(guard, VapFlags::GUARD));
+    lab.change_vap(BLUE_1, |vap| vap.flags = Flags::LEARN.with_if(guard, Flags::GUARD));
     lab
 }
 

@@ -1,6 +1,6 @@
 //! Selectors with S-TAGs, and what a VAP does with its tenant's own tags (RFC 8014, 3.1.1 and 4.2.1).
 
-use tables::{TagPolicy, VapFlags};
+use tables::{Flags, TagPolicy};
 use types::DropReason::{self, *};
 use types::{Selector, Vid};
 
@@ -160,7 +160,7 @@ fn a_frame_returns_to_its_vap_only_where_it_reflects() {
     let group = tagged(0x8100, BLUE_TAG, &frame(BROADCAST, HERE, &ipv4(46)));
     assert_eq!(lab.run(LINK_1, &same).dropped, [(SameVap, 1)]);
     assert!(lab.run(LINK_1, &group).sent.iter().all(|(port, _)| *port != LINK_1.0));
-    lab.change_vap(BLUE_1, |vap| vap.flags = VapFlags::REFLECT);
+    lab.change_vap(BLUE_1, |vap| vap.flags = Flags::REFLECT);
     assert_eq!(lab.run(LINK_1, &same).sent, [(LINK_1.0, same)]);
     assert!(lab.run(LINK_1, &group).sent.contains(&(LINK_1.0, group)));
 }

@@ -12,7 +12,7 @@ use crate::meta::{Meta, Verdict};
 #[inline(never)]
 pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
-        match pipeline.contexts.finish(meta.context) {
+        match pipeline.contexts.finish(meta.source) {
             Some(vn) => {
                 meta.vn = vn as u16;
                 let source = Ipv4Addr::from_bits(meta.outer_source);

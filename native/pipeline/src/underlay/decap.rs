@@ -1,6 +1,6 @@
 //! The outer headers go; what remains is a tenant's frame, checked as one that came from an access port is.
 
-use tables::FdbKey;
+use tables::{FdbKey, Flags};
 use types::{DropReason, MacAddr};
 use wire::{EtherType, EthernetHeader, FromBytes, TagStack, VXLAN_OVERHEAD};
 
@@ -9,20 +9,23 @@ use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
 
-/// Decapsulates every pending packet and begins to look its FDB row up.
+/// Decapsulates every pending packet and begins to look its FDB row up; returns what is special about the VN of any of them.
 #[inline(never)]
-pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, metas: &mut [Meta]) {
+pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, metas: &mut [Meta]) -> Flags {
+    let mut special = Flags::NONE;
     for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
         packet.trim_front(VXLAN_OVERHEAD);
-        if let Err(verdict) = inner(pipeline, packet.data(), meta) {
-            meta.verdict = verdict;
+        match inner(pipeline, packet.data(), meta) {
+            Ok(flags) => special = special.with(flags),
+            Err(verdict) => meta.verdict = verdict,
         }
     }
+    special
 }
 
 /// Begins to look up where a tenant's frame goes, and notes whether that is a group and whether the frame is tagged.
 #[inline(always)]
-fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
+fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<Flags, Verdict> {
     let (ethernet, payload) =
         EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);
@@ -32,17 +35,18 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<(), V
     if !MacAddr(ethernet.source).is_station() {
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
-    let max_frame = pipeline.snapshot.vn(meta.vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?.max_frame;
+    let vn = pipeline.snapshot.vn(meta.vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?;
     let ether_type = ethernet.ether_type.get();
     if EtherType::is_tag(ether_type) {
         meta.tagged = true;
-        tagged(ether_type, payload, max_frame)?;
+        tagged(ether_type, payload, vn.max_frame)?;
     } else {
-        check_shape(ether_type, payload, max_frame)?;
+        check_shape(ether_type, payload, vn.max_frame)?;
     }
     meta.group = destination.is_group();
+    meta.flags = vn.flags;
     meta.destination = pipeline.fdb.begin(FdbKey::new(meta.vn, destination));
-    Ok(())
+    Ok(vn.flags)
 }
 
 /// Checks the shape of a tagged frame. Whether its tags are welcome is for the VAP to say that it goes to (RFC 7348, 6.1: not unless configured).

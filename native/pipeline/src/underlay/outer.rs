@@ -12,6 +12,9 @@ use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
 
+/// Both addresses of an IPv4 header.
+const IPV4_ADDRESSES: core::ops::Range<usize> = 12..20;
+
 /// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with their sender noted, and
 /// begins to look their VN up. `id` is the port's number.
 #[inline(never)]
@@ -86,7 +89,8 @@ fn outer_one<P: Packet>(
         return drop(DropReason::Truncated);
     }
     let datagram = &datagram[..udp_length];
-    if !UdpHeader::checksum_ok(ip, datagram) {
+    // None is accepted (RFC 7348, 5).
+    if udp.checksum.get() != 0 && !UdpHeader::checksum_ok(&payload[IPV4_ADDRESSES], datagram) {
         return drop(DropReason::OuterChecksum);
     }
     let Ok((vxlan, _)) = VxlanHeader::ref_from_prefix(&datagram[UDP_HEADER..]) else {
@@ -97,7 +101,7 @@ fn outer_one<P: Packet>(
     }
     // VNI 0 is nobody's: its look-up finds nothing.
     if let Ok(vni) = Vni::try_from(vxlan.vni()) {
-        meta.context = pipeline.contexts.begin(ContextKey(vni));
+        meta.source = pipeline.contexts.begin(ContextKey(vni));
     }
     meta.outer_source = ip.source_ip().to_bits();
     // Ethernet may have padded a short packet; the padding is no part of the tenant's frame.

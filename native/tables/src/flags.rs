@@ -1,0 +1,39 @@
+//! What is special about a VAP or a VN, a bit each, in one word.
+//!
+//! A frame carries the bits of the VAP that it came from and of its VN, joined, and a burst those of all its frames: a step that no
+//! entry asks for costs one test a burst. So a bit is a VAP's or a VN's, and never means two things. What decides nothing before a frame's
+//! fate is known (how an unknown destination is treated, say) needs no bit: it is read from the VN's entry there.
+
+/// The bits. Those of a VAP count up from the lowest, those of a VN down from the highest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// VAP: a source MAC must have a row that names it.
+    pub const GUARD: Self = Self(1);
+    /// VAP: a source MAC without such a row is told; one without any then passes the guard.
+    pub const LEARN: Self = Self(1 << 1);
+    /// VAP: a frame may go back to where it came from (reflective relay, 802.1Q, 5.11.1.1).
+    pub const REFLECT: Self = Self(1 << 2);
+    /// VAP: its selector is the whole port, so what leaves by it may look like another VAP's.
+    pub const WHOLE: Self = Self(1 << 3);
+
+    /// Whether any of `flags` is set.
+    #[inline(always)]
+    pub const fn has(self, flags: Self) -> bool {
+        self.0 & flags.0 != 0
+    }
+
+    /// These and `flags`.
+    #[inline(always)]
+    pub const fn with(self, flags: Self) -> Self {
+        Self(self.0 | flags.0)
+    }
+
+    /// These and, if `holds`, `flags`.
+    pub const fn with_if(self, holds: bool, flags: Self) -> Self {
+        if holds { self.with(flags) } else { self }
+    }
+}
