@@ -220,7 +220,10 @@ describe('data', () => {
     ]);
     writeFileSync(join(directory, 'two.pcap'), pcapOf([Buffer.alloc(60), Buffer.alloc(1400)], { snap: 64 }));
     const { out } = await cli('trace packet DIR/two.pcap --port access0 --socket SOCKET');
-    expect(out.match(/^packet .*$/gm)).toEqual(['packet 1, 60 bytes', 'packet 2, 64 bytes, of 1400 that were on the wire']);
+    expect(out.match(/^packet .*$/gm)).toEqual([
+      'packet 1, 60 bytes',
+      'packet 2, 64 bytes, of 1400 that were on the wire',
+    ]);
     expect(calls.map((call) => JSON.stringify(call))).toEqual([
       '{"port":"access0","length":3}',
       '{"vap":7,"length":3}',

@@ -2,7 +2,7 @@
 
 import type { MacAddr, VnId } from '#model';
 import { Reader, vnIdOf } from './reader.js';
-import type { PortId, VapId, VapStats } from './types.js';
+import type { PortId, VapCounters, VapId } from './types.js';
 
 /** Null, a number, a flag, a word, bytes (an address or a header), or an array (a selector, a destination). */
 export type TraceFact = null | number | boolean | string | Uint8Array | readonly (number | string)[];
@@ -24,7 +24,7 @@ export interface Trace {
   /** What would be counted as dropped, at the port where the frame came in. */
   readonly drops: readonly { readonly reason: string; readonly packets: number }[];
   /** By how much the counters of VAPs would move. */
-  readonly vaps: readonly VapStats[];
+  readonly vaps: readonly VapCounters[];
   /** `learned` events that the frame could cause. */
   readonly learned: readonly { readonly vap: VapId; readonly vn: VnId; readonly mac: MacAddr }[];
   readonly steps: readonly TraceStep[];

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
-    NextHopIndex, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort,
-    VapEntry, VnEntry, concurrent_map,
+    NextHopIndex, PairReader, PairWriter, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader,
+    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -28,6 +28,8 @@ const OBJECTS: u32 = 65_535;
 const NEXT_HOPS: u32 = 1 << 20;
 /// Permitted sources, all VNs together.
 const SOURCES: usize = 262_144;
+/// IP-MAC pairs, all VNs together.
+const PAIRS: usize = 1_048_576;
 
 /// What a poller reads.
 pub struct Readers {
@@ -39,6 +41,8 @@ pub struct Readers {
     pub contexts: MapReader<ContextKey>,
     /// Permitted sources.
     pub sources: MapReader<SourceKey>,
+    /// IP-MAC pairs.
+    pub pairs: PairReader,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
 }
@@ -52,6 +56,7 @@ impl Readers {
             fdb: &self.fdb,
             contexts: &self.contexts,
             sources: &self.sources,
+            pairs: self.pairs.load(),
             counters,
         }
     }
@@ -93,6 +98,7 @@ pub struct Forwarding {
     fdb: MapWriter<FdbKey>,
     contexts: MapWriter<ContextKey>,
     sources: MapWriter<SourceKey>,
+    pairs: PairWriter,
     quiescence: Quiescence,
     vn_indices: IndexPool,
     vap_indices: IndexPool,
@@ -111,6 +117,7 @@ impl Forwarding {
             fdb: concurrent_map(fdb_capacity, seed),
             contexts: concurrent_map(OBJECTS as usize, seed.rotate_left(21)),
             sources: concurrent_map(SOURCES, seed.rotate_left(42)),
+            pairs: PairWriter::new(seed.rotate_left(10)),
             quiescence: Quiescence::default(),
             vn_indices: IndexPool::new(OBJECTS),
             vap_indices: IndexPool::new(OBJECTS),
@@ -125,6 +132,7 @@ impl Forwarding {
             fdb: self.fdb.reader(),
             contexts: self.contexts.reader(),
             sources: self.sources.reader(),
+            pairs: self.pairs.reader(),
             quiescence: self.quiescence.reader(),
         }
     }
@@ -134,6 +142,7 @@ impl Forwarding {
         Limits {
             rows: self.fdb.capacity(),
             sources: self.sources.capacity(),
+            pairs: PAIRS,
             new_vns: self.vn_indices.available(&self.quiescence),
             new_vaps: self.vap_indices.available(&self.quiescence),
             new_next_hops: self.next_hop_indices.available(&self.quiescence),
@@ -317,6 +326,7 @@ impl Forwarding {
         for (id, _) in changes.vns.dels() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             let (index, rows, sources) = (vn.index, core::mem::take(&mut vn.rows), core::mem::take(&mut vn.sources));
+            let pairs = core::mem::take(&mut vn.pairs);
             if let Some(vni) = vn.spec.vni.take() {
                 self.contexts.remove(ContextKey(vni));
                 model.vni_holders.remove(&vni);
@@ -325,6 +335,10 @@ impl Forwarding {
             model.source_count -= sources.len();
             for source in sources {
                 self.sources.remove(SourceKey { vn: index, source });
+            }
+            model.pair_count -= pairs.len();
+            for ip in pairs.into_keys() {
+                self.pairs.remove(index, ip);
             }
             for (mac, dest) in rows {
                 self.fdb.remove(FdbKey::new(index, mac));
@@ -345,6 +359,13 @@ impl Forwarding {
                 self.fdb.remove(FdbKey::new(vn.index, *mac));
                 model.row_count -= 1;
                 model.count_use(dest, -1);
+            }
+        }
+        for ((vn_id, ip), _) in changes.pairs.dels() {
+            let Some(vn) = model.vns.get_mut(vn_id) else { continue };
+            if vn.pairs.remove(ip).is_some() {
+                self.pairs.remove(vn.index, *ip);
+                model.pair_count -= 1;
             }
         }
         for (id, _, list) in changes.sources.sets() {
@@ -376,6 +397,13 @@ impl Forwarding {
                 model.vni_holders.insert(vni, *id);
                 reserved(self.contexts.insert(ContextKey(vni), vn.index.into()));
             }
+        }
+        for ((vn_id, ip), _, mac) in changes.pairs.sets() {
+            let Some(vn) = model.vns.get_mut(vn_id) else { continue };
+            if vn.pairs.insert(*ip, *mac).is_none() {
+                model.pair_count += 1;
+            }
+            self.pairs.insert(vn.index, *ip, *mac);
         }
         for ((vn_id, mac), _, dest) in changes.rows.sets() {
             let destination = match dest {

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink};
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey,
-    UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot,
+    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -128,6 +128,7 @@ struct Tables {
     fdb: MapReader<FdbKey>,
     contexts: MapReader<ContextKey>,
     sources: MapReader<SourceKey>,
+    pairs: PairWriter,
     drops: Vec<AtomicU64>,
     vaps: Vec<AtomicU64>,
 }
@@ -162,7 +163,15 @@ fn tables() -> Tables {
     }
     let words = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
     let (drops, vaps) = (words(Counters::DROP_WORDS), words(COUNTERS_PER_VAP));
-    Tables { snapshot, fdb: fdb.reader(), contexts: contexts.reader(), sources: sources.reader(), drops, vaps }
+    Tables {
+        snapshot,
+        fdb: fdb.reader(),
+        contexts: contexts.reader(),
+        sources: sources.reader(),
+        pairs: PairWriter::new(1),
+        drops,
+        vaps,
+    }
 }
 
 /// IPv4 with UDP in Ethernet; the addresses and a port by flow.
@@ -202,7 +211,8 @@ fn frames(mode: Mode) -> Vec<Vec<u8>> {
 fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let counters = Counters::new(&tables.drops, &tables.vaps);
     let Tables { snapshot, fdb, contexts, sources, .. } = tables;
-    let pipeline = Pipeline { snapshot, fdb, contexts, sources, counters };
+    let mut pairs = tables.pairs.reader();
+    let pipeline = Pipeline { snapshot, fdb, contexts, sources, pairs: pairs.load(), counters };
     let (port, expected) = if mode == Mode::Decap { (UNDERLAY, ACCESS.0) } else { (ACCESS, UNDERLAY.0) };
     let mut burst: Burst<Buffer> =
         (0..BURST).map(|_| Buffer { bytes: Box::new([0; 512]), start: ROOM, end: ROOM }).collect();

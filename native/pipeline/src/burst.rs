@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use tables::{
-    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, PortEntry, Snapshot, SourceKey,
+    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, Pairs, PortEntry, Snapshot, SourceKey,
 };
 use types::{DropReason, PortId};
 use wire::flow_hash;
@@ -31,6 +31,8 @@ pub struct Pipeline<'a> {
     pub contexts: &'a MapReader<ContextKey>,
     /// NVEs that may send.
     pub sources: &'a MapReader<SourceKey>,
+    /// Who has which address.
+    pub pairs: &'a Pairs,
     /// Where to count.
     pub counters: Counters<'a>,
 }

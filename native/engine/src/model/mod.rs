@@ -7,7 +7,7 @@ mod changes;
 mod check;
 mod wishes;
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
 use tables::{Index, NextHopIndex};
@@ -45,6 +45,8 @@ pub struct VnRow {
     pub sources: BTreeSet<Ipv4Addr>,
     /// Its FDB rows.
     pub rows: BTreeMap<MacAddr, Dest>,
+    /// Its IP-MAC pairs.
+    pub pairs: BTreeMap<IpAddr, MacAddr>,
 }
 
 /// A VAP.
@@ -98,6 +100,8 @@ pub struct Model {
     pub row_count: usize,
     /// Permitted sources of all VNs.
     pub source_count: usize,
+    /// IP-MAC pairs of all VNs.
+    pub pair_count: usize,
 }
 
 impl Model {

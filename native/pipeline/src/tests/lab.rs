@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey, UnderlayPort,
-    VapEntry, VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot, SourceKey,
+    UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
 use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
@@ -168,6 +168,7 @@ pub struct Lab {
     pub fdb: MapWriter<FdbKey>,
     pub contexts: MapWriter<ContextKey>,
     pub sources: MapWriter<SourceKey>,
+    pub pairs: PairWriter,
     pub buffers: usize,
     pub punt_room: bool,
 }
@@ -207,6 +208,7 @@ impl Lab {
             fdb: concurrent_map(64, 1),
             contexts: concurrent_map(8, 2),
             sources: concurrent_map(8, 3),
+            pairs: PairWriter::new(4),
             buffers: 100,
             punt_room: true,
         };
@@ -268,6 +270,7 @@ impl Lab {
             fdb: &self.fdb.reader(),
             contexts: &self.contexts.reader(),
             sources: &self.sources.reader(),
+            pairs: self.pairs.reader().load(),
             counters: Counters::new(&drops, &vaps),
         }
         .run(port, &mut burst, &mut sink);
