@@ -11,12 +11,13 @@ use pipeline::{
     Burst, COUNTERS_PER_VAP, Counters, Meta, Observer, Packet, Pipeline, PuntClass, Sighting, Sink, Step, Verdict,
 };
 use serde_bytes::{ByteBuf, Bytes};
-use tables::{Destination, Flags, Index, PortEntry, Snapshot};
+use tables::{Destination, Flags, Index, PortEntry, Snapshot, Source};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::forwarding::Readers;
 use crate::model::Model;
 use crate::schema::{Fact, Facts, Outcome, TraceReply, TraceStep};
+use crate::show::ip;
 
 /// The longest frame that can be traced.
 pub const LONGEST: usize = 16_384;
@@ -39,7 +40,7 @@ pub fn trace(model: &Model, readers: &mut Readers, port: PortId, frame: &[u8], b
         Verdict::Send(_) => Outcome::Sent,
         Verdict::Replicate => Outcome::Replicated,
         Verdict::Punt(class) => Outcome::Punted(class.name()),
-        Verdict::Drop(reason) => Outcome::Dropped(reason),
+        Verdict::Drop(reason) | Verdict::TooBig(reason, _) => Outcome::Dropped(reason),
         Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => Outcome::Dropped(DropReason::UnknownUnicast),
     };
     let read = |word: &AtomicU64| word.load(Ordering::Relaxed);
@@ -170,6 +171,9 @@ impl Observer<Buffer> for Watcher<'_> {
 fn with_verdict(mut facts: Facts, verdict: Verdict) -> Facts {
     match verdict {
         Verdict::Drop(reason) => facts.push(("drop", Fact::Text(reason.name()))),
+        Verdict::TooBig(reason, max_frame) => {
+            facts.extend([("drop", Fact::Text(reason.name())), ("max_frame", Fact::Number(max_frame.into()))]);
+        }
         Verdict::Punt(class) => facts.push(("punt", Fact::Text(class.name()))),
         Verdict::Send(port) => facts.push(("port", Fact::Number(port.into()))),
         Verdict::Replicate => facts.push(("replicate", Fact::Flag(true))),
@@ -194,11 +198,9 @@ impl Names<'_> {
         match self.pipeline.snapshot.port(port) {
             PortEntry::Unused => facts.push(("role", Fact::Text("unused"))),
             PortEntry::Access(access) => facts.extend([("role", Fact::Text("access")), ("mac", mac(access.mac))]),
-            PortEntry::Underlay(underlay) => facts.extend([
-                ("role", Fact::Text("underlay")),
-                ("mac", mac(underlay.mac)),
-                ("ip", Fact::Bytes(ByteBuf::from(underlay.ip.octets()))),
-            ]),
+            PortEntry::Underlay(underlay) => {
+                facts.extend([("role", Fact::Text("underlay")), ("mac", mac(underlay.mac))])
+            }
         }
         facts
     }
@@ -230,7 +232,11 @@ impl Names<'_> {
                 [("source", mac(source())), ("row", self.row(row))].into_iter().chain(flags).collect()
             }
             Step::Outer if decided => vec![],
-            Step::Outer => vec![("source", Fact::Bytes(ByteBuf::from(meta.outer_source.to_be_bytes())))],
+            Step::Outer => match meta.outer_source {
+                Source::V4(source) => vec![("source", Fact::Bytes(ip(source.into())))],
+                // Its number means nothing outside.
+                Source::V6(_) => vec![],
+            },
             Step::Context if decided => vec![],
             Step::Context => vec![("vn", self.vn(meta.vn))],
             Step::Permit => vec![("permitted", Fact::Flag(!decided))],
@@ -276,10 +282,9 @@ impl Names<'_> {
                 None => vec![("vap", Fact::Nil)],
             },
             Verdict::NextHop(index) => match self.model.next_hops.iter().find(|(_, row)| row.index == index) {
-                Some((id, row)) => vec![
-                    ("nh", Fact::Number(id.0.into())),
-                    ("remote", Fact::Bytes(ByteBuf::from(row.spec.remote.octets()))),
-                ],
+                Some((id, row)) => {
+                    vec![("nh", Fact::Number(id.0.into())), ("remote", Fact::Bytes(ip(row.spec.remote)))]
+                }
                 None => vec![("nh", Fact::Nil)],
             },
             _ => vec![],

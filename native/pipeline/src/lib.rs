@@ -23,6 +23,7 @@ mod meta;
 mod observer;
 mod packet;
 mod tags;
+mod too_big;
 mod underlay;
 
 #[cfg(test)]
