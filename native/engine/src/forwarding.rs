@@ -6,9 +6,11 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
+use core::cell::Cell;
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
     NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
@@ -44,8 +46,26 @@ pub struct Readers {
     pub sources: MapReader<SourceKey>,
     /// IP-MAC pairs.
     pub pairs: PairReader,
+    /// The IPv4 identification of the last packet that it sent and routers may fragment.
+    pub identification: Cell<u16>,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
+}
+
+impl Readers {
+    /// The pipeline over what the tables hold now, counting into `counters`.
+    #[inline]
+    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>) -> Pipeline<'a> {
+        Pipeline {
+            snapshot: self.snapshot.load(),
+            fdb: &self.fdb,
+            contexts: &self.contexts,
+            sources: &self.sources,
+            pairs: self.pairs.load(),
+            identification: &self.identification,
+            counters,
+        }
+    }
 }
 
 /// What applying a batch asks of others.
@@ -126,6 +146,7 @@ impl Forwarding {
             contexts: self.contexts.reader(),
             sources: self.sources.reader(),
             pairs: self.pairs.reader(),
+            identification: Cell::new(0),
             quiescence: self.quiescence.reader(),
         }
     }

@@ -4,7 +4,6 @@
 //! holds nothing ([`tables::QuiescentReader`]). When nothing arrives it sleeps on the drivers' descriptors (or for a growing
 //! time where a driver has none), or spins if told so. What it has to tell goes through rings in the [`Region`].
 
-use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +14,7 @@ use arrayvec::ArrayVec;
 use dpdk::clock::tsc;
 use dpdk::wait::{Waker, readable};
 use dpdk::{Eal, Errno, Mbuf, Mempool, PollerThread, RxQueue, TxQueue, free_all};
-use pipeline::{BURST, Burst, Counters, Pipeline, PuntClass, Sighting, Sink};
+use pipeline::{BURST, Burst, Counters, PuntClass, Sighting, Sink};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::forwarding::Readers;
@@ -263,7 +262,6 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
     let mut idle = 0u32;
     let hz = dpdk::clock::tsc_hz(&eal);
     let (mut police, mut sightings) = (Police::new(hz), Sightings::new(hz));
-    let identification = Cell::new(0);
     let mut turn = tsc();
     readers.quiescence.online();
     while !mailbox.stop.load(Ordering::Acquire) {
@@ -271,17 +269,8 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             do_tasks(mailbox, &mut queues);
         }
         readers.quiescence.quiescent();
-        let snapshot = readers.snapshot.load();
         let counters = region.counters();
-        let pipeline = Pipeline {
-            snapshot,
-            fdb: &readers.fdb,
-            contexts: &readers.contexts,
-            sources: &readers.sources,
-            identification: &identification,
-            pairs: readers.pairs.load(),
-            counters,
-        };
+        let pipeline = readers.pipeline(counters);
         let mut out = Out {
             tx: &mut queues.tx,
             pending: &mut pending,

@@ -10,6 +10,7 @@ use wire::{Flow, OUTER_MAX, flow};
 use crate::counters::Counters;
 use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority};
 use crate::meta::{Meta, Verdict};
+use crate::observer::{Observer, Step};
 use crate::packet::{Packet, Sink};
 use crate::tags::{apply_policy, priority, push_tags, strip_tags};
 use crate::{access, forward, underlay};
@@ -41,6 +42,17 @@ pub struct Pipeline<'a> {
 impl Pipeline<'_> {
     /// Processes a burst that came in by `port`; `burst` is empty afterwards.
     pub fn run<P: Packet, S: Sink<P>>(&self, port: PortId, burst: &mut Burst<P>, sink: &mut S) {
+        self.run_observed(port, burst, sink, &mut ());
+    }
+
+    /// The same, with somebody who watches every step.
+    pub fn run_observed<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        port: PortId,
+        burst: &mut Burst<P>,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
         burst.iter().for_each(Packet::prefetch);
         let mut metas = [Meta::NEW; BURST];
         let metas = &mut metas[..burst.len()];
@@ -48,26 +60,34 @@ impl Pipeline<'_> {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
                 let special = access::classify(self, access, burst, metas);
+                observer.after(Step::Classify, burst, metas);
                 if special.has(access::CHECKED) {
                     access::guard(self, port, burst, metas, sink);
+                    observer.after(Step::Guard, burst, metas);
                 }
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
+                observer.after(Step::Outer, burst, metas);
                 underlay::context(self, metas);
+                observer.after(Step::Context, burst, metas);
                 underlay::permit(self, metas);
+                observer.after(Step::Permit, burst, metas);
                 underlay::decapsulate(self, burst, metas);
+                observer.after(Step::Decap, burst, metas);
             }
         }
         forward::forward(self, metas);
+        observer.after(Step::Forward, burst, metas);
         self.deliver(burst, metas);
         self.tunnel(burst, metas);
+        observer.after(Step::Rewrite, burst, metas);
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
                 Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
-                Verdict::Replicate => self.replicate(packet, meta, port, sink),
+                Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
                         self.counters.dropped(port, reason, 1);
@@ -140,7 +160,14 @@ impl Pipeline<'_> {
     /// Tenants come first: each gets its tags put into a copy of its own. What goes to several NVEs is one and the same frame, not copied and
     /// no longer changed, behind a header for each.
     #[cold]
-    fn replicate<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
+    fn replicate<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        mut packet: P,
+        meta: &Meta,
+        origin: PortId,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
         let pcp = priority(packet.data());
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
@@ -152,56 +179,59 @@ impl Pipeline<'_> {
             return dropped(DropReason::NoReceiver);
         };
         sink.replicated(copies);
-        let send = |packet: P, port: Result<u16, DropReason>, sink: &mut S| match port {
-            Ok(port) => sink.transmit(port, packet, origin),
-            Err(reason) => dropped(reason),
-        };
-        let deliver = |mut packet: P, vap, sink: &mut S| {
-            let port = self.to_vap(&mut packet, meta, vap);
-            send(packet, port, sink);
-        };
-        let tunnel = |mut packet: P, next_hop, sink: &mut S| {
-            let port = encapsulate(self, &mut packet, pcp, next_hop);
-            send(packet, port, sink);
+        let send = |mut packet: P, to: Verdict, sink: &mut S, observer: &mut O| {
+            let result = match to {
+                Verdict::Vap(index) => self.to_vap(&mut packet, meta, index),
+                Verdict::NextHop(index) => encapsulate(self, &mut packet, pcp, index),
+                _ => Err(DropReason::NoReceiver),
+            };
+            observer.copied(to, result);
+            match result {
+                Ok(port) => sink.transmit(port, packet, origin),
+                Err(reason) => dropped(reason),
+            }
         };
         // The last of all gets the packet itself.
         let last = if remote.is_empty() { local.next_back() } else { None };
         for vap in local {
             match sink.copy(&packet) {
-                Some(copy) => deliver(copy, vap, sink),
+                Some(copy) => send(copy, Verdict::Vap(vap), sink, observer),
                 None => dropped(DropReason::NoBuffer),
             }
         }
         match (last, remote) {
-            (Some(vap), _) => deliver(packet, vap, sink),
-            (None, [next_hop]) => tunnel(packet, *next_hop, sink),
+            (Some(vap), _) => send(packet, Verdict::Vap(vap), sink, observer),
+            (None, [next_hop]) => send(packet, Verdict::NextHop(*next_hop), sink, observer),
             (None, []) => {}
             (None, [others @ .., last]) => {
                 let frame = sink.share(packet);
-                let flow = flow(frame.as_ref());
-                others.iter().for_each(|next_hop| self.send_behind(&frame, flow, pcp, *next_hop, origin, sink));
+                let known = (flow(frame.as_ref()), pcp);
+                for next_hop in others {
+                    self.send_behind(&frame, known, *next_hop, origin, sink, observer);
+                }
                 match sink.unshare(frame) {
-                    Ok(packet) => tunnel(packet, *last, sink),
-                    Err(frame) => self.send_behind(&frame, flow, pcp, *last, origin, sink),
+                    Ok(packet) => send(packet, Verdict::NextHop(*last), sink, observer),
+                    Err(frame) => self.send_behind(&frame, known, *last, origin, sink, observer),
                 }
             }
         }
     }
 
-    /// Sends a shared frame to one of several next hops.
-    fn send_behind<P, S: Sink<P>>(
+    /// Sends a shared frame, of which flow and priority are known, to one of several next hops.
+    fn send_behind<P, S: Sink<P>, O: Observer<P>>(
         &self,
         frame: &S::Shared,
-        flow: Flow,
-        pcp: u8,
+        (flow, pcp): (Flow, u8),
         next_hop: NextHopIndex,
         origin: PortId,
         sink: &mut S,
+        observer: &mut O,
     ) {
         let mut room: HeaderRoom = [0; OUTER_MAX];
         let sent = header_for(self, frame.as_ref(), flow, pcp, next_hop, &mut room).and_then(|(port, header)| {
-            sink.transmit_behind(port, header, frame, origin).then_some(()).ok_or(DropReason::NoBuffer)
+            sink.transmit_behind(port, header, frame, origin).then_some(port).ok_or(DropReason::NoBuffer)
         });
+        observer.copied(Verdict::NextHop(next_hop), sent);
         if let Err(reason) = sent {
             self.counters.dropped(origin, reason, 1);
         }
