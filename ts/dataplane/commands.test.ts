@@ -103,6 +103,7 @@ const rows: [Command, unknown[]][] = [
   [{ op: 'SourcesSet', vn, ips: [ip] }, [14, 7, [ipBytes]]],
   [{ op: 'NeighbourSet', port: 1, ip, mac }, [15, 1, ipBytes, macBytes]],
   [{ op: 'NeighbourDel', port: 1, ip }, [16, 1, ipBytes]],
+  [{ op: 'PortAdmin', port: 1, up: false }, [30, 1, false]],
 ];
 
 describe('encodeCommand', () => {

@@ -62,6 +62,8 @@ export function encodeCommand(command: Command): unknown[] {
       return [15, command.port, ipToBytes(command.ip), macToBytes(command.mac)];
     case 'NeighbourDel':
       return [16, command.port, ipToBytes(command.ip)];
+    case 'PortAdmin':
+      return [30, command.port, command.up];
   }
 }
 
@@ -132,6 +134,7 @@ export function decodeFlags(bits: number): VapFlags {
 /** Objects rank before what names them; deletions come after all else, in reverse. */
 const RANK: Readonly<Record<Command['op'], number>> = {
   PortAdd: 0,
+  PortAdmin: 1,
   UnderlaySet: 1,
   NeighbourSet: 2,
   VnSet: 3,

@@ -125,7 +125,9 @@ export type Command =
   | { readonly op: 'FloodSet'; readonly vn: VnId; readonly nhs: readonly NextHopId[] }
   | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
   | { readonly op: 'NeighbourSet'; readonly port: PortId; readonly ip: IpAddr; readonly mac: MacAddr }
-  | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr };
+  | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr }
+  /** Takes the link of a `net_tap`, `pci` or `devargs` port down, or up again. */
+  | { readonly op: 'PortAdmin'; readonly port: PortId; readonly up: boolean };
 
 /** A command that the engine did not take, with the code (docs/errors.md) and the values at fault. */
 export interface Refusal {

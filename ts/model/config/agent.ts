@@ -15,6 +15,7 @@ import {
 } from './fields.js';
 import { remoteRpcSection } from './rpc.js';
 import { tenantTagsField, vlanFields } from './tagging.js';
+import { tunnelSection } from './tunnel.js';
 import { vdpSection } from './vdp.js';
 
 export const agentConfig = z
@@ -31,6 +32,7 @@ export const agentConfig = z
         ),
       })
       .describe('Where tunnelled packets leave and arrive.'),
+    tunnel: tunnelSection,
     access_domain: z
       .array(
         z.strictObject({

@@ -22,6 +22,7 @@ import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { type Kernel, kernel } from '../ports/kernel.js';
+import { LinkWatch } from '../ports/link-watch.js';
 import { AccessLinks, type ServedPort } from './access/access-links.js';
 import { channelsBefore, rememberAssignment, rememberChannel, servedPort } from './access/served-port.js';
 import { formatsOf, rulesOf } from './access/vdp-options.js';
@@ -72,6 +73,9 @@ export class Agent {
   readonly #access: AccessLinks;
   readonly #nva: NvaSide;
   readonly #restoration: Restoration;
+  readonly #underlay: LinkWatch;
+  /** Access links without a carrier of their own. */
+  readonly #down = new Set<LinkName>();
   /** Of before the restart. */
   readonly #associations: readonly Association[];
   #rpc: RpcServer | undefined;
@@ -81,6 +85,13 @@ export class Agent {
     this.#parts = parts;
     this.#log = log;
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
+    const ports = portCommands(config.port);
+    for (const { name, port } of ports) this.#ports.set(name, port);
+    this.#underlay = new LinkWatch({
+      ports: [this.#portOf(config.underlay.port)],
+      holdMs: config.tunnel.down_hold_ms,
+      changed: (isUp) => this.#underlayChanged(isUp),
+    });
     const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
     this.#portLinks = new PortLinks({
       reconciler: this.#reconciler,
@@ -90,6 +101,7 @@ export class Agent {
       kernel: parts.kernel ?? kernel,
       log,
       store: parts.store,
+      added: (link) => this.#carrier(link, true),
     });
     this.#associations = parts.store?.associations() ?? [];
     this.#restoration = new Restoration({
@@ -173,10 +185,11 @@ export class Agent {
 
   async #start(): Promise<void> {
     const { config, engine, store } = this.#parts;
-    const ports = portCommands(config.port);
-    for (const { name, port } of ports) this.#ports.set(name, port);
     const { ip, prefixLen } = config.underlay.address;
-    const base = stateOf([...ports, { op: 'UnderlaySet', port: this.#portOf(config.underlay.port), ip, prefixLen }]);
+    const base = stateOf([
+      ...portCommands(config.port),
+      { op: 'UnderlaySet', port: this.#portOf(config.underlay.port), ip, prefixLen },
+    ]);
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;
@@ -192,8 +205,10 @@ export class Agent {
 
     engine.onEvent((event) => {
       if (event.kind === 'learned') this.#learned.seen(event);
-      else if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
-      else this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
+      else if (event.kind === 'link') {
+        this.#underlay.linkChanged(event.port, event.up);
+        this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
+      } else this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
       if (event.kind === 'poller_failed')
         this.#parts.onFailure(nveError('NVE-ENG-000', { reason: `poller ${event.poller}: ${event.message}` }));
     });
@@ -243,6 +258,7 @@ export class Agent {
 
   async close(): Promise<void> {
     await this.#rpc?.close();
+    this.#underlay.stop();
     this.#restoration.stop();
     this.#portLinks.stop();
     this.#access.close();
@@ -313,7 +329,32 @@ export class Agent {
   }
 
   #carrier(link: LinkName, up: boolean): void {
-    this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
+    if (up) this.#down.delete(link);
+    else this.#down.add(link);
+    this.#serveLink(link, `link ${link} is ${up ? 'up' : 'down'}`);
+  }
+
+  /** A link serves its TSIs while it has a carrier, and the NVE a way to the others. */
+  #serveLink(link: LinkName, text: string): void {
+    if (this.#down.has(link)) this.#tsis.dispatch({ type: 'linkDown', link }, { text });
+    else if (this.#underlay.isUp) this.#tsis.dispatch({ type: 'linkUp', link }, { text });
+    else this.#tsis.dispatch({ type: 'linkDown', link, error: nveError('NVE-TSI-012', { link }) }, { text });
+  }
+
+  /**
+   * RFC 8014 section 4.5: without the underlay the VAPs go, and tenants see it: those behind a station by its De-Associate, those of the RPC by
+   * the state of their TSI, and the interfaces that are made here by their carrier. All of it comes back with the underlay.
+   */
+  #underlayChanged(isUp: boolean): void {
+    const text = isUp ? 'the underlay is back' : 'no underlay port has a link';
+    this.#log[isUp ? 'info' : 'warn']({ component: 'underlay' }, text);
+    for (const { tsi, link } of isUp ? [] : this.#tsis.rows()) {
+      const key = { tsi, link };
+      if (this.#access.holderOf(key) !== null)
+        this.#tsis.dispatch({ type: 'revoke', scope: { key }, reason: text }, { text });
+    }
+    for (const link of this.#links.names()) this.#serveLink(link, text);
+    this.#portLinks.setCarrier(isUp);
   }
 
   /** An S-channel is a link of its own; when it goes, so do the TSIs on it. */

@@ -50,6 +50,10 @@ export class AgentLinks {
     return [...this.#links.values()].filter((link) => link.port === port).map(({ name }) => name);
   }
 
+  names(): LinkName[] {
+    return [...this.#links.keys()];
+  }
+
   maxVsis(name: LinkName): number {
     return this.#links.get(name)?.maxVsis ?? 0;
   }

@@ -6,6 +6,7 @@ import type { MacAddr, VnId } from '#model';
 
 type SetOp =
   | 'PortAdd'
+  | 'PortAdmin'
   | 'UnderlaySet'
   | 'NeighbourSet'
   | 'VnSet'
@@ -31,6 +32,8 @@ export function stateOf(objects: Iterable<EngineObject>): Map<ObjectKey, EngineO
 }
 
 export const portKey = (port: number): ObjectKey => `port ${port}`;
+/** Of a port's link that is to be down: one that is up is no object. */
+export const linkKey = (port: number): ObjectKey => `link ${port}`;
 export const vnKey = (vn: VnId): ObjectKey => `vn ${vn}`;
 export const vapKey = (vap: number): ObjectKey => `vap ${vap}`;
 export const nhKey = (nh: number): ObjectKey => `nexthop ${nh}`;
@@ -45,6 +48,8 @@ export function keyOf(command: Command): ObjectKey {
     case 'PortAdd':
     case 'PortDel':
       return portKey(command.port);
+    case 'PortAdmin':
+      return linkKey(command.port);
     case 'UnderlaySet':
     case 'UnderlayDel':
       return `underlay ${command.port}`;
@@ -77,6 +82,7 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
     case 'VnSet':
     case 'NextHopSet':
       return [];
+    case 'PortAdmin':
     case 'UnderlaySet':
       return [portKey(object.port)];
     case 'NeighbourSet':
@@ -109,6 +115,8 @@ export function deletionOf(object: EngineObject): Command {
   switch (object.op) {
     case 'PortAdd':
       return { op: 'PortDel', port: object.port };
+    case 'PortAdmin':
+      return { op: 'PortAdmin', port: object.port, up: true };
     case 'UnderlaySet':
       return { op: 'UnderlayDel', port: object.port };
     case 'NeighbourSet':
@@ -131,6 +139,7 @@ export function deletionOf(object: EngineObject): Command {
 /** Objects in this order never name a later one. */
 const ORDER: Readonly<Record<SetOp, number>> = {
   PortAdd: 0,
+  PortAdmin: 1,
   UnderlaySet: 1,
   NeighbourSet: 2,
   VnSet: 3,

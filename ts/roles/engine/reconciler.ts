@@ -303,6 +303,8 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'FdbDel':
     case 'NeighbourDel':
       return undefined;
+    case 'PortAdmin':
+      return command.up ? undefined : command;
     case 'FloodSet':
       return command.nhs.length === 0 ? undefined : command;
     case 'SourcesSet':

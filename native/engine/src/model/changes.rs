@@ -102,6 +102,8 @@ pub struct Changes {
     pub floods: Wishes<VnId, Vec<NextHopId>>,
     pub sources: Wishes<VnId, Vec<Ipv4Addr>>,
     pub neighbours: Wishes<Neighbour, MacAddr>,
+    /// Links that are to be down; a wish to be gone is one to be up.
+    pub down: Wishes<PortId, ()>,
 }
 
 impl Changes {
@@ -182,6 +184,9 @@ impl Changes {
             }
             Command::NeighbourDel { port, ip } => {
                 wish(&mut self.neighbours, at, (port, ip), Object::Neighbour(port, ip), None)
+            }
+            Command::PortAdmin { port, up } => {
+                wish(&mut self.down, at, port, Object::Link(port), (!up).then_some(()))
             }
             Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
         }

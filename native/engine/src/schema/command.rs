@@ -47,6 +47,8 @@ pub enum Command {
     NeighbourSet { port: PortId, ip: Ipv4Addr, mac: MacAddr },
     /// Op 16.
     NeighbourDel { port: PortId, ip: Ipv4Addr },
+    /// Op 30.
+    PortAdmin { port: PortId, up: bool },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -209,6 +211,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     },
     15 => Command::NeighbourSet { port: f.port()?, ip: f.ip("ip")?, mac: f.mac()? },
     16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
+    30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },
     op => Command::Unknown { op },
 });
 
