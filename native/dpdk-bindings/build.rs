@@ -39,7 +39,7 @@ const FUNCTIONS: &[&str] = &[
 const TYPES: &[&str] =
     &["rte_mbuf", "rte_pktmbuf_pool_private", "rte_iova_mode", "rte_eth_(conf|dev_info|link|stats)", "rte_ether_addr"];
 const VARS: &[&str] =
-    &["RTE_MBUF_F_[RT]X_.*", "RTE_MEMPOOL_F_NO_IOVA_CONTIG", "RTE_PKTMBUF_HEADROOM", "RTE_MAX_ETHPORTS"];
+    &["RTE_MBUF_F_[RT]X_.*", "SHIM_.*", "RTE_MEMPOOL_F_NO_IOVA_CONTIG", "RTE_PKTMBUF_HEADROOM", "RTE_MAX_ETHPORTS"];
 /// Types of which only pointers are used here; their insides would drag in half of DPDK.
 const OPAQUE: &[&str] = &["rte_device", "rte_mempool", "rte_mbuf_ext_shared_info", "rte_mempool_memhdr", "rte_memzone"];
 

@@ -31,6 +31,7 @@ function anyCommand(random: Random): Command {
   const [port, link] = [random.one([0, 0, 0, 1, 1, 2]), random.one([2, 2, 3, 3, 0])];
   const mac = `02:00:00:00:00:0${random.below(6)}` as MacAddr;
   const there = (): IpAddr => `192.0.${random.one([2, 3])}.${2 + random.below(3)}` as IpAddr;
+  const tenant = (): IpAddr => random.one(['10.0.0.1', '10.0.0.2', '2001:db8::1', '2001:db8::2']) as IpAddr;
   const mtu = random.one([1000, 1500, 1500, 1500, 1500, 1500]);
   const makers: readonly (() => Command)[] = [
     () => ({
@@ -64,9 +65,11 @@ function anyCommand(random: Random): Command {
     () => ({ op: 'SourcesSet', vn, ips: Array.from({ length: random.below(3) }, there) }),
     () => ({ op: 'NeighbourSet', port: link, ip: there(), mac }),
     () => ({ op: 'NeighbourDel', port: link, ip: there() }),
+    () => ({ op: 'PairSet', vn, ip: tenant(), mac }),
+    () => ({ op: 'PairDel', vn, ip: tenant() }),
   ];
   // A VN needs ports and a next hop its underlay, so these come more often than their deletions.
-  const weights = [5, 1, 6, 1, 8, 3, 4, 1, 6, 2, 12, 4, 4, 3, 2, 1];
+  const weights = [5, 1, 6, 1, 8, 3, 4, 1, 6, 2, 12, 4, 4, 3, 2, 1, 4, 1];
   return random.one(makers.flatMap((maker, at) => Array<() => Command>(weights[at]!).fill(maker)))();
 }
 

@@ -1,6 +1,7 @@
 // What an engine holds and refuses, written from docs/engine.md and from nothing else: the oracle of test/e2e/churn-model.test.ts. It works
 // on whole states: a batch is taken if the state that it leads to is a good one. Limits of ranges are left out, but for a few.
 import type { Command, DumpRows } from '#dataplane';
+import { type IpAddr, ipToBytes } from '#model';
 
 type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
 
@@ -15,6 +16,7 @@ export interface State {
   readonly rows: Map<string, Of<'FdbSet'>>;
   readonly floods: Map<number, readonly number[]>;
   readonly sources: Map<number, readonly string[]>;
+  readonly pairs: Map<string, Of<'PairSet'>>;
 }
 
 export function emptyState(): State {
@@ -28,6 +30,7 @@ export function emptyState(): State {
     rows: new Map(),
     floods: new Map(),
     sources: new Map(),
+    pairs: new Map(),
   };
 }
 
@@ -42,7 +45,7 @@ export function after(before: State, batch: readonly Command[], fdbCapacity: num
     if (named.has(name) || !inRange(command) || changesFixed(before, command)) return undefined;
     named.add(name);
   }
-  // Objects before what names them, deletions after; a VN takes its rows, flood list and sources along.
+  // Objects before what names them, deletions after; a VN takes its rows, flood list, sources and pairs along.
   for (const command of batch) if (/Set|Add/.test(command.op)) put(state, command);
   for (const command of batch) if (command.op.endsWith('Del') && command.op !== 'VnDel') take(state, command);
   for (const command of batch) if (command.op === 'VnDel') take(state, command);
@@ -50,7 +53,11 @@ export function after(before: State, batch: readonly Command[], fdbCapacity: num
   const deleted = new Set(batch.filter((command) => command.op === 'VnDel').map((command) => command.vn));
   const orphans = batch.some(
     (command) =>
-      (command.op === 'FdbSet' || command.op === 'FloodSet' || command.op === 'SourcesSet') && deleted.has(command.vn),
+      (command.op === 'FdbSet' ||
+        command.op === 'FloodSet' ||
+        command.op === 'SourcesSet' ||
+        command.op === 'PairSet') &&
+      deleted.has(command.vn),
   );
   return !orphans && isGood(state) && state.rows.size <= fdbCapacity ? state : undefined;
 }
@@ -60,6 +67,7 @@ function nameOf(command: Command): string {
   const kind = op.replace(/Add|Set|Del/, '');
   if (op === 'FdbSet' || op === 'FdbDel') return `${kind} ${command.vn} ${command.mac}`;
   if (op === 'NeighbourSet' || op === 'NeighbourDel') return `${kind} ${command.port} ${command.ip}`;
+  if (op === 'PairSet' || op === 'PairDel') return `${kind} ${command.vn} ${command.ip}`;
   const id = { Port: 'port', Underlay: 'port', Vn: 'vn', Vap: 'vap', NextHop: 'nh', Flood: 'vn', Sources: 'vn' }[kind];
   return `${kind} ${(command as unknown as Record<string, unknown>)[`${id}`]}`;
 }
@@ -97,6 +105,7 @@ function put(state: State, command: Command): void {
       command.vn,
       [...new Set(command.nhs)].sort((a, b) => a - b),
     );
+  if (command.op === 'PairSet') state.pairs.set(`${command.vn} ${command.ip}`, command);
   if (command.op === 'SourcesSet') state.sources.set(command.vn, [...new Set(command.ips)].sort(byAddress));
 }
 
@@ -107,16 +116,18 @@ function take(state: State, command: Command): void {
   if (command.op === 'VapDel') state.vaps.delete(command.vap);
   if (command.op === 'NextHopDel') state.nextHops.delete(command.nh);
   if (command.op === 'FdbDel') state.rows.delete(`${command.vn} ${command.mac}`);
+  if (command.op === 'PairDel') state.pairs.delete(`${command.vn} ${command.ip}`);
   if (command.op !== 'VnDel') return;
   state.vns.delete(command.vn);
   state.floods.delete(command.vn);
   state.sources.delete(command.vn);
   for (const [key, row] of state.rows) if (row.vn === command.vn) state.rows.delete(key);
+  for (const [key, pair] of state.pairs) if (pair.vn === command.vn) state.pairs.delete(key);
 }
 
 /** Whether everything that is named is there, and nothing is given twice. */
 function isGood(state: State): boolean {
-  const { ports, underlays, neighbours, vns, vaps, nextHops, rows, floods, sources } = state;
+  const { ports, underlays, neighbours, vns, vaps, nextHops, rows, floods, sources, pairs } = state;
   const unique = (items: readonly unknown[]): boolean => new Set(items).size === items.length;
   const links = [...underlays.values()];
   const vapList = [...vaps.values()];
@@ -136,7 +147,7 @@ function isGood(state: State): boolean {
       dest.kind === 'vap' ? vaps.get(dest.vap)?.vn === vn : nextHops.has(dest.nh) && vns.has(vn),
     ) &&
     [...floods].every(([vn, nhs]) => vns.has(vn as never) && nhs.every((nh) => nextHops.has(nh))) &&
-    [...sources.keys()].every((vn) => vns.has(vn))
+    [...sources.keys(), ...[...pairs.values()].map(({ vn }) => vn)].every((vn) => vns.has(vn as never))
   );
 }
 
@@ -149,12 +160,15 @@ function onLink(link: Of<'UnderlaySet'> | undefined, ip: string): boolean {
   return Math.floor(asNumber(ip) / size) === Math.floor(asNumber(link.ip) / size);
 }
 
-/** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for). */
+/** IPv4 before IPv6. */
+const ordered = (ip: IpAddr): Uint8Array => Uint8Array.of(ip.includes(':') ? 1 : 0, ...ipToBytes(ip));
+
+/** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for, counters). */
 export function dumps(state: State): {
-  readonly [K in Exclude<keyof DumpRows, 'neighbours'>]: readonly Partial<DumpRows[K]>[];
+  readonly [K in Exclude<keyof DumpRows, 'neighbours' | 'vap_counters'>]: readonly Partial<DumpRows[K]>[];
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
-  const { ports, underlays, vns, vaps, nextHops, rows, floods, sources, neighbours } = state;
+  const { ports, underlays, vns, vaps, nextHops, rows, floods, sources, neighbours, pairs } = state;
   const linkOf = (ip: string) => sorted(underlays).find((link) => onLink(link, ip))?.port ?? -1;
   const role = (port: number) => {
     if (underlays.has(port)) return 'underlay';
@@ -184,6 +198,7 @@ export function dumps(state: State): {
       const port = linkOf(one.remote);
       return { ...without(one), port, neighbourMac: neighbours.get(`${port} ${one.remote}`)?.mac ?? null };
     }),
+    pairs: [...pairs.values()].sort((a, b) => a.vn - b.vn || Buffer.compare(ordered(a.ip), ordered(b.ip))).map(without),
     fdb: [...rows.values()].sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1)).map(without),
   };
 }

@@ -62,6 +62,10 @@ export function encodeCommand(command: Command): unknown[] {
       return [15, command.port, ipToBytes(command.ip), macToBytes(command.mac)];
     case 'NeighbourDel':
       return [16, command.port, ipToBytes(command.ip)];
+    case 'PairSet':
+      return [27, command.vn, ipToBytes(command.ip), macToBytes(command.mac)];
+    case 'PairDel':
+      return [28, command.vn, ipToBytes(command.ip)];
     case 'PortAdmin':
       return [30, command.port, command.up];
   }
@@ -143,13 +147,15 @@ const RANK: Readonly<Record<Command['op'], number>> = {
   SourcesSet: 6,
   FdbSet: 7,
   FloodSet: 8,
-  FdbDel: 9,
-  NextHopDel: 10,
-  VapDel: 11,
-  VnDel: 12,
-  NeighbourDel: 13,
-  UnderlayDel: 14,
-  PortDel: 15,
+  PairSet: 9,
+  PairDel: 10,
+  FdbDel: 11,
+  NextHopDel: 12,
+  VapDel: 13,
+  VnDel: 14,
+  NeighbourDel: 15,
+  UnderlayDel: 16,
+  PortDel: 17,
 };
 
 /** The commands in batches that may be applied one after the other. Inside a batch the engine itself keeps the order. */

@@ -56,6 +56,7 @@ const rows: [DumpKind, unknown[], object][] = [
     [4, ip, 1, 5001, 1, null],
     { nh: 4, remote: '192.0.2.1', encap: 1, contextId: 5001, port: 1, neighbourMac: null },
   ],
+  ['vap_counters', [9, 1, 2, 3, 4], { vap: 9, inPackets: 1, inBytes: 2, outPackets: 3, outBytes: 4 }],
   ['fdb', [7, mac, [0, 9]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'vap', vap: 9 } }],
   ['fdb', [7, mac, [1, 4]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'nh', nh: 4 } }],
   ['neighbours', [1, ip, mac, 'reachable'], { port: 1, ip: '192.0.2.1', mac: '02:00:00:00:00:0a', state: 'reachable' }],
@@ -76,7 +77,16 @@ describe('decodeDump', () => {
   });
 
   it('throws nothing but its own error, whatever comes', () => {
-    const kind = fc.constantFrom<DumpKind>('ports', 'vns', 'vaps', 'underlays', 'nexthops', 'fdb', 'neighbours');
+    const kind = fc.constantFrom<DumpKind>(
+      'ports',
+      'vns',
+      'vaps',
+      'underlays',
+      'nexthops',
+      'fdb',
+      'neighbours',
+      'vap_counters',
+    );
     fc.assert(
       fc.property(kind, fc.anything(), (which, value) => {
         try {
@@ -93,19 +103,24 @@ describe('decodeStats', () => {
   it('names the counters, also those above 2^32', () => {
     const stats = decodeStats(
       unpack(
-        pack([
-          [[0, 1n, 2n ** 40n, 3, 4, 5, 6]],
-          [[9, 1, 2, 3, 4]],
-          [[0, 'source_guard', 8]],
-          [[0, 1, 2, 3, 4, 5, 2_450_000_000]],
-        ]),
+        pack([[[0, 1n, 2n ** 40n, 3, 4, 5, 6]], [[0, 'source_guard', 8]], [[0, 1, 2, 3, 4, 5, 2_450_000_000, 6]]]),
       ),
     );
     expect(stats).toEqual({
       ports: [{ port: 0, rxPackets: 1, rxBytes: 2 ** 40, txPackets: 3, txBytes: 4, rxMissed: 5, rxErrors: 6 }],
-      vaps: [{ vap: 9, inPackets: 1, inBytes: 2, outPackets: 3, outBytes: 4 }],
       drops: [{ port: 0, reason: 'source_guard', packets: 8 }],
-      pollers: [{ poller: 0, polls: 1, emptyPolls: 2, packets: 3, busyCycles: 4, idleCycles: 5, tscHz: 2_450_000_000 }],
+      pollers: [
+        {
+          poller: 0,
+          polls: 1,
+          emptyPolls: 2,
+          packets: 3,
+          busyCycles: 4,
+          idleCycles: 5,
+          tscHz: 2_450_000_000,
+          copies: 6,
+        },
+      ],
     });
   });
 });

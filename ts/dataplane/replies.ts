@@ -134,6 +134,14 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     mac: r.macOrNil('mac'),
     state: r.oneOf('state', NEIGHBOUR_STATES),
   }),
+  vap_counters: (r) => ({
+    vap: r.uint('vap', U32),
+    inPackets: r.counter('in_packets'),
+    inBytes: r.counter('in_bytes'),
+    outPackets: r.counter('out_packets'),
+    outBytes: r.counter('out_bytes'),
+  }),
+  pairs: (r) => ({ vn: vnOf(r), ip: r.ip('ip'), mac: r.mac('mac') }),
 };
 
 /** `[[row, …], cursor or nil]` */
@@ -157,13 +165,6 @@ export function decodeStats(value: unknown): EngineStats {
       rxMissed: r.counter('rx_missed'),
       rxErrors: r.counter('rx_errors'),
     })),
-    vaps: rows('vaps', (r) => ({
-      vap: r.uint('vap', U32),
-      inPackets: r.counter('in_packets'),
-      inBytes: r.counter('in_bytes'),
-      outPackets: r.counter('out_packets'),
-      outBytes: r.counter('out_bytes'),
-    })),
     drops: rows('drops', (r) => ({
       port: r.uint('port', U16),
       reason: r.text('reason'),
@@ -177,6 +178,7 @@ export function decodeStats(value: unknown): EngineStats {
       busyCycles: r.counter('busy_cycles'),
       idleCycles: r.counter('idle_cycles'),
       tscHz: r.counter('tsc_hz'),
+      copies: r.counter('copies'),
     })),
   };
 }

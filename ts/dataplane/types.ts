@@ -126,6 +126,8 @@ export type Command =
   | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
   | { readonly op: 'NeighbourSet'; readonly port: PortId; readonly ip: IpAddr; readonly mac: MacAddr }
   | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr }
+  | { readonly op: 'PairSet'; readonly vn: VnId; readonly ip: IpAddr; readonly mac: MacAddr }
+  | { readonly op: 'PairDel'; readonly vn: VnId; readonly ip: IpAddr }
   /** Takes the link of a `net_tap`, `pci` or `devargs` port down, or up again. */
   | { readonly op: 'PortAdmin'; readonly port: PortId; readonly up: boolean };
 
@@ -229,6 +231,22 @@ export interface NeighbourRow {
   readonly state: NeighbourState;
 }
 
+/** "In" is from the tenant, "out" is to the tenant. */
+export interface VapCounters {
+  readonly vap: VapId;
+  readonly inPackets: number;
+  readonly inBytes: number;
+  readonly outPackets: number;
+  readonly outBytes: number;
+}
+
+/** The station of a VN that has an address. */
+export interface PairRow {
+  readonly vn: VnId;
+  readonly ip: IpAddr;
+  readonly mac: MacAddr;
+}
+
 export interface DumpRows {
   readonly ports: PortRow;
   readonly vns: VnRow;
@@ -237,6 +255,8 @@ export interface DumpRows {
   readonly nexthops: NextHopRow;
   readonly fdb: FdbRow;
   readonly neighbours: NeighbourRow;
+  readonly vap_counters: VapCounters;
+  readonly pairs: PairRow;
 }
 export type DumpKind = keyof DumpRows;
 
@@ -248,15 +268,6 @@ export interface PortStats {
   readonly txBytes: number;
   readonly rxMissed: number;
   readonly rxErrors: number;
-}
-
-/** "In" is from the tenant, "out" is to the tenant. */
-export interface VapStats {
-  readonly vap: VapId;
-  readonly inPackets: number;
-  readonly inBytes: number;
-  readonly outPackets: number;
-  readonly outBytes: number;
 }
 
 /** Frames dropped under a reason; `port` is where they came in. */
@@ -274,12 +285,13 @@ export interface PollerStats {
   readonly busyCycles: number;
   readonly idleCycles: number;
   readonly tscHz: number;
+  /** Packets that replication made of those received: received and copied is sent, punted and dropped. */
+  readonly copies: number;
 }
 
 /** Counters only grow while their object lives. Above 2^53 the last digits are rounded. */
 export interface EngineStats {
   readonly ports: readonly PortStats[];
-  readonly vaps: readonly VapStats[];
   readonly drops: readonly DropStats[];
   readonly pollers: readonly PollerStats[];
 }

@@ -29,6 +29,18 @@ int shim_rte_pktmbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbuf
 
 void shim_rte_pktmbuf_free(struct rte_mbuf *mbuf) { rte_pktmbuf_free(mbuf); }
 
+uint16_t shim_rte_mbuf_refcnt_read(const struct rte_mbuf *mbuf) { return rte_mbuf_refcnt_read(mbuf); }
+
+uint16_t shim_rte_mbuf_refcnt_update(struct rte_mbuf *mbuf, int16_t change)
+{
+	return rte_mbuf_refcnt_update(mbuf, change);
+}
+
+int shim_rte_pktmbuf_chain(struct rte_mbuf *head, struct rte_mbuf *tail)
+{
+	return rte_pktmbuf_chain(head, tail);
+}
+
 unsigned int shim_rte_mempool_mem_chunks(const struct rte_mempool *pool) { return pool->nb_mem_chunks; }
 
 void *shim_rte_mempool_base(const struct rte_mempool *pool)

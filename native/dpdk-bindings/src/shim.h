@@ -18,6 +18,9 @@
 #include <rte_mempool.h>
 #include <rte_version.h>
 
+/* A macro with a cast in it, which bindgen does not translate. */
+static const uint64_t SHIM_RTE_ETH_TX_OFFLOAD_MULTI_SEGS = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+
 int shim_rte_errno(void);
 void shim_rte_set_errno(int number);
 unsigned int shim_rte_lcore_id(void);
@@ -28,6 +31,9 @@ uint16_t shim_rte_eth_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **
 struct rte_mbuf *shim_rte_pktmbuf_alloc(struct rte_mempool *pool);
 int shim_rte_pktmbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int count);
 void shim_rte_pktmbuf_free(struct rte_mbuf *mbuf);
+uint16_t shim_rte_mbuf_refcnt_read(const struct rte_mbuf *mbuf);
+uint16_t shim_rte_mbuf_refcnt_update(struct rte_mbuf *mbuf, int16_t change);
+int shim_rte_pktmbuf_chain(struct rte_mbuf *head, struct rte_mbuf *tail);
 
 unsigned int shim_rte_mempool_mem_chunks(const struct rte_mempool *pool);
 /* Address of the first chunk of the pool's memory, and the bytes from one object's mbuf back to the object's start. */

@@ -32,7 +32,7 @@ pub mod wait;
 pub use batch::{Batch, free_all};
 pub use eal::{CleanupError, Eal, EalConfig, EalError, EalInfo, Hugepages, MIN_DPDK};
 pub use error::Errno;
-pub use mbuf::{HEADROOM, Mbuf};
+pub use mbuf::{HEADROOM, Mbuf, SharedMbuf};
 pub use mempool::{Mempool, MempoolConfig, MempoolError};
 pub use port::{
     CloseError, MAX_PORTS, Port, PortConfig, PortError, PortInfo, PortKind, PortStats, RxQueue, Step, TxQueue,

@@ -7,10 +7,14 @@
 //!    prepend ◄──                              ──► append
 //! ```
 //!
-//! Invariant of this crate: an [`Mbuf`] is one segment, and nobody else refers to it. Pools hand out such buffers, receive
-//! queues drop what arrives in several segments, and nothing here chains or shares buffers. So `data()` is the whole frame.
+//! Invariant of this crate: an [`Mbuf`] is one segment, and nobody else refers to it. Pools hand out such buffers, and receive
+//! queues drop what arrives in several segments. So `data()` is the whole frame. The one exception is made for sending the same frame
+//! many times: a [`SharedMbuf`] can no longer be changed, and what [`SharedMbuf::behind`] makes of it is a header of its own, which
+//! `data()` is then, with the shared frame as second segment.
 use dpdk_bindings as ffi;
+use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// Bytes that a fresh buffer keeps free in front of the frame (some drivers leave more).
@@ -141,7 +145,7 @@ impl Mbuf {
         self.data_mut().get_mut(old..)
     }
 
-    /// Number of segments; always 1 (see the invariant above).
+    /// Number of segments: 1, or 2 if a shared frame follows (see the invariant above).
     #[inline(always)]
     pub fn segments(&self) -> u16 {
         self.raw().nb_segs
@@ -190,6 +194,55 @@ impl Mbuf {
         let raw = self.raw();
         // SAFETY: stays within the buffer; a prefetch does not access memory anyway.
         prefetch(unsafe { raw.buf_addr.cast::<u8>().add(raw.data_off.into()) });
+    }
+}
+
+/// A frame that can be read and sent, and no longer be changed: frames for several receivers end with it, each behind a header of its
+/// own. Nobody copies it; its buffer goes back to the pool with the last of those who refer to it.
+pub struct SharedMbuf(Mbuf, PhantomData<Cell<()>>);
+
+impl Mbuf {
+    /// Gives up changing the frame.
+    #[inline]
+    pub fn share(self) -> SharedMbuf {
+        SharedMbuf(self, PhantomData)
+    }
+}
+
+impl SharedMbuf {
+    /// The frame.
+    #[inline(always)]
+    pub fn data(&self) -> &[u8] {
+        self.0.data()
+    }
+
+    /// The frame to be changed again; as it was, if something refers to it still.
+    #[inline]
+    pub fn unshare(self) -> Result<Mbuf, SharedMbuf> {
+        // SAFETY: owned and initialised. Nobody but this owner makes new references, so one is the last one.
+        if unsafe { ffi::shim_rte_mbuf_refcnt_read(self.0.0.as_ptr()) } == 1 { Ok(self.0) } else { Err(self) }
+    }
+
+    /// `header` with this frame behind it, to be sent by a queue that takes frames in several segments
+    /// ([`crate::TxQueue::takes_chains`]). None if `header` has more segments than a frame may have.
+    #[inline]
+    pub fn behind(&self, header: Mbuf) -> Option<Mbuf> {
+        // 32,767 frames at a time may refer to one buffer: many times what the queues of all ports hold.
+        // SAFETY: both are owned, initialised and one segment; the count keeps this buffer alive for as long as the chain lives, and
+        // nobody changes it: a SharedMbuf hands out no way to, and a chain's `data_mut` reaches its first segment only.
+        unsafe {
+            if ffi::shim_rte_pktmbuf_chain(header.0.as_ptr(), self.0.0.as_ptr()) != 0 {
+                return None;
+            }
+            ffi::shim_rte_mbuf_refcnt_update(self.0.0.as_ptr(), 1);
+        }
+        Some(header)
+    }
+}
+
+impl fmt::Debug for SharedMbuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

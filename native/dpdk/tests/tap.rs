@@ -31,6 +31,14 @@ fn the_kernels_end_has_the_mac_and_the_mtu_and_carries_frames() {
     let socket = PacketSocket::open("t0");
     send(&pool, &mut tx, &frames());
     assert_frames(&socket.receive_all(5, is_ours), &frames());
+    // A frame in two segments is one frame to the kernel.
+    assert!(tx.takes_chains());
+    let whole = frame(1514, 6);
+    let shared = pool.copy_of(&whole[50..]).unwrap().share();
+    let mut chains = vec![shared.behind(pool.copy_of(&whole[..50]).unwrap()).unwrap()];
+    assert_eq!(tx.burst(&mut chains), 1);
+    drop(shared);
+    assert_frames(&socket.receive_all(1, is_ours), &[whole]);
     frames().iter().for_each(|frame| socket.send(frame).unwrap());
     assert_frames(&receive(&mut rx, 5, is_ours), &frames());
 

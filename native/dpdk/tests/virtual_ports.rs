@@ -111,6 +111,41 @@ fn a_pool_is_exhausted_and_recovers() {
 }
 
 #[test]
+fn a_shared_frame_goes_out_behind_many_headers_unchanged_and_is_freed_with_the_last() {
+    let pool = pool(255, 2176);
+    let path = format!("/tmp/dpdk-shared-{}.pcap", std::process::id());
+    let sink = PortKind::Pcap { rx: None, tx: Some(path.clone()), infinite_rx: false };
+    let (port, rx, mut tx) = open(&pool, sink, 1600);
+    assert!(tx.takes_chains());
+    let payload = frame(1400, 7);
+    let shared = pool.copy_of(&payload).unwrap().share();
+    let mut batch: Vec<Mbuf> = (0..16u8).map(|i| shared.behind(pool.copy_of(&[i; 50]).unwrap()).unwrap()).collect();
+    assert_eq!((batch[0].segments(), batch[0].data(), pool.in_use()), (2, &[0; 50][..], 17));
+    assert_eq!(tx.burst(&mut batch), 16);
+    assert_eq!((shared.data(), pool.in_use()), (&payload[..], 1));
+    let mut alone = shared.unshare().unwrap();
+    alone.data_mut()[0] = 1;
+    let shared = alone.share();
+    // Chains that nobody sends are freed with the rest.
+    let unsent = shared.behind(pool.copy_of(&[9; 50]).unwrap()).unwrap();
+    drop(shared.unshare().unwrap_err());
+    assert_eq!(pool.in_use(), 2);
+    drop(unsent);
+    assert_eq!(pool.in_use(), 0);
+    close((port, rx, tx));
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let records: Vec<&[u8]> = bytes[24..].chunks(16 + 1450).map(|record| &record[16..]).collect();
+    assert_eq!(records.len(), 16);
+    for (i, record) in records.iter().enumerate() {
+        assert_eq!(record, &[&[i as u8; 50][..], &payload].concat());
+    }
+    let (port, rx, tx) = open(&pool, PortKind::Ring, 1500);
+    assert!(!tx.takes_chains(), "what it sends, it receives");
+    close((port, rx, tx));
+}
+
+#[test]
 fn net_ring_returns_what_was_sent_in_order() {
     let pool = pool(2047, 2176);
     let (port, mut rx, mut tx) = open(&pool, PortKind::Ring, 1500);

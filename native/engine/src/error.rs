@@ -1,7 +1,7 @@
 //! Why the engine refuses something: a code, and the values at fault. Texts for people are made where people are.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use serde::{Serialize, Serializer};
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
@@ -29,6 +29,8 @@ pub enum Object {
     Link(PortId),
     /// A static neighbour on the link of a port.
     Neighbour(PortId, Ipv4Addr),
+    /// An IP-MAC pair of a VN.
+    Pair(VnId, IpAddr),
 }
 
 impl fmt::Display for Object {
@@ -42,6 +44,7 @@ impl fmt::Display for Object {
             Self::Row(vn, mac) => write!(f, "row {mac} of vn {vn}"),
             Self::Flood(vn) => write!(f, "flood list of vn {vn}"),
             Self::Sources(vn) => write!(f, "sources of vn {vn}"),
+            Self::Pair(vn, ip) => write!(f, "pair {ip} of vn {vn}"),
             Self::Link(id) => write!(f, "link of port {id}"),
             Self::Neighbour(port, ip) => write!(f, "static neighbour {ip} of port {port}"),
         }

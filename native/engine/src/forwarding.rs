@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
-    PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader, SourceKey, UnderlayPort, VapEntry,
-    VnEntry, concurrent_map,
+    NextHopIndex, PairReader, PairWriter, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader,
+    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -21,10 +21,14 @@ use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PortRow, Vap
 use crate::neighbour::Neighbour;
 use crate::schema::Dest;
 
-/// VNs, VAPs and next hops that there can be at once, each.
-const OBJECTS: u16 = 65_535;
+/// VNs and VAPs that there can be at once, each: the last index means "none".
+const OBJECTS: u32 = 65_535;
+/// Next hops that there can be at once.
+const NEXT_HOPS: u32 = 1 << 20;
 /// Permitted sources, all VNs together.
 const SOURCES: usize = 262_144;
+/// IP-MAC pairs, all VNs together.
+const PAIRS: usize = 1_048_576;
 
 /// What a poller reads.
 pub struct Readers {
@@ -36,6 +40,8 @@ pub struct Readers {
     pub contexts: MapReader<ContextKey>,
     /// Permitted sources.
     pub sources: MapReader<SourceKey>,
+    /// IP-MAC pairs.
+    pub pairs: PairReader,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
 }
@@ -55,7 +61,7 @@ pub struct Effects {
 #[derive(Default)]
 struct Gone {
     vaps: Vec<Index>,
-    next_hops: Vec<Index>,
+    next_hops: Vec<NextHopIndex>,
     vns: Vec<Index>,
 }
 
@@ -76,6 +82,7 @@ pub struct Forwarding {
     fdb: MapWriter<FdbKey>,
     contexts: MapWriter<ContextKey>,
     sources: MapWriter<SourceKey>,
+    pairs: PairWriter,
     quiescence: Quiescence,
     vn_indices: IndexPool,
     vap_indices: IndexPool,
@@ -92,12 +99,13 @@ impl Forwarding {
             snapshot,
             publisher,
             fdb: concurrent_map(fdb_capacity, seed),
-            contexts: concurrent_map(OBJECTS.into(), seed.rotate_left(21)),
+            contexts: concurrent_map(OBJECTS as usize, seed.rotate_left(21)),
             sources: concurrent_map(SOURCES, seed.rotate_left(42)),
+            pairs: PairWriter::new(seed.rotate_left(10)),
             quiescence: Quiescence::default(),
             vn_indices: IndexPool::new(OBJECTS),
             vap_indices: IndexPool::new(OBJECTS),
-            next_hop_indices: IndexPool::new(OBJECTS),
+            next_hop_indices: IndexPool::new(NEXT_HOPS),
         }
     }
 
@@ -108,6 +116,7 @@ impl Forwarding {
             fdb: self.fdb.reader(),
             contexts: self.contexts.reader(),
             sources: self.sources.reader(),
+            pairs: self.pairs.reader(),
             quiescence: self.quiescence.reader(),
         }
     }
@@ -117,6 +126,7 @@ impl Forwarding {
         Limits {
             rows: self.fdb.capacity(),
             sources: self.sources.capacity(),
+            pairs: PAIRS,
             new_vns: self.vn_indices.available(&self.quiescence),
             new_vaps: self.vap_indices.available(&self.quiescence),
             new_next_hops: self.next_hop_indices.available(&self.quiescence),
@@ -184,10 +194,9 @@ impl Forwarding {
     fn set_vn(&mut self, model: &mut Model, id: VnId, spec: &VnSpec) {
         let index = match model.vns.get(&id) {
             Some(row) => row.index,
-            None => self.vn_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE),
+            None => index(self.vn_indices.take(&self.quiescence)),
         };
-        slot(Arc::make_mut(&mut self.snapshot.vns), index, VnEntry::default()).max_frame =
-            spec.mtu + ETHERNET_HEADER as u16;
+        self.snapshot.vns.slot(index.into()).max_frame = spec.mtu + ETHERNET_HEADER as u16;
         let row = model.vns.entry(id).or_insert_with(|| VnRow { index, ..VnRow::default() });
         // The old VNI, if it differs, is withdrawn with the rows; `spec` is set there.
         row.spec.mtu = spec.mtu;
@@ -202,7 +211,7 @@ impl Forwarding {
                 row.index
             }
             None => {
-                let index = self.vap_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE);
+                let index = index(self.vap_indices.take(&self.quiescence));
                 effects.new_vaps.push((id, index));
                 model
                     .vaps
@@ -226,7 +235,7 @@ impl Forwarding {
             ..VapEntry::CLOSED
         }
         .selected_by(spec.selector);
-        *slot(Arc::make_mut(&mut self.snapshot.vaps), index, VapEntry::CLOSED) = entry;
+        *self.snapshot.vaps.slot(index.into()) = entry;
         self.list_vaps(model, spec.vn);
     }
 
@@ -242,7 +251,7 @@ impl Forwarding {
     fn list_vaps(&mut self, model: &Model, id: VnId) {
         let Some(vn) = model.vns.get(&id) else { return };
         let rows = || vn.vaps.iter().filter_map(|vap| model.vaps.get(vap));
-        let entry = slot(Arc::make_mut(&mut self.snapshot.vns), vn.index, VnEntry::default());
+        let entry = self.snapshot.vns.slot(vn.index.into());
         entry.vaps = rows().map(|row| row.index).collect();
         entry.uplink = rows().find(|row| row.spec.uplink).map_or(Snapshot::NONE, |row| row.index);
     }
@@ -251,7 +260,7 @@ impl Forwarding {
         let Some(port) = model.link_of(spec.remote) else { return };
         let (index, users) = match model.next_hops.get(&id) {
             Some(row) => (row.index, row.users),
-            None => (self.next_hop_indices.take(&self.quiescence).unwrap_or(Snapshot::NONE), 0),
+            None => (self.next_hop_indices.take(&self.quiescence).unwrap_or_default(), 0),
         };
         let row = NextHopRow { index, spec: spec.clone(), port, users };
         self.write_next_hop(model, &row, world.neighbour_mac(port, spec.remote));
@@ -270,7 +279,7 @@ impl Forwarding {
             // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
             entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
         }
-        *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) = entry;
+        *self.snapshot.next_hops.slot(row.index as usize) = entry;
     }
 
     fn set_flood(&mut self, model: &mut Model, id: VnId, list: Vec<NextHopId>) {
@@ -280,7 +289,7 @@ impl Forwarding {
         old.into_iter().for_each(|next_hop| model.count_use(Dest::NextHop(next_hop), -1));
         list.iter().for_each(|next_hop| model.count_use(Dest::NextHop(*next_hop), 1));
         let indices = list.iter().filter_map(|id| model.next_hops.get(id)).map(|row| row.index).collect();
-        slot(Arc::make_mut(&mut self.snapshot.vns), index, VnEntry::default()).flood = indices;
+        self.snapshot.vns.slot(index.into()).flood = indices;
     }
 
     /// What is to be deleted is named by no list from the first snapshot on.
@@ -301,6 +310,7 @@ impl Forwarding {
         for (id, _) in changes.vns.dels() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             let (index, rows, sources) = (vn.index, core::mem::take(&mut vn.rows), core::mem::take(&mut vn.sources));
+            let pairs = core::mem::take(&mut vn.pairs);
             if let Some(vni) = vn.spec.vni.take() {
                 self.contexts.remove(ContextKey(vni));
                 model.vni_holders.remove(&vni);
@@ -309,6 +319,10 @@ impl Forwarding {
             model.source_count -= sources.len();
             for source in sources {
                 self.sources.remove(SourceKey { vn: index, source });
+            }
+            model.pair_count -= pairs.len();
+            for ip in pairs.into_keys() {
+                self.pairs.remove(index, ip);
             }
             for (mac, dest) in rows {
                 self.fdb.remove(FdbKey::new(index, mac));
@@ -329,6 +343,13 @@ impl Forwarding {
                 self.fdb.remove(FdbKey::new(vn.index, *mac));
                 model.row_count -= 1;
                 model.count_use(dest, -1);
+            }
+        }
+        for ((vn_id, ip), _) in changes.pairs.dels() {
+            let Some(vn) = model.vns.get_mut(vn_id) else { continue };
+            if vn.pairs.remove(ip).is_some() {
+                self.pairs.remove(vn.index, *ip);
+                model.pair_count -= 1;
             }
         }
         for (id, _, list) in changes.sources.sets() {
@@ -361,6 +382,13 @@ impl Forwarding {
                 reserved(self.contexts.insert(ContextKey(vni), vn.index.into()));
             }
         }
+        for ((vn_id, ip), _, mac) in changes.pairs.sets() {
+            let Some(vn) = model.vns.get_mut(vn_id) else { continue };
+            if vn.pairs.insert(*ip, *mac).is_none() {
+                model.pair_count += 1;
+            }
+            self.pairs.insert(vn.index, *ip, *mac);
+        }
         for ((vn_id, mac), _, dest) in changes.rows.sets() {
             let destination = match dest {
                 Dest::Vap(id) => model.vaps.get(id).map(|row| Destination::Vap(row.index)),
@@ -385,7 +413,7 @@ impl Forwarding {
         let mut gone = Gone::default();
         for (id, _) in changes.vaps.dels() {
             let Some(row) = model.vaps.remove(id) else { continue };
-            *slot(Arc::make_mut(&mut self.snapshot.vaps), row.index, VapEntry::CLOSED) = VapEntry::CLOSED;
+            *self.snapshot.vaps.slot(row.index.into()) = VapEntry::CLOSED;
             let (port, selector) = (row.spec.port, row.spec.selector);
             if model.selector_holders.get(&(port, selector)) == Some(id) {
                 model.selector_holders.remove(&(port, selector));
@@ -396,14 +424,13 @@ impl Forwarding {
         }
         for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
-            *slot(Arc::make_mut(&mut self.snapshot.next_hops), row.index, NextHopEntry::UNRESOLVED) =
-                NextHopEntry::UNRESOLVED;
+            *self.snapshot.next_hops.slot(row.index as usize) = NextHopEntry::UNRESOLVED;
             effects.next_hops_changed = true;
             gone.next_hops.push(row.index);
         }
         for (id, _) in changes.vns.dels() {
             let Some(row) = model.vns.remove(id) else { continue };
-            *slot(Arc::make_mut(&mut self.snapshot.vns), row.index, VnEntry::default()) = VnEntry::default();
+            *self.snapshot.vns.slot(row.index.into()) = VnEntry::default();
             gone.vns.push(row.index);
         }
         let mut any = !(gone.vaps.is_empty() && gone.next_hops.is_empty() && gone.vns.is_empty());
@@ -431,9 +458,9 @@ impl Forwarding {
     /// then took the old one, would count as having let go.
     fn retire(&mut self, gone: Gone) {
         let generation = self.quiescence.advance();
-        gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index, generation));
+        gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index.into(), generation));
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
-        gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index, generation));
+        gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
     }
 
     fn set_port(&mut self, port: PortId, entry: PortEntry) {
@@ -451,13 +478,9 @@ impl Forwarding {
     }
 }
 
-/// The entry of `index`, with entries made up to it.
-fn slot<T: Clone>(entries: &mut Vec<T>, index: Index, closed: T) -> &mut T {
-    let index = usize::from(index);
-    if entries.len() <= index {
-        entries.resize(index + 1, closed);
-    }
-    &mut entries[index]
+/// An index of a VN or a VAP from its pool, which has no more than there are.
+fn index(taken: Option<u32>) -> Index {
+    taken.map_or(Snapshot::NONE, |index| index as Index)
 }
 
 /// The room for it was reserved when the batch was checked.

@@ -1,11 +1,21 @@
 //! DPDK's packet buffer as the pipeline's packet.
 
-use dpdk::Mbuf;
+use dpdk::{Mbuf, SharedMbuf};
 use pipeline::Packet;
 
 /// An [`Mbuf`] that the pipeline can work on. (Neither crate knows the other, so the bridge is a type of ours.)
 #[repr(transparent)]
 pub struct Frame(pub Mbuf);
+
+/// A frame that is sent many times and no longer changed.
+pub struct SharedFrame(pub SharedMbuf);
+
+impl AsRef<[u8]> for SharedFrame {
+    #[inline(always)]
+    fn as_ref(&self) -> &[u8] {
+        self.0.data()
+    }
+}
 
 impl Packet for Frame {
     #[inline(always)]

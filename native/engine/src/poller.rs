@@ -18,7 +18,7 @@ use pipeline::{BURST, Burst, Counters, Pipeline, PuntClass, Sighting, Sink};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::forwarding::Readers;
-use crate::frame::Frame;
+use crate::frame::{Frame, SharedFrame};
 use crate::police::Police;
 use crate::region::{PollerCounter, Pushed, Region, RingReader, RingWriter};
 use crate::schema::Poll;
@@ -26,6 +26,8 @@ use crate::sightings::Sightings;
 
 /// Frames that may wait for one port within one burst: its own and copies.
 const PENDING: usize = 2 * BURST;
+/// Bytes from which on two segments are cheaper than a copy.
+const WORTH_SHARING: usize = 256;
 /// Injected frames taken in one turn.
 const INJECT: usize = 8;
 /// Empty turns before the first sleep.
@@ -151,9 +153,12 @@ struct Out<'a> {
     police: &'a mut Police,
     sightings: &'a mut Sightings,
     counters: Counters<'a>,
+    region: &'a Region,
 }
 
 impl Sink<Frame> for Out<'_> {
+    type Shared = SharedFrame;
+
     #[inline]
     fn transmit(&mut self, port: u16, packet: Frame, origin: PortId) {
         let at = usize::from(port) % PortId::LIMIT;
@@ -166,6 +171,32 @@ impl Sink<Frame> for Out<'_> {
 
     fn copy(&mut self, packet: &Frame) -> Option<Frame> {
         self.pool.copy_of(packet.0.data()).map(Frame)
+    }
+
+    fn share(&mut self, packet: Frame) -> SharedFrame {
+        SharedFrame(packet.0.share())
+    }
+
+    fn unshare(&mut self, frame: SharedFrame) -> Result<Frame, SharedFrame> {
+        frame.0.unshare().map(Frame).map_err(SharedFrame)
+    }
+
+    fn transmit_behind(&mut self, port: u16, header: &[u8], frame: &SharedFrame, origin: PortId) -> bool {
+        let data = frame.0.data();
+        let takes_chains = self.tx[usize::from(port) % PortId::LIMIT].as_ref().is_some_and(TxQueue::takes_chains);
+        let packet = if takes_chains && data.len() >= WORTH_SHARING {
+            self.pool.copy_of(header).and_then(|header| frame.0.behind(header))
+        } else {
+            self.pool.copy_of(data).and_then(|mut copy| {
+                copy.prepend(header.len())?.copy_from_slice(header);
+                Some(copy)
+            })
+        };
+        packet.map(|packet| self.transmit(port, Frame(packet), origin)).is_some()
+    }
+
+    fn replicated(&mut self, copies: usize) {
+        self.region.count(PollerCounter::Copies, copies as u64);
     }
 
     fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason> {
@@ -240,8 +271,14 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
         readers.quiescence.quiescent();
         let snapshot = readers.snapshot.load();
         let counters = region.counters();
-        let pipeline =
-            Pipeline { snapshot, fdb: &readers.fdb, contexts: &readers.contexts, sources: &readers.sources, counters };
+        let pipeline = Pipeline {
+            snapshot,
+            fdb: &readers.fdb,
+            contexts: &readers.contexts,
+            sources: &readers.sources,
+            pairs: readers.pairs.load(),
+            counters,
+        };
         let mut out = Out {
             tx: &mut queues.tx,
             pending: &mut pending,
@@ -251,6 +288,7 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             police: &mut police,
             sightings: &mut sightings,
             counters,
+            region: &region,
         };
         let mut packets = 0;
         for (port, rx) in &mut queues.rx {

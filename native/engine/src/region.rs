@@ -33,10 +33,12 @@ pub enum PollerCounter {
     BusyCycles = 3,
     /// All other cycles, sleep included.
     IdleCycles = 4,
+    /// Packets that replication made of those received.
+    Copies = 5,
 }
 
 impl PollerCounter {
-    const COUNT: usize = 5;
+    const COUNT: usize = 6;
 }
 
 /// Where things are.

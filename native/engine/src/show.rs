@@ -1,5 +1,7 @@
 //! What there is, as rows: `dump` and `stats` of `docs/engine.md`.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::ops::Bound;
 use core::sync::atomic::Ordering;
 
 use dpdk::{Eal, clock};
@@ -59,11 +61,13 @@ impl Show<'_> {
             "underlays" => Ok(page(self.underlays().filter(|(at, _)| after(at)), *limit)),
             "nexthops" => Ok(page(self.next_hops(start).filter(|(at, _)| after(at)), *limit)),
             "fdb" => Ok(page(self.rows(*cursor), *limit)),
+            "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
+            "vap_counters" => Ok(page(self.vap_counters(start).filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, nexthops, fdb or neighbours".into(),
+                expected: "ports, vns, vaps, underlays, nexthops, fdb, neighbours, pairs or vap_counters".into(),
             }),
         }
     }
@@ -118,13 +122,35 @@ impl Show<'_> {
     fn rows(&self, cursor: Option<Cursor>) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         let (vn, last) = cursor.map_or((0, None), |(vn, mac)| (u32::try_from(vn).unwrap_or(u32::MAX), Some(mac)));
         self.model.vns.range(VnId(vn)..).flat_map(move |(id, row)| {
-            let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac + 1));
+            let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac as u64 + 1));
             row.rows.range(from..).map(|(address, dest)| {
                 let dest = match dest {
                     Dest::Vap(vap) => (0u8, vap.0),
                     Dest::NextHop(next_hop) => (1, next_hop.0),
                 };
-                ((id.0.into(), address.to_u64()), (id.0, mac(address), dest))
+                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest))
+            })
+        })
+    }
+
+    /// IPv4 before IPv6: a cursor's first number says of which family its address is.
+    fn pairs(&self, cursor: Option<Cursor>) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        let last = cursor.map(|(vn_and_family, bits)| {
+            let ip = match vn_and_family & 1 {
+                0 => IpAddr::from(Ipv4Addr::from_bits(bits as u32)),
+                _ => Ipv6Addr::from_bits(bits).into(),
+            };
+            (VnId(u32::try_from(vn_and_family >> 1).unwrap_or(u32::MAX)), ip)
+        });
+        let start = last.map_or(VnId(0), |(vn, _)| vn);
+        self.model.vns.range(start..).flat_map(move |(id, row)| {
+            let after = last.filter(|(vn, _)| vn == id).map_or(Bound::Unbounded, |(_, ip)| Bound::Excluded(ip));
+            row.pairs.range((after, Bound::Unbounded)).map(|(ip, owner)| {
+                let (family, bits, bytes) = match ip {
+                    IpAddr::V4(ip) => (0, ip.to_bits().into(), ip.octets().to_vec()),
+                    IpAddr::V6(ip) => (1, ip.to_bits(), ip.octets().to_vec()),
+                };
+                ((u64::from(id.0) << 1 | family, bits), (id.0, serde_bytes::ByteBuf::from(bytes), mac(owner)))
             })
         })
     }
@@ -137,7 +163,15 @@ impl Show<'_> {
         })
     }
 
-    /// All counters.
+    fn vap_counters(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.vaps.range(VapId(start)..).map(|(id, row)| {
+            let [in_packets, in_bytes, out_packets, out_bytes] =
+                core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
+            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes))
+        })
+    }
+
+    /// The counters of what there is little of: ports, drops, pollers.
     pub fn stats(&self, eal: &Eal) -> Vec<u8> {
         let ports: Vec<_> = self
             .devices
@@ -148,11 +182,6 @@ impl Show<'_> {
                 (id.0, s.rx_packets, s.rx_bytes, s.tx_packets, s.tx_bytes, s.rx_missed, errors)
             })
             .collect();
-        let vaps = self.model.vaps.iter().map(|(id, row)| {
-            let [in_packets, in_bytes, out_packets, out_bytes] =
-                core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
-            (id.0, in_packets, in_bytes, out_packets, out_bytes)
-        });
         let drops = self.region.drops().iter().enumerate().filter_map(|(at, word)| {
             let packets = word.load(Ordering::Relaxed);
             let (port, reason) = (PortId((at / DropReason::COUNT) as u16), DropReason::ALL[at % DropReason::COUNT]);
@@ -167,8 +196,9 @@ impl Show<'_> {
             of(PollerCounter::BusyCycles),
             of(PollerCounter::IdleCycles),
             clock::tsc_hz(eal),
+            of(PollerCounter::Copies),
         );
-        stats_reply(&(ports, vaps.collect::<Vec<_>>(), drops.collect::<Vec<_>>(), [poller]))
+        stats_reply(&(ports, drops.collect::<Vec<_>>(), [poller]))
     }
 }
 

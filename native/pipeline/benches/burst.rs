@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink};
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey,
-    UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot,
+    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -98,6 +98,7 @@ struct Out {
 }
 
 impl Sink<Buffer> for Out {
+    type Shared = Vec<u8>;
     #[inline]
     fn transmit(&mut self, port: u16, packet: Buffer, _origin: PortId) {
         assert_eq!(port, self.expected);
@@ -106,6 +107,16 @@ impl Sink<Buffer> for Out {
     fn copy(&mut self, _packet: &Buffer) -> Option<Buffer> {
         None
     }
+    fn share(&mut self, packet: Buffer) -> Vec<u8> {
+        packet.data().to_vec()
+    }
+    fn unshare(&mut self, frame: Vec<u8>) -> Result<Buffer, Vec<u8>> {
+        Err(frame)
+    }
+    fn transmit_behind(&mut self, _port: u16, _header: &[u8], _frame: &Vec<u8>, _origin: PortId) -> bool {
+        false
+    }
+    fn replicated(&mut self, _copies: usize) {}
     fn punt(&mut self, _class: PuntClass, _port: PortId, _frame: &[u8]) -> Result<(), DropReason> {
         Err(DropReason::PuntFull)
     }
@@ -117,6 +128,7 @@ struct Tables {
     fdb: MapReader<FdbKey>,
     contexts: MapReader<ContextKey>,
     sources: MapReader<SourceKey>,
+    pairs: PairWriter,
     drops: Vec<AtomicU64>,
     vaps: Vec<AtomicU64>,
 }
@@ -136,9 +148,9 @@ fn tables() -> Tables {
             PortEntry::Access(Arc::new(access)),
             PortEntry::Underlay(UnderlayPort { mac: US.0, ip: US.1 }),
         ]),
-        vaps: Arc::new(vec![VapEntry { port: ACCESS.0, c_vid: VID, vn: VN, ..VapEntry::CLOSED }]),
-        vns: Arc::new(vec![VnEntry { max_frame: 1514, ..VnEntry::default() }]),
-        next_hops: Arc::new((0..NVES).map(next_hop).collect()),
+        vaps: [VapEntry { port: ACCESS.0, c_vid: VID, vn: VN, ..VapEntry::CLOSED }].into_iter().collect(),
+        vns: [VnEntry { max_frame: 1514, ..VnEntry::default() }].into_iter().collect(),
+        next_hops: (0..NVES).map(next_hop).collect(),
     };
     let mut fdb: MapWriter<FdbKey> = concurrent_map(65_536, 0x5eed);
     let mut contexts: MapWriter<ContextKey> = concurrent_map(65_535, 0x5eee);
@@ -146,12 +158,20 @@ fn tables() -> Tables {
     contexts.insert(ContextKey(vni()), VN.into()).unwrap();
     for flow in 0..FLOWS {
         fdb.insert(FdbKey::new(VN, tenant(flow)), Destination::Vap(VAP).pack()).unwrap();
-        fdb.insert(FdbKey::new(VN, remote(flow)), Destination::NextHop(flow % NVES).pack()).unwrap();
+        fdb.insert(FdbKey::new(VN, remote(flow)), Destination::NextHop(u32::from(flow % NVES)).pack()).unwrap();
         sources.insert(SourceKey { vn: VN, source: nve(flow).1 }, 1).unwrap();
     }
     let words = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
     let (drops, vaps) = (words(Counters::DROP_WORDS), words(COUNTERS_PER_VAP));
-    Tables { snapshot, fdb: fdb.reader(), contexts: contexts.reader(), sources: sources.reader(), drops, vaps }
+    Tables {
+        snapshot,
+        fdb: fdb.reader(),
+        contexts: contexts.reader(),
+        sources: sources.reader(),
+        pairs: PairWriter::new(1),
+        drops,
+        vaps,
+    }
 }
 
 /// IPv4 with UDP in Ethernet; the addresses and a port by flow.
@@ -191,7 +211,8 @@ fn frames(mode: Mode) -> Vec<Vec<u8>> {
 fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let counters = Counters::new(&tables.drops, &tables.vaps);
     let Tables { snapshot, fdb, contexts, sources, .. } = tables;
-    let pipeline = Pipeline { snapshot, fdb, contexts, sources, counters };
+    let mut pairs = tables.pairs.reader();
+    let pipeline = Pipeline { snapshot, fdb, contexts, sources, pairs: pairs.load(), counters };
     let (port, expected) = if mode == Mode::Decap { (UNDERLAY, ACCESS.0) } else { (ACCESS, UNDERLAY.0) };
     let mut burst: Burst<Buffer> =
         (0..BURST).map(|_| Buffer { bytes: Box::new([0; 512]), start: ROOM, end: ROOM }).collect();

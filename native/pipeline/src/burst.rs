@@ -1,11 +1,14 @@
 //! The order of the steps, and where each packet ends.
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, FdbKey, Flags, Index, MapReader, PortEntry, Snapshot, SourceKey};
+use tables::{
+    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, Pairs, PortEntry, Snapshot, SourceKey,
+};
 use types::{DropReason, PortId};
+use wire::flow_hash;
 
 use crate::counters::Counters;
-use crate::encap::encapsulate;
+use crate::encap::{HeaderRoom, encapsulate, header_for};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Sink};
 use crate::tags::{apply_policy, push_tags, strip_tags};
@@ -27,6 +30,8 @@ pub struct Pipeline<'a> {
     pub contexts: &'a MapReader<ContextKey>,
     /// NVEs that may send.
     pub sources: &'a MapReader<SourceKey>,
+    /// Who has which address.
+    pub pairs: &'a Pairs,
     /// Where to count.
     pub counters: Counters<'a>,
 }
@@ -121,33 +126,64 @@ impl Pipeline<'_> {
 
     /// Sends a copy to everybody else in the VN: its other VAPs, and its other NVEs unless the frame came from one (split horizon). A VAP that
     /// reflects gets one, too: its station sorts out its own (802.1Q, 40.1).
+    ///
+    /// Tenants come first: each gets its tags put into a copy of its own. What goes to several NVEs is one and the same frame, not copied and
+    /// no longer changed, behind a header for each.
     #[cold]
     fn replicate<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
         strip_tags(&mut packet, meta.strip);
-        let Some(vn) = self.snapshot.vn(meta.vn) else {
-            return self.counters.dropped(origin, DropReason::NoReceiver, 1);
+        let dropped = |reason| self.counters.dropped(origin, reason, 1);
+        let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
+        let remote: &[NextHopIndex] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
+        let reflects = meta.flags.has(Flags::REFLECT);
+        let mut local = vn.vaps.iter().copied().filter(|vap| *vap != meta.vap || reflects);
+        let Some(copies) = (local.clone().count() + remote.len()).checked_sub(1) else {
+            return dropped(DropReason::NoReceiver);
         };
-        let remote: &[u16] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
-        let local = vn
-            .vaps
-            .iter()
-            .filter(|vap| **vap != meta.vap || meta.flags.has(Flags::REFLECT))
-            .map(|vap| Verdict::Vap(*vap));
-        let mut targets = local.chain(remote.iter().map(|next_hop| Verdict::NextHop(*next_hop)));
-        let Some(mut target) = targets.next() else {
-            return self.counters.dropped(origin, DropReason::NoReceiver, 1);
-        };
+        sink.replicated(copies);
         let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to) {
             Ok(port) => sink.transmit(port, packet, origin),
-            Err(reason) => self.counters.dropped(origin, reason, 1),
+            Err(reason) => dropped(reason),
         };
-        for next in targets {
+        // The last of all gets the packet itself.
+        let last = if remote.is_empty() { local.next_back() } else { None };
+        for vap in local {
             match sink.copy(&packet) {
-                Some(copy) => send(copy, target, sink),
-                None => self.counters.dropped(origin, DropReason::NoBuffer, 1),
+                Some(copy) => send(copy, Verdict::Vap(vap), sink),
+                None => dropped(DropReason::NoBuffer),
             }
-            target = next;
         }
-        send(packet, target, sink);
+        match (last, remote) {
+            (Some(vap), _) => send(packet, Verdict::Vap(vap), sink),
+            (None, [next_hop]) => send(packet, Verdict::NextHop(*next_hop), sink),
+            (None, []) => {}
+            (None, [others @ .., last]) => {
+                let frame = sink.share(packet);
+                let hash = flow_hash(frame.as_ref());
+                others.iter().for_each(|next_hop| self.send_behind(&frame, hash, *next_hop, origin, sink));
+                match sink.unshare(frame) {
+                    Ok(packet) => send(packet, Verdict::NextHop(*last), sink),
+                    Err(frame) => self.send_behind(&frame, hash, *last, origin, sink),
+                }
+            }
+        }
+    }
+
+    /// Sends a shared frame to one of several next hops.
+    fn send_behind<P, S: Sink<P>>(
+        &self,
+        frame: &S::Shared,
+        hash: u32,
+        next_hop: NextHopIndex,
+        origin: PortId,
+        sink: &mut S,
+    ) {
+        let mut room: HeaderRoom = [0; OUTER_HEADER_ROOM];
+        let sent = header_for(self.snapshot, frame.as_ref(), hash, next_hop, &mut room).and_then(|(port, header)| {
+            sink.transmit_behind(port, header, frame, origin).then_some(()).ok_or(DropReason::NoBuffer)
+        });
+        if let Err(reason) = sent {
+            self.counters.dropped(origin, reason, 1);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The scratch of one packet while it is in the pipeline.
 
-use tables::{Flags, Index, LookUp, Snapshot};
+use tables::{Flags, Index, LookUp, NextHopIndex, Snapshot};
 use types::DropReason;
 
 use crate::packet::PuntClass;
@@ -13,7 +13,7 @@ pub enum Verdict {
     /// To a VAP of this NVE.
     Vap(Index),
     /// To a next hop.
-    NextHop(Index),
+    NextHop(NextHopIndex),
     /// A copy to everybody else in the VN.
     Replicate,
     /// Out of this port, as it now is.

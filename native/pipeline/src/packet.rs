@@ -57,10 +57,20 @@ pub struct Sighting {
 
 /// Where packets go.
 pub trait Sink<P> {
+    /// A frame that is sent many times and no longer changed.
+    type Shared: AsRef<[u8]>;
     /// Sends `packet` out of `port`. What the port cannot take is dropped and counted by the sink, for `origin`.
     fn transmit(&mut self, port: u16, packet: P, origin: PortId);
     /// A copy of `packet` with the same room before it; `None` if there is no buffer.
     fn copy(&mut self, packet: &P) -> Option<P>;
+    /// Gives up changing `packet`.
+    fn share(&mut self, packet: P) -> Self::Shared;
+    /// Takes a shared frame back to change it, if nothing that was sent still refers to it.
+    fn unshare(&mut self, frame: Self::Shared) -> Result<P, Self::Shared>;
+    /// Sends `header` and the shared frame behind it out of `port` as one packet, as [`Self::transmit`] does; false if there is no buffer.
+    fn transmit_behind(&mut self, port: u16, header: &[u8], frame: &Self::Shared, origin: PortId) -> bool;
+    /// Tells that one packet has become `copies` more.
+    fn replicated(&mut self, copies: usize);
     /// Hands a copy of `frame` to the control plane, or says why not.
     fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason>;
     /// Tells of a source MAC that the VAP has no row for. Called for every such frame; the sink tells as much of it as it sees fit.

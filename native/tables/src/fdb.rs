@@ -7,7 +7,7 @@ use core::net::Ipv4Addr;
 use types::{MacAddr, Vni};
 
 use crate::map::Key;
-use crate::snapshot::Index;
+use crate::snapshot::{Index, NextHopIndex};
 
 /// An FDB key: a VN and a station's MAC, packed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -61,8 +61,8 @@ impl Key for SourceKey {
 pub enum Destination {
     /// Index of a VAP.
     Vap(Index),
-    /// Index of a next hop.
-    NextHop(Index),
+    /// Index of a next hop, below 2^30.
+    NextHop(NextHopIndex),
 }
 
 impl Destination {
@@ -73,14 +73,14 @@ impl Destination {
     pub const fn pack(self) -> u32 {
         match self {
             Self::Vap(index) => index as u32,
-            Self::NextHop(index) => index as u32 | Self::NEXT_HOP,
+            Self::NextHop(index) => index | Self::NEXT_HOP,
         }
     }
 
     /// The inverse of [`Self::pack`].
     #[inline(always)]
     pub const fn unpack(value: u32) -> Self {
-        if value & Self::NEXT_HOP == 0 { Self::Vap(value as Index) } else { Self::NextHop(value as Index) }
+        if value & Self::NEXT_HOP == 0 { Self::Vap(value as Index) } else { Self::NextHop(value & !Self::NEXT_HOP) }
     }
 }
 
@@ -90,9 +90,12 @@ mod tests {
 
     #[test]
     fn destinations_round_trip() {
-        for destination in
-            [Destination::Vap(0), Destination::Vap(65_534), Destination::NextHop(0), Destination::NextHop(9)]
-        {
+        for destination in [
+            Destination::Vap(0),
+            Destination::Vap(65_534),
+            Destination::NextHop(0),
+            Destination::NextHop((1 << 30) - 1),
+        ] {
             assert_eq!(Destination::unpack(destination.pack()), destination);
         }
     }

@@ -3,20 +3,19 @@
 use std::collections::VecDeque;
 
 use crate::quiescence::Quiescence;
-use crate::snapshot::Index;
 
 /// Hands out indices from 0 to a limit, lowest first while there are unused ones.
 pub struct IndexPool {
     unused: u32,
     limit: u32,
-    retired: VecDeque<(Index, u64)>,
-    free: Vec<Index>,
+    retired: VecDeque<(u32, u64)>,
+    free: Vec<u32>,
 }
 
 impl IndexPool {
-    /// A pool of `limit` indices, at most 65,535 (the last number means "none").
-    pub fn new(limit: u16) -> Self {
-        Self { unused: 0, limit: limit.into(), retired: VecDeque::new(), free: Vec::new() }
+    /// A pool of `limit` indices.
+    pub fn new(limit: u32) -> Self {
+        Self { unused: 0, limit, retired: VecDeque::new(), free: Vec::new() }
     }
 
     /// How many indices can be taken now.
@@ -32,19 +31,19 @@ impl IndexPool {
     }
 
     /// Takes an index; `None` when [`Self::available`] is 0.
-    pub fn take(&mut self, quiescence: &Quiescence) -> Option<Index> {
+    pub fn take(&mut self, quiescence: &Quiescence) -> Option<u32> {
         if self.available(quiescence) == 0 {
             return None;
         }
         self.free.pop().or_else(|| {
-            let index = self.unused as Index;
+            let index = self.unused;
             self.unused += 1;
             Some(index)
         })
     }
 
     /// Gives back an index that is named nowhere since `generation`.
-    pub fn retire(&mut self, index: Index, generation: u64) {
+    pub fn retire(&mut self, index: u32, generation: u64) {
         self.retired.push_back((index, generation));
     }
 }

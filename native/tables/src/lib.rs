@@ -1,4 +1,4 @@
-//! What the data path looks up: the FDB, Context IDs, permitted source NVEs, and snapshots of the small tables.
+//! What the data path looks up: the FDB, Context IDs, permitted source NVEs, IP-MAC pairs, and snapshots of the small tables.
 //!
 //! One writer (the engine's control thread), many readers (pollers), no lock between them. Two ways of sharing, by size:
 //! big tables ([`ConcurrentMap`](MapWriter)) are changed in place, row by row; small ones are immutable and replaced whole
@@ -9,21 +9,25 @@
 //! what names it, and removes in reverse. This crate knows neither packets nor DPDK.
 #![deny(unsafe_code)]
 
+mod chunks;
 mod fdb;
 mod flags;
 mod index_pool;
 mod map;
+mod pairs;
 mod prefetch;
 mod quiescence;
 mod snapshot;
 
+pub use chunks::Chunks;
 pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
 pub use flags::Flags;
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
+pub use pairs::{PairReader, PairWriter, Pairs};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
-    AccessPort, Index, NextHopEntry, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot, SnapshotReader,
-    TagPolicy, UnderlayPort, VapEntry, VnEntry,
+    AccessPort, Index, NextHopEntry, NextHopIndex, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot,
+    SnapshotReader, TagPolicy, UnderlayPort, VapEntry, VnEntry,
 };

@@ -70,7 +70,7 @@ impl Shared {
 
 /// Multiplies to 128 bits and folds: every input bit reaches every output bit.
 #[inline(always)]
-fn fold_product(a: u64, b: u64) -> u64 {
+pub(crate) fn fold_product(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64
 }

@@ -10,10 +10,14 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Cache};
 use types::{MacAddr, PortId, Selector, Vid};
 
+use crate::chunks::Chunks;
 use crate::flags::Flags;
 
 /// A dense index into one of the tables; [`Snapshot::NONE`] is none.
 pub type Index = u16;
+
+/// The same of a next hop: there are as many as VNs times the NVEs of each.
+pub type NextHopIndex = u32;
 
 /// Room for an outer header in a next hop, bytes.
 pub const OUTER_HEADER_ROOM: usize = 56;
@@ -152,6 +156,12 @@ impl VapEntry {
     }
 }
 
+impl Default for VapEntry {
+    fn default() -> Self {
+        Self::CLOSED
+    }
+}
+
 /// A VN.
 #[derive(Clone, Debug)]
 pub struct VnEntry {
@@ -164,7 +174,7 @@ pub struct VnEntry {
     /// The VN's VAPs.
     pub vaps: Arc<[Index]>,
     /// The next hops that get a copy of each group frame.
-    pub flood: Arc<[Index]>,
+    pub flood: Arc<[NextHopIndex]>,
 }
 
 impl Default for VnEntry {
@@ -192,17 +202,23 @@ impl NextHopEntry {
     pub const UNRESOLVED: Self = Self { header: [0; OUTER_HEADER_ROOM], header_length: 0, max_frame: 0, port: 0 };
 }
 
+impl Default for NextHopEntry {
+    fn default() -> Self {
+        Self::UNRESOLVED
+    }
+}
+
 /// One consistent set of the small tables.
 #[derive(Clone, Default)]
 pub struct Snapshot {
     /// By port id.
     pub ports: Arc<Vec<PortEntry>>,
     /// By VAP index.
-    pub vaps: Arc<Vec<VapEntry>>,
+    pub vaps: Chunks<VapEntry>,
     /// By VN index.
-    pub vns: Arc<Vec<VnEntry>>,
+    pub vns: Chunks<VnEntry>,
     /// By next hop index.
-    pub next_hops: Arc<Vec<NextHopEntry>>,
+    pub next_hops: Chunks<NextHopEntry>,
 }
 
 impl Snapshot {
@@ -229,8 +245,8 @@ impl Snapshot {
 
     /// A next hop, if there is one of that index.
     #[inline(always)]
-    pub fn next_hop(&self, index: Index) -> Option<&NextHopEntry> {
-        self.next_hops.get(usize::from(index))
+    pub fn next_hop(&self, index: NextHopIndex) -> Option<&NextHopEntry> {
+        self.next_hops.get(index as usize)
     }
 }
 
@@ -276,10 +292,10 @@ mod tests {
         let mut reader = publisher.reader();
         assert_eq!(*reader.load().vap(3), VapEntry::CLOSED);
         let open = VapEntry { port: 1, c_vid: 7, vn: 0, ..VapEntry::CLOSED };
-        publisher.publish(Snapshot { vaps: Arc::new(vec![open.clone()]), ..Snapshot::default() });
+        publisher.publish(Snapshot { vaps: [open.clone()].into_iter().collect(), ..Snapshot::default() });
         assert_eq!(*reader.load().vap(0), open);
         let vn = VnEntry { max_frame: 1514, ..VnEntry::default() };
-        publisher.publish(Snapshot { vns: Arc::new(vec![VnEntry::default(), vn]), ..Snapshot::default() });
+        publisher.publish(Snapshot { vns: [VnEntry::default(), vn].into_iter().collect(), ..Snapshot::default() });
         assert_eq!([0, 1, 2].map(|index| reader.load().vn(index).is_some()), [false, true, false]);
         assert!(matches!(reader.load().port(PortId(5)), PortEntry::Unused));
     }

@@ -2,7 +2,7 @@
 // (its dependencies) and what must be unique among all objects follow from docs/engine.md.
 
 import type { Command } from '#dataplane';
-import type { MacAddr, VnId } from '#model';
+import type { IpAddr, MacAddr, VnId } from '#model';
 
 type SetOp =
   | 'PortAdd'
@@ -14,7 +14,8 @@ type SetOp =
   | 'NextHopSet'
   | 'FdbSet'
   | 'FloodSet'
-  | 'SourcesSet';
+  | 'SourcesSet'
+  | 'PairSet';
 
 /** An object of the engine. */
 export type EngineObject = Extract<Command, { op: SetOp }>;
@@ -38,6 +39,8 @@ export const vnKey = (vn: VnId): ObjectKey => `vn ${vn}`;
 export const vapKey = (vap: number): ObjectKey => `vap ${vap}`;
 export const nhKey = (nh: number): ObjectKey => `nexthop ${nh}`;
 export const fdbKey = (vn: VnId, mac: MacAddr): ObjectKey => `fdb ${vn} ${mac}`;
+
+export const pairKey = (vn: VnId, ip: IpAddr): ObjectKey => `pair ${vn} ${ip}`;
 
 /** The MAC in a row's key. */
 export const macOfKey = (key: ObjectKey): MacAddr => key.slice(key.lastIndexOf(' ') + 1) as MacAddr;
@@ -72,6 +75,9 @@ export function keyOf(command: Command): ObjectKey {
     case 'NeighbourSet':
     case 'NeighbourDel':
       return `neighbour ${command.port} ${command.ip}`;
+    case 'PairSet':
+    case 'PairDel':
+      return pairKey(command.vn, command.ip);
   }
 }
 
@@ -94,6 +100,7 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
     case 'FloodSet':
       return [vnKey(object.vn), ...object.nhs.map(nhKey)];
     case 'SourcesSet':
+    case 'PairSet':
       return [vnKey(object.vn)];
   }
 }
@@ -133,6 +140,8 @@ export function deletionOf(object: EngineObject): Command {
       return { op: 'FloodSet', vn: object.vn, nhs: [] };
     case 'SourcesSet':
       return { op: 'SourcesSet', vn: object.vn, ips: [] };
+    case 'PairSet':
+      return { op: 'PairDel', vn: object.vn, ip: object.ip };
   }
 }
 
@@ -148,6 +157,7 @@ const ORDER: Readonly<Record<SetOp, number>> = {
   SourcesSet: 6,
   FdbSet: 7,
   FloodSet: 8,
+  PairSet: 9,
 };
 
 export function inOrder(objects: EngineObject[]): EngineObject[] {

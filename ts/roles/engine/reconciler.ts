@@ -189,7 +189,7 @@ export class Reconciler {
   /** What rows name is set before them and deleted after; a small change is one piece, and so one batch. */
   #piecesOf(keys: ReadonlySet<ObjectKey>): Iterable<ObjectKey>[] {
     if (keys.size <= PIECE) return [keys];
-    const isRow = (key: ObjectKey): boolean => key.startsWith('fdb ');
+    const isRow = (key: ObjectKey): boolean => key.startsWith('fdb ') || key.startsWith('pair ');
     const all = [...keys];
     const rows = all.filter(isRow);
     const others = all.filter((key) => !isRow(key));
@@ -302,6 +302,7 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'NextHopDel':
     case 'FdbDel':
     case 'NeighbourDel':
+    case 'PairDel':
       return undefined;
     case 'PortAdmin':
       return command.up ? undefined : command;

@@ -83,8 +83,8 @@ export class FakeEngine implements Engine {
     const key = keyOf(command);
     const object = after.get(key);
     if (object === undefined) {
-      // VnDel takes rows, flood list and sources with it, but not VAPs.
-      const tolerated = command.op === 'VnDel' ? ['FdbSet', 'FloodSet', 'SourcesSet'] : [];
+      // VnDel takes rows, flood list, sources and pairs with it, but not VAPs.
+      const tolerated = command.op === 'VnDel' ? ['FdbSet', 'FloodSet', 'SourcesSet', 'PairSet'] : [];
       for (const other of after.values()) {
         if (!tolerated.includes(other.op) && dependenciesOf(other).includes(key))
           no(command, 'NVE-ENG-005', { key, usedBy: keyOf(other) });
@@ -141,7 +141,6 @@ export class FakeEngine implements Engine {
         rxMissed: 0,
         rxErrors: 0,
       })),
-      vaps: [],
       drops: ports.map((port) => ({ port, reason: 'source_guard', packets: port + 1 })),
       pollers: [],
     };
@@ -220,6 +219,8 @@ function rowOf(kind: DumpKind, object: EngineObject, all: ReadonlyMap<ObjectKey,
       return kind === 'nexthops' ? [{ ...object, port: 0, neighbourMac: null }] : [];
     case 'FdbSet':
       return kind === 'fdb' ? [object] : [];
+    case 'PairSet':
+      return kind === 'pairs' ? [object] : [];
     default:
       return [];
   }

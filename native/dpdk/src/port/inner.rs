@@ -29,6 +29,8 @@ const VETH_MAX_MTU: u16 = 3506;
 pub(super) struct Inner {
     pub(super) info: PortInfo,
     pub(super) may_chain: bool,
+    /// Whether it sends frames in several segments.
+    pub(super) takes_chains: bool,
     /// Frames dropped because they were longer than a buffer.
     pub(super) oversize: AtomicU64,
     kind: PortKind,
@@ -113,6 +115,7 @@ impl Inner {
                     socket: u16::try_from(ffi::rte_eth_dev_socket_id(id)).ok(),
                 },
                 may_chain: config.kind.may_chain(),
+                takes_chains: false,
                 oversize: AtomicU64::new(0),
                 kind: config.kind.clone(),
                 pool: pool.clone(),
@@ -141,6 +144,8 @@ impl Inner {
             }
             let mut conf: ffi::rte_eth_conf = zeroed();
             conf.rxmode.mtu = mtu.into();
+            conf.txmode.offloads = self.kind.chain_offload(device.tx_offload_capa);
+            self.takes_chains = self.kind.takes_chains(conf.txmode.offloads);
             failure.check(Step::Configure, ffi::rte_eth_dev_configure(id, 1, 1, &conf))?;
             // Configuring notes the MTU; this tells the kernel's interface, if there is one.
             let code = ffi::rte_eth_dev_set_mtu(id, mtu);

@@ -1,6 +1,7 @@
 //! The typed description of a port, and how it becomes the text that DPDK's drivers read.
 use super::{PortError, pci, vhost};
 use crate::Mempool;
+use dpdk_bindings as ffi;
 
 /// What a port should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,21 @@ impl PortKind {
     /// True if the driver may deliver one frame in several buffers.
     pub(super) fn may_chain(&self) -> bool {
         matches!(self, PortKind::Pcap { .. } | PortKind::Pci { .. } | PortKind::Devargs(_))
+    }
+
+    /// What the driver is asked for, so that it sends frames in several segments. A NIC is not asked: many of its drivers would give up
+    /// their fastest way of sending for it, and every frame would pay for what only copies need.
+    pub(super) fn chain_offload(&self, capabilities: u64) -> u64 {
+        match self {
+            PortKind::Tap { .. } | PortKind::Vhost { .. } => capabilities & ffi::SHIM_RTE_ETH_TX_OFFLOAD_MULTI_SEGS,
+            _ => 0,
+        }
+    }
+
+    /// Whether the driver, asked for `offloads`, sends frames in several segments. Two do and do not say so: `net_null` frees what it is
+    /// given, and `net_pcap` gathers. What goes into a `net_ring` comes out of it, and the receiver wants it in one piece.
+    pub(super) fn takes_chains(&self, offloads: u64) -> bool {
+        offloads != 0 || matches!(self, PortKind::Null { .. } | PortKind::Pcap { .. })
     }
 
     /// Bytes of a buffer that the driver keeps in front of a received frame.

@@ -113,6 +113,12 @@ impl TxQueue {
         }
     }
 
+    /// Whether it sends what [`crate::SharedMbuf::behind`] makes.
+    #[inline]
+    pub fn takes_chains(&self) -> bool {
+        self.inner.takes_chains
+    }
+
     /// DPDK's number of the port.
     pub fn port(&self) -> u16 {
         self.inner.info.id

@@ -45,9 +45,9 @@ impl Bench {
     /// Everything the model holds, to be compared.
     pub fn picture(&self) -> String {
         let Model { ports, vns, vaps, underlays, next_hops, neighbours, .. } = &self.model;
-        let Model { vni_holders, selector_holders, vap_at, row_count, source_count, .. } = &self.model;
+        let Model { vni_holders, selector_holders, vap_at, row_count, source_count, pair_count, .. } = &self.model;
         format!(
-            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{row_count}{source_count}"
+            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{row_count} {source_count} {pair_count}"
         )
     }
 
@@ -74,6 +74,10 @@ impl Bench {
                 let permitted = self.readers.sources.get(SourceKey { vn: vn.index, source }).is_some();
                 assert_eq!(permitted, vn.sources.contains(&source));
             }
+            for last in 0..4 {
+                let found = self.readers.pairs.load().get(vn.index, address(last));
+                assert_eq!(found, vn.pairs.get(&address(last)).copied(), "pair {last} of vn {id}");
+            }
             for last in 0..40 {
                 let mac = MacAddr([2, 0, 0, 0, 0, last]);
                 let found = self.readers.fdb.get(FdbKey::new(vn.index, mac)).map(Destination::unpack);
@@ -87,6 +91,7 @@ impl Bench {
         }
         assert_eq!(rows, model.row_count);
         assert_eq!(model.vni_holders.len(), model.vns.values().filter(|vn| vn.spec.vni.is_some()).count());
+        assert_eq!(model.pair_count, model.vns.values().map(|vn| vn.pairs.len()).sum::<usize>());
         assert_eq!(model.source_count, model.vns.values().map(|vn| vn.sources.len()).sum::<usize>());
         assert!(model.neighbours.keys().all(|(port, ip)| model.underlays[port].has_on_link(*ip)));
         self.check_vaps_and_next_hops();

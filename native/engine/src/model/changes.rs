@@ -1,6 +1,6 @@
 //! A batch, sorted by object: numbers turned into types, each object at most once.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use tables::TagPolicy;
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
@@ -102,6 +102,7 @@ pub struct Changes {
     pub floods: Wishes<VnId, Vec<NextHopId>>,
     pub sources: Wishes<VnId, Vec<Ipv4Addr>>,
     pub neighbours: Wishes<Neighbour, MacAddr>,
+    pub pairs: Wishes<(VnId, IpAddr), MacAddr>,
     /// Links that are to be down; a wish to be gone is one to be up.
     pub down: Wishes<PortId, ()>,
 }
@@ -185,9 +186,13 @@ impl Changes {
             Command::NeighbourDel { port, ip } => {
                 wish(&mut self.neighbours, at, (port, ip), Object::Neighbour(port, ip), None)
             }
-            Command::PortAdmin { port, up } => {
-                wish(&mut self.down, at, port, Object::Link(port), (!up).then_some(()))
+            Command::PairSet { vn, ip, mac } => {
+                check("ip", ip, "a station's address", may_be_a_stations(ip))?;
+                check("mac", mac, "a station's address", mac.is_station())?;
+                wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), Some(mac))
             }
+            Command::PairDel { vn, ip } => wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), None),
+            Command::PortAdmin { port, up } => wish(&mut self.down, at, port, Object::Link(port), (!up).then_some(())),
             Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
         }
     }
@@ -251,4 +256,13 @@ fn policy_of(tags: schema::Tags) -> Result<TagPolicy, EngineError> {
 
 fn is_unicast(ip: Ipv4Addr) -> bool {
     !(ip.is_multicast() || ip.is_broadcast() || ip.is_unspecified() || ip.is_loopback())
+}
+
+fn may_be_a_stations(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_unicast(ip),
+        IpAddr::V6(ip) => {
+            !(ip.is_multicast() || ip.is_unspecified() || ip.is_loopback()) && ip.to_ipv4_mapped().is_none()
+        }
+    }
 }

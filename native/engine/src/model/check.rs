@@ -3,6 +3,7 @@
 //! The order of a batch's commands does not matter, so everything is asked of the state *after* it: an object is there if the batch
 //! makes it, or if it is there and the batch does not delete it.
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, HashMap};
 
 use types::{NextHopId, PortId, VapId, VnId};
@@ -20,6 +21,8 @@ pub struct Limits {
     pub rows: usize,
     /// Permitted sources, all VNs together.
     pub sources: usize,
+    /// IP-MAC pairs, all VNs together.
+    pub pairs: usize,
     /// Further VNs, now.
     pub new_vns: usize,
     /// Further VAPs, now.
@@ -368,7 +371,8 @@ impl<'a> After<'a> {
                 refused.push((at, EngineError::Absent { object: Object::NextHop(*id) }));
             }
         }
-        for (vn, at, _) in self.changes.sources.sets() {
+        let pairs = self.changes.pairs.sets().map(|((vn, _), at, _)| (vn, at));
+        for (vn, at) in self.changes.sources.sets().map(|(vn, at, _)| (vn, at)).chain(pairs) {
             if self.vn(*vn).is_none() {
                 refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
             }
@@ -393,6 +397,15 @@ impl<'a> After<'a> {
             (self.model.source_count - gone + come > limits.sources, self.changes.sources.sets().last())
         {
             refused.push((at, EngineError::TableFull { table: "sources", capacity: limits.sources }));
+        }
+        let has_pair = |(vn, ip): &(VnId, IpAddr)| self.model.vns.get(vn).is_some_and(|row| row.pairs.contains_key(ip));
+        let gone = self.changes.pairs.dels().filter(|(pair, _)| !is_deleted(&pair.0) && has_pair(pair)).count()
+            + swept().map(|row| row.pairs.len()).sum::<usize>();
+        let come = self.changes.pairs.sets().filter(|(pair, _, _)| !has_pair(pair)).count();
+        if let (true, Some((_, at, _))) =
+            (self.model.pair_count - gone + come > limits.pairs, self.changes.pairs.sets().last())
+        {
+            refused.push((at, EngineError::TableFull { table: "pairs", capacity: limits.pairs }));
         }
         let new_vns = self.changes.vns.sets().filter(|(id, _, _)| !self.model.vns.contains_key(id));
         full(new_vns.map(|(_, at, _)| at), limits.new_vns, "vn", self.model.vns.len(), refused);

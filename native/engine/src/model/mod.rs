@@ -7,10 +7,10 @@ mod changes;
 mod check;
 mod wishes;
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
-use tables::Index;
+use tables::{Index, NextHopIndex};
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
 
 use crate::neighbour::Neighbour;
@@ -45,6 +45,8 @@ pub struct VnRow {
     pub sources: BTreeSet<Ipv4Addr>,
     /// Its FDB rows.
     pub rows: BTreeMap<MacAddr, Dest>,
+    /// Its IP-MAC pairs.
+    pub pairs: BTreeMap<IpAddr, MacAddr>,
 }
 
 /// A VAP.
@@ -64,7 +66,7 @@ pub struct VapRow {
 #[derive(Clone, Debug)]
 pub struct NextHopRow {
     /// Its index in the tables.
-    pub index: Index,
+    pub index: NextHopIndex,
     /// As the controller described it.
     pub spec: NextHopSpec,
     /// The underlay port it leaves by.
@@ -100,6 +102,8 @@ pub struct Model {
     pub row_count: usize,
     /// Permitted sources of all VNs.
     pub source_count: usize,
+    /// IP-MAC pairs of all VNs.
+    pub pair_count: usize,
 }
 
 impl Model {

@@ -1,6 +1,6 @@
 //! A batch is refused whole, for the right reason, at the right command; and what is accepted is what the tables then say.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use proptest::prelude::*;
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
@@ -61,6 +61,20 @@ pub fn sources(vn: u32, hosts: &[u8]) -> Command {
 }
 pub fn neighbour(port: u16, host: u8, mac: MacAddr) -> Command {
     Command::NeighbourSet { port: PortId(port), ip: Ipv4Addr::new(192, 0, 2, host), mac }
+}
+/// The pair of an address of either family that ends in `last`.
+pub fn pair(vn: u32, last: u8, owner: u8) -> Command {
+    Command::PairSet { vn: VnId(vn), ip: address(last), mac: MacAddr([2, 0, 0, 0, 0, owner]) }
+}
+pub fn no_pair(vn: u32, last: u8) -> Command {
+    Command::PairDel { vn: VnId(vn), ip: address(last) }
+}
+/// IPv4 if `last` is even, else IPv6.
+pub fn address(last: u8) -> IpAddr {
+    match last % 2 {
+        0 => Ipv4Addr::new(10, 0, 0, last).into(),
+        _ => core::net::Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(last)).into(),
+    }
 }
 pub fn no_neighbour(port: u16, host: u8) -> Command {
     Command::NeighbourDel { port: PortId(port), ip: Ipv4Addr::new(192, 0, 2, host) }
@@ -142,6 +156,19 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         (flood(9, &[1]), absent(Object::Vn(VnId(9)))),
         (flood(1, &[1, 9]), absent(Object::NextHop(NextHopId(9)))),
         (sources(9, &[2]), absent(Object::Vn(VnId(9)))),
+        (pair(9, 2, 1), absent(Object::Vn(VnId(9)))),
+        (
+            Command::PairSet { vn: VnId(1), ip: address(2), mac: MacAddr::BROADCAST },
+            range("mac", "ff:ff:ff:ff:ff:ff", "a station's address"),
+        ),
+        (
+            Command::PairSet { vn: VnId(1), ip: "ff02::1".parse().unwrap(), mac: MAC },
+            range("ip", "ff02::1", "a station's address"),
+        ),
+        (
+            Command::PairSet { vn: VnId(1), ip: "::ffff:10.0.0.1".parse().unwrap(), mac: MAC },
+            range("ip", "::ffff:10.0.0.1", "a station's address"),
+        ),
         (neighbour(0, 2, MAC), absent(Object::Underlay(PortId(0)))),
         (neighbour(1, 1, MAC), EngineError::OffLink { remote: Ipv4Addr::new(192, 0, 2, 1) }),
         (neighbour(1, 2, MacAddr::BROADCAST), range("mac", "ff:ff:ff:ff:ff:ff", "a station's address")),
@@ -175,6 +202,7 @@ fn a_set_of_what_is_so_and_a_del_of_what_is_not_change_nothing() {
     let before = bench.picture();
     let again = vec![
         no_neighbour(1, 77),
+        no_pair(1, 77),
         port(0, 1500),
         vn(1, 5001),
         vap(1, 1, 0, 100),
@@ -264,6 +292,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         (0u32..3, proptest::collection::vec(2u8..5, 0..3)).prop_map(|(vn, list)| sources(vn, &list)),
         (1u16..3, 1u8..3).prop_map(|(port, host)| neighbour(port, host, MAC)),
         (1u16..3, 1u8..3).prop_map(|(port, host)| no_neighbour(port, host)),
+        (0u32..3, 0u8..4, 1u8..4).prop_map(|(vn, last, owner)| pair(vn, last, owner)),
+        (0u32..3, 0u8..4).prop_map(|(vn, last)| no_pair(vn, last)),
     ]
 }
 

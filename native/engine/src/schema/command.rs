@@ -1,7 +1,7 @@
 //! Batches of commands.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
@@ -47,6 +47,10 @@ pub enum Command {
     NeighbourSet { port: PortId, ip: Ipv4Addr, mac: MacAddr },
     /// Op 16.
     NeighbourDel { port: PortId, ip: Ipv4Addr },
+    /// Op 27.
+    PairSet { vn: VnId, ip: IpAddr, mac: MacAddr },
+    /// Op 28.
+    PairDel { vn: VnId, ip: IpAddr },
     /// Op 30.
     PortAdmin { port: PortId, up: bool },
     /// Any other op.
@@ -136,6 +140,9 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     fn ip(&mut self, name: &'static str) -> Result<Ipv4Addr, A::Error> {
         self.next::<Bytes<4>>(name).map(|bytes| bytes.0.into())
     }
+    fn tenant_ip(&mut self) -> Result<IpAddr, A::Error> {
+        self.next::<IpBytes>("ip").map(|bytes| bytes.0)
+    }
     /// An element that an older controller does not send.
     fn optional<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, A::Error> {
         self.0.next_element()
@@ -211,6 +218,8 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     },
     15 => Command::NeighbourSet { port: f.port()?, ip: f.ip("ip")?, mac: f.mac()? },
     16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
+    27 => Command::PairSet { vn: f.vn()?, ip: f.tenant_ip()?, mac: f.mac()? },
+    28 => Command::PairDel { vn: f.vn()?, ip: f.tenant_ip()? },
     30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },
     op => Command::Unknown { op },
 });
@@ -268,5 +277,26 @@ impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
             }
         }
         deserializer.deserialize_bytes(Exactly::<N>)
+    }
+}
+
+/// `bin` of 4 or 16 bytes.
+struct IpBytes(IpAddr);
+
+impl<'de> Deserialize<'de> for IpBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FourOrSixteen;
+        impl Visitor<'_> for FourOrSixteen {
+            type Value = IpBytes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bin of 4 or 16 bytes")
+            }
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<IpBytes, E> {
+                let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+                let ip = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+                ip.map(IpBytes).map_err(|_| E::invalid_length(bytes.len(), &self))
+            }
+        }
+        deserializer.deserialize_bytes(FourOrSixteen)
     }
 }

@@ -53,7 +53,7 @@ pub enum Poll {
 }
 
 /// Where a dump goes on; only this side knows what it means.
-pub type Cursor = (u64, u64);
+pub type Cursor = (u64, u128);
 
 /// `[kind, cursor or nil, limit]`.
 #[derive(Debug, Deserialize)]

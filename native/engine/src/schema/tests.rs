@@ -67,6 +67,14 @@ fn every_command_of_the_page_is_understood() {
         command((5, 1, 7, 3, ("s-tag+c-tag", 300, 55), 1, ("list", [1, 2]))),
         Ok(with(Selector::SAndCTag(300, 55), Tags::List(vec![1, 2])))
     );
+    let (v4, v6) = (core::net::Ipv4Addr::new(10, 0, 0, 1), "2001:db8::1".parse::<core::net::Ipv6Addr>().unwrap());
+    let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+    assert_eq!(
+        command((27, 7, Bytes::new(&v4.octets()), Bytes::new(MAC))),
+        Ok(Command::PairSet { vn: VnId(7), ip: v4.into(), mac })
+    );
+    assert_eq!(command((28, 7, Bytes::new(&v6.octets()))), Ok(Command::PairDel { vn: VnId(7), ip: v6.into() }));
+    assert!(command((28, 7, Bytes::new(&[0; 5]))).is_err(), "neither 4 nor 16 bytes");
     assert_eq!(
         command((11, 7, Bytes::new(MAC), (1, 9))),
         Ok(Command::FdbSet { vn: VnId(7), mac: MacAddr([2, 0, 0, 0, 0, 1]), dest: Dest::NextHop(NextHopId(9)) })

@@ -137,7 +137,7 @@ fn a_row_that_names_a_vap_of_another_vn_carries_nothing_across() {
     lab.row(RED, NOBODY, Destination::Vap(BLUE_1));
     let effects = lab.run(LINK_1, &tagged(0x8100, RED_TAG, &frame(NOBODY, HERE, &ipv4(46))));
     assert_eq!(effects, Effects::drop(UnknownUnicast).with_vaps(&[(RED_1, 1, 0)]));
-    std::sync::Arc::make_mut(&mut lab.snapshot.vaps)[usize::from(BLUE_2)] = VapEntry::CLOSED;
+    *lab.snapshot.vaps.slot(BLUE_2.into()) = VapEntry::CLOSED;
     let effects = lab.run(LINK_1, &tagged(0x8100, BLUE_TAG, &frame(BESIDE, HERE, &ipv4(46))));
     assert_eq!(effects.dropped, [(UnknownUnicast, 1)]);
 }
@@ -146,9 +146,9 @@ fn a_row_that_names_a_vap_of_another_vn_carries_nothing_across() {
 fn a_next_hop_without_a_mac_or_with_a_small_mtu_is_a_counted_drop() {
     let mut lab = Lab::new();
     let bytes = tagged(0x8100, BLUE_TAG, &frame(THERE, HERE, &ipv4(46)));
-    std::sync::Arc::make_mut(&mut lab.snapshot.next_hops)[0].max_frame = 59;
+    lab.snapshot.next_hops.slot(0).max_frame = 59;
     assert_eq!(lab.run(LINK_1, &bytes).dropped, [(UnderlayMtu, 1)]);
-    std::sync::Arc::make_mut(&mut lab.snapshot.next_hops)[0].header_length = 0;
+    lab.snapshot.next_hops.slot(0).header_length = 0;
     assert_eq!(lab.run(LINK_1, &bytes).dropped, [(NeighbourUnresolved, 1)]);
 }
 

@@ -1,12 +1,13 @@
 //! A small NVE on a bench: two VNs with equal tenant addresses, two access links, one underlay port, two remote NVEs.
 
+use core::cell::Cell;
 use core::net::Ipv4Addr;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PortEntry, Snapshot, SourceKey, UnderlayPort,
-    VapEntry, VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot, SourceKey,
+    UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
 use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
@@ -43,9 +44,9 @@ pub const BROADCAST: [u8; 6] = [0xff; 6];
 const BLUE_1: u16 = 0;
 const RED_1: u16 = 1;
 const BLUE_2: u16 = 2;
-const TO_NVE_2_BLUE: u16 = 0;
-const TO_NVE_2_RED: u16 = 1;
-const TO_NVE_3_BLUE: u16 = 2;
+const TO_NVE_2_BLUE: u32 = 0;
+const TO_NVE_2_RED: u32 = 1;
+const TO_NVE_3_BLUE: u32 = 2;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TestPacket {
@@ -87,6 +88,15 @@ impl Packet for TestPacket {
     fn prefetch(&self) {}
 }
 
+/// A packet that is no longer changed, and whether something refers to it.
+pub struct SharedPacket(TestPacket, Cell<bool>);
+
+impl AsRef<[u8]> for SharedPacket {
+    fn as_ref(&self) -> &[u8] {
+        self.0.data()
+    }
+}
+
 /// What left the pipeline, and what it counted.
 #[derive(Default, PartialEq, Eq, Debug)]
 pub struct Effects {
@@ -117,13 +127,29 @@ struct Recorder<'e> {
 }
 
 impl Sink<TestPacket> for Recorder<'_> {
+    type Shared = SharedPacket;
     fn transmit(&mut self, port: u16, packet: TestPacket, _origin: PortId) {
         self.effects.sent.push((port, packet.data().to_vec()));
     }
     fn copy(&mut self, packet: &TestPacket) -> Option<TestPacket> {
         self.buffers = self.buffers.checked_sub(1)?;
-        self.effects.copies += 1;
         Some(packet.clone())
+    }
+    fn share(&mut self, packet: TestPacket) -> SharedPacket {
+        SharedPacket(packet, Cell::new(false))
+    }
+    fn unshare(&mut self, frame: SharedPacket) -> Result<TestPacket, SharedPacket> {
+        if frame.1.get() { Err(frame) } else { Ok(frame.0) }
+    }
+    fn transmit_behind(&mut self, port: u16, header: &[u8], frame: &SharedPacket, _origin: PortId) -> bool {
+        let Some(buffers) = self.buffers.checked_sub(1) else { return false };
+        self.buffers = buffers;
+        frame.1.set(true);
+        self.effects.sent.push((port, [header, frame.as_ref()].concat()));
+        true
+    }
+    fn replicated(&mut self, copies: usize) {
+        self.effects.copies += copies;
     }
     fn punt(&mut self, class: PuntClass, _port: PortId, frame: &[u8]) -> Result<(), DropReason> {
         if !self.punt_room {
@@ -142,6 +168,7 @@ pub struct Lab {
     pub fdb: MapWriter<FdbKey>,
     pub contexts: MapWriter<ContextKey>,
     pub sources: MapWriter<SourceKey>,
+    pub pairs: PairWriter,
     pub buffers: usize,
     pub punt_room: bool,
 }
@@ -155,7 +182,7 @@ impl Lab {
         let mut link_2 = AccessPort::new(MacAddr(LINK_2_MAC));
         link_2.select(Selector::Untagged, BLUE_2);
         let vap = |port: PortId, c_vid, vn| VapEntry { port: port.0, c_vid, vn, ..VapEntry::CLOSED };
-        let vn = |vaps: &[u16], flood: &[u16]| VnEntry {
+        let vn = |vaps: &[u16], flood: &[u32]| VnEntry {
             max_frame: 1514,
             vaps: vaps.into(),
             flood: flood.into(),
@@ -168,15 +195,20 @@ impl Lab {
                 PortEntry::Underlay(UnderlayPort { mac: MacAddr(US.0), ip: US.1 }),
                 PortEntry::Unused,
             ]),
-            vaps: Arc::new(vec![vap(LINK_1, BLUE_TAG, BLUE), vap(LINK_1, RED_TAG, RED), vap(LINK_2, 0, BLUE)]),
-            vns: Arc::new(vec![vn(&[BLUE_1, BLUE_2], &[TO_NVE_2_BLUE, TO_NVE_3_BLUE]), vn(&[RED_1], &[TO_NVE_2_RED])]),
-            next_hops: Arc::new(vec![next_hop(NVE_2, BLUE_VNI), next_hop(NVE_2, RED_VNI), next_hop(NVE_3, BLUE_VNI)]),
+            vaps: [vap(LINK_1, BLUE_TAG, BLUE), vap(LINK_1, RED_TAG, RED), vap(LINK_2, 0, BLUE)].into_iter().collect(),
+            vns: [vn(&[BLUE_1, BLUE_2], &[TO_NVE_2_BLUE, TO_NVE_3_BLUE]), vn(&[RED_1], &[TO_NVE_2_RED])]
+                .into_iter()
+                .collect(),
+            next_hops: [next_hop(NVE_2, BLUE_VNI), next_hop(NVE_2, RED_VNI), next_hop(NVE_3, BLUE_VNI)]
+                .into_iter()
+                .collect(),
         };
         let mut lab = Self {
             snapshot,
             fdb: concurrent_map(64, 1),
             contexts: concurrent_map(8, 2),
             sources: concurrent_map(8, 3),
+            pairs: PairWriter::new(4),
             buffers: 100,
             punt_room: true,
         };
@@ -199,7 +231,7 @@ impl Lab {
     }
 
     pub fn change_vap(&mut self, vap: u16, change: impl FnOnce(&mut VapEntry)) {
-        change(&mut Arc::make_mut(&mut self.snapshot.vaps)[usize::from(vap)]);
+        change(self.snapshot.vaps.slot(vap.into()));
     }
 
     /// Gives a VAP another selector on link 1, which has no other VAP then.
@@ -218,7 +250,7 @@ impl Lab {
     }
 
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {
-        change(&mut Arc::make_mut(&mut self.snapshot.vns)[usize::from(vn)]);
+        change(self.snapshot.vns.slot(vn.into()));
     }
 
     pub fn run(&self, port: PortId, frame: &[u8]) -> Effects {
@@ -238,6 +270,7 @@ impl Lab {
             fdb: &self.fdb.reader(),
             contexts: &self.contexts.reader(),
             sources: &self.sources.reader(),
+            pairs: self.pairs.reader().load(),
             counters: Counters::new(&drops, &vaps),
         }
         .run(port, &mut burst, &mut sink);
@@ -252,12 +285,10 @@ impl Lab {
                 effects.vaps.push(moved);
             }
         }
-        let no_buffer =
-            effects.dropped.iter().find(|(reason, _)| *reason == DropReason::NoBuffer).map_or(0, |(_, n)| *n as usize);
         let dropped: usize = effects.dropped.iter().map(|(_, count)| *count as usize).sum();
         assert_eq!(
             received + effects.copies,
-            effects.sent.len() + effects.punted.len() + dropped - no_buffer,
+            effects.sent.len() + effects.punted.len() + dropped,
             "packets in = packets out: {effects:?}"
         );
         effects
