@@ -130,6 +130,7 @@ describe('batchesOf', () => {
     const order = batches.map(([command]) => command!.op).filter((op, n, all) => all.indexOf(op) === n);
     expect(order).toEqual([
       'PortAdd',
+      'PortAdmin',
       'UnderlaySet',
       'NeighbourSet',
       'VnSet',

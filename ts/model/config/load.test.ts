@@ -113,7 +113,7 @@ describe('parseConfig', () => {
       change(AGENT, '[underlay]', '[underlya]'),
       [
         'f.toml:1:1: underlay: expected a table, got nothing',
-        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access_domain, access, evb, cdcp, vdp, authorization, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
+        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, tunnel, access_domain, access, evb, cdcp, vdp, authorization, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
       ],
     ],
     [
