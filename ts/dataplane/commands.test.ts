@@ -153,8 +153,8 @@ describe('batchesOf', () => {
     const order = batches.map(([command]) => command!.op).filter((op, n, all) => all.indexOf(op) === n);
     expect(order).toEqual([
       'PortAdd',
-      'PoliceSet',
       'PortAdmin',
+      'PoliceSet',
       'UnderlaySet',
       'NeighbourSet',
       'AclSet',
