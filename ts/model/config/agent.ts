@@ -1,13 +1,13 @@
 // The configuration of `splitnve agent`, the NVE.
 
 import { z } from 'zod';
+import { aclNameField, aclsSection } from './acl.js';
 import { authorizationSection } from './authorization.js';
 import { cdcpSection, channelFields } from './channels.js';
 import { engineSection, evbSection, logSection, nodeSection, portsSection } from './common.js';
 import {
   endpointField,
   intField,
-  linkAddressField,
   linkNameField,
   pathField,
   stationAddressField,
@@ -15,7 +15,7 @@ import {
 } from './fields.js';
 import { remoteRpcSection } from './rpc.js';
 import { tenantTagsField, vlanFields } from './tagging.js';
-import { tunnelSection } from './tunnel.js';
+import { exceptionSection, policyFields, routesSection, tunnelSection, underlaySection } from './tunnel.js';
 import { vdpSection } from './vdp.js';
 
 export const agentConfig = z
@@ -24,14 +24,9 @@ export const agentConfig = z
     log: logSection,
     engine: engineSection,
     port: portsSection,
-    underlay: z
-      .strictObject({
-        port: linkNameField.describe('The [[port]] towards the other NVEs.'),
-        address: linkAddressField.describe(
-          "This NVE's address on the underlay and the length of its link's prefix. The kernel must not hold it.",
-        ),
-      })
-      .describe('Where tunnelled packets leave and arrive.'),
+    underlay: underlaySection,
+    route: routesSection,
+    exception: exceptionSection,
     tunnel: tunnelSection,
     access_domain: z
       .array(
@@ -80,6 +75,9 @@ export const agentConfig = z
             .describe(
               'The VN of VSIs whose VDP filter carries no GroupID (formats 1 and 2); without it they are refused.',
             ),
+          ...policyFields,
+          acl_in: aclNameField.optional().describe('The [[acl]] for frames from its tenants; by default all pass.'),
+          acl_out: aclNameField.optional().describe('The [[acl]] for frames to its tenants; by default all pass.'),
           ...channelFields,
           reflective_relay: z
             .boolean()
@@ -97,6 +95,7 @@ export const agentConfig = z
       .min(1, 'at least one [[access]]')
       .max(63, 'at most 63 access links')
       .describe('The access links.'),
+    acl: aclsSection,
     evb: evbSection,
     cdcp: cdcpSection,
     vdp: vdpSection,

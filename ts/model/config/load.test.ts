@@ -18,7 +18,7 @@ driver = "net_af_xdp"
 iface = "fabric0"
 mtu = 1600
 
-[underlay]
+[[underlay]]
 port = "fabric0"
 address = "192.0.2.1/24"
 

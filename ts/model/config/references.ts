@@ -18,7 +18,9 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
     case 'agent':
       return [
         ...checkPorts(root),
-        ...checkPortName(root, ['underlay', 'port']),
+        ...checkUnderlay(root),
+        ...unique(root, 'acl', 'name'),
+        ...checkAclNames(root, 'access'),
         ...checkAccess(root),
         ...uniqueAt(root, ['vdp', 'filter_format'], 'code'),
         ...checkAuthorization(root),
@@ -157,13 +159,80 @@ function checkVnMtu(root: unknown): Complaint[] {
   });
 }
 
+/** Ports that are there, each address once, and gateways and an exception path that lead somewhere. */
+function checkUnderlay(root: unknown): Complaint[] {
+  const items = list(root, 'underlay');
+  const addressOf = (item: unknown): unknown => {
+    const address = valueAt(item, ['address']);
+    return typeof address === 'string' ? address.replace(/\/.*$/s, '') : undefined;
+  };
+  const addresses = items.map(addressOf);
+  const own = items.flatMap((item, n): Complaint[] => {
+    const earlier = addresses.indexOf(addresses[n]);
+    const taken =
+      addresses[n] === undefined || earlier === n
+        ? []
+        : [complain(['underlay', n, 'address'], `another address than that of underlay[${earlier}]`, addresses[n])];
+    const zero = valueAt(item, ['zero_checksum']);
+    const isIpv4 = typeof addresses[n] === 'string' && !addresses[n].includes(':');
+    const needless =
+      zero === true && isIpv4
+        ? [complain(['underlay', n, 'zero_checksum'], 'nothing: IPv4 takes packets without a checksum anyway', zero)]
+        : [];
+    return [...checkPortName(root, ['underlay', n, 'port']), ...taken, ...needless];
+  });
+  return [...own, ...checkRoutes(root), ...checkException(root)];
+}
+
+function checkRoutes(root: unknown): Complaint[] {
+  return [
+    ...unique(root, 'route', 'prefix'),
+    ...list(root, 'route').flatMap((item, n) => {
+      const [prefix, gateways] = [valueAt(item, ['prefix']), valueAt(item, ['gateways'])];
+      if (typeof prefix !== 'string' || !Array.isArray(gateways)) return [];
+      const isIpv6 = prefix.includes(':');
+      return gateways.flatMap((gateway, i) =>
+        typeof gateway !== 'string' || gateway.includes(':') === isIpv6
+          ? []
+          : [complain(['route', n, 'gateways', i], 'a gateway of the same family as the prefix', gateway)],
+      );
+    }),
+  ];
+}
+
+function checkException(root: unknown): Complaint[] {
+  const [underlay, port] = [valueAt(root, ['exception', 'underlay']), valueAt(root, ['exception', 'port'])];
+  const known = namesIn(root, 'underlay', 'port');
+  const unknown =
+    typeof underlay !== 'string' || known.includes(underlay)
+      ? []
+      : [
+          complain(
+            ['exception', 'underlay'],
+            `the port of an [[underlay]]: ${known.join(', ')}`,
+            underlay,
+            closest(underlay, known),
+          ),
+        ];
+  const tap = list(root, 'port').find((item) => valueAt(item, ['name']) === port);
+  const wrong =
+    tap === undefined || valueAt(tap, ['driver']) === 'net_tap'
+      ? []
+      : [complain(['exception', 'port'], 'a port with the driver net_tap', port)];
+  return [...unknown, ...checkPortName(root, ['exception', 'port']), ...wrong];
+}
+
 function checkAccess(root: unknown): Complaint[] {
-  const underlay = valueAt(root, ['underlay', 'port']);
+  const underlays = list(root, 'underlay').map((item) => valueAt(item, ['port']));
+  const exception = valueAt(root, ['exception', 'port']);
   const links = list(root, 'access').flatMap((item, n) => {
     const path = ['access', n, 'port'];
     const name = valueAt(item, ['port']);
-    if (name !== undefined && name === underlay)
-      return [complain(path, `another port than ${formatPath(['underlay', 'port'])}`, name)];
+    const other = underlays.indexOf(name);
+    if (name !== undefined && other >= 0)
+      return [complain(path, `another port than ${formatPath(['underlay', other, 'port'])}`, name)];
+    if (name !== undefined && name === exception)
+      return [complain(path, `another port than ${formatPath(['exception', 'port'])}`, name)];
     return checkPortName(root, path);
   });
   return [...links, ...unique(root, 'access', 'port'), ...checkChannels(root), ...checkDomains(root)];

@@ -40,6 +40,7 @@ import { agentDrops, rpcHandlers } from './rpc.js';
 import { isConnection } from './rpc-vn.js';
 import { type TsiPorts, Tsis } from './tsis.js';
 import { Turns } from './turns.js';
+import { sendingOf, underlayObjects } from './underlay.js';
 import type { Fault } from './vn-state.js';
 import { Vns } from './vns.js';
 
@@ -92,7 +93,7 @@ export class Agent {
     const ports = portCommands(config.port);
     for (const { name, port } of ports) this.#ports.set(name, port);
     this.#underlay = new LinkWatch({
-      ports: [this.#portOf(config.underlay.port)],
+      ports: new Set(config.underlay.map(({ port }) => this.#portOf(port))),
       holdMs: config.tunnel.down_hold_ms,
       changed: (isUp) => this.#underlayChanged(isUp),
     });
@@ -131,6 +132,7 @@ export class Agent {
     this.#vns = new Vns({
       reconciler: this.#reconciler,
       self: config.node.name,
+      sending: sendingOf(config),
       linkOf: (link) => this.#links.get(link),
       viewOf: (vn) => this.#nva.view(vn),
       learned: {
@@ -191,11 +193,8 @@ export class Agent {
 
   async #start(): Promise<void> {
     const { config, engine, store } = this.#parts;
-    const { ip, prefixLen } = config.underlay.address;
-    const base = stateOf([
-      ...portCommands(config.port),
-      { op: 'UnderlaySet', port: this.#portOf(config.underlay.port), ip, prefixLen },
-    ]);
+    const underlay = underlayObjects(config, (name) => this.#portOf(name));
+    const base = stateOf([...portCommands(config.port), ...underlay]);
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;

@@ -374,12 +374,8 @@ export class Tnve {
 
   #uplinkChanged(isUp: boolean): void {
     this.#log[isUp ? 'info' : 'warn']({ component: 'port' }, `the uplink is ${isUp ? 'back' : 'down'}`);
-    for (const tsi of this.#tsis.values())
-      void this.#queue
-        .run(tsi.tsi, async () => {
-          if (this.#tsis.get(tsi.tsi) === tsi) await this.#showCarrier(tsi);
-        })
-        .catch(() => undefined);
+    // At once: what is under way for a TSI may wait for an NVE that does not hear it.
+    for (const tsi of this.#tsis.values()) void this.#showCarrier(tsi).catch(() => undefined);
   }
 
   /** Asks the NVE anew, by a request or by itself, for what is attached here already; the tag may be another one afterwards. */
