@@ -5,14 +5,7 @@ import { aclNameField, aclsSection } from './acl.js';
 import { authorizationSection } from './authorization.js';
 import { cdcpSection, channelFields } from './channels.js';
 import { engineSection, evbSection, logSection, nodeSection, portsSection } from './common.js';
-import {
-  endpointField,
-  intField,
-  linkNameField,
-  pathField,
-  stationAddressField,
-  vnNameField,
-} from './fields.js';
+import { endpointField, intField, linkNameField, pathField, stationAddressField, vnNameField } from './fields.js';
 import { remoteRpcSection } from './rpc.js';
 import { tenantTagsField, vlanFields } from './tagging.js';
 import { exceptionSection, policyFields, routesSection, tunnelSection, underlaySection } from './tunnel.js';

@@ -10,5 +10,5 @@ export type { NvaConfig } from './nva.js';
 export { type ConfigProblem, formatProblem } from './problems.js';
 export type { RoleName } from './references.js';
 export { closest } from './suggest.js';
-export type { TunnelConfig, UnderlayConfig } from './tunnel.js';
 export type { TnveConfig } from './tnve.js';
+export type { TunnelConfig, UnderlayConfig } from './tunnel.js';

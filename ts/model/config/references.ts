@@ -202,7 +202,7 @@ function checkRoutes(root: unknown): Complaint[] {
 
 function checkException(root: unknown): Complaint[] {
   const [underlay, port] = [valueAt(root, ['exception', 'underlay']), valueAt(root, ['exception', 'port'])];
-  const known = namesIn(root, 'underlay', 'port');
+  const known = [...new Set(namesIn(root, 'underlay', 'port'))];
   const unknown =
     typeof underlay !== 'string' || known.includes(underlay)
       ? []

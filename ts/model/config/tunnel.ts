@@ -32,7 +32,9 @@ export const underlaySection = z
       checksum: z
         .boolean(CHECKSUM)
         .optional()
-        .describe('Whether other NVEs are asked to send with an outer UDP checksum, or without; by default they decide.'),
+        .describe(
+          'Whether other NVEs are asked to send with an outer UDP checksum, or without; by default they decide.',
+        ),
       geneve_options: geneveOptionsField
         .optional()
         .describe('Geneve options that other NVEs are asked to send in each packet, in hexadecimal.'),
@@ -86,7 +88,9 @@ export const tunnelSection = z
   .strictObject({
     encaps: encapsField
       .default(['vxlan', 'geneve'])
-      .describe('The encapsulations that are sent, in order of preference; the first that the other NVE takes is used.'),
+      .describe(
+        'The encapsulations that are sent, in order of preference; the first that the other NVE takes is used.',
+      ),
     ttl: ttl.field.default(64).describe(`${ttl.text}.`),
     df: z
       .enum(['set', 'unset', 'inherit'])
@@ -96,12 +100,16 @@ export const tunnelSection = z
     ecn: z
       .enum(['standard', 'kernel', 'off'])
       .default('standard')
-      .describe('The outer ECN field: "standard": RFC 6040, normal mode; "kernel": as Linux has it; "off": never ECN-capable.'),
+      .describe(
+        'The outer ECN field: "standard": RFC 6040, normal mode; "kernel": as Linux has it; "off": never ECN-capable.',
+      ),
     pcp: pcp.field.default(0).describe(`${pcp.text}.`),
     checksum: z
       .boolean(CHECKSUM)
       .optional()
-      .describe('Whether there is an outer UDP checksum where the other NVE has no wish; by default over IPv6, not over IPv4.'),
+      .describe(
+        'Whether there is an outer UDP checksum where the other NVE has no wish; by default over IPv6, not over IPv4.',
+      ),
     ports: portRangeField.prefault('49152-65535').describe('The UDP source ports, of which the inner flow picks one.'),
     geneve_options: geneveOptionsField
       .optional()
@@ -127,7 +135,8 @@ export const policyFields = {
     .strictObject({
       bits_per_second: z
         .int('a whole number from 1 to 9007199254740991')
-        .min(1)
+        
+        .min(1, 'a whole number from 1 to 9007199254740991')
         .describe('Bits of tenant frames a second.'),
       burst_bytes: burst('Bytes at once.'),
     })
@@ -139,7 +148,9 @@ export const policyFields = {
       burst: burst('Frames at once.'),
     })
     .optional()
-    .describe('Broadcast, multicast and unknown unicast that a VAP of the link may send; by default as much as it can.'),
+    .describe(
+      'Broadcast, multicast and unknown unicast that a VAP of the link may send; by default as much as it can.',
+    ),
   guard_ip: z
     .boolean('true or false')
     .default(false)

@@ -29,7 +29,7 @@ import { channelsBefore, rememberAssignment, rememberChannel, servedPort } from 
 import { formatsOf, rulesOf } from './access/vdp-options.js';
 import { Authorization } from './authorization.js';
 import { LearnedMacs } from './learned.js';
-import { AgentLinks, channelLink, portLink } from './links.js';
+import { AgentLinks, channelLink, linkAcls, portLink } from './links.js';
 import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
@@ -194,7 +194,7 @@ export class Agent {
   async #start(): Promise<void> {
     const { config, engine, store } = this.#parts;
     const underlay = underlayObjects(config, (name) => this.#portOf(name));
-    const base = stateOf([...portCommands(config.port), ...underlay]);
+    const base = stateOf([...portCommands(config.port), ...linkAcls(config), ...underlay]);
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;

@@ -1,7 +1,7 @@
 // Numbers for VAPs and next hops. Each is given out once in the life of the agent, so that a late answer or counter of an object that
 // is gone is never taken for another's.
 
-import type { NextHopId, NextHopOptions, VapId } from '#dataplane';
+import type { AclId, NextHopId, NextHopOptions, VapId } from '#dataplane';
 import { formatTag, type LinkName, type Tag, type TunnelEnd, type VnId } from '#model';
 
 export class Ids {
@@ -16,6 +16,11 @@ export class Ids {
   /** The way of a VN to an NVE. One that is otherwise sent to is another: a next hop does not change. */
   nextHop(vn: VnId, { ip, encap }: TunnelEnd, contextId: number, options: NextHopOptions): NextHopId {
     return this.#get(vn, `nh ${ip} ${encap} ${contextId} ${JSON.stringify(options)}`);
+  }
+
+  /** The list of a VN for frames from tenants, or to them. */
+  acl(vn: VnId, direction: 'in' | 'out'): AclId {
+    return this.#get(vn, `acl ${direction}`);
   }
 
   /** The VN is gone; if it comes again its objects get new numbers. */
