@@ -159,7 +159,7 @@ function checkVnMtu(root: unknown): Complaint[] {
   });
 }
 
-/** Ports that are there, each address once, and gateways and an exception path that lead somewhere. */
+/** Ports that are there, and each address once. */
 function checkUnderlay(root: unknown): Complaint[] {
   const items = list(root, 'underlay');
   const addressOf = (item: unknown): unknown => {
@@ -181,58 +181,17 @@ function checkUnderlay(root: unknown): Complaint[] {
         : [];
     return [...checkPortName(root, ['underlay', n, 'port']), ...taken, ...needless];
   });
-  return [...own, ...checkRoutes(root), ...checkException(root)];
-}
-
-function checkRoutes(root: unknown): Complaint[] {
-  return [
-    ...unique(root, 'route', 'prefix'),
-    ...list(root, 'route').flatMap((item, n) => {
-      const [prefix, gateways] = [valueAt(item, ['prefix']), valueAt(item, ['gateways'])];
-      if (typeof prefix !== 'string' || !Array.isArray(gateways)) return [];
-      const isIpv6 = prefix.includes(':');
-      return gateways.flatMap((gateway, i) =>
-        typeof gateway !== 'string' || gateway.includes(':') === isIpv6
-          ? []
-          : [complain(['route', n, 'gateways', i], 'a gateway of the same family as the prefix', gateway)],
-      );
-    }),
-  ];
-}
-
-function checkException(root: unknown): Complaint[] {
-  const [underlay, port] = [valueAt(root, ['exception', 'underlay']), valueAt(root, ['exception', 'port'])];
-  const known = [...new Set(namesIn(root, 'underlay', 'port'))];
-  const unknown =
-    typeof underlay !== 'string' || known.includes(underlay)
-      ? []
-      : [
-          complain(
-            ['exception', 'underlay'],
-            `the port of an [[underlay]]: ${known.join(', ')}`,
-            underlay,
-            closest(underlay, known),
-          ),
-        ];
-  const tap = list(root, 'port').find((item) => valueAt(item, ['name']) === port);
-  const wrong =
-    tap === undefined || valueAt(tap, ['driver']) === 'net_tap'
-      ? []
-      : [complain(['exception', 'port'], 'a port with the driver net_tap', port)];
-  return [...unknown, ...checkPortName(root, ['exception', 'port']), ...wrong];
+  return own;
 }
 
 function checkAccess(root: unknown): Complaint[] {
   const underlays = list(root, 'underlay').map((item) => valueAt(item, ['port']));
-  const exception = valueAt(root, ['exception', 'port']);
   const links = list(root, 'access').flatMap((item, n) => {
     const path = ['access', n, 'port'];
     const name = valueAt(item, ['port']);
     const other = underlays.indexOf(name);
     if (name !== undefined && other >= 0)
       return [complain(path, `another port than ${formatPath(['underlay', other, 'port'])}`, name)];
-    if (name !== undefined && name === exception)
-      return [complain(path, `another port than ${formatPath(['exception', 'port'])}`, name)];
     return checkPortName(root, path);
   });
   return [...links, ...unique(root, 'access', 'port'), ...checkChannels(root), ...checkDomains(root)];

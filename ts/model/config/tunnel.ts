@@ -1,15 +1,13 @@
-// An agent's underlay: its addresses, the routes behind them, and what its tunnels are like.
+// An agent's underlay: its addresses, what its tunnels are like, and what the tenants of an access link are allowed.
 
 import { z } from 'zod';
 import {
   encapsField,
   geneveOptionsField,
   intField,
-  ipField,
   linkAddressField,
   linkNameField,
   portRangeField,
-  prefixField,
 } from './fields.js';
 
 const CHECKSUM = 'true or false';
@@ -46,31 +44,6 @@ export const underlaySection = z
   .describe('Where tunnelled packets leave and arrive.');
 
 export type UnderlayConfig = z.output<typeof underlaySection>[number];
-
-export const routesSection = z
-  .array(
-    z.strictObject({
-      prefix: prefixField.describe('Where other NVEs are.'),
-      gateways: z
-        .array(ipField)
-        .min(1, 'at least one gateway')
-        .max(8)
-        .describe('Routers on the link of an underlay address; the first that is there is used.'),
-    }),
-  )
-  .max(1024)
-  .default([])
-  .describe('Ways to NVEs that are on no link of this one.');
-
-export const exceptionSection = z
-  .strictObject({
-    underlay: linkNameField.describe('The port of an [[underlay]].'),
-    port: linkNameField.describe('A [[port]] with the driver net_tap.'),
-  })
-  .optional()
-  .describe(
-    'What arrives for the own address and is not for the engine goes, policed, to an interface of the kernel, and comes back from there.',
-  );
 
 const INHERIT = (what: string) => `${what}, or "inherit": that of the tenant's packet`;
 const orInherit = (min: number, max: number, what: string) => {
@@ -135,7 +108,7 @@ export const policyFields = {
     .strictObject({
       bits_per_second: z
         .int('a whole number from 1 to 9007199254740991')
-        
+
         .min(1, 'a whole number from 1 to 9007199254740991')
         .describe('Bits of tenant frames a second.'),
       burst_bytes: burst('Bytes at once.'),

@@ -10,6 +10,7 @@ import {
   type IpAddr,
   ipFamily,
   type LinkName,
+  SENT_OPTIONS_MAX,
   type TunnelConfig,
   type TunnelEnd,
 } from '#model';
@@ -54,7 +55,8 @@ export function sendingOf({ underlay, tunnel }: AgentConfig): Sending {
 export function usableEnds(ends: readonly TunnelEnd[], { families, encaps }: Sending): TunnelEnd[] {
   const byAddress = new Map<IpAddr, TunnelEnd>();
   for (const end of ends) {
-    if (!families.has(ipFamily(end.ip)) || !encaps.includes(end.encap)) continue;
+    const isTooMuch = (end.options?.length ?? 0) > 2 * SENT_OPTIONS_MAX;
+    if (!families.has(ipFamily(end.ip)) || !encaps.includes(end.encap) || isTooMuch) continue;
     const best = byAddress.get(end.ip);
     if (best === undefined || encaps.indexOf(end.encap) < encaps.indexOf(best.encap)) byAddress.set(end.ip, end);
   }
