@@ -20,6 +20,7 @@ export * from './evb-station.js';
 export { EVB_DEFAULTS } from './evb-tlv.js';
 export { type ExplainOptions, explainCapture, explainFrame } from './explain.js';
 export * from './learning.js';
+export * from './remote-learning.js';
 export * from './lldp.js';
 export * from './lldp-events.js';
 export type * from './nnp-authority.js';

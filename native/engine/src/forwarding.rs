@@ -12,14 +12,14 @@ use std::sync::Arc;
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
     NextHopIndex, PairReader, PairWriter, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader,
-    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    SourceKey, UnderlayPort, Unknown, VapEntry, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
 
-use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PortRow, VapRow, VapSpec, VnRow, VnSpec};
+use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PortRow, RowSpec, VapRow, VapSpec, VnRow, VnSpec};
 use crate::neighbour::Neighbour;
-use crate::schema::Dest;
+use crate::schema::{self, Dest};
 
 /// VNs and VAPs that there can be at once, each: the last index means "none".
 const OBJECTS: u32 = 65_535;
@@ -196,7 +196,17 @@ impl Forwarding {
             Some(row) => row.index,
             None => index(self.vn_indices.take(&self.quiescence)),
         };
-        self.snapshot.vns.slot(index.into()).max_frame = spec.mtu + ETHERNET_HEADER as u16;
+        let entry = self.snapshot.vns.slot(index.into());
+        entry.max_frame = spec.mtu + ETHERNET_HEADER as u16;
+        entry.unknown = match spec.options.unknown {
+            schema::Unknown::Drop => Unknown::Drop,
+            schema::Unknown::Query => Unknown::Query,
+            schema::Unknown::Flood => Unknown::Flood,
+        };
+        entry.flags = Flags::NONE
+            .with_if(spec.options.learn, Flags::LEARN_REMOTE)
+            .with_if(spec.options.suppress, Flags::SUPPRESS);
+        model.vn_at.insert(index, id);
         let row = model.vns.entry(id).or_insert_with(|| VnRow { index, ..VnRow::default() });
         // The old VNI, if it differs, is withdrawn with the rows; `spec` is set there.
         row.spec.mtu = spec.mtu;
@@ -263,6 +273,7 @@ impl Forwarding {
             None => (self.next_hop_indices.take(&self.quiescence).unwrap_or_default(), 0),
         };
         let row = NextHopRow { index, spec: spec.clone(), port, users };
+        *self.snapshot.remotes.slot(index as usize) = Some(spec.remote.into());
         self.write_next_hop(model, &row, world.neighbour_mac(port, spec.remote));
         model.next_hops.insert(id, row);
     }
@@ -326,6 +337,7 @@ impl Forwarding {
             }
             for (mac, dest) in rows {
                 self.fdb.remove(FdbKey::new(index, mac));
+                model.ageing.set(*id, mac, 0);
                 model.count_use(dest, -1);
             }
         }
@@ -341,6 +353,7 @@ impl Forwarding {
             let Some(vn) = model.vns.get_mut(vn_id) else { continue };
             if let Some(dest) = vn.rows.remove(mac) {
                 self.fdb.remove(FdbKey::new(vn.index, *mac));
+                model.ageing.set(*vn_id, *mac, 0);
                 model.row_count -= 1;
                 model.count_use(dest, -1);
             }
@@ -389,17 +402,20 @@ impl Forwarding {
             }
             self.pairs.insert(vn.index, *ip, *mac);
         }
-        for ((vn_id, mac), _, dest) in changes.rows.sets() {
+        for ((vn_id, mac), _, RowSpec { dest, age_s }) in changes.rows.sets() {
             let destination = match dest {
                 Dest::Vap(id) => model.vaps.get(id).map(|row| Destination::Vap(row.index)),
                 Dest::NextHop(id) => model.next_hops.get(id).map(|row| Destination::NextHop(row.index)),
             };
             let (Some(vn), Some(destination)) = (model.vns.get_mut(vn_id), destination) else { continue };
             let old = vn.rows.insert(*mac, *dest);
-            if old == Some(*dest) {
+            if old == Some(*dest) && model.ageing.age_s(*vn_id, *mac) == *age_s {
                 continue;
             }
-            reserved(self.fdb.insert(FdbKey::new(vn.index, *mac), destination.pack()));
+            let key = FdbKey::new(vn.index, *mac);
+            reserved(self.fdb.insert(key, destination.pack()));
+            self.fdb.watch(key, *age_s != 0);
+            model.ageing.set(*vn_id, *mac, *age_s);
             match old {
                 Some(old) => model.count_use(old, -1),
                 None => model.row_count += 1,
@@ -425,11 +441,13 @@ impl Forwarding {
         for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
             *self.snapshot.next_hops.slot(row.index as usize) = NextHopEntry::UNRESOLVED;
+            *self.snapshot.remotes.slot(row.index as usize) = None;
             effects.next_hops_changed = true;
             gone.next_hops.push(row.index);
         }
         for (id, _) in changes.vns.dels() {
             let Some(row) = model.vns.remove(id) else { continue };
+            model.vn_at.remove(&row.index);
             *self.snapshot.vns.slot(row.index.into()) = VnEntry::default();
             gone.vns.push(row.index);
         }
@@ -461,6 +479,11 @@ impl Forwarding {
         gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index.into(), generation));
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
         gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
+    }
+
+    /// What pollers noted of a row; see [`MapWriter::seen`].
+    pub fn seen(&self, vn: Index, mac: MacAddr) -> Option<u16> {
+        self.fdb.seen(FdbKey::new(vn, mac))
     }
 
     fn set_port(&mut self, port: PortId, entry: PortEntry) {

@@ -5,6 +5,7 @@ use core::ops::Bound;
 use core::sync::atomic::Ordering;
 
 use dpdk::{Eal, clock};
+use pipeline::VapCounter;
 use serde::Serialize;
 use serde_bytes::Bytes;
 use tables::TagPolicy;
@@ -123,11 +124,12 @@ impl Show<'_> {
         self.model.vns.range(VnId(vn)..).flat_map(move |(id, row)| {
             let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac as u64 + 1));
             row.rows.range(from..).map(|(address, dest)| {
+                let age_s = self.model.ageing.age_s(*id, *address);
                 let dest = match dest {
                     Dest::Vap(vap) => (0u8, vap.0),
                     Dest::NextHop(next_hop) => (1, next_hop.0),
                 };
-                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest))
+                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest, age_s))
             })
         })
     }
@@ -174,9 +176,12 @@ impl Show<'_> {
             })
             .collect();
         let vaps = self.model.vaps.iter().map(|(id, row)| {
-            let [in_packets, in_bytes, out_packets, out_bytes] =
-                core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
-            (id.0, in_packets, in_bytes, out_packets, out_bytes)
+            let counted = self.region.vap(row.index);
+            let of =
+                |counter: VapCounter| counted[counter as usize].wrapping_sub(row.counters_before[counter as usize]);
+            let (in_packets, in_bytes) = (of(VapCounter::InPackets), of(VapCounter::InBytes));
+            let (out_packets, out_bytes) = (of(VapCounter::OutPackets), of(VapCounter::OutBytes));
+            (id.0, in_packets, in_bytes, out_packets, out_bytes, of(VapCounter::Suppressed))
         });
         let drops = self.region.drops().iter().enumerate().filter_map(|(at, word)| {
             let packets = word.load(Ordering::Relaxed);

@@ -151,6 +151,7 @@ fn tables() -> Tables {
         vaps: [VapEntry { port: ACCESS.0, c_vid: VID, vn: VN, ..VapEntry::CLOSED }].into_iter().collect(),
         vns: [VnEntry { max_frame: 1514, ..VnEntry::default() }].into_iter().collect(),
         next_hops: (0..NVES).map(next_hop).collect(),
+        remotes: (0..NVES).map(|number| Some(nve(number).1.into())).collect(),
     };
     let mut fdb: MapWriter<FdbKey> = concurrent_map(65_536, 0x5eed);
     let mut contexts: MapWriter<ContextKey> = concurrent_map(65_535, 0x5eee);
@@ -212,7 +213,7 @@ fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let counters = Counters::new(&tables.drops, &tables.vaps);
     let Tables { snapshot, fdb, contexts, sources, .. } = tables;
     let mut pairs = tables.pairs.reader();
-    let pipeline = Pipeline { snapshot, fdb, contexts, sources, pairs: pairs.load(), counters };
+    let pipeline = Pipeline { snapshot, fdb, contexts, sources, pairs: pairs.load(), era: 1, counters };
     let (port, expected) = if mode == Mode::Decap { (UNDERLAY, ACCESS.0) } else { (ACCESS, UNDERLAY.0) };
     let mut burst: Burst<Buffer> =
         (0..BURST).map(|_| Buffer { bytes: Box::new([0; 512]), start: ROOM, end: ROOM }).collect();

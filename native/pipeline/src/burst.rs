@@ -4,13 +4,13 @@ use arrayvec::ArrayVec;
 use tables::{
     ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, Pairs, PortEntry, Snapshot, SourceKey,
 };
-use types::{DropReason, PortId};
+use types::{DropReason, MacAddr, PortId};
 use wire::flow_hash;
 
 use crate::counters::Counters;
 use crate::encap::{HeaderRoom, encapsulate, header_for};
 use crate::meta::{Meta, Verdict};
-use crate::packet::{Packet, Sink};
+use crate::packet::{Packet, Place, Sighting, Sink};
 use crate::tags::{apply_policy, push_tags, strip_tags};
 use crate::{access, forward, underlay};
 
@@ -32,6 +32,8 @@ pub struct Pipeline<'a> {
     pub sources: &'a MapReader<SourceKey>,
     /// Who has which address.
     pub pairs: &'a Pairs,
+    /// An odd number that changes with time, about twice a second: when rows are seen.
+    pub era: u16,
     /// Where to count.
     pub counters: Counters<'a>,
 }
@@ -49,12 +51,18 @@ impl Pipeline<'_> {
                 if special.has(access::CHECKED) {
                     access::guard(self, port, burst, metas, sink);
                 }
+                if special.has(Flags::SUPPRESS) {
+                    access::suppress(self, burst, metas);
+                }
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
                 underlay::context(self, metas);
                 underlay::permit(self, metas);
-                underlay::decapsulate(self, burst, metas);
+                let special = underlay::decapsulate(self, burst, metas);
+                if special.has(Flags::LEARN_REMOTE) {
+                    underlay::learn(self, port, burst, metas, sink);
+                }
             }
         }
         forward::forward(self, metas);
@@ -64,6 +72,7 @@ impl Pipeline<'_> {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink),
+                Verdict::Query => self.query(&packet, meta, port, sink),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
                         self.counters.dropped(port, reason, 1);
@@ -75,6 +84,15 @@ impl Pipeline<'_> {
                 }
             }
         }
+    }
+
+    /// Drops a frame whose destination nobody knows, and asks for it.
+    #[cold]
+    fn query<P: Packet, S: Sink<P>>(&self, packet: &P, meta: &Meta, port: PortId, sink: &mut S) {
+        if let Some(mac) = packet.data().first_chunk() {
+            sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*mac), place: Place::Nowhere });
+        }
+        self.counters.dropped(port, DropReason::UnknownUnicast, 1);
     }
 
     /// Turns the tenant frames that have one destination into what leaves for it.

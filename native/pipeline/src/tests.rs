@@ -5,5 +5,8 @@ mod control;
 mod lab;
 mod learning;
 mod properties;
+mod remote_learning;
+mod suppress;
 mod tags;
 mod underlay;
+mod unknown;

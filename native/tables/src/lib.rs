@@ -23,11 +23,11 @@ pub use chunks::Chunks;
 pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
 pub use flags::Flags;
 pub use index_pool::IndexPool;
-pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
+pub use map::{Full, Key, LookUp, MapReader, MapWriter, Row, concurrent_map};
 pub use pairs::{PairReader, PairWriter, Pairs};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
     AccessPort, Index, NextHopEntry, NextHopIndex, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot,
-    SnapshotReader, TagPolicy, UnderlayPort, VapEntry, VnEntry,
+    SnapshotReader, TagPolicy, UnderlayPort, Unknown, VapEntry, VnEntry,
 };

@@ -15,6 +15,7 @@ mod icmp;
 mod inner;
 mod ipv4;
 mod ipv6;
+mod nd;
 mod udp;
 mod vxlan;
 
@@ -28,6 +29,7 @@ pub use icmp::{IcmpEcho, echo_to_reply};
 pub use inner::InnerIp;
 pub use ipv4::{IPV4_HEADER, Ipv4Header, Protocol, claimed_ip_length};
 pub use ipv6::{IPV6_HEADER, Ipv6Header};
+pub use nd::{ICMPV6, ND_HOP_LIMIT, NeighbourAdvertisement, NeighbourSolicitation};
 pub use udp::{UDP_HEADER, UdpHeader};
 pub use vxlan::{OuterHeader, VXLAN_HEADER, VXLAN_OVERHEAD, VXLAN_PORT, VxlanHeader};
 

@@ -6,7 +6,7 @@ mod command;
 mod options;
 mod reply;
 
-pub use attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
+pub use attributes::{NextHopOptions, UnderlayOptions, Unknown, VapOptions, VnOptions};
 pub use command::{Batch, Command, Dest, Kind, Selector, Tags};
 pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
 pub use reply::{Info, dump_reply, event, info_reply, result_reply, stats_reply};

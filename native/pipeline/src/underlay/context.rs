@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use tables::SourceKey;
+use tables::{Flags, SourceKey};
 use types::DropReason;
 
 use crate::burst::Pipeline;
@@ -23,12 +23,17 @@ pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     }
 }
 
-/// Drops every tunnelled packet whose sender may not send into the VN.
+/// Drops every tunnelled packet whose sender may not send into the VN. Into one that learns, everybody may (RFC 7348, 4.1).
 #[inline(never)]
 pub fn permit(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
-        if pipeline.sources.finish(meta.source).is_none() {
+        if pipeline.sources.finish(meta.source).is_none() && !learns(pipeline, meta) {
             meta.verdict = Verdict::Drop(DropReason::SourceNve);
         }
     }
+}
+
+#[cold]
+fn learns(pipeline: &Pipeline<'_>, meta: &Meta) -> bool {
+    pipeline.snapshot.vn(meta.vn).is_some_and(|vn| vn.flags.has(Flags::LEARN_REMOTE))
 }
