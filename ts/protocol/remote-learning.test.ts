@@ -7,7 +7,8 @@ const VN = 7 as VnId;
 const OTHER = 8 as VnId;
 const ONE = '192.0.2.1' as IpAddr;
 const TWO = '192.0.2.2' as IpAddr;
-const macOf = (number: number): MacAddr => `02:00:00:00:${[number >> 8, number & 255].map((octet) => octet.toString(16).padStart(2, '0')).join(':')}` as MacAddr;
+const macOf = (number: number): MacAddr =>
+  `02:00:00:00:${[number >> 8, number & 255].map((octet) => octet.toString(16).padStart(2, '0')).join(':')}` as MacAddr;
 const MAC = macOf(1);
 
 class Rig {

@@ -78,6 +78,9 @@ impl Ageing {
                 row.is_told = tell(*vn, *mac);
             }
         }
+        if self.last == self.rows.keys().next_back().copied() {
+            self.last = None;
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod ipv4;
 mod ipv6;
 mod nd;
 mod udp;
+mod upper;
 mod vxlan;
 
 pub use arp::{ArpOperation, ArpPacket};
@@ -31,6 +32,7 @@ pub use ipv4::{IPV4_HEADER, Ipv4Header, Protocol, claimed_ip_length};
 pub use ipv6::{IPV6_HEADER, Ipv6Header};
 pub use nd::{ICMPV6, ND_HOP_LIMIT, NeighbourAdvertisement, NeighbourSolicitation};
 pub use udp::{UDP_HEADER, UdpHeader};
+pub use upper::UpperLayer;
 pub use vxlan::{OuterHeader, VXLAN_HEADER, VXLAN_OVERHEAD, VXLAN_PORT, VxlanHeader};
 
 pub use zerocopy::{FromBytes, IntoBytes};
