@@ -8,5 +8,6 @@ mod properties;
 mod remote_learning;
 mod suppress;
 mod tags;
+mod too_big;
 mod underlay;
 mod unknown;
