@@ -9,6 +9,7 @@
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
     NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
@@ -48,6 +49,22 @@ pub struct Readers {
     pub pairs: PairReader,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
+}
+
+impl Readers {
+    /// The pipeline over what the tables hold now, in this era, counting into `counters`.
+    #[inline]
+    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>, era: u16) -> Pipeline<'a> {
+        Pipeline {
+            snapshot: self.snapshot.load(),
+            fdb: &self.fdb,
+            contexts: &self.contexts,
+            sources: &self.sources,
+            pairs: self.pairs.load(),
+            era,
+            counters,
+        }
+    }
 }
 
 /// What applying a batch asks of others.

@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 use dpdk::clock::tsc;
 use dpdk::wait::{Waker, readable};
 use dpdk::{Eal, Errno, Mbuf, Mempool, PollerThread, RxQueue, TxQueue, free_all};
-use pipeline::{BURST, Burst, Counters, Pipeline, PuntClass, Sighting, Sink};
+use pipeline::{BURST, Burst, Counters, PuntClass, Sighting, Sink};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::forwarding::Readers;
@@ -270,18 +270,10 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             do_tasks(mailbox, &mut queues);
         }
         readers.quiescence.quiescent();
-        let snapshot = readers.snapshot.load();
         let counters = region.counters();
-        let pipeline = Pipeline {
-            snapshot,
-            fdb: &readers.fdb,
-            contexts: &readers.contexts,
-            sources: &readers.sources,
-            pairs: readers.pairs.load(),
-            // About half a second, whatever the clock's rate.
-            era: (turn >> era_shift) as u16 | 1,
-            counters,
-        };
+        // About half a second, whatever the clock's rate.
+        let era = (turn >> era_shift) as u16 | 1;
+        let pipeline = readers.pipeline(counters, era);
         let mut out = Out {
             tx: &mut queues.tx,
             pending: &mut pending,

@@ -114,12 +114,11 @@ pub struct Row<'a> {
 
 impl Row<'_> {
     /// Notes that the row is in use, if somebody watches it. `era` is an odd number that changes with time: a line that all pollers read is
-    /// written once an era, not once a packet.
+    /// written once an era, not once a packet. In era 0, which is never, nothing is noted.
     #[inline(always)]
     pub fn mark(&self, era: u16) {
-        debug_assert!(era % 2 == 1);
         let seen = self.seen.load(Ordering::Relaxed);
-        if seen != UNWATCHED && seen != era {
+        if seen != UNWATCHED && seen != era && era != 0 {
             // A slot that has become another's meanwhile only counts as seen for once.
             self.seen.store(era, Ordering::Relaxed);
         }
