@@ -26,6 +26,9 @@ import type { Ids } from './ids.js';
 import type { AgentLink } from './links.js';
 import { nextHopOptions, optional, type Sending, usableEnds } from './underlay.js';
 
+/** Seconds of silence after which a MAC that was learned is forgotten (802.1Q, 8.8.3: the default of a bridge). */
+export const LEARNED_AGE_S = 300;
+
 /** A tenant's MAC that is attached here. */
 export interface LocalRow {
   readonly tsi: TsiId;
@@ -202,7 +205,8 @@ export function vnRow(input: VnInput, nextHops: ReadonlyMap<NveId, NextHopId>, m
   const row = local.rows.get(mac);
   const host = view?.hosts.get(mac);
   if (row !== undefined && !isMovedAway(row, host, self)) {
-    return { op: 'FdbSet', vn, mac, dest: { kind: 'vap', vap: ids.vap(vn, row.link.name, row.tag) } };
+    const dest = { kind: 'vap', vap: ids.vap(vn, row.link.name, row.tag) } as const;
+    return { op: 'FdbSet', vn, mac, dest, ...(row.isLearned ? { ageS: LEARNED_AGE_S } : {}) };
   }
   const nh = host === undefined ? undefined : nextHops.get(host.nveId);
   return nh === undefined ? null : { op: 'FdbSet', vn, mac, dest: { kind: 'nh', nh } };
