@@ -2,7 +2,7 @@
 // is gone is never taken for another's.
 
 import type { AclId, NextHopId, NextHopOptions, VapId } from '#dataplane';
-import { formatTag, type LinkName, type Tag, type TunnelEnd, type VnId } from '#model';
+import { formatTag, type IpAddr, type LinkName, type Tag, type TunnelEnd, type VnId } from '#model';
 
 export class Ids {
   readonly #byVn = new Map<VnId, Map<string, number>>();
