@@ -20,6 +20,11 @@ impl Flags {
     /// VAP: its selector is the whole port, so what leaves by it may look like another VAP's.
     pub const WHOLE: Self = Self(1 << 3);
 
+    /// VN: a tunnelled packet with a reserved bit set is dropped.
+    pub const STRICT: Self = Self(1 << 20);
+    /// VN: a frame that leaves the tunnel takes the outer DSCP (RFC 2983, uniform model).
+    pub const DSCP_OUT: Self = Self(1 << 21);
+
     /// Whether any of `flags` is set.
     #[inline(always)]
     pub const fn has(self, flags: Self) -> bool {

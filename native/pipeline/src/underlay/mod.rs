@@ -4,6 +4,7 @@ mod context;
 mod decap;
 mod host;
 mod outer;
+mod tunnelled;
 
 pub use context::{context, permit};
 pub use decap::decapsulate;
