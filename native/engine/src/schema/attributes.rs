@@ -10,6 +10,12 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VnOptions {
+    /// What becomes of unicast to a MAC without a row, where there is no uplink.
+    pub unknown: Unknown,
+    /// MACs behind other NVEs are told as they are seen, and every NVE may send.
+    pub learn: bool,
+    /// ARP and neighbour solicitations are answered from the VN's pairs.
+    pub suppress: bool,
     /// Whether a tunnelled packet with a reserved bit set is dropped.
     pub strict: bool,
     /// What becomes of the outer DSCP.
@@ -25,6 +31,19 @@ pub enum DscpOut {
     Pipe,
     /// The frame takes it.
     Uniform,
+}
+
+/// See [`VnOptions::unknown`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// Dropped.
+    #[default]
+    Drop,
+    /// Dropped, and told.
+    Query,
+    /// Sent to everybody.
+    Flood,
 }
 
 /// Options of a VAP.

@@ -16,7 +16,7 @@ pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, met
     for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
         packet.trim_front(meta.outer_length.into());
         match inner(pipeline, packet.data(), meta) {
-            Ok(flags) if meta.outer_class & Ecn::MASK != 0 || meta.reserved || flags.has(TUNNEL) => {
+            Ok(flags) if meta.outer_class & Ecn::MASK != 0 || meta.reserved || flags.has(Flags::DSCP_OUT) => {
                 meta.verdict = agree(packet, meta, flags).map_or_else(Verdict::Drop, |()| Verdict::Pending);
                 special = special.with(flags);
             }
@@ -26,9 +26,6 @@ pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, met
     }
     special
 }
-
-/// VNs that care for more of the outer header than what it must say.
-const TUNNEL: Flags = Flags::DSCP_OUT;
 
 /// What the outer header says besides, and what that does to the tenant's frame.
 #[inline(never)]
@@ -70,6 +67,9 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<Flags
     }
     meta.group = destination.is_group();
     meta.flags = vn.flags;
+    if vn.flags.has(Flags::LEARN_REMOTE) {
+        meta.source = pipeline.fdb.begin(FdbKey::new(meta.vn, MacAddr(ethernet.source)));
+    }
     meta.destination = pipeline.fdb.begin(FdbKey::new(meta.vn, destination));
     Ok(vn.flags)
 }
