@@ -8,7 +8,11 @@ import { type MethodName, type ParamsIn, type ResultOf, TOPICS, type TopicData, 
 import type {
   ShowDropsRow,
   ShowFdbRow,
+  ShowFloodRow,
+  ShowMemoryRow,
+  ShowNeighRow,
   ShowNvaRow,
+  ShowNveRow,
   ShowPortsRow,
   ShowVapRow,
   ShowVdpRow,
@@ -47,6 +51,10 @@ export interface ShowRows {
   fdb: ShowFdbRow;
   drops: ShowDropsRow;
   ports: ShowPortsRow;
+  nve: ShowNveRow;
+  flood: ShowFloodRow;
+  neigh: ShowNeighRow;
+  memory: ShowMemoryRow;
   nva: ShowNvaRow;
   vdp: ShowVdpRow;
 }

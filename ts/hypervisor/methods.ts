@@ -19,7 +19,11 @@ import {
 import {
   ShowDropsRow,
   ShowFdbRow,
+  ShowFloodRow,
+  ShowMemoryRow,
+  ShowNeighRow,
   ShowNvaRow,
+  ShowNveRow,
   ShowPortsRow,
   ShowVapRow,
   ShowVdpRow,
@@ -191,6 +195,10 @@ export const METHODS = {
   'show.fdb': { params: paged, result: page(ShowFdbRow) },
   'show.drops': { params: paged, result: page(ShowDropsRow) },
   'show.ports': { params: paged, result: page(ShowPortsRow) },
+  'show.nve': { params: paged, result: page(ShowNveRow) },
+  'show.flood': { params: paged, result: page(ShowFloodRow) },
+  'show.neigh': { params: paged, result: page(ShowNeighRow) },
+  'show.memory': { params: paged, result: page(ShowMemoryRow) },
   'show.vdp': { params: paged, result: page(ShowVdpRow) },
   'show.nva': { params: paged, result: page(ShowNvaRow) },
   inject: {

@@ -62,19 +62,25 @@ impl Pipeline<'_> {
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
-                Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
+                Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
-                        self.counters.dropped(port, reason, 1);
+                        self.drop(&packet, port, reason, sink);
                     }
                 }
                 // The steps before this one decided what they found pending, and rewrote what has one destination.
                 Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {
-                    self.counters.dropped(port, DropReason::UnknownUnicast, 1);
+                    self.drop(&packet, port, DropReason::UnknownUnicast, sink);
                 }
             }
         }
+    }
+
+    #[inline]
+    fn drop<P: Packet, S: Sink<P>>(&self, packet: &P, port: PortId, reason: DropReason, sink: &mut S) {
+        self.counters.dropped(port, reason, 1);
+        sink.dropped(packet.data(), port, reason);
     }
 
     /// Turns the tenant frames that have one destination into what leaves for it.
@@ -133,17 +139,19 @@ impl Pipeline<'_> {
     fn replicate<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
-        let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
+        let Some(vn) = self.snapshot.vn(meta.vn) else {
+            return self.drop(&packet, origin, DropReason::NoReceiver, sink);
+        };
         let remote: &[NextHopIndex] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
         let reflects = meta.flags.has(Flags::REFLECT);
         let mut local = vn.vaps.iter().copied().filter(|vap| *vap != meta.vap || reflects);
         let Some(copies) = (local.clone().count() + remote.len()).checked_sub(1) else {
-            return dropped(DropReason::NoReceiver);
+            return self.drop(&packet, origin, DropReason::NoReceiver, sink);
         };
         sink.replicated(copies);
         let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to) {
             Ok(port) => sink.transmit(port, packet, origin),
-            Err(reason) => dropped(reason),
+            Err(reason) => self.drop(&packet, origin, reason, sink),
         };
         // The last of all gets the packet itself.
         let last = if remote.is_empty() { local.next_back() } else { None };

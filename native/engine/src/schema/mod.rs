@@ -2,11 +2,13 @@
 //! what it names exists, is the model's business.
 
 mod attributes;
+mod capture;
 mod command;
 mod options;
 mod reply;
 
 pub use attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
+pub use capture::{Capture, CaptureFilter};
 pub use command::{Batch, Command, Dest, Kind, Selector, Tags};
 pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
 pub use reply::{Info, dump_reply, event, info_reply, result_reply, stats_reply};

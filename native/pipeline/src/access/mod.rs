@@ -3,5 +3,5 @@
 mod classify;
 mod guard;
 
-pub use classify::{check_shape, classify, leaves_as};
+pub use classify::{check_shape, classify, leaves_as, vap_of};
 pub use guard::{CHECKED, guard};
