@@ -60,6 +60,8 @@ const rows: [DumpKind, unknown[], object][] = [
   ['fdb', [7, mac, [0, 9]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'vap', vap: 9 } }],
   ['fdb', [7, mac, [1, 4]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'nh', nh: 4 } }],
   ['neighbours', [1, ip, mac, 'reachable'], { port: 1, ip: '192.0.2.1', mac: '02:00:00:00:00:0a', state: 'reachable' }],
+  ['acls', [1, null, { action: 'deny' }, 40], { acl: 1, rule: null, match: { action: 'deny' }, packets: 40 }],
+  ['police', ['ecp', 2000, 500, true], { class: 'ecp', perSecond: 2000, burst: 500, isDefault: true }],
 ];
 
 describe('decodeDump', () => {
@@ -85,6 +87,7 @@ describe('decodeDump', () => {
       'nexthops',
       'fdb',
       'neighbours',
+      'acls',
       'vap_counters',
     );
     fc.assert(
