@@ -3,6 +3,8 @@
 export interface Io {
   /** Data, and nothing else. */
   readonly out: (text: string) => void;
+  /** The same, as octets; resolves when they may be followed by others. */
+  readonly octets: (octets: Uint8Array) => Promise<void>;
   /** Messages. */
   readonly err: (text: string) => void;
   readonly stdin: () => Promise<Buffer>;
@@ -14,6 +16,11 @@ export interface Io {
 
 export const processIo: Io = {
   out: (text) => void process.stdout.write(text),
+  octets: (octets) =>
+    new Promise((resolve) => {
+      if (process.stdout.write(octets)) resolve();
+      else process.stdout.once('drain', resolve);
+    }),
   err: (text) => void process.stderr.write(text),
   height: () => (process.stdout.isTTY ? process.stdout.rows : undefined),
   stdin: async () => {

@@ -75,7 +75,10 @@ export async function watchRows<Row>(
 function draw(io: Io, heading: string, table: string): void {
   const lines = [`${new Date().toISOString()}  ${heading}`, ...table.trimEnd().split('\n'), ''];
   const height = io.height?.();
-  if (height === undefined) return io.out(`${lines.join('\n')}\n`);
+  if (height === undefined) {
+    io.out(`${lines.join('\n')}\n`);
+    return;
+  }
   // From the top left corner; what is longer than the screen would scroll, and the heading with it.
   const shown = lines.length >= height ? [...lines.slice(0, height - 2), `… ${lines.length - height + 1} more`] : lines;
   io.out(`\x1b[H\x1b[2J${shown.join('\n')}`);

@@ -60,11 +60,26 @@ export class Reader {
     return Number(this.u64(field));
   }
 
+  counterOrNil(field: string): number | null {
+    return this.#isNil() ? null : this.counter(field);
+  }
+
   u64(field: string): bigint {
     const [value, at] = this.take(field);
     if (typeof value === 'bigint' && value >= 0n) return value;
     if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return BigInt(value);
     throw badReply(at, value, 'a whole number of 64 bits');
+  }
+
+  textOrNil(field: string): string | null {
+    return this.#isNil() ? null : this.text(field);
+  }
+
+  /** Whether the next field is nil, which is taken then. */
+  #isNil(): boolean {
+    if (this.items[this.next] !== null) return false;
+    this.next++;
+    return true;
   }
 
   text(field: string): string {

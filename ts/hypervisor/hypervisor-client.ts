@@ -6,6 +6,7 @@ import { type RequestOptions, RpcClient } from './client.js';
 import type { RpcEndpoint } from './endpoint.js';
 import { type MethodName, type ParamsIn, type ResultOf, TOPICS, type TopicData, type TopicName } from './methods.js';
 import type {
+  ShowAclRow,
   ShowDropsRow,
   ShowFdbRow,
   ShowFloodRow,
@@ -54,6 +55,7 @@ export interface ShowRows {
   nve: ShowNveRow;
   flood: ShowFloodRow;
   neigh: ShowNeighRow;
+  acl: ShowAclRow;
   memory: ShowMemoryRow;
   nva: ShowNvaRow;
   vdp: ShowVdpRow;

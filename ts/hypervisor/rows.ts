@@ -131,6 +131,30 @@ export const ShowNeighRow = z.object({
   state: z.enum(['incomplete', 'reachable', 'failed', 'static']),
 });
 
+/** A recorded frame. */
+export const CapturedFrameRow = z.object({
+  /** Since 1970. */
+  time_s: count,
+  time_ns: count,
+  port: text,
+  place: z.enum(['in', 'out', 'dropped']),
+  reason: text.nullable(),
+  /** Of the whole frame, of which `frame` may be the beginning. */
+  length: count,
+  frame: z.custom<Uint8Array>((frame) => frame instanceof Uint8Array),
+});
+
+/** A rule of an ACL, or (null) what the list does with the rest. */
+export const ShowAclRow = z.object({
+  acl: count,
+  rule: count.nullable(),
+  action: z.enum(['permit', 'deny']),
+  /** What it asks for, as text. */
+  match: z.string().max(2048),
+  /** That it decided since the list was set. */
+  packets: count,
+});
+
 /** What a table holds, and the memory that it has taken, used or not. */
 export const ShowMemoryRow = z.object({
   table: text,
@@ -217,6 +241,8 @@ export type ShowPortsRow = z.output<typeof ShowPortsRow>;
 export type ShowNveRow = z.output<typeof ShowNveRow>;
 export type ShowFloodRow = z.output<typeof ShowFloodRow>;
 export type ShowNeighRow = z.output<typeof ShowNeighRow>;
+export type CapturedFrameRow = z.output<typeof CapturedFrameRow>;
+export type ShowAclRow = z.output<typeof ShowAclRow>;
 export type ShowMemoryRow = z.output<typeof ShowMemoryRow>;
 export type ShowNvaRow = z.output<typeof ShowNvaRow>;
 export type ShowVdpRow = z.output<typeof ShowVdpRow>;

@@ -225,7 +225,14 @@ impl Control {
     }
 
     fn show(&self) -> Show<'_> {
-        Show { model: &self.model, devices: &self.devices, neighbours: &self.neighbours, region: &self.region }
+        Show {
+            model: &self.model,
+            forwarding: &self.forwarding,
+            pool: self.devices.pool(),
+            devices: &self.devices,
+            neighbours: &self.neighbours,
+            region: &self.region,
+        }
     }
 
     fn apply(&mut self, bytes: &[u8]) -> Answer {

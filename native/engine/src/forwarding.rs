@@ -6,6 +6,8 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
+mod memory;
+
 use core::net::Ipv4Addr;
 use std::sync::Arc;
 

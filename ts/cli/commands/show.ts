@@ -95,6 +95,13 @@ const COLUMNS: { readonly [K in Table]: readonly Column<ShowRows[K]>[] } = {
     { title: 'MAC', value: ({ mac }) => mac },
     { title: 'STATE', value: ({ state }) => state },
   ],
+  acl: [
+    { title: 'ACL', value: ({ acl }) => acl, right: true },
+    { title: 'RULE', value: ({ rule }) => rule ?? 'default' },
+    { title: 'ACTION', value: ({ action }) => action },
+    { title: 'MATCH', value: ({ match }) => match },
+    counter('PACKETS', ({ packets }) => packets),
+  ],
   memory: [
     { title: 'TABLE', value: ({ table }) => table },
     { title: 'ENTRIES', value: ({ entries }) => entries, right: true },
@@ -122,6 +129,7 @@ const SUMMARIES: { readonly [K in Table]: string } = {
   nve: 'the other NVEs: where they are, and whether the way there is known',
   flood: 'where broadcast, unknown unicast and multicast of each VN go',
   neigh: 'the neighbours on the underlay',
+  acl: 'the rules of the access lists, and how many frames each decided',
   memory: 'what the tables hold, and how much memory that takes',
   nva: 'the session with the NVA; at an NVA, its NVEs',
 };
@@ -145,6 +153,7 @@ const KEYS: { readonly [K in Table]: (row: ShowRows[K]) => string } = {
   nve: ({ remote, encap }) => `${remote} ${encap}`,
   flood: ({ vn, vap, remote, context_id }) => `${vn} ${vap} ${remote} ${context_id}`,
   neigh: ({ port, ip }) => `${port} ${ip}`,
+  acl: ({ acl, rule }) => `${acl} ${rule}`,
   memory: ({ table }) => table,
   nva: ({ nve }) => `${nve}`,
 };
@@ -165,7 +174,7 @@ function registerTable<K extends Table>(show: Command, io: Io, kind: K): void {
     .action(async (options: WatchOptions & { all?: boolean }) => {
       const ask = async (client: HypervisorClient): Promise<ShowRows[K][]> => {
         const rows = await client.show(kind);
-        const isShown = (row: object): boolean => !('reason' in row && 'packets' in row) || Number(row.packets) > 0;
+        const isShown = (row: object): boolean => kind !== 'drops' || ('packets' in row && Number(row.packets) > 0);
         return options.all === true ? rows : rows.filter(isShown);
       };
       const watched = { name: `show ${kind}`, key: KEYS[kind], columns: COLUMNS[kind] };

@@ -86,3 +86,11 @@ export class PortNames {
     return [...this.#ids.keys()];
   }
 }
+
+/** The number of a port; throws NVE-RPC-009 if there is none of that name. */
+export function portIdOf(ports: PortNames, name: string): PortId {
+  const id = ports.id(name);
+  if (id !== undefined) return id;
+  const known = ports.names();
+  throw nveError('NVE-RPC-009', { port: name, known });
+}
