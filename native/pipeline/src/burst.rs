@@ -63,6 +63,7 @@ impl Pipeline<'_> {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
+                Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
@@ -78,7 +79,7 @@ impl Pipeline<'_> {
     }
 
     #[inline]
-    fn drop<P: Packet, S: Sink<P>>(&self, packet: &P, port: PortId, reason: DropReason, sink: &mut S) {
+    pub(crate) fn drop<P: Packet, S: Sink<P>>(&self, packet: &P, port: PortId, reason: DropReason, sink: &mut S) {
         self.counters.dropped(port, reason, 1);
         sink.dropped(packet.data(), port, reason);
     }
@@ -93,14 +94,27 @@ impl Pipeline<'_> {
             strip_tags(packet, meta.strip);
             meta.verdict = match self.address(packet, meta, meta.verdict) {
                 Ok(port) => Verdict::Send(port),
+                Err(DropReason::UnderlayMtu) => {
+                    meta.strip = 0;
+                    Verdict::TooBig(DropReason::UnderlayMtu, self.longest(meta.verdict))
+                }
                 Err(reason) => Verdict::Drop(reason),
             };
         }
     }
 
+    /// The longest frame that can be sent there.
+    #[cold]
+    fn longest(&self, to: Verdict) -> u16 {
+        match to {
+            Verdict::NextHop(index) => self.snapshot.next_hop(index).map_or(0, |next_hop| next_hop.max_frame),
+            _ => 0,
+        }
+    }
+
     /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by.
     #[inline(always)]
-    fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
+    pub(crate) fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
         match to {
             Verdict::Vap(index) => self.to_vap(packet, meta, index),
             Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),

@@ -6,4 +6,5 @@ mod lab;
 mod learning;
 mod properties;
 mod tags;
+mod too_big;
 mod underlay;
