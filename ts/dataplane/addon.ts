@@ -22,6 +22,7 @@ export interface NativeEngine {
   /** Recorded frames, back to back. */
   captured(): Buffer;
   inject(request: Buffer): Promise<Buffer>;
+  trace(request: Buffer): Promise<Buffer>;
   close(): Promise<void>;
   /** Synchronous, for the exit of the process. */
   shutdownNow(): void;

@@ -9,8 +9,10 @@ import {
   macFromBytes,
   type NveError,
   nveError,
+  parseVnId,
   type Result,
   show,
+  type VnId,
 } from '#model';
 
 /** The engine answered something that docs/engine.md does not say. */
@@ -61,7 +63,9 @@ export class Reader {
   }
 
   counterOrNil(field: string): number | null {
-    return this.#isNil() ? null : this.counter(field);
+    if (this.items[this.next] !== null) return this.counter(field);
+    this.next++;
+    return null;
   }
 
   u64(field: string): bigint {
@@ -71,21 +75,16 @@ export class Reader {
     throw badReply(at, value, 'a whole number of 64 bits');
   }
 
-  textOrNil(field: string): string | null {
-    return this.#isNil() ? null : this.text(field);
-  }
-
-  /** Whether the next field is nil, which is taken then. */
-  #isNil(): boolean {
-    if (this.items[this.next] !== null) return false;
-    this.next++;
-    return true;
-  }
-
   text(field: string): string {
     const [value, at] = this.take(field);
     if (typeof value === 'string') return value;
     throw badReply(at, value, 'text');
+  }
+
+  textOrNil(field: string): string | null {
+    if (this.items[this.next] !== null) return this.text(field);
+    this.next++;
+    return null;
   }
 
   oneOf<const T extends string>(field: string, words: readonly T[]): T {
@@ -149,3 +148,12 @@ export class Reader {
     return value.map((item) => read(item, at));
   }
 }
+
+/** A number that must be one of the model's nouns. */
+export function noun<T>(parse: (value: unknown) => Result<T>, value: number, at: string): T {
+  const parsed = parse(value);
+  if (parsed.ok) return parsed.value;
+  throw badReply(at, value, parsed.error.message);
+}
+
+export const vnIdOf = (reader: Reader): VnId => noun(parseVnId, reader.uint('vn', 0xffff_ffff), 'vn');

@@ -37,6 +37,7 @@ export type {
   ShowVapRow,
   ShowVdpRow,
   ShowVnRow,
+  TraceRow,
   TsiListRow,
   VnConnectionRow,
   VnListRow,

@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 use dpdk::clock::tsc;
 use dpdk::wait::{Waker, readable};
 use dpdk::{Eal, Errno, Mbuf, Mempool, PollerThread, RxQueue, TxQueue, free_all};
-use pipeline::{BURST, Burst, Counters, Pipeline, PuntClass, Sighting, Sink};
+use pipeline::{BURST, Burst, Counters, PuntClass, Sighting, Sink};
 use tables::Snapshot;
 use types::{DropReason, MacAddr, PortId};
 
@@ -283,16 +283,8 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
         }
         readers.quiescence.quiescent();
         taps.look(region.capture());
-        let snapshot = readers.snapshot.load();
         let counters = region.counters();
-        let pipeline = Pipeline {
-            snapshot,
-            fdb: &readers.fdb,
-            contexts: &readers.contexts,
-            sources: &readers.sources,
-            pairs: readers.pairs.load(),
-            counters,
-        };
+        let pipeline = readers.pipeline(counters);
         let mut out = Out {
             tx: &mut queues.tx,
             pending: &mut pending,
@@ -304,14 +296,14 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             counters,
             region: &region,
             taps: &mut taps,
-            snapshot,
+            snapshot: pipeline.snapshot,
         };
         let mut packets = 0;
         for (port, rx) in &mut queues.rx {
             let count = rx.burst(&mut received);
             if count != 0 {
                 packets += count;
-                out.taps.frames(port.0, Place::In, &received, snapshot);
+                out.taps.frames(port.0, Place::In, &received, pipeline.snapshot);
                 burst.extend(received.drain(..).map(Frame));
                 pipeline.run(*port, &mut burst, &mut out);
                 out.flush(*port);

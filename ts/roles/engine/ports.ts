@@ -87,10 +87,9 @@ export class PortNames {
   }
 }
 
-/** The number of a port; throws NVE-RPC-009 if there is none of that name. */
+/** NVE-RPC-009 if there is no port of this name. */
 export function portIdOf(ports: PortNames, name: string): PortId {
   const id = ports.id(name);
   if (id !== undefined) return id;
-  const known = ports.names();
-  throw nveError('NVE-RPC-009', { port: name, known });
+  throw nveError('NVE-RPC-009', { port: name, known: ports.names() });
 }

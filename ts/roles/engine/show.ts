@@ -7,6 +7,7 @@ import { type CaptureMethod, captureHandlers } from './capture.js';
 import { type PortNames, portIdOf } from './ports.js';
 import { encapText, showAcls, showFlood, showMemory, showNeighbours, showNves } from './show-more.js';
 import { tagOfSelector } from './tags.js';
+import { traceFrame } from './trace.js';
 
 /** What only the role knows. */
 export interface ShowNames {
@@ -22,9 +23,9 @@ export interface ShowNames {
 const FDB_PAGE = 2_000;
 
 type Shown = 'vn' | 'vap' | 'fdb' | 'drops' | 'ports' | 'nve' | 'flood' | 'neigh' | 'acl' | 'memory';
-type ShowHandlers = Required<Pick<Handlers, `show.${Shown}` | 'inject' | CaptureMethod>>;
+type ShowHandlers = Required<Pick<Handlers, `show.${Shown}` | 'inject' | 'trace' | CaptureMethod>>;
 
-/** The handlers of what every role with an engine shows, and of `inject`. */
+/** The handlers of what every role with an engine shows, of `inject` and of `trace`. */
 export function showHandlers(engine: Engine, names: ShowNames): ShowHandlers {
   const { ports } = names;
   const all = <Row>(rows: Row[]): { rows: Row[]; cursor: null } => ({ rows, cursor: null });
@@ -41,6 +42,7 @@ export function showHandlers(engine: Engine, names: ShowNames): ShowHandlers {
     'show.memory': async () => all(await showMemory(engine)),
     ...captureHandlers(engine, ports),
     inject: (params) => inject(engine, ports, params),
+    trace: (params) => traceFrame(engine, names, params),
   };
 }
 
