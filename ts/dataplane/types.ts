@@ -67,6 +67,12 @@ export interface VapFlags {
 
 /** What may be set of a VN besides; what is absent has its default. */
 export interface VnOptions {
+  /** What becomes of unicast to a MAC without a row, where no VAP is the uplink: dropped (so by default), dropped and told, or sent to everybody. */
+  readonly unknown?: 'drop' | 'query' | 'flood';
+  /** Every NVE may send, and MACs behind NVEs are told as they are seen. */
+  readonly learn?: boolean;
+  /** ARP and neighbour solicitations are answered from the VN's pairs. */
+  readonly suppress?: boolean;
   /** The access list of what comes from the VN's tenants here. */
   readonly aclIn?: AclId;
   /** The access list of what goes to the VN's tenants here. */
@@ -198,7 +204,14 @@ export type Command =
       readonly options?: NextHopOptions;
     }
   | { readonly op: 'NextHopDel'; readonly nh: NextHopId }
-  | { readonly op: 'FdbSet'; readonly vn: VnId; readonly mac: MacAddr; readonly dest: Dest }
+  | {
+      readonly op: 'FdbSet';
+      readonly vn: VnId;
+      readonly mac: MacAddr;
+      readonly dest: Dest;
+      /** Seconds without a frame of the MAC after which that is told; never, if absent. */
+      readonly ageS?: number;
+    }
   | { readonly op: 'FdbDel'; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly op: 'FloodSet'; readonly vn: VnId; readonly nhs: readonly NextHopId[] }
   | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
@@ -313,6 +326,8 @@ export interface FdbRow {
   readonly vn: VnId;
   readonly mac: MacAddr;
   readonly dest: Dest;
+  /** 0: it does not age. */
+  readonly ageS: number;
 }
 
 export type NeighbourState = 'incomplete' | 'reachable' | 'failed' | 'static';
@@ -345,6 +360,8 @@ export interface VapCounters {
   readonly inBytes: number;
   readonly outPackets: number;
   readonly outBytes: number;
+  /** ARP requests and neighbour solicitations of the tenant that were answered from the VN's pairs. */
+  readonly suppressed: number;
 }
 
 /** The station of a VN that has an address. */
@@ -444,6 +461,12 @@ export type EngineEvent =
   | { readonly kind: 'neighbour'; readonly port: PortId; readonly ip: IpAddr; readonly state: NeighbourState }
   /** A source MAC at a VAP that learns, without a row that names this VAP. Told about once a second while frames of it arrive. */
   | { readonly kind: 'learned'; readonly vap: VapId; readonly vn: VnId; readonly mac: MacAddr }
+  /** The same in a tunnelled packet from `remote`, in a VN that learns, without a row that leads there. */
+  | { readonly kind: 'learned_remote'; readonly vn: VnId; readonly mac: MacAddr; readonly remote: IpAddr }
+  /** Frames are for a MAC without a row, in a VN that asks. */
+  | { readonly kind: 'unknown'; readonly vn: VnId; readonly mac: MacAddr }
+  /** Nothing was seen of the MAC of a row for its `ageS`. The row stays until it is deleted. */
+  | { readonly kind: 'aged'; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly kind: 'poller_failed'; readonly poller: number; readonly message: string }
   | { readonly kind: 'overflow'; readonly ring: string; readonly lost: number };
 

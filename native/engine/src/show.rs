@@ -149,11 +149,12 @@ impl Show<'_> {
         self.model.vns.range(VnId(vn)..).flat_map(move |(id, row)| {
             let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac as u64 + 1));
             row.rows.range(from..).map(|(address, dest)| {
+                let age_s = self.model.ageing.age_s(*id, *address);
                 let dest = match dest {
                     Dest::Vap(vap) => (0u8, vap.0),
                     Dest::NextHop(next_hop) => (1, next_hop.0),
                 };
-                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest))
+                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest, age_s))
             })
         })
     }
@@ -197,9 +198,9 @@ impl Show<'_> {
 
     fn vap_counters(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.vaps.range(VapId(start)..).map(|(id, row)| {
-            let [in_packets, in_bytes, out_packets, out_bytes] =
+            let [in_packets, in_bytes, out_packets, out_bytes, suppressed] =
                 core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
-            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes))
+            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes, suppressed))
         })
     }
 

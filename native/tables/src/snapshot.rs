@@ -4,7 +4,7 @@
 //! [`NONE`](Index) marks an absent reference, and entries of retired indices stay in place, closed: a reference that a poller read just
 //! before a change finds an entry that forwards nothing.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
@@ -184,6 +184,18 @@ impl Default for VapEntry {
     }
 }
 
+/// What becomes of unicast to a MAC without a row, where a VN has no uplink.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unknown {
+    /// It is dropped.
+    #[default]
+    Drop,
+    /// It is dropped, and the control plane is told of the MAC.
+    Query,
+    /// It goes to everybody, as a group frame does.
+    Flood,
+}
+
 /// A VN.
 #[derive(Clone, Debug)]
 pub struct VnEntry {
@@ -193,6 +205,8 @@ pub struct VnEntry {
     pub flags: Flags,
     /// The VAP that takes unknown unicast.
     pub uplink: Index,
+    /// What becomes of unknown unicast without one.
+    pub unknown: Unknown,
     /// The VN's VAPs.
     pub vaps: Arc<[Index]>,
     /// The next hops that get a copy of each group frame.
@@ -201,7 +215,14 @@ pub struct VnEntry {
 
 impl Default for VnEntry {
     fn default() -> Self {
-        Self { max_frame: 0, flags: Flags::NONE, uplink: Snapshot::NONE, vaps: Arc::new([]), flood: Arc::new([]) }
+        Self {
+            max_frame: 0,
+            flags: Flags::NONE,
+            uplink: Snapshot::NONE,
+            unknown: Unknown::Drop,
+            vaps: Arc::new([]),
+            flood: Arc::new([]),
+        }
     }
 }
 
@@ -216,6 +237,8 @@ pub struct Snapshot {
     pub vns: Chunks<VnEntry>,
     /// By next hop index.
     pub next_hops: Chunks<NextHopEntry>,
+    /// The NVE behind each next hop, by its index.
+    pub remotes: Chunks<Option<IpAddr>>,
     /// The numbers of other NVEs' IPv6 addresses.
     pub peers: Arc<Peers>,
 }
@@ -240,6 +263,12 @@ impl Snapshot {
     #[inline(always)]
     pub fn vn(&self, index: Index) -> Option<&VnEntry> {
         self.vns.get(usize::from(index)).filter(|vn| vn.max_frame != 0)
+    }
+
+    /// The NVE behind a next hop.
+    #[inline(always)]
+    pub fn remote(&self, index: NextHopIndex) -> Option<IpAddr> {
+        self.remotes.get(index as usize).copied().flatten()
     }
 
     /// A next hop, if there is one of that index.
