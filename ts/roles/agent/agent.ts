@@ -251,6 +251,7 @@ export class Agent {
       name: config.node.name,
       handlers: rpcHandlers({
         engine,
+        config,
         node: config.node.name,
         names: this.#names,
         tsis: this.#tsis,
