@@ -101,6 +101,12 @@ export const ERRORS = {
     exit: 2,
   },
 
+  'NVE-CLI-004': {
+    message: 'cannot write {file}: {reason}',
+    hint: 'Give a place where this user may make a file.',
+    exit: 1,
+  },
+
   // RPC
   'NVE-RPC-001': {
     message: 'cannot reach {socket}: {reason}',
@@ -168,6 +174,18 @@ export const ERRORS = {
     exit: 77,
   },
 
+  'NVE-RPC-018': {
+    message: 'frames are being recorded already',
+    hint: 'Only one splitnve capture can run at a time: end the other one, or wait until it ends.',
+    exit: 1,
+    retryable: true,
+  },
+  'NVE-RPC-019': {
+    message: 'there is no recording {capture} any more',
+    hint: 'One ends when nobody reads it for five seconds: start it again.',
+    exit: 3,
+  },
+
   'NVE-RPC-017': {
     message: '{port} is in use by {holder}',
     hint: 'Detach that first, or name another interface, socket or function.',
@@ -232,6 +250,12 @@ export const ERRORS = {
     message: 'VN {vn} has an MTU of {mtu}, which needs {need} on port {port}; it has {have}',
     hint: "Raise the port's mtu in the configuration, or lower the VN's MTU at the NVA.",
     exit: 1,
+  },
+  'NVE-TSI-012': {
+    message: 'link {link} is taken down: no underlay port of the NVE has a link',
+    hint: 'Bring a port of [[underlay]] up; then it comes back by itself.',
+    exit: 1,
+    retryable: true,
   },
 
   // TAG

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use types::{NextHopId, PortId, VapId, VnId};
 
-use super::changes::{Changes, PortSpec, UnderlaySpec, VapSpec, VnSpec};
+use super::changes::{Changes, PortSpec, RowSpec, UnderlaySpec, VapSpec, VnSpec};
 use super::wishes::Wishes;
 use super::{Model, NextHopRow};
 use crate::error::{EngineError, Object};
@@ -54,6 +54,7 @@ impl Changes {
         let after = After { model, changes: self, unnamed: self.unnamed(model), links: self.links(model) };
         let mut refused = Refused::new();
         after.ports(&mut refused);
+        after.links(&mut refused);
         after.vns(&mut refused);
         after.vaps(&mut refused);
         after.underlays(&mut refused);
@@ -78,7 +79,7 @@ impl Changes {
         let deleted = |vn: &VnId| self.vns.deletes(vn);
         for ((vn, mac), wish) in self.rows.iter() {
             match model.row(*vn, *mac) {
-                Some(old) if wish.to != Some(old) && !deleted(vn) => count(old),
+                Some(old) if wish.to.map(|to| to.dest) != Some(old) && !deleted(vn) => count(old),
                 _ => {}
             }
         }
@@ -178,6 +179,19 @@ impl<'a> After<'a> {
             let by = vap.or_else(|| self.underlay(*id));
             if let Some(by) = by {
                 refused.push((at, EngineError::InUse { object: Object::Port(*id), by }));
+            }
+        }
+    }
+
+    fn links(&self, refused: &mut Refused) {
+        for (id, at, ()) in self.changes.down.sets() {
+            match self.port(*id) {
+                None => refused.push((at, EngineError::Absent { object: Object::Port(*id) })),
+                Some(spec) if !spec.has_settable_link() => {
+                    let expected = "the port of a driver that takes its link down: net_tap, pci or devargs";
+                    refused.push((at, EngineError::OutOfRange { field: "port", got: spec.driver().into(), expected }));
+                }
+                Some(_) => {}
             }
         }
     }
@@ -363,7 +377,7 @@ impl<'a> After<'a> {
     }
 
     fn rows(&self, refused: &mut Refused) {
-        for ((vn, _), at, dest) in self.changes.rows.sets() {
+        for ((vn, _), at, RowSpec { dest, .. }) in self.changes.rows.sets() {
             if self.vn(*vn).is_none() {
                 refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
                 continue;

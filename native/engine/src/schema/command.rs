@@ -36,7 +36,7 @@ pub enum Command {
     /// Op 10.
     NextHopDel { next_hop: NextHopId },
     /// Op 11.
-    FdbSet { vn: VnId, mac: MacAddr, dest: Dest },
+    FdbSet { vn: VnId, mac: MacAddr, dest: Dest, age_s: u16 },
     /// Op 12.
     FdbDel { vn: VnId, mac: MacAddr },
     /// Op 13.
@@ -51,6 +51,8 @@ pub enum Command {
     PairSet { vn: VnId, ip: IpAddr, mac: MacAddr },
     /// Op 28.
     PairDel { vn: VnId, ip: IpAddr },
+    /// Op 30.
+    PortAdmin { port: PortId, up: bool },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -207,7 +209,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
         options: f.options()?
     },
     10 => Command::NextHopDel { next_hop: f.next_hop()? },
-    11 => Command::FdbSet { vn: f.vn()?, mac: f.mac()?, dest: f.next("dest")? },
+    11 => Command::FdbSet { vn: f.vn()?, mac: f.mac()?, dest: f.next("dest")?, age_s: f.optional()?.unwrap_or(0) },
     12 => Command::FdbDel { vn: f.vn()?, mac: f.mac()? },
     13 => Command::FloodSet { vn: f.vn()?, next_hops: f.next::<Vec<u32>>("nhs")?.into_iter().map(NextHopId).collect() },
     14 => Command::SourcesSet { vn: f.vn()?, sources: f.ips("ips")? },
@@ -215,6 +217,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
     27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
     28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
+    30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },
     op => Command::Unknown { op },
 });
 
