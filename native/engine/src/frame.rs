@@ -44,6 +44,14 @@ impl Packet for Frame {
         self.0.truncate(length);
     }
 
+    #[cold]
+    fn pad(&mut self, length: usize) {
+        let missing = length.saturating_sub(self.0.len());
+        if let Some(room) = self.0.append(missing) {
+            room.fill(0);
+        }
+    }
+
     #[inline(always)]
     fn is_segmented(&self) -> bool {
         self.0.segments() != 1

@@ -93,6 +93,9 @@ impl Packet for Buffer {
     fn truncate(&mut self, length: usize) {
         self.bytes.truncate(self.start + length);
     }
+    fn pad(&mut self, length: usize) {
+        self.bytes.resize(self.start + length, 0);
+    }
     fn is_segmented(&self) -> bool {
         self.segmented
     }

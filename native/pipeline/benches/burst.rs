@@ -84,6 +84,7 @@ impl Packet for Buffer {
     fn truncate(&mut self, length: usize) {
         self.end = self.start + length;
     }
+    fn pad(&mut self, _length: usize) {}
     #[inline(always)]
     fn is_segmented(&self) -> bool {
         false

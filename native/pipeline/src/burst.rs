@@ -5,7 +5,7 @@ use core::cell::Cell;
 use arrayvec::ArrayVec;
 use tables::{ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, Pairs, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, MacAddr, PortId};
-use wire::{Flow, OUTER_MAX, flow};
+use wire::{Flow, OUTER_MAX, SHORTEST_FRAME, flow};
 
 use crate::counters::Counters;
 use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority};
@@ -177,6 +177,10 @@ impl Pipeline<'_> {
             access::leaves_as(port, index, packet.data())?;
         }
         self.counters.vap_out(index, length);
+        // What was short behind a tunnel must not be on a wire (RFC 7348 leaves the padding to whoever delivers).
+        if packet.data().len() < SHORTEST_FRAME {
+            packet.pad(SHORTEST_FRAME);
+        }
         Ok(vap.port)
     }
 

@@ -17,6 +17,8 @@ pub trait Packet: Sized {
     fn trim_front(&mut self, length: usize);
     /// Cuts the frame to `length` bytes; `length` is at most the frame's length.
     fn truncate(&mut self, length: usize);
+    /// Adds zeros until the frame has `length` bytes; a buffer without room for them stays as it is.
+    fn pad(&mut self, length: usize);
     /// Whether the frame continues in further buffers, which the pipeline does not follow.
     fn is_segmented(&self) -> bool;
     /// Asks for the first bytes of the frame to be loaded.

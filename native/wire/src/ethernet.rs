@@ -9,6 +9,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Length of an untagged Ethernet header, bytes.
 pub const ETHERNET_HEADER: usize = 14;
+/// The shortest frame that Ethernet carries, bytes without FCS (802.3, 3.2.8).
+pub const SHORTEST_FRAME: usize = 60;
 /// Length of one VLAN tag, bytes.
 pub const VLAN_TAG: usize = 4;
 

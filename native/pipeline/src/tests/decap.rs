@@ -67,8 +67,16 @@ impl Sent<'_> {
 }
 
 fn delivered(inner: &[u8]) -> Effects {
-    let sent = vec![(LINK_1.0, tagged(0x8100, BLUE_TAG, inner))];
+    let sent = vec![(LINK_1.0, padded(tagged(0x8100, BLUE_TAG, inner)))];
     Effects { sent, ..Effects::default() }.with_vaps(&[(0, 0, 1)])
+}
+
+#[test]
+fn a_runt_of_the_tunnel_is_as_long_as_ethernet_asks_on_the_link() {
+    let runt = frame(HERE, THERE, &[0x12, 0x34, 1, 2, 3]);
+    let effects = Lab::new().run(UNDERLAY, &tunnelled(NVE_2, BLUE_VNI, &runt));
+    let link = tagged(0x8100, BLUE_TAG, &runt);
+    assert_eq!(effects.sent, [(LINK_1.0, [&link[..], &[0; 60 - 23]].concat())]);
 }
 
 #[test]

@@ -82,6 +82,9 @@ impl Packet for TestPacket {
         assert!(length <= self.data().len());
         self.buffer.truncate(self.start + length);
     }
+    fn pad(&mut self, length: usize) {
+        self.buffer.resize(self.start + length, 0);
+    }
     fn is_segmented(&self) -> bool {
         self.segmented
     }
@@ -365,6 +368,12 @@ pub fn ipv6(length: u16) -> Vec<u8> {
     packet[..4].copy_from_slice(&[0x86, 0xdd, 0x60, 0]);
     packet[6..8].copy_from_slice(&(length - 40).to_be_bytes());
     packet
+}
+
+/// As it leaves for a tenant: not shorter than Ethernet allows.
+pub fn padded(mut frame: Vec<u8>) -> Vec<u8> {
+    frame.resize(frame.len().max(60), 0);
+    frame
 }
 
 /// A tunnelled packet as NVE 2 or 3 sends it. Written out by hand, so that it is an oracle for what we send, too.

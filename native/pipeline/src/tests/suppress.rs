@@ -53,7 +53,7 @@ fn from_tenant(lab: &Lab, untagged: &[u8]) -> Effects {
 
 /// The answer to the tenant alone.
 fn answered(answer: Vec<u8>) -> Effects {
-    let sent = vec![(LINK_1.0, tagged(0x8100, BLUE_TAG, &answer))];
+    let sent = vec![(LINK_1.0, padded(tagged(0x8100, BLUE_TAG, &answer)))];
     Effects { sent, suppressed: vec![(BLUE_1, 1)], ..Effects::default() }.with_vaps(&[(BLUE_1, 1, 1)])
 }
 
@@ -61,9 +61,8 @@ fn answered(answer: Vec<u8>) -> Effects {
 fn an_arp_request_is_answered_in_the_targets_place() {
     let reply = arp(HERE, ArpPacket::new(ArpOperation::Reply, (THERE, TARGET), (HERE, ASKER)));
     assert_eq!(from_tenant(&lab(), &request((HERE, ASKER), TARGET)), answered(reply.clone()));
-    // Ethernet's padding stays.
-    let padded = |frame: &[u8]| [frame, &[0; 18]].concat();
-    assert_eq!(from_tenant(&lab(), &padded(&request((HERE, ASKER), TARGET))), answered(padded(&reply)));
+    let longer = |frame: &[u8]| [frame, &[0; 18]].concat();
+    assert_eq!(from_tenant(&lab(), &longer(&request((HERE, ASKER), TARGET))), answered(longer(&reply)));
 }
 
 #[test]
@@ -129,7 +128,7 @@ fn what_only_others_can_answer_goes_to_everybody() {
         }
         let effects = from_tenant(lab, &question);
         assert_eq!(effects.sent.len(), 3, "{name}");
-        assert_eq!(effects.sent[0], (LINK_2.0, question), "{name}");
+        assert_eq!(effects.sent[0], (LINK_2.0, padded(question)), "{name}");
         assert!(effects.suppressed.is_empty(), "{name}");
     }
 }
