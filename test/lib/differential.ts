@@ -108,8 +108,8 @@ export const BASE: readonly Command[] = [
   { op: 'NeighbourSet', port: UNDERLAY, ip: NVES[0]!, mac: '02:ee:00:00:00:02' as MacAddr },
   { op: 'NextHopSet', nh: 0, remote: NVES[0]!, encap: 1, contextId: 5001 },
   { op: 'NextHopSet', nh: 1, remote: NVES[1]!, encap: 1, contextId: 5001 },
-  { op: 'VnSet', vn: 1 as VnId, vni: 5001 as Vni, mtu: 1400 as Mtu },
-  { op: 'VnSet', vn: 2 as VnId, vni: 5002 as Vni, mtu: 1500 as Mtu },
+  { op: 'VnSet', vn: 1 as VnId, vni: 5001 as Vni, mtu: 1500 as Mtu },
+  { op: 'VnSet', vn: 2 as VnId, vni: 5002 as Vni, mtu: 1400 as Mtu },
   { op: 'SourcesSet', vn: 1 as VnId, ips: [NVES[0]!] },
 ];
 
@@ -197,7 +197,13 @@ const tenantFrame = fc
     bytes(macToBytes(to), macToBytes(from), tags.flat(), be16(etherType), packet),
   );
 const accessFrame = fc
-  .tuple(pick([100], [100], [200], []), mac, mac, payload, fc.array(anyTag, { maxLength: 1 }))
+  .tuple(
+    pick([100], [100], [100], [100], [200], []),
+    mac,
+    mac,
+    payload,
+    pick([], [], [], [[0x81, 0, 0, 100]], [[0x88, 0xa8, 0, 7]]),
+  )
   .map(([vids, to, from, [etherType, packet], tags]) =>
     bytes(
       macToBytes(to),
@@ -274,7 +280,7 @@ const otherUnderlay = fc
 
 /** What is done to a packet that was right: an octet changed, the end cut off, or more than a buffer of it. */
 const mutation = fc.oneof(
-  { weight: 9, arbitrary: fc.constant((frame: Octets) => frame) },
+  { weight: 16, arbitrary: fc.constant((frame: Octets) => frame) },
   {
     weight: 5,
     arbitrary: fc.tuple(fc.nat(99), fc.integer({ min: 1, max: 255 })).map(([at, flip]) => (frame: Octets) => {
@@ -311,7 +317,7 @@ export const anyArrival: fc.Arbitrary<Arrival> = fc.oneof(
     arbitrary: fc.record({
       port: pick(0, 0, 0, 1, 3),
       frame: fc
-        .tuple(fc.oneof({ weight: 3, arbitrary: accessFrame }, tenantFrame), mutation)
+        .tuple(fc.oneof({ weight: 6, arbitrary: accessFrame }, tenantFrame), mutation)
         .map(([frame, mutate]) => mutate(frame)),
     }),
   },

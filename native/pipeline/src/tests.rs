@@ -2,9 +2,13 @@
 
 mod access;
 mod control;
+mod encap;
 mod lab;
 mod learning;
 mod properties;
+mod remote_learning;
+mod suppress;
 mod tags;
 mod too_big;
 mod underlay;
+mod unknown;

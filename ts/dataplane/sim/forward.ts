@@ -63,6 +63,37 @@ class Punt {
   }
 }
 
+/** The drop reasons that the model knows: those of features that it has not learned yet are missing. */
+export const REASONS: readonly string[] = [
+  'truncated',
+  'segmented',
+  'untagged',
+  'unknown_tag',
+  'unexpected_stag',
+  'tenant_tag',
+  'source_invalid',
+  'source_guard',
+  'link_local',
+  'same_vap',
+  'unknown_unicast',
+  'no_receiver',
+  'vn_mtu',
+  'split_horizon',
+  'neighbour_unresolved',
+  'underlay_mtu',
+  'not_for_us',
+  'outer_tag',
+  'outer_invalid',
+  'outer_options',
+  'outer_fragment',
+  'outer_checksum',
+  'not_overlay',
+  'vxlan_flags',
+  'unknown_vni',
+  'source_nve',
+  'arp_invalid',
+];
+
 const ETHERNET = 14;
 /** Outer Ethernet, IPv4, UDP, VXLAN (RFC 7348, 5). */
 const OVERHEAD = 50;

@@ -1,5 +1,6 @@
-// What an engine holds and refuses, written from docs/engine.md and from nothing else: the oracle of test/e2e/churn-model.test.ts and the tables of forward.ts. It works
-// on whole states: a batch is taken if the state that it leads to is a good one. Limits of ranges are left out, but for a few.
+// What an engine holds and refuses, written from docs/engine.md and from nothing else: the oracle of test/e2e/churn-model.test.ts, and the
+// tables that forward.ts works with. It works on whole states: a batch is taken if the state that it leads to is a good one. Limits of
+// ranges are left out, but for a few.
 
 import { type IpAddr, ipToBytes } from '#model';
 import type { Command, DumpRows } from '../types.js';
@@ -211,6 +212,8 @@ export function dumps(state: State): {
       return { ...without(one), port, neighbourMac: neighbours.get(`${port} ${one.remote}`)?.mac ?? null };
     }),
     pairs: [...pairs.values()].sort((a, b) => a.vn - b.vn || byAddress(a.ip, b.ip)).map(without),
-    fdb: [...rows.values()].sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1)).map(without),
+    fdb: [...rows.values()]
+      .sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1))
+      .map(({ op: _, ageS, ...row }) => ({ ...row, ageS: ageS ?? 0 })),
   };
 }

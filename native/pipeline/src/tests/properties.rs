@@ -39,8 +39,10 @@ const VXLAN: &[usize] = &[1, 3, 3, 1];
 const ARP: &[usize] = &[2, 2, 1, 1, 2, 6, 4, 6, 4];
 const ICMP: &[usize] = &[1, 1, 2, 2, 2];
 
-/// Frames of every kind with where their fields are.
-fn kinds() -> Vec<(types::PortId, Vec<u8>, Vec<(usize, usize)>)> {
+/// A good frame, where it comes in, and where its fields are.
+type Kind = (types::PortId, Vec<u8>, Vec<(usize, usize)>);
+
+fn kinds() -> Vec<Kind> {
     let inner = |to, from| frame(to, from, &ipv4(60));
     let tag = |tpid, vid, frame: &[u8]| tagged(tpid, vid, frame);
     let request = ArpPacket::new(ArpOperation::Request, (NVE_2.0, NVE_2.1), ([0; 6], US.1));
