@@ -6,6 +6,8 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
+mod memory;
+
 use core::cell::Cell;
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
