@@ -325,6 +325,16 @@ function comesBackAs(state: State, machine: Machine, port: number, frame: Octets
   }
 }
 
+/** The ECN field of a tenant's packet, which the outer header has, too (RFC 6040, 4.1, normal mode). */
+function ecnOf(frame: Octets): number {
+  const tags = tagsAt(frame, 12);
+  const packet = frame.subarray(ETHERNET + (tags?.length ?? 0));
+  const version = (packet[0] ?? 0) >> 4;
+  if (tags?.etherType === 0x0800 && version === 4) return (packet[1] ?? 0) & 3;
+  if (tags?.etherType === 0x86dd && version === 6) return ((packet[1] ?? 0) >> 4) & 3;
+  return 0;
+}
+
 /** VXLAN over IPv4 (RFC 7348, 5): DF, TTL 64, no UDP checksum, reserved bits zero. */
 function toNextHop(state: State, machine: Machine, nh: number, inner: Octets): Sent {
   const hop = state.nextHops.get(nh);
@@ -339,7 +349,13 @@ function toNextHop(state: State, machine: Machine, nh: number, inner: Octets): S
   if (inner.length > longest) throw new Drop('underlay_mtu', longest);
   const udpLength = 16 + inner.length;
   const ip = withChecksum(
-    bytes([0x45, 0], be16(20 + udpLength), [0, 0, 0x40, 0, 64, 17, 0, 0], ipToBytes(link.ip), ipToBytes(hop.remote)),
+    bytes(
+      [0x45, ecnOf(inner)],
+      be16(20 + udpLength),
+      [0, 0, 0x40, 0, 64, 17, 0, 0],
+      ipToBytes(link.ip),
+      ipToBytes(hop.remote),
+    ),
     10,
   );
   const vni = [hop.contextId >> 16, (hop.contextId >> 8) & 0xff, hop.contextId & 0xff];
