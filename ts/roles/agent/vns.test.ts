@@ -57,6 +57,28 @@ it('a large VN comes in slices, may change meanwhile, and never names what is no
   expect(rows).toHaveLength(COUNT);
   expect(rows.every(({ dest }) => dest.kind === 'nh' && dest.nh === nh)).toBe(true);
 
+  // The addresses of stations are pairs, and go with them.
+  const withIps = (n: number, ...ips: string[]) =>
+    hosts.set(mac(n), { ...host(n, 'nve3'), ips } as unknown as HostInfo);
+  const pairs = () =>
+    [...engine.objects.values()].flatMap((object) => (object.op === 'PairSet' ? [[object.ip, object.mac]] : []));
+  withIps(1, '10.0.0.1', '2001:db8::1');
+  withIps(2, '10.0.0.2');
+  await vns.refresh(blue.vn, [mac(1), mac(2)]);
+  await vns.refresh(blue.vn, []);
+  expect(pairs()).toEqual([
+    ['10.0.0.1', mac(1)],
+    ['2001:db8::1', mac(1)],
+    ['10.0.0.2', mac(2)],
+  ]);
+  withIps(1, '10.0.0.1');
+  withIps(2, '10.0.0.1');
+  await vns.refresh(blue.vn, [mac(1), mac(2)]);
+  withIps(1);
+  await vns.refresh(blue.vn, [mac(1)]);
+  await vns.refresh(blue.vn, []);
+  expect(pairs(), 'who was named last has it').toEqual([['10.0.0.1', mac(2)]]);
+
   // One host changes: one command.
   engine.batches.length = 0;
   hosts.delete(mac(7));
