@@ -5,6 +5,7 @@ import type { MemberView, VnView } from '#nva';
 import { Reconciler } from '../engine/reconciler.js';
 import { FakeEngine } from '../testing/fake-engine.js';
 import { silentLog } from '../testing/silent.js';
+import type { Sending } from './underlay.js';
 import { Vns } from './vns.js';
 
 const blue = { vn: 1, name: 'blue', vni: 5001, mtu: 1500, gateway: null } as unknown as VnInfo;
@@ -14,6 +15,9 @@ const member = (nveId: string, ip: string) =>
   ({ nveId, contextId: 5001, tunnels: [{ encap: 1, ip }] }) as unknown as MemberView;
 const host = (n: number, nveId: string) =>
   ({ vn: 1, mac: mac(n), tsi: `t${n}`, nveId, ips: [], mobilitySeq: 0 }) as unknown as HostInfo;
+
+const TUNNEL = { ttl: 64, df: 'set', dscp: 0, ecn: 'standard', pcp: 0, ports: [49_152, 65_535] };
+const SENDING = { families: new Set([4]), encaps: [1], tunnel: TUNNEL } as unknown as Sending;
 
 it('a large VN comes in slices, may change meanwhile, and never names what is not there', async () => {
   const COUNT = 4_000;
@@ -31,6 +35,7 @@ it('a large VN comes in slices, may change meanwhile, and never names what is no
   const vns = new Vns({
     reconciler,
     self: 'nve1' as NveId,
+    sending: SENDING,
     linkOf: () => err(nveError('NVE-SYS-003', { reason: 'no link here' })),
     viewOf: () => view,
     learned: { claimed: () => undefined, left: () => undefined, placed: () => undefined },

@@ -51,6 +51,8 @@ pub enum Command {
     PairSet { vn: VnId, ip: IpAddr, mac: MacAddr },
     /// Op 28.
     PairDel { vn: VnId, ip: IpAddr },
+    /// Op 30.
+    PortAdmin { port: PortId, up: bool },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -215,6 +217,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
     27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
     28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
+    30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },
     op => Command::Unknown { op },
 });
 
