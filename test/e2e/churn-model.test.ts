@@ -3,10 +3,10 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Command, DumpKind } from '#dataplane';
 import type { IpAddr, MacAddr, Mtu, Vid, VnId, Vni } from '#model';
+import { after, dumps, emptyState } from '../../ts/dataplane/sim/state.js';
 import { obstacle } from '../lib/command.js';
 import type { EngineProcess } from '../lib/engine.js';
 import { Lab } from '../lib/lab.js';
-import { after, dumps, emptyState } from '../lib/model.js';
 import { Random } from '../lib/random.js';
 
 const BATCHES = 1500;

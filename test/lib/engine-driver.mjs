@@ -20,7 +20,9 @@ const calls = {
   dump: (engine, [kind]) => engine.dump(kind),
   stats: (engine) => engine.stats(),
   inject: (engine, [port, frame]) => engine.inject(port, frame),
-  trace: (engine, [port, frame]) => engine.trace(port, frame),
+  /** One for each [port, frame]. */
+  trace: (engine, [frames]) =>
+    Promise.all(frames.map((/** @type {[number, Uint8Array]} */ [port, frame]) => engine.trace(port, frame))),
   close: (engine) => engine.close(),
 };
 

@@ -83,8 +83,9 @@ export class EngineProcess {
     await this.#call('inject', port, frame);
   }
 
-  trace(port: number, frame: Uint8Array): Promise<Trace> {
-    return this.#call('trace', port, frame) as Promise<Trace>;
+  /** What would become of each frame. */
+  trace(frames: readonly (readonly [port: number, frame: Uint8Array])[]): Promise<Trace[]> {
+    return this.#call('trace', frames) as Promise<Trace[]>;
   }
 
   /** Drops so far, as `{ 'PORT reason': packets }`. */

@@ -35,10 +35,12 @@ pub fn trace(model: &Model, readers: &mut Readers, port: PortId, frame: &[u8], b
     let mut notes = Notes::default();
     let mut burst = Burst::new();
     burst.push(Buffer::new(frame, buffer));
-    let mut watcher = Watcher { names: &names, steps: &mut steps, last: Verdict::Pending };
+    let mut watcher = Watcher { names: &names, steps: &mut steps, last: Verdict::Pending, copied: false };
     pipeline.run_observed(port, &mut burst, &mut notes, &mut watcher);
     let outcome = match watcher.last {
         Verdict::Send(_) => Outcome::Sent,
+        // Nobody was there to get a copy.
+        Verdict::Replicate if !watcher.copied => Outcome::Dropped(DropReason::NoReceiver),
         Verdict::Replicate => Outcome::Replicated,
         Verdict::Punt(class) => Outcome::Punted(class.name()),
         Verdict::Drop(reason) | Verdict::TooBig(reason, _) => Outcome::Dropped(reason),
@@ -147,6 +149,7 @@ struct Watcher<'a> {
     names: &'a Names<'a>,
     steps: &'a mut Vec<TraceStep>,
     last: Verdict,
+    copied: bool,
 }
 
 impl Observer<Buffer> for Watcher<'_> {
@@ -165,6 +168,7 @@ impl Observer<Buffer> for Watcher<'_> {
     }
 
     fn copied(&mut self, to: Verdict, result: Result<u16, DropReason>) {
+        self.copied = true;
         let mut facts = self.names.way(to);
         match result {
             Ok(port) => facts.push(("port", Fact::Number(port.into()))),

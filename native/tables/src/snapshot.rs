@@ -70,6 +70,7 @@ impl AccessPort {
     pub fn select(&mut self, selector: Selector, index: Index) {
         let at = |vid: Vid| usize::from(vid.get());
         match selector {
+            Selector::STag(_) | Selector::SAndCTag(..) if index == Snapshot::NONE && self.s_tag.is_none() => {}
             Selector::Port => self.whole = index,
             Selector::Untagged => (self.untagged, self.c_tag[0]) = (index, index),
             Selector::CTag(vid) => self.c_tag[at(vid)] = index,
@@ -78,6 +79,22 @@ impl AccessPort {
                 let behind = self.s_tags().with_c[at(s)].get_or_insert_with(|| Arc::new([Snapshot::NONE; VIDS]));
                 Arc::make_mut(behind)[at(c)] = index;
             }
+        }
+        if index == Snapshot::NONE {
+            self.forget_s_tags(selector);
+        }
+    }
+
+    /// Lets go of tables that the VAP of `selector` was the last in: a port is as if the VAP had never been.
+    fn forget_s_tags(&mut self, selector: Selector) {
+        let Some(s_tags) = &mut self.s_tag else { return };
+        let is_empty = |vaps: &[Index; VIDS]| vaps.iter().all(|vap| *vap == Snapshot::NONE);
+        if let Selector::SAndCTag(s, _) = selector {
+            let behind = &mut s_tags.with_c[usize::from(s.get())];
+            behind.take_if(|vaps| is_empty(vaps));
+        }
+        if s_tags.with_c.iter().all(Option::is_none) && is_empty(&s_tags.alone) {
+            self.s_tag = None;
         }
     }
 
@@ -310,6 +327,21 @@ impl SnapshotReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_whose_last_vap_of_an_s_tag_went_is_as_if_it_had_never_been() {
+        let vid = |vid: u16| Vid::try_from(vid).unwrap();
+        let (alone, behind) = (Selector::STag(vid(7)), Selector::SAndCTag(vid(7), vid(9)));
+        let mut port = AccessPort::new(MacAddr::default());
+        port.select(alone, 1);
+        port.select(behind, 2);
+        port.select(behind, Snapshot::NONE);
+        assert!(port.s_tag.as_ref().is_some_and(|s_tags| s_tags.with_c[7].is_none() && s_tags.alone[7] == 1));
+        port.select(alone, Snapshot::NONE);
+        assert!(port.s_tag.is_none());
+        port.select(behind, Snapshot::NONE);
+        assert!(port.s_tag.is_none(), "none is made to hold nothing");
+    }
 
     #[test]
     fn readers_see_what_was_published_last_and_absent_objects_are_closed() {

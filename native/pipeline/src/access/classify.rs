@@ -66,7 +66,8 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: 
 fn tagged(policy: &TagPolicy, tpid: u16, rest: &[u8], max_frame: u16, meta: &mut Meta) -> Result<(), Verdict> {
     let (tags, stripped) = tenant_tags(policy, tpid, rest).map_err(Verdict::Drop)?;
     meta.strip += stripped;
-    meta.tagged = stripped != tags.length;
+    // Behind the two that are looked at there may be more: they go through the policy of the VAP that the frame leaves by.
+    meta.tagged = stripped != tags.length || EtherType::is_tag(tags.ether_type);
     check_shape(tags.ether_type, &rest[usize::from(tags.length)..], max_frame)
 }
 

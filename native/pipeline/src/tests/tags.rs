@@ -208,3 +208,12 @@ fn no_tenant_speaks_for_the_nve_on_a_whole_port() {
         assert_eq!(effects.sent, [(LINK_2.0, inner)], "there it is a frame of the VN as any other");
     }
 }
+
+#[test]
+fn a_third_tag_behind_two_that_are_stripped_meets_the_policy_of_where_it_goes() {
+    let mut lab = Lab::new();
+    lab.change_vap(0, |vap| vap.tags = tables::TagPolicy::Strip);
+    let inner = tagged(0x8100, 5, &tagged(0x8100, 6, &tagged(0x8100, RED_TAG, &frame(BESIDE, HERE, &ipv4(46)))));
+    let effects = lab.run(LINK_1, &tagged(0x8100, BLUE_TAG, &inner));
+    assert_eq!((effects.sent.len(), &effects.dropped[..]), (0, &[(TenantTag, 1)][..]));
+}

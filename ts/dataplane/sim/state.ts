@@ -1,7 +1,9 @@
-// What an engine holds and refuses, written from docs/engine.md and from nothing else: the oracle of test/e2e/churn-model.test.ts. It works
-// on whole states: a batch is taken if the state that it leads to is a good one. Limits of ranges are left out, but for a few.
-import type { Command, DumpRows } from '#dataplane';
+// What an engine holds and refuses, written from docs/engine.md and from nothing else: the oracle of test/e2e/churn-model.test.ts, and the
+// tables that forward.ts works with. It works on whole states: a batch is taken if the state that it leads to is a good one. Limits of
+// ranges are left out, but for a few.
+
 import { type IpAddr, ipToBytes } from '#model';
+import type { Command, DumpRows } from '../types.js';
 
 type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
 
