@@ -76,7 +76,7 @@ fn a_runt_of_the_tunnel_is_as_long_as_ethernet_asks_on_the_link() {
     let runt = frame(HERE, THERE, &[0x12, 0x34, 1, 2, 3]);
     let effects = Lab::new().run(UNDERLAY, &tunnelled(NVE_2, BLUE_VNI, &runt));
     let link = tagged(0x8100, BLUE_TAG, &runt);
-    assert_eq!(effects.sent, [(LINK_1.0, [&link[..], &[0; 60 - 23]].concat())]);
+    assert_eq!(effects.sent, [(LINK_1.0, [&link[..], &[0; 60 - 21]].concat())]);
 }
 
 #[test]
