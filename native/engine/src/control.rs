@@ -32,6 +32,8 @@ use crate::sightings::Sightings;
 const TICK: Duration = Duration::from_millis(5);
 /// How often it looks at links and DPDK's log.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often it looks at the links of underlay ports: what goes by a dead one must go by another at once.
+const LOOK_UNDERLAY: Duration = Duration::from_millis(50);
 /// About what a burst takes.
 const BURST_TIME: Duration = Duration::from_micros(20);
 /// How long a batch waits for a poller to come to the end of its burst, which may not have a CPU meanwhile.
@@ -71,6 +73,7 @@ pub struct Control {
     doorbell: Doorbell,
     links: BTreeMap<PortId, bool>,
     looked: Instant,
+    looked_underlay: Instant,
     poller_failed: bool,
     scratch: Vec<u8>,
     eal: Eal,
@@ -148,6 +151,7 @@ impl Control {
             doorbell,
             links: BTreeMap::new(),
             looked: Instant::now(),
+            looked_underlay: Instant::now(),
             poller_failed: false,
             scratch: Vec::new(),
             eal,
@@ -188,7 +192,14 @@ impl Control {
     }
 
     fn show(&self) -> Show<'_> {
-        Show { model: &self.model, devices: &self.devices, neighbours: &self.neighbours, region: &self.region }
+        let forwarding = &self.forwarding;
+        Show {
+            forwarding,
+            model: &self.model,
+            devices: &self.devices,
+            neighbours: &self.neighbours,
+            region: &self.region,
+        }
     }
 
     fn apply(&mut self, bytes: &[u8]) -> Answer {
@@ -289,9 +300,13 @@ impl Control {
         let now = Instant::now();
         let effects = self.neighbours.poll(now);
         self.carry_out(effects);
+        if now.duration_since(self.looked_underlay) >= LOOK_UNDERLAY {
+            self.looked_underlay = now;
+            self.look_at_links(|role| role == "underlay");
+        }
         if now.duration_since(self.looked) >= LOOK {
             self.looked = now;
-            self.look_at_links();
+            self.look_at_links(|_| true);
             dpdk::log::drain().lines.iter().for_each(|line| self.event(&("log", line)));
         }
         if self.poller.has_failed() && !self.poller_failed {
@@ -300,12 +315,18 @@ impl Control {
         }
     }
 
-    fn look_at_links(&mut self) {
-        let links: Vec<_> = self.devices.iter().map(|(id, port)| (id, port.link_up())).collect();
-        for (id, up) in links {
-            if self.links.insert(id, up) != Some(up) {
-                self.event(&("link", id.0, up));
-            }
+    fn look_at_links(&mut self, is_looked_at: fn(&str) -> bool) {
+        let ports = self.devices.iter().filter(|(id, _)| is_looked_at(self.model.role(*id)));
+        let links = ports.map(|(id, port)| (id, port.link_up()));
+        let changed: Vec<_> = links.filter(|(id, up)| self.links.get(id) != Some(up)).collect();
+        if changed.is_empty() {
+            return;
+        }
+        let world = Known { devices: &self.devices, neighbours: &self.neighbours };
+        self.forwarding.links(&self.model, &changed, &world);
+        for (id, up) in changed {
+            self.links.insert(id, up);
+            self.event(&("link", id.0, up));
         }
     }
 

@@ -8,10 +8,11 @@ use dpdk::{Eal, clock};
 use serde::Serialize;
 use serde_bytes::Bytes;
 use tables::TagPolicy;
-use types::{DropReason, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
+use types::{DropReason, GroupId, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 
 use crate::devices::Devices;
 use crate::error::EngineError;
+use crate::forwarding::Forwarding;
 use crate::model::Model;
 use crate::neighbour::Neighbours;
 use crate::region::{PollerCounter, Region};
@@ -22,6 +23,8 @@ const PAGE: u32 = 10_000;
 
 /// Everything that can be shown.
 pub struct Show<'a> {
+    /// The tables.
+    pub forwarding: &'a Forwarding,
     /// What the controller said.
     pub model: &'a Model,
     /// The devices.
@@ -45,6 +48,15 @@ fn mac(mac: &MacAddr) -> &Bytes {
     Bytes::new(&mac.0)
 }
 
+/// A destination as the schema has it.
+fn dest_row(dest: Dest) -> (u8, u32) {
+    match dest {
+        Dest::Vap(vap) => (0, vap.0),
+        Dest::NextHop(next_hop) => (1, next_hop.0),
+        Dest::Group(group) => (2, group.0),
+    }
+}
+
 impl Show<'_> {
     /// One page of one kind of row.
     pub fn dump(&self, Dump(kind, cursor, limit): &Dump) -> Result<Vec<u8>, EngineError> {
@@ -60,13 +72,14 @@ impl Show<'_> {
             "vaps" => Ok(page(self.vaps(start).filter(|(at, _)| after(at)), *limit)),
             "underlays" => Ok(page(self.underlays().filter(|(at, _)| after(at)), *limit)),
             "nexthops" => Ok(page(self.next_hops(start).filter(|(at, _)| after(at)), *limit)),
+            "groups" => Ok(page(self.groups(start).filter(|(at, _)| after(at)), *limit)),
             "fdb" => Ok(page(self.rows(*cursor), *limit)),
             "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, nexthops, fdb, neighbours or pairs".into(),
+                expected: "ports, vns, vaps, underlays, nexthops, groups, fdb, neighbours or pairs".into(),
             }),
         }
     }
@@ -82,7 +95,7 @@ impl Show<'_> {
 
     fn vns(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.vns.range(VnId(start)..).map(|(id, row)| {
-            let flood: Vec<u32> = row.flood.iter().map(|id| id.0).collect();
+            let flood: Vec<_> = row.flood.iter().map(|dest| dest_row(*dest)).collect();
             let sources: Vec<_> = row.sources.iter().map(|ip| serde_bytes::ByteArray::new(ip.octets())).collect();
             let vni = row.spec.vni.map(types::Vni::get);
             ((id.0.into(), 0), (id.0, vni, row.spec.mtu, row.vaps.len(), row.rows.len(), flood, sources))
@@ -112,9 +125,20 @@ impl Show<'_> {
     fn next_hops(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
             let remote = serde_bytes::ByteArray::new(row.spec.remote.octets());
-            let neighbour =
-                self.neighbours.mac((row.port, row.spec.remote)).map(|mac| serde_bytes::ByteArray::new(mac.0));
-            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.port.0, neighbour))
+            let neighbour = self.neighbours.mac((row.port, row.spec.remote));
+            let state = self.forwarding.state_of(row, neighbour);
+            let neighbour = neighbour.map(|mac| serde_bytes::ByteArray::new(mac.0));
+            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.port.0, neighbour, state))
+        })
+    }
+
+    fn groups(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.groups.range(GroupId(start)..).map(|(id, row)| {
+            let members = row.members.iter().map(|(next_hop, weight)| {
+                let index = self.model.next_hops.get(next_hop).map(|row| row.index);
+                (next_hop.0, *weight, index.map_or(0, |index| self.forwarding.places(row, index)))
+            });
+            ((id.0.into(), 0), (id.0, row.vn.map(|vn| vn.0), members.collect::<Vec<_>>()))
         })
     }
 
@@ -122,13 +146,9 @@ impl Show<'_> {
         let (vn, last) = cursor.map_or((0, None), |(vn, mac)| (u32::try_from(vn).unwrap_or(u32::MAX), Some(mac)));
         self.model.vns.range(VnId(vn)..).flat_map(move |(id, row)| {
             let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac as u64 + 1));
-            row.rows.range(from..).map(|(address, dest)| {
-                let dest = match dest {
-                    Dest::Vap(vap) => (0u8, vap.0),
-                    Dest::NextHop(next_hop) => (1, next_hop.0),
-                };
-                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest))
-            })
+            row.rows
+                .range(from..)
+                .map(|(address, dest)| ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest_row(*dest))))
         })
     }
 

@@ -2,13 +2,13 @@
 
 use arrayvec::ArrayVec;
 use tables::{
-    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, Pairs, PortEntry, Snapshot, SourceKey,
+    ContextKey, Destination, FdbKey, Flags, Index, MapReader, NextHopIndex, Pairs, PortEntry, Snapshot, SourceKey,
 };
 use types::{DropReason, PortId};
 use wire::flow_hash;
 
 use crate::counters::Counters;
-use crate::encap::{HeaderRoom, encapsulate, header_for};
+use crate::encap::{Apart, encapsulate};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Sink};
 use crate::tags::{apply_policy, push_tags, strip_tags};
@@ -57,7 +57,9 @@ impl Pipeline<'_> {
                 underlay::decapsulate(self, burst, metas);
             }
         }
-        forward::forward(self, metas);
+        if forward::forward(self, metas) {
+            forward::choose(self, burst, metas);
+        }
         self.rewrite(burst, metas);
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
@@ -70,7 +72,7 @@ impl Pipeline<'_> {
                     }
                 }
                 // The steps before this one decided what they found pending, and rewrote what has one destination.
-                Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {
+                Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {
                     self.counters.dropped(port, DropReason::UnknownUnicast, 1);
                 }
             }
@@ -134,7 +136,7 @@ impl Pipeline<'_> {
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
-        let remote: &[NextHopIndex] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
+        let remote: &[Destination] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
         let reflects = meta.flags.has(Flags::REFLECT);
         let mut local = vn.vaps.iter().copied().filter(|vap| *vap != meta.vap || reflects);
         let Some(copies) = (local.clone().count() + remote.len()).checked_sub(1) else {
@@ -153,19 +155,29 @@ impl Pipeline<'_> {
                 None => dropped(DropReason::NoBuffer),
             }
         }
-        match (last, remote) {
-            (Some(vap), _) => send(packet, Verdict::Vap(vap), sink),
-            (None, [next_hop]) => send(packet, Verdict::NextHop(*next_hop), sink),
-            (None, []) => {}
-            (None, [others @ .., last]) => {
-                let frame = sink.share(packet);
-                let hash = flow_hash(frame.as_ref());
-                others.iter().for_each(|next_hop| self.send_behind(&frame, hash, *next_hop, origin, sink));
-                match sink.unshare(frame) {
-                    Ok(packet) => send(packet, Verdict::NextHop(*last), sink),
-                    Err(frame) => self.send_behind(&frame, hash, *last, origin, sink),
-                }
+        if let Some(vap) = last {
+            return send(packet, Verdict::Vap(vap), sink);
+        }
+        let hash = flow_hash(packet.data());
+        let to = |destination: &Destination| match *destination {
+            Destination::NextHop(next_hop) => Ok(next_hop),
+            Destination::Group(group) => forward::member(self.snapshot, meta.vn, group, hash),
+            Destination::Vap(_) => Err(DropReason::NoReceiver),
+        };
+        let [others @ .., last] = remote else { return };
+        let packet = if others.is_empty() {
+            packet
+        } else {
+            let frame = sink.share(packet);
+            others.iter().for_each(|other| self.send_behind(&frame, meta, to(other), origin, sink));
+            match sink.unshare(frame) {
+                Ok(packet) => packet,
+                Err(frame) => return self.send_behind(&frame, meta, to(last), origin, sink),
             }
+        };
+        match to(last) {
+            Ok(next_hop) => send(packet, Verdict::NextHop(next_hop), sink),
+            Err(reason) => dropped(reason),
         }
     }
 
@@ -173,14 +185,16 @@ impl Pipeline<'_> {
     fn send_behind<P, S: Sink<P>>(
         &self,
         frame: &S::Shared,
-        hash: u32,
-        next_hop: NextHopIndex,
+        meta: &Meta,
+        to: Result<NextHopIndex, DropReason>,
         origin: PortId,
         sink: &mut S,
     ) {
-        let mut room: HeaderRoom = [0; OUTER_HEADER_ROOM];
-        let sent = header_for(self.snapshot, frame.as_ref(), hash, next_hop, &mut room).and_then(|(port, header)| {
-            sink.transmit_behind(port, header, frame, origin).then_some(()).ok_or(DropReason::NoBuffer)
+        let mut packet = Apart::new(frame.as_ref());
+        let port = to.and_then(|next_hop| self.address(&mut packet, meta, Verdict::NextHop(next_hop)));
+        let sent = port.and_then(|port| match sink.transmit_behind(port, packet.header(), frame, origin) {
+            true => Ok(()),
+            false => Err(DropReason::NoBuffer),
         });
         if let Err(reason) = sent {
             self.counters.dropped(origin, reason, 1);

@@ -1,20 +1,50 @@
 //! Where a tenant's frame goes inside its VN: by destination MAC only (RFC 8014, 3.1).
 
-use tables::{Destination, Flags, Snapshot};
+use tables::{Destination, Flags, GroupEntry, Index, NextHopIndex, Snapshot};
 use types::DropReason;
+use wire::flow_hash;
 
-use crate::burst::Pipeline;
+use crate::burst::{Burst, Pipeline};
 use crate::encap::prefetch_next_hop;
 use crate::meta::{Meta, Verdict};
+use crate::packet::Packet;
 
-/// Decides every pending packet of a burst.
+/// Decides every pending packet of a burst; returns whether one goes to a group of next hops, for [`choose`].
 #[inline(never)]
-pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
+pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) -> bool {
+    let mut any_group = false;
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
         meta.verdict = if meta.group { Verdict::Replicate } else { unicast(pipeline, meta) };
         if let Verdict::NextHop(index) = meta.verdict {
             prefetch_next_hop(pipeline.snapshot, index);
         }
+        any_group |= matches!(meta.verdict, Verdict::Group(_));
+    }
+    any_group
+}
+
+/// Chooses a next hop for every packet that goes to a group.
+#[inline(never)]
+pub fn choose<P: Packet>(pipeline: &Pipeline<'_>, burst: &Burst<P>, metas: &mut [Meta]) {
+    for (packet, meta) in burst.iter().zip(metas) {
+        let Verdict::Group(index) = meta.verdict else { continue };
+        meta.verdict = match member(pipeline.snapshot, meta.vn, index, flow_hash(packet.data())) {
+            Ok(next_hop) => {
+                prefetch_next_hop(pipeline.snapshot, next_hop);
+                Verdict::NextHop(next_hop)
+            }
+            Err(reason) => Verdict::Drop(reason),
+        };
+    }
+}
+
+/// The next hop of a group for a flow of VN `vn`.
+pub fn member(snapshot: &Snapshot, vn: Index, group: NextHopIndex, flow_hash: u32) -> Result<NextHopIndex, DropReason> {
+    // A row may name a group that has just become another VN's.
+    let entry = snapshot.group(group).filter(|entry| entry.vn == vn).ok_or(DropReason::UnknownUnicast)?;
+    match entry.member(flow_hash) {
+        GroupEntry::NOBODY => Err(DropReason::NextHopDown),
+        next_hop => Ok(next_hop),
     }
 }
 
@@ -25,8 +55,11 @@ fn unicast(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
             Verdict::Drop(DropReason::SameVap)
         }
         Some(Destination::Vap(vap)) => Verdict::Vap(vap),
-        Some(Destination::NextHop(_)) if meta.came_by_tunnel() => Verdict::Drop(DropReason::SplitHorizon),
+        Some(Destination::NextHop(_) | Destination::Group(_)) if meta.came_by_tunnel() => {
+            Verdict::Drop(DropReason::SplitHorizon)
+        }
         Some(Destination::NextHop(next_hop)) => Verdict::NextHop(next_hop),
+        Some(Destination::Group(group)) => Verdict::Group(group),
         None => match pipeline.snapshot.vn(meta.vn).map_or(Snapshot::NONE, |vn| vn.uplink) {
             Snapshot::NONE => Verdict::Drop(DropReason::UnknownUnicast),
             uplink if uplink == meta.vap => Verdict::Drop(DropReason::UnknownUnicast),

@@ -14,6 +14,8 @@ pub enum Verdict {
     Vap(Index),
     /// To a next hop.
     NextHop(NextHopIndex),
+    /// To a living next hop of a group.
+    Group(NextHopIndex),
     /// A copy to everybody else in the VN.
     Replicate,
     /// Out of this port, as it now is.

@@ -2,6 +2,7 @@
 
 mod access;
 mod control;
+mod groups;
 mod lab;
 mod learning;
 mod properties;

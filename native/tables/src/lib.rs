@@ -12,6 +12,7 @@
 mod chunks;
 mod fdb;
 mod flags;
+mod groups;
 mod index_pool;
 mod map;
 mod pairs;
@@ -22,6 +23,7 @@ mod snapshot;
 pub use chunks::Chunks;
 pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
 pub use flags::Flags;
+pub use groups::{GROUP_PLACES, GroupEntry, share_out};
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
 pub use pairs::{PairReader, PairWriter, Pairs};

@@ -8,10 +8,12 @@ use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
-use types::{MacAddr, PortId, Selector, Vid};
+use types::{DropReason, MacAddr, PortId, Selector, Vid};
 
 use crate::chunks::Chunks;
+use crate::fdb::Destination;
 use crate::flags::Flags;
+use crate::groups::GroupEntry;
 
 /// A dense index into one of the tables; [`Snapshot::NONE`] is none.
 pub type Index = u16;
@@ -173,8 +175,8 @@ pub struct VnEntry {
     pub uplink: Index,
     /// The VN's VAPs.
     pub vaps: Arc<[Index]>,
-    /// The next hops that get a copy of each group frame.
-    pub flood: Arc<[NextHopIndex]>,
+    /// The next hops, and groups of them, that get a copy of each group frame.
+    pub flood: Arc<[Destination]>,
 }
 
 impl Default for VnEntry {
@@ -200,6 +202,19 @@ pub struct NextHopEntry {
 impl NextHopEntry {
     /// A next hop that cannot be sent to.
     pub const UNRESOLVED: Self = Self { header: [0; OUTER_HEADER_ROOM], header_length: 0, max_frame: 0, port: 0 };
+    /// A next hop whose link is down, or of which was told that it does not live.
+    pub const DOWN: Self = Self { port: u16::MAX, ..Self::UNRESOLVED };
+
+    /// Whether it can be sent to.
+    #[inline(always)]
+    pub fn is_living(&self) -> bool {
+        self.header_length != 0
+    }
+
+    /// Why it cannot be sent to.
+    pub fn why(&self) -> DropReason {
+        if self.port == Self::DOWN.port { DropReason::NextHopDown } else { DropReason::NeighbourUnresolved }
+    }
 }
 
 impl Default for NextHopEntry {
@@ -219,6 +234,8 @@ pub struct Snapshot {
     pub vns: Chunks<VnEntry>,
     /// By next hop index.
     pub next_hops: Chunks<NextHopEntry>,
+    /// By group index.
+    pub groups: Chunks<GroupEntry>,
 }
 
 impl Snapshot {
@@ -247,6 +264,12 @@ impl Snapshot {
     #[inline(always)]
     pub fn next_hop(&self, index: NextHopIndex) -> Option<&NextHopEntry> {
         self.next_hops.get(index as usize)
+    }
+
+    /// A group of next hops, if there is one of that index.
+    #[inline(always)]
+    pub fn group(&self, index: NextHopIndex) -> Option<&GroupEntry> {
+        self.groups.get(index as usize)
     }
 }
 
