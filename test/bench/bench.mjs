@@ -68,7 +68,7 @@ export class Bench {
     const end = performance.now() + PATIENCE_MS;
     while ((await engine.counters()).tx < what.flows && performance.now() < end) await sleep(10);
     const sinkMac = (await engine.portMacs())[SINK] ?? '';
-    checkCounters(what, await engine.stats());
+    checkCounters(what, await engine.allStats());
     await engine.close();
     checkFrames(what, readPcap(out), sinkMac);
   }
@@ -101,7 +101,7 @@ export class Bench {
     await peer.close();
     const ours = await this.#engine(what, pcapPort(source, null, true), NULL_SINK);
     const engine = await measure(ours, PLAN);
-    await checkUnderLoad(what.mode, () => ours.stats());
+    await checkUnderLoad(what.mode, () => ours.allStats());
     await ours.close();
     return { testpmd, engine };
   }

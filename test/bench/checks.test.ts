@@ -2,12 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { EngineStats } from '#dataplane';
 import { ethernet, onesSum, readPcap, tagged, udp, vxlan, writePcap } from './frames.mjs';
 import { cyclesPerPacket, quantile } from './measure.mjs';
 import { compare } from './report.mjs';
 import { innerFrames, nveOf, SINK, SOURCE, sourceFrames, UNDERLAY_IP, VAP, VID, VNI } from './scenario.mjs';
-import { checkCounters, checkFrames, checkUnderLoad } from './verify.mjs';
+import { type AllStats, checkCounters, checkFrames, checkUnderLoad } from './verify.mjs';
 
 const MAC = '02:70:63:61:70:00';
 const encap = { mode: 'encap', flows: 120 } as const;
@@ -75,7 +74,7 @@ describe('checkFrames', () => {
   });
 });
 
-function stats(received: number, vap: number, sent: number, more: Partial<EngineStats> = {}): EngineStats {
+function stats(received: number, vap: number, sent: number, more: Partial<AllStats> = {}): AllStats {
   const none = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, rxMissed: 0, rxErrors: 0 };
   return {
     ports: [
@@ -106,7 +105,7 @@ describe('counters', () => {
 
   it('under load may differ by what came between two looks, and by no more', async () => {
     const looks =
-      (...rows: EngineStats[]) =>
+      (...rows: AllStats[]) =>
       async () =>
         rows.shift() ?? stats(0, 0, 0);
     const half = stats(1000, 990, 980);

@@ -9,6 +9,7 @@ import { SINK, SOURCE } from './scenario.mjs';
 /** @typedef {import('#dataplane').Command} Command */
 /** @typedef {import('#dataplane').EngineInfo} EngineInfo */
 /** @typedef {import('#dataplane').EngineStats} EngineStats */
+/** @typedef {import('./verify.mjs').AllStats} AllStats */
 /** @typedef {import('./machine.mjs').Cpus} Cpus */
 
 const DRIVER = fileURLToPath(new URL('../lib/engine-driver.mjs', import.meta.url));
@@ -72,6 +73,11 @@ export class EngineProcess {
   /** @returns {Promise<EngineStats>} */
   stats() {
     return this.#call('stats');
+  }
+
+  /** With the VAPs' counters, read a moment later. @returns {Promise<AllStats>} */
+  async allStats() {
+    return { ...(await this.stats()), vaps: await this.#call('dump', 'vap_counters') };
   }
 
   /** Applies commands, none of which may be refused. @param {readonly Command[]} commands */

@@ -6,14 +6,14 @@ import { innerFrames, lengths, nveOf, OVERHEAD, SINK, SOURCE, UNDERLAY_IP, VAP, 
 
 /** @typedef {import('./scenario.mjs').Case} Case */
 /** @typedef {import('./scenario.mjs').Mode} Mode */
-/** @typedef {import('#dataplane').EngineStats} EngineStats */
+/** @typedef {import('#dataplane').EngineStats & { vaps: readonly import('#dataplane').VapCounters[] }} AllStats */
 
 /** @param {unknown} holds @param {string} message @returns {asserts holds} */
 function check(holds, message) {
   if (!holds) throw new BenchError(`check failed: ${message}`);
 }
 
-/** The three places where each packet is counted, and nothing lost anywhere. @param {EngineStats} stats @param {Mode} mode */
+/** The three places where each packet is counted, and nothing lost anywhere. @param {AllStats} stats @param {Mode} mode */
 function places({ ports, vaps, drops }, mode) {
   check(drops.length === 0, `the engine dropped packets: ${JSON.stringify(drops)}`);
   const [source, sink] = [SOURCE, SINK].map((id) => ports.find(({ port }) => port === id));
@@ -28,7 +28,7 @@ function places({ ports, vaps, drops }, mode) {
  * Under load counters cannot be read at one moment, and a burst may be under way. But once a burst has come in after a first look, all
  * that any place had counted by then has gone through all of them: none can have missed more than what came between two such looks.
  * @param {Mode} mode
- * @param {() => Promise<EngineStats>} stats
+ * @param {() => Promise<AllStats>} stats
  */
 export async function checkUnderLoad(mode, stats) {
   for (let attempt = 0; attempt < 100; attempt++) {
@@ -44,7 +44,7 @@ export async function checkUnderLoad(mode, stats) {
   check(false, 'the counters cannot be read closely enough one after the other: the machine is too busy');
 }
 
-/** After the last packet, every place has counted all. @param {Case} what @param {EngineStats} stats */
+/** After the last packet, every place has counted all. @param {Case} what @param {AllStats} stats */
 export function checkCounters(what, stats) {
   const counted = places(stats, what.mode);
   for (const [place, packets] of Object.entries(counted))

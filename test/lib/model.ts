@@ -163,9 +163,11 @@ function onLink(link: Of<'UnderlaySet'> | undefined, ip: string): boolean {
 /** IPv4 before IPv6. */
 const ordered = (ip: IpAddr): Uint8Array => Uint8Array.of(ip.includes(':') ? 1 : 0, ...ipToBytes(ip));
 
-/** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for). */
+/** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for, counters). */
 export function dumps(state: State): {
-  readonly [K in Exclude<keyof DumpRows, 'neighbours'>]: readonly Partial<DumpRows[K]>[];
+  readonly [K in Exclude<keyof DumpRows, 'neighbours' | 'acls' | 'police' | 'vap_counters'>]: readonly Partial<
+    DumpRows[K]
+  >[];
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
   const { ports, underlays, vns, vaps, nextHops, rows, floods, sources, neighbours, pairs } = state;

@@ -24,15 +24,22 @@ export class Role {
   readonly socket: string;
   readonly #role: RoleName;
 
-  /** `name` is its node's; file and socket are in the folder. The TOML begins with dotted keys only. */
-  constructor(namespace: Namespace, role: RoleName, name: string, folder: string, toml: string) {
+  /** `name` is its node's; file and socket are in the folder. The TOML begins with dotted keys only; `more` are further words of the command. */
+  constructor(
+    namespace: Namespace,
+    role: RoleName,
+    name: string,
+    folder: string,
+    toml: string,
+    more: readonly string[] = [],
+  ) {
     const file = join(folder, `${name}.toml`);
     this.namespace = namespace;
     this.#role = role;
     this.socket = join(folder, `${name}.sock`);
     const store = role === 'agent' ? `store.path = "${join(folder, `${name}.store`)}"\n` : '';
     writeFileSync(file, `node.name = "${name}"\nrpc.socket = "${this.socket}"\n${store}${toml}`);
-    this.program = new Program(namespace, process.execPath, CLI, role, '-c', file);
+    this.program = new Program(namespace, process.execPath, CLI, role, '-c', file, ...more);
   }
 
   start(): Promise<void> {

@@ -1,7 +1,7 @@
 // The command tree: what there is, in the order of the help. One file per command in commands/.
 
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { version } from '#roles';
 import { registerDemo } from './commands/demo.js';
 import { registerInject } from './commands/inject.js';
 import { registerAgent, registerNva, registerTnve } from './commands/roles.js';
@@ -67,9 +67,4 @@ function prepare(command: Command, io: Io): void {
     })
     .showSuggestionAfterError(true);
   for (const child of command.commands) prepare(child, io);
-}
-
-function version(): string {
-  const file: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof file === 'object' && file !== null && 'version' in file ? String(file.version) : 'unknown';
 }

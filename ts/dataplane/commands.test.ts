@@ -103,6 +103,27 @@ const rows: [Command, unknown[]][] = [
   [{ op: 'SourcesSet', vn, ips: [ip] }, [14, 7, [ipBytes]]],
   [{ op: 'NeighbourSet', port: 1, ip, mac }, [15, 1, ipBytes, macBytes]],
   [{ op: 'NeighbourDel', port: 1, ip }, [16, 1, ipBytes]],
+  [
+    { op: 'VnSet', vn, vni: null, mtu: 1500 as Mtu, options: { aclIn: 1, aclOut: 2 } },
+    [3, 7, null, 1500, { acl_in: 1, acl_out: 2 }],
+  ],
+  [
+    {
+      op: 'VapSet',
+      vap: 9,
+      vn,
+      port: 3,
+      selector: { kind: 'port' },
+      guard: true,
+      uplink: false,
+      options: { aclIn: 1, police: [10_000_000_000, 9000], storm: [1000, 100] },
+    },
+    [5, 9, 7, 3, ['port'], 1, ['refuse'], { acl_in: 1, police: [10_000_000_000, 9000], storm: [1000, 100] }],
+  ],
+  [{ op: 'AclSet', acl: 1, default: 'deny', rules: [{ action: 'permit' }] }, [25, 1, 'deny', [{ action: 'permit' }]]],
+  [{ op: 'AclDel', acl: 1 }, [26, 1]],
+  [{ op: 'PoliceSet', class: 'ecp', rate: { perSecond: 100, burst: 10 } }, [29, 'ecp', 100, 10]],
+  [{ op: 'PoliceSet', class: 'ecp', rate: null }, [29, 'ecp', null]],
 ];
 
 describe('encodeCommand', () => {
@@ -112,6 +133,8 @@ describe('encodeCommand', () => {
 
   it('packs bytes as MessagePack bin, and a u64 as uint 64', () => {
     expect(pack([ipBytes, 2n ** 62n]).toString('hex')).toBe('92c404c0000201d34000000000000000');
+    const [command] = rows.flatMap(([row]) => (row.op === 'VapSet' && row.options !== undefined ? [row] : []));
+    expect(pack(encodeCommand(command!)).toString('hex'), '10 Gbit/s is no float').toContain('d300000002540be400');
   });
 });
 
@@ -129,8 +152,10 @@ describe('batchesOf', () => {
     const order = batches.map(([command]) => command!.op).filter((op, n, all) => all.indexOf(op) === n);
     expect(order).toEqual([
       'PortAdd',
+      'PoliceSet',
       'UnderlaySet',
       'NeighbourSet',
+      'AclSet',
       'VnSet',
       'VapSet',
       'NextHopSet',
@@ -141,6 +166,7 @@ describe('batchesOf', () => {
       'NextHopDel',
       'VapDel',
       'VnDel',
+      'AclDel',
       'NeighbourDel',
       'UnderlayDel',
       'PortDel',

@@ -2,6 +2,7 @@
 // engine's answer to a batch.
 
 import { type IpAddr, ipToBytes, macToBytes } from '#model';
+import { encodeRule } from './acl.js';
 import { badReply, Reader } from './reader.js';
 import {
   BATCH_COMMANDS,
@@ -62,6 +63,14 @@ export function encodeCommand(command: Command): unknown[] {
       return [15, command.port, ipToBytes(command.ip), macToBytes(command.mac)];
     case 'NeighbourDel':
       return [16, command.port, ipToBytes(command.ip)];
+    case 'AclSet':
+      return [25, command.acl, command.default, command.rules.map(encodeRule)];
+    case 'AclDel':
+      return [26, command.acl];
+    case 'PoliceSet':
+      return command.rate === null
+        ? [29, command.class, null]
+        : [29, command.class, command.rate.perSecond, command.rate.burst];
     case 'PairSet':
       return [27, command.vn, ipToBytes(command.ip), macToBytes(command.mac)];
     case 'PairDel':
@@ -73,7 +82,15 @@ export function encodeCommand(command: Command): unknown[] {
 function optional(options: object | undefined): Record<string, unknown>[] {
   const set = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
   if (set.length === 0) return [];
-  return [Object.fromEntries(set.map(([key, value]) => [key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]))];
+  const spelled = (key: string) => key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+  return [
+    Object.fromEntries(set.map(([key, value]) => [spelled(key), Array.isArray(value) ? value.map(wide) : value])),
+  ];
+}
+
+/** A whole number that the encoder would make a float of: it holds 32 bits to be the most. */
+function wide(value: unknown): unknown {
+  return typeof value === 'number' && value > 0xffff_ffff && Number.isInteger(value) ? BigInt(value) : value;
 }
 
 function encodeKind(kind: PortKind): unknown[] {
@@ -136,23 +153,26 @@ export function decodeFlags(bits: number): VapFlags {
 /** Objects rank before what names them; deletions come after all else, in reverse. */
 const RANK: Readonly<Record<Command['op'], number>> = {
   PortAdd: 0,
-  UnderlaySet: 1,
-  NeighbourSet: 2,
-  VnSet: 3,
-  VapSet: 4,
-  NextHopSet: 5,
-  SourcesSet: 6,
-  FdbSet: 7,
-  FloodSet: 8,
-  PairSet: 9,
-  PairDel: 10,
-  FdbDel: 11,
-  NextHopDel: 12,
-  VapDel: 13,
-  VnDel: 14,
-  NeighbourDel: 15,
-  UnderlayDel: 16,
-  PortDel: 17,
+  PoliceSet: 1,
+  UnderlaySet: 2,
+  NeighbourSet: 3,
+  AclSet: 4,
+  VnSet: 5,
+  VapSet: 6,
+  NextHopSet: 7,
+  SourcesSet: 8,
+  FdbSet: 9,
+  FloodSet: 10,
+  PairSet: 11,
+  PairDel: 12,
+  FdbDel: 13,
+  NextHopDel: 14,
+  VapDel: 15,
+  VnDel: 16,
+  AclDel: 17,
+  NeighbourDel: 18,
+  UnderlayDel: 19,
+  PortDel: 20,
 };
 
 /** The commands in batches that may be applied one after the other. Inside a batch the engine itself keeps the order. */

@@ -56,9 +56,12 @@ const rows: [DumpKind, unknown[], object][] = [
     [4, ip, 1, 5001, 1, null],
     { nh: 4, remote: '192.0.2.1', encap: 1, contextId: 5001, port: 1, neighbourMac: null },
   ],
+  ['vap_counters', [9, 1, 2, 3, 4], { vap: 9, inPackets: 1, inBytes: 2, outPackets: 3, outBytes: 4 }],
   ['fdb', [7, mac, [0, 9]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'vap', vap: 9 } }],
   ['fdb', [7, mac, [1, 4]], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'nh', nh: 4 } }],
   ['neighbours', [1, ip, mac, 'reachable'], { port: 1, ip: '192.0.2.1', mac: '02:00:00:00:00:0a', state: 'reachable' }],
+  ['acls', [1, null, { action: 'deny' }, 40], { acl: 1, rule: null, match: { action: 'deny' }, packets: 40 }],
+  ['police', ['ecp', 2000, 500, true], { class: 'ecp', perSecond: 2000, burst: 500, isDefault: true }],
 ];
 
 describe('decodeDump', () => {
@@ -76,7 +79,17 @@ describe('decodeDump', () => {
   });
 
   it('throws nothing but its own error, whatever comes', () => {
-    const kind = fc.constantFrom<DumpKind>('ports', 'vns', 'vaps', 'underlays', 'nexthops', 'fdb', 'neighbours');
+    const kind = fc.constantFrom<DumpKind>(
+      'ports',
+      'vns',
+      'vaps',
+      'underlays',
+      'nexthops',
+      'fdb',
+      'neighbours',
+      'acls',
+      'vap_counters',
+    );
     fc.assert(
       fc.property(kind, fc.anything(), (which, value) => {
         try {
@@ -93,17 +106,11 @@ describe('decodeStats', () => {
   it('names the counters, also those above 2^32', () => {
     const stats = decodeStats(
       unpack(
-        pack([
-          [[0, 1n, 2n ** 40n, 3, 4, 5, 6]],
-          [[9, 1, 2, 3, 4]],
-          [[0, 'source_guard', 8]],
-          [[0, 1, 2, 3, 4, 5, 2_450_000_000, 6]],
-        ]),
+        pack([[[0, 1n, 2n ** 40n, 3, 4, 5, 6]], [[0, 'source_guard', 8]], [[0, 1, 2, 3, 4, 5, 2_450_000_000, 6]]]),
       ),
     );
     expect(stats).toEqual({
       ports: [{ port: 0, rxPackets: 1, rxBytes: 2 ** 40, txPackets: 3, txBytes: 4, rxMissed: 5, rxErrors: 6 }],
-      vaps: [{ vap: 9, inPackets: 1, inBytes: 2, outPackets: 3, outBytes: 4 }],
       drops: [{ port: 0, reason: 'source_guard', packets: 8 }],
       pollers: [
         {

@@ -1,6 +1,7 @@
 // What the engine tells, decoded from docs/engine.md's positional arrays: `open`'s info, dump rows, statistics, events, punts.
 
 import { parseMtu, parseVid, parseVnId, parseVni, type Result, type VnId } from '#model';
+import { decodeRule } from './acl.js';
 import { decodeFlags } from './commands.js';
 import { badReply, Reader } from './reader.js';
 import type {
@@ -15,6 +16,7 @@ import type {
   Selector,
   TagPolicy,
 } from './types.js';
+import { PUNT_CLASSES } from './types.js';
 
 const U8 = 0xff;
 const U16 = 0xffff;
@@ -134,6 +136,25 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     mac: r.macOrNil('mac'),
     state: r.oneOf('state', NEIGHBOUR_STATES),
   }),
+  acls: (r) => ({
+    acl: r.uint('acl', U32),
+    rule: r.uintOrNil('rule', U16),
+    match: decodeRule(r.any('match'), 'acls.match'),
+    packets: r.counter('packets'),
+  }),
+  police: (r) => ({
+    class: r.oneOf('class', PUNT_CLASSES),
+    perSecond: r.uint('per_second', U32),
+    burst: r.uint('burst', U32),
+    isDefault: r.bool('is_default'),
+  }),
+  vap_counters: (r) => ({
+    vap: r.uint('vap', U32),
+    inPackets: r.counter('in_packets'),
+    inBytes: r.counter('in_bytes'),
+    outPackets: r.counter('out_packets'),
+    outBytes: r.counter('out_bytes'),
+  }),
   pairs: (r) => ({ vn: vnOf(r), ip: r.ip('ip'), mac: r.mac('mac') }),
 };
 
@@ -157,13 +178,6 @@ export function decodeStats(value: unknown): EngineStats {
       txBytes: r.counter('tx_bytes'),
       rxMissed: r.counter('rx_missed'),
       rxErrors: r.counter('rx_errors'),
-    })),
-    vaps: rows('vaps', (r) => ({
-      vap: r.uint('vap', U32),
-      inPackets: r.counter('in_packets'),
-      inBytes: r.counter('in_bytes'),
-      outPackets: r.counter('out_packets'),
-      outBytes: r.counter('out_bytes'),
     })),
     drops: rows('drops', (r) => ({
       port: r.uint('port', U16),

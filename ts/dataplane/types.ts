@@ -9,6 +9,8 @@ export type PortId = number;
 export type VapId = number;
 /** u32, chosen by the controller. */
 export type NextHopId = number;
+/** u32, chosen by the controller. */
+export type AclId = number;
 
 /** Ports that one engine can have at a time. */
 export const MAX_PORTS = 64;
@@ -64,13 +66,70 @@ export interface VapFlags {
 }
 
 /** What may be set of a VN besides; what is absent has its default. */
-export type VnOptions = Readonly<Record<never, never>>;
+export interface VnOptions {
+  /** The access list of what comes from the VN's tenants here. */
+  readonly aclIn?: AclId;
+  /** The access list of what goes to the VN's tenants here. */
+  readonly aclOut?: AclId;
+}
 /** The same of a VAP. */
-export type VapOptions = Readonly<Record<never, never>>;
+export interface VapOptions {
+  /** The access list of what comes from the tenant. */
+  readonly aclIn?: AclId;
+  /** The access list of what goes to the tenant. */
+  readonly aclOut?: AclId;
+  /** What the tenant may send; the burst takes at least the VN's longest frame. */
+  readonly police?: readonly [bitsPerSecond: number, burstBytes: number];
+  /** What the tenant may send to groups and to unknown MACs. */
+  readonly storm?: readonly [packetsPerSecond: number, burst: number];
+}
 /** The same of an underlay address. */
 export type UnderlayOptions = Readonly<Record<never, never>>;
 /** The same of a next hop. */
 export type NextHopOptions = Readonly<Record<never, never>>;
+
+/** Exactly `mac` where `mask` has ones. */
+export interface MaskedMac {
+  readonly mac: MacAddr;
+  readonly mask: MacAddr;
+}
+export interface IpPrefix {
+  readonly ip: IpAddr;
+  readonly prefixLen: number;
+}
+/** From `first` to `last`, both included. */
+export interface NumberRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A rule of an access list: a frame that is all that it says matches. docs/engine.md, "Access control lists". */
+export interface AclRule {
+  readonly action: 'permit' | 'deny';
+  readonly srcMac?: MaskedMac;
+  readonly dstMac?: MaskedMac;
+  /** What is behind all tags. */
+  readonly etherType?: number;
+  /** The VID of the outermost of the tenant's own tags. */
+  readonly vid?: number;
+  readonly srcIp?: IpPrefix;
+  readonly dstIp?: IpPrefix;
+  /** The IP protocol, behind IPv6's extension headers. */
+  readonly protocol?: number;
+  /** With a `protocol` that has ports: TCP, UDP, UDP-Lite, SCTP, DCCP. Never a later fragment, as all that follows. */
+  readonly srcPort?: NumberRange;
+  readonly dstPort?: NumberRange;
+  /** With `protocol` 6: the flags that are set in `mask` are as in `flags`. */
+  readonly tcpFlags?: { readonly flags: number; readonly mask: number };
+  /** With `protocol` 1 or 58. */
+  readonly icmpType?: number;
+  /** With an `icmpType`. */
+  readonly icmpCode?: number;
+}
+
+/** Classes of frames for the control plane, each of them policed: docs/engine.md, "events and punts". */
+export const PUNT_CLASSES = ['link_local', 'arp', 'lldp', 'ecp'] as const;
+export type PuntClass = (typeof PUNT_CLASSES)[number];
 
 /** Where an FDB row points: a local VAP, or a next hop. */
 export type Dest = { readonly kind: 'vap'; readonly vap: VapId } | { readonly kind: 'nh'; readonly nh: NextHopId };
@@ -126,8 +185,25 @@ export type Command =
   | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
   | { readonly op: 'NeighbourSet'; readonly port: PortId; readonly ip: IpAddr; readonly mac: MacAddr }
   | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr }
+  | {
+      readonly op: 'AclSet';
+      readonly acl: AclId;
+      /** What becomes of a frame that no rule matches. */
+      readonly default: 'permit' | 'deny';
+      /** The first that matches decides. */
+      readonly rules: readonly AclRule[];
+    }
+  | { readonly op: 'AclDel'; readonly acl: AclId }
+  /** What each source may send of a class to the control plane; null: the class's default. */
+  | { readonly op: 'PoliceSet'; readonly class: PuntClass; readonly rate: PuntRate | null }
   | { readonly op: 'PairSet'; readonly vn: VnId; readonly ip: IpAddr; readonly mac: MacAddr }
   | { readonly op: 'PairDel'; readonly vn: VnId; readonly ip: IpAddr };
+
+export interface PuntRate {
+  readonly perSecond: number;
+  /** At once. */
+  readonly burst: number;
+}
 
 /** A command that the engine did not take, with the code (docs/errors.md) and the values at fault. */
 export interface Refusal {
@@ -229,6 +305,29 @@ export interface NeighbourRow {
   readonly state: NeighbourState;
 }
 
+/** A rule and how many frames it decided since its list was set or changed; `rule` null is the list's default. */
+export interface AclRow {
+  readonly acl: AclId;
+  readonly rule: number | null;
+  readonly match: AclRule;
+  readonly packets: number;
+}
+
+/** What each source may send of a class, and all sources without a place together; `isDefault` if nobody set it. */
+export interface PoliceRow extends PuntRate {
+  readonly class: PuntClass;
+  readonly isDefault: boolean;
+}
+
+/** "In" is from the tenant, "out" is to the tenant. */
+export interface VapCounters {
+  readonly vap: VapId;
+  readonly inPackets: number;
+  readonly inBytes: number;
+  readonly outPackets: number;
+  readonly outBytes: number;
+}
+
 /** The station of a VN that has an address. */
 export interface PairRow {
   readonly vn: VnId;
@@ -244,6 +343,9 @@ export interface DumpRows {
   readonly nexthops: NextHopRow;
   readonly fdb: FdbRow;
   readonly neighbours: NeighbourRow;
+  readonly acls: AclRow;
+  readonly police: PoliceRow;
+  readonly vap_counters: VapCounters;
   readonly pairs: PairRow;
 }
 export type DumpKind = keyof DumpRows;
@@ -256,15 +358,6 @@ export interface PortStats {
   readonly txBytes: number;
   readonly rxMissed: number;
   readonly rxErrors: number;
-}
-
-/** "In" is from the tenant, "out" is to the tenant. */
-export interface VapStats {
-  readonly vap: VapId;
-  readonly inPackets: number;
-  readonly inBytes: number;
-  readonly outPackets: number;
-  readonly outBytes: number;
 }
 
 /** Frames dropped under a reason; `port` is where they came in. */
@@ -289,7 +382,6 @@ export interface PollerStats {
 /** Counters only grow while their object lives. Above 2^53 the last digits are rounded. */
 export interface EngineStats {
   readonly ports: readonly PortStats[];
-  readonly vaps: readonly VapStats[];
   readonly drops: readonly DropStats[];
   readonly pollers: readonly PollerStats[];
 }

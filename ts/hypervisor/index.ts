@@ -34,3 +34,4 @@ export type {
   VnListRow,
 } from './rows.js';
 export { type Call, type Handlers, RpcServer, type RpcServerOptions } from './server.js';
+export { listenOnSocket } from './socket-file.js';

@@ -222,7 +222,7 @@ export function isInVn({ vn, asked }: TsiRecord, ref: VnRef): boolean {
   return vn === null ? asked === ref : isVn(vn, ref);
 }
 
-function stateOf(phase: Phase): TsiState {
+export function stateOf(phase: Phase): TsiState {
   switch (phase) {
     case 'recheck-associated':
       return 'associated';

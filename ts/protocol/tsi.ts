@@ -17,6 +17,7 @@ import {
   type TsiId,
   type TsiKey,
   type TsiRow,
+  type TsiState,
   tsiKeyText,
   type VnId,
 } from '#model';
@@ -32,6 +33,7 @@ import {
   INIT,
   newRecord,
   rowOf,
+  stateOf,
   type TsiRecord,
   vnNameOf,
   wanted,
@@ -109,6 +111,17 @@ export class TsiTable {
   rows(): TsiRow[] {
     const order = (row: TsiRow) => `${row.link} ${row.tsi}`;
     return [...this.#records.values()].map(rowOf).sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  }
+
+  /** How many of the TSIs that `counts` are in each state. */
+  states(counts: (tsi: TsiId) => boolean): Map<TsiState, number> {
+    const found = new Map<TsiState, number>();
+    for (const { key, phase } of this.#records.values()) {
+      if (!counts(key.tsi)) continue;
+      const state = stateOf(phase);
+      found.set(state, (found.get(state) ?? 0) + 1);
+    }
+    return found;
   }
 
   /** A TSI of the VN has the MAC, or is to have it. */

@@ -3,8 +3,10 @@
 export { explainCapture, explainFrame, isCapture } from '#protocol';
 export { explainOptions } from './agent/access/explain-options.js';
 export { Agent, type AgentParts } from './agent/agent.js';
+export type { Readings } from './agent/readings.js';
 export type { Fault } from './agent/vn-state.js';
 export { Nva, type NvaParts } from './nva/nva.js';
 export { readConfig } from './process.js';
-export { runAgent, runNva, runTnve } from './start.js';
+export { type AgentFace, type RunAgentOptions, runAgent, runNva, runTnve } from './start.js';
 export { Tnve, type TnveParts } from './tnve/tnve.js';
+export { version } from './version.js';

@@ -13,20 +13,46 @@ import { kernel } from './ports/kernel.js';
 import { readConfig, roleLog, runRole } from './process.js';
 import { Tnve } from './tnve/tnve.js';
 
+/** What watches an agent from outside of the roles, from its start to its end. */
+export interface AgentFace {
+  close(): Promise<void>;
+}
+
+export interface RunAgentOptions {
+  readonly fault?: Fault | undefined;
+  /** Called when the agent is ready; if it rejects, the agent does not stay either. */
+  readonly face?: ((agent: Agent, log: Logger) => Promise<AgentFace>) | undefined;
+}
+
 /** Runs the NVE until a signal. Throws an `NveError` if it cannot start, or cannot go on. */
-export async function runAgent(file: string, options: { fault?: Fault | undefined } = {}): Promise<void> {
+export async function runAgent(file: string, { fault, face }: RunAgentOptions = {}): Promise<void> {
   const config = readConfig('agent', file);
   const log = roleLog('agent', config.node.name, config.log.level);
   const store = await Store.open(config.store.path);
   const engine = await openEngine(config.engine, log);
   const makeNvaClient = (...args: ConstructorParameters<typeof NvaClient>) => new NvaClient(...args);
-  const { fault } = options;
   try {
-    const start = (onFailure: (error: NveError) => void) =>
-      Agent.start({ config, engine, log, makeNvaClient, store, fault, onFailure });
+    const start = async (onFailure: (error: NveError) => void) => {
+      const agent = await Agent.start({ config, engine, log, makeNvaClient, store, fault, onFailure });
+      return face === undefined ? agent : withFace(agent, () => face(agent, log));
+    };
     await runRole(log, start, engine);
   } finally {
     await store.close();
+  }
+}
+
+async function withFace(agent: Agent, make: () => Promise<AgentFace>) {
+  try {
+    const face = await make();
+    const close = async (): Promise<void> => {
+      await face.close();
+      await agent.close();
+    };
+    return { close, reload: () => agent.reload() };
+  } catch (error) {
+    await agent.close();
+    throw error;
   }
 }
 

@@ -76,10 +76,11 @@ impl Show<'_> {
             "fdb" => Ok(page(self.rows(*cursor), *limit)),
             "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
+            "vap_counters" => Ok(page(self.vap_counters(start).filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, nexthops, groups, fdb, neighbours or pairs".into(),
+                expected: "ports, vns, vaps, underlays, nexthops, groups, fdb, neighbours, pairs or vap_counters".into(),
             }),
         }
     }
@@ -182,7 +183,15 @@ impl Show<'_> {
         })
     }
 
-    /// All counters.
+    fn vap_counters(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.vaps.range(VapId(start)..).map(|(id, row)| {
+            let [in_packets, in_bytes, out_packets, out_bytes] =
+                core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
+            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes))
+        })
+    }
+
+    /// The counters of what there is little of: ports, drops, pollers.
     pub fn stats(&self, eal: &Eal) -> Vec<u8> {
         let ports: Vec<_> = self
             .devices
@@ -193,11 +202,6 @@ impl Show<'_> {
                 (id.0, s.rx_packets, s.rx_bytes, s.tx_packets, s.tx_bytes, s.rx_missed, errors)
             })
             .collect();
-        let vaps = self.model.vaps.iter().map(|(id, row)| {
-            let [in_packets, in_bytes, out_packets, out_bytes] =
-                core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
-            (id.0, in_packets, in_bytes, out_packets, out_bytes)
-        });
         let drops = self.region.drops().iter().enumerate().filter_map(|(at, word)| {
             let packets = word.load(Ordering::Relaxed);
             let (port, reason) = (PortId((at / DropReason::COUNT) as u16), DropReason::ALL[at % DropReason::COUNT]);
@@ -214,7 +218,7 @@ impl Show<'_> {
             clock::tsc_hz(eal),
             of(PollerCounter::Copies),
         );
-        stats_reply(&(ports, vaps.collect::<Vec<_>>(), drops.collect::<Vec<_>>(), [poller]))
+        stats_reply(&(ports, drops.collect::<Vec<_>>(), [poller]))
     }
 }
 

@@ -63,8 +63,8 @@ fn apply(engine: &Engine, commands: impl Serialize) -> (bool, Vec<(usize, String
 }
 
 fn drops(engine: &Engine) -> Vec<(u16, String, u64)> {
-    type Stats = (serde::de::IgnoredAny, serde::de::IgnoredAny, Vec<(u16, String, u64)>, serde::de::IgnoredAny);
-    unpack::<Stats>(&call(|reply| engine.stats(reply)).unwrap()).2
+    type Stats = (serde::de::IgnoredAny, Vec<(u16, String, u64)>, serde::de::IgnoredAny);
+    unpack::<Stats>(&call(|reply| engine.stats(reply)).unwrap()).1
 }
 
 fn dropped(engine: &Engine, port: u16, reason: &str) -> u64 {

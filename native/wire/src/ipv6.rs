@@ -48,6 +48,13 @@ impl Ipv6Header {
         }
     }
 
+    /// Whether `protocol` is an extension header that says its own length in units of 8 bytes (RFC 6564, 4): not that of a fragment, nor AH, and
+    /// behind ESP nobody sees anything.
+    #[inline]
+    pub const fn has_length(protocol: u8) -> bool {
+        matches!(protocol, 0 | 43 | 60 | 135 | 139 | 140 | 253 | 254)
+    }
+
     /// Whether the version is 6.
     #[inline]
     pub fn is_version_6(&self) -> bool {

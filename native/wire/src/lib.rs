@@ -16,6 +16,7 @@ mod inner;
 mod ipv4;
 mod ipv6;
 mod udp;
+mod upper;
 mod vxlan;
 
 pub use arp::{ArpOperation, ArpPacket};
@@ -29,6 +30,7 @@ pub use inner::InnerIp;
 pub use ipv4::{IPV4_HEADER, Ipv4Header, Protocol, claimed_ip_length};
 pub use ipv6::{IPV6_HEADER, Ipv6Header};
 pub use udp::{UDP_HEADER, UdpHeader};
+pub use upper::UpperLayer;
 pub use vxlan::{OuterHeader, VXLAN_HEADER, VXLAN_OVERHEAD, VXLAN_PORT, VxlanHeader};
 
 pub use zerocopy::{FromBytes, IntoBytes};

@@ -1,8 +1,9 @@
 // splitnve agent, tnve, nva: run a role until a signal.
 
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { formatMetricsAddress, type MetricsAddress, parseMetricsAddress, serveMetrics } from '#api';
 import type { RoleName } from '#model';
-import { type Fault, readConfig, runAgent, runNva, runTnve } from '#roles';
+import { type AgentFace, type Fault, type RunAgentOptions, readConfig, runAgent, runNva, runTnve } from '#roles';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
 
@@ -18,8 +19,16 @@ export function registerAgent(program: Command, io: Io): void {
         'wrong-vni',
       ]),
     )
-    .action(async (options: RoleOptions & { fault?: Fault }) => {
-      if (!checked(io, 'agent', options)) await runAgent(options.config, { fault: options.fault });
+    .addOption(
+      new Option(
+        '--metrics <address>',
+        'serve metrics to Prometheus: IP:PORT, or unix:PATH; see docs/operations.md',
+      ).argParser(metricsAddress),
+    )
+    .action(async (options: RoleOptions & { fault?: Fault; metrics?: MetricsAddress }) => {
+      if (checked(io, 'agent', options)) return;
+      const { config, fault, metrics } = options;
+      await runAgent(config, { fault, face: metrics && metricsFace(metrics) });
     });
 }
 
@@ -35,6 +44,20 @@ export function registerNva(program: Command, io: Io): void {
   role(program, io, 'nva', 'run the embedded Network Virtualization Authority').action(async (options: RoleOptions) => {
     if (!checked(io, 'nva', options)) await runNva(options.config);
   });
+}
+
+function metricsAddress(text: string): MetricsAddress {
+  const address = parseMetricsAddress(text);
+  if (!address.ok) throw new InvalidArgumentError(`${address.error.message}.`);
+  return address.value;
+}
+
+function metricsFace(address: MetricsAddress): RunAgentOptions['face'] {
+  return async (agent, log): Promise<AgentFace> => {
+    const server = await serveMetrics(address, () => agent.readings());
+    log.info({ component: 'metrics', address: formatMetricsAddress(server.address) }, 'metrics are served');
+    return server;
+  };
 }
 
 function role(program: Command, _io: Io, name: RoleName, summary: string): Command {

@@ -4,7 +4,7 @@
 
 import type { Logger } from 'pino';
 import type { Engine, PortId } from '#dataplane';
-import { RpcServer } from '#hypervisor';
+import { RpcServer, type ShowDropsRow } from '#hypervisor';
 import {
   type AgentConfig,
   type Association,
@@ -21,6 +21,7 @@ import type { Store } from '#store';
 import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
+import type { ShowNames } from '../engine/show.js';
 import { type Kernel, kernel } from '../ports/kernel.js';
 import { AccessLinks, type ServedPort } from './access/access-links.js';
 import { channelsBefore, rememberAssignment, rememberChannel, servedPort } from './access/served-port.js';
@@ -32,8 +33,9 @@ import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { PortLinks } from './port-links.js';
+import { type Readings, readAgent } from './readings.js';
 import { Restoration } from './restoration.js';
-import { rpcHandlers } from './rpc.js';
+import { agentDrops, rpcHandlers } from './rpc.js';
 import { isConnection } from './rpc-vn.js';
 import { type TsiPorts, Tsis } from './tsis.js';
 import { Turns } from './turns.js';
@@ -71,7 +73,9 @@ export class Agent {
   readonly #authorization: Authorization;
   readonly #access: AccessLinks;
   readonly #nva: NvaSide;
+  readonly #table: TsiTable;
   readonly #restoration: Restoration;
+  readonly #names: ShowNames;
   /** Of before the restart. */
   readonly #associations: readonly Association[];
   #rpc: RpcServer | undefined;
@@ -82,6 +86,7 @@ export class Agent {
     this.#log = log;
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
     const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
+    this.#table = table;
     this.#portLinks = new PortLinks({
       reconciler: this.#reconciler,
       links: this.#links,
@@ -131,6 +136,7 @@ export class Agent {
       mayLearn: (key, vn, mac) => this.#authorization.mayLearn(key, vn, mac),
       report: (change, attachment) => this.#nva.reportLearned(change, attachment),
     });
+    this.#names = agentNames(this.#ports, this.#vns, (vn) => this.#nva.view(vn));
     this.#authorization = new Authorization({
       policy: new LocalPolicy(config.authorization),
       ask: async (effect, signal) => this.#restoration.verdict(effect.key, await this.#nva.authorize(effect, signal)),
@@ -212,12 +218,12 @@ export class Agent {
       handlers: rpcHandlers({
         engine,
         node: config.node.name,
-        names: agentNames(this.#ports, this.#vns, (vn) => this.#nva.view(vn)),
+        names: this.#names,
         tsis: this.#tsis,
         access: this.#access,
         portLinks: this.#portLinks,
         nvaStatus: () => this.#nva.status(),
-        refusals: () => this.#rpc?.refusals() ?? new Map(),
+        drops: () => this.#drops(),
       }),
       onProblem,
     });
@@ -226,6 +232,21 @@ export class Agent {
       this.#log.warn({ component: 'agent', rules: rule.length }, 'authorization.mode is "nva": the rules are not used');
     const listen = tls && `${tls.listen.host} ${tls.listen.port}`;
     this.#log.info({ component: 'agent', socket, tls: listen, fault: this.#parts.fault }, 'ready');
+  }
+
+  /** What there is to see of it now. */
+  readings(): Promise<Readings> {
+    return readAgent({
+      engine: this.#parts.engine,
+      names: this.#names,
+      drops: () => this.#drops(),
+      tsis: () => this.#table.states((tsi) => !isConnection(tsi)),
+      nvaStatus: () => this.#nva.status(),
+    });
+  }
+
+  #drops(): Promise<ShowDropsRow[]> {
+    return agentDrops(this.#parts.engine, this.#names, this.#access, this.#rpc?.refusals() ?? new Map());
   }
 
   /** Reads the certificates of its RPC again. With wrong ones it goes on with those that it has, and the log says which file is wrong. */

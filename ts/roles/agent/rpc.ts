@@ -1,11 +1,11 @@
 // What the agent's RPC does (docs/rpc.md): TSIs and VNs have files of their own, here is what shows something.
 
 import type { Engine } from '#dataplane';
-import type { Handlers, ShowNvaRow } from '#hypervisor';
+import type { Handlers, ShowDropsRow, ShowNvaRow } from '#hypervisor';
 import type { AgentDropReason, LinkName, NveId } from '#model';
 import { formatNvaAddress, type NvaStatus } from '#nva';
 import { channelText } from '#protocol';
-import { type ShowNames, showHandlers } from '../engine/show.js';
+import { type ShowNames, showDrops, showHandlers } from '../engine/show.js';
 import type { AccessLinks } from './access/access-links.js';
 import { vdpPage } from './access/vdp-rows.js';
 import type { PortLinks } from './port-links.js';
@@ -21,11 +21,11 @@ export interface RpcParts {
   readonly access: AccessLinks;
   readonly portLinks: PortLinks;
   readonly nvaStatus: () => NvaStatus;
-  /** RPC connections that were not accepted, by reason. */
-  readonly refusals: () => ReadonlyMap<AgentDropReason, number>;
+  /** The engine's and its own. */
+  readonly drops: () => Promise<ShowDropsRow[]>;
 }
 
-export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaStatus, refusals }: RpcParts): Handlers {
+export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaStatus, drops }: RpcParts): Handlers {
   const show = showHandlers(engine, names);
 
   return {
@@ -38,12 +38,19 @@ export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaS
     },
     'show.nva': () => ({ rows: [nvaRow(node, nvaStatus())], cursor: null }),
     ...show,
-    'show.drops': async (params, call) => {
-      const { rows, cursor } = await show['show.drops'](params, call);
-      const refused = [...refusals()].map(([reason, packets]) => ({ port: 'rpc', reason, packets }));
-      return { rows: [...rows, ...access.drops(), ...refused], cursor };
-    },
+    'show.drops': async () => ({ rows: await drops(), cursor: null }),
   };
+}
+
+/** What the engine and the agent dropped; `refusals`: RPC connections that were not accepted, by reason. */
+export async function agentDrops(
+  engine: Engine,
+  names: ShowNames,
+  access: AccessLinks,
+  refusals: ReadonlyMap<AgentDropReason, number>,
+): Promise<ShowDropsRow[]> {
+  const refused = [...refusals].map(([reason, packets]) => ({ port: 'rpc', reason, packets }));
+  return [...(await showDrops(engine, names)), ...access.drops(), ...refused];
 }
 
 function nvaRow(nve: NveId, status: NvaStatus): ShowNvaRow {

@@ -6,6 +6,8 @@ import type { IpAddr, MacAddr, VnId } from '#model';
 
 type SetOp =
   | 'PortAdd'
+  | 'PoliceSet'
+  | 'AclSet'
   | 'UnderlaySet'
   | 'NeighbourSet'
   | 'VnSet'
@@ -35,6 +37,7 @@ export const portKey = (port: number): ObjectKey => `port ${port}`;
 export const vnKey = (vn: VnId): ObjectKey => `vn ${vn}`;
 export const vapKey = (vap: number): ObjectKey => `vap ${vap}`;
 export const nhKey = (nh: number): ObjectKey => `nexthop ${nh}`;
+export const aclKey = (acl: number): ObjectKey => `acl ${acl}`;
 export const fdbKey = (vn: VnId, mac: MacAddr): ObjectKey => `fdb ${vn} ${mac}`;
 
 export const pairKey = (vn: VnId, ip: IpAddr): ObjectKey => `pair ${vn} ${ip}`;
@@ -70,6 +73,11 @@ export function keyOf(command: Command): ObjectKey {
     case 'NeighbourSet':
     case 'NeighbourDel':
       return `neighbour ${command.port} ${command.ip}`;
+    case 'AclSet':
+    case 'AclDel':
+      return aclKey(command.acl);
+    case 'PoliceSet':
+      return `police ${command.class}`;
     case 'PairSet':
     case 'PairDel':
       return pairKey(command.vn, command.ip);
@@ -80,15 +88,18 @@ export function keyOf(command: Command): ObjectKey {
 export function dependenciesOf(object: EngineObject): ObjectKey[] {
   switch (object.op) {
     case 'PortAdd':
-    case 'VnSet':
+    case 'PoliceSet':
+    case 'AclSet':
     case 'NextHopSet':
       return [];
+    case 'VnSet':
+      return aclsOf(object.options);
     case 'UnderlaySet':
       return [portKey(object.port)];
     case 'NeighbourSet':
       return [`underlay ${object.port}`];
     case 'VapSet':
-      return [vnKey(object.vn), portKey(object.port)];
+      return [vnKey(object.vn), portKey(object.port), ...aclsOf(object.options)];
     case 'FdbSet':
       return [vnKey(object.vn), object.dest.kind === 'vap' ? vapKey(object.dest.vap) : nhKey(object.dest.nh)];
     case 'FloodSet':
@@ -97,6 +108,10 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
     case 'PairSet':
       return [vnKey(object.vn)];
   }
+}
+
+function aclsOf(options: { readonly aclIn?: number; readonly aclOut?: number } = {}): ObjectKey[] {
+  return [options.aclIn, options.aclOut].filter((acl) => acl !== undefined).map(aclKey);
 }
 
 /** What no two objects may have in common: a VN's VNI, a VAP's place on its port. Undefined: nothing. */
@@ -111,7 +126,7 @@ export function uniqueOf(object: EngineObject): string | undefined {
   }
 }
 
-/** The command that takes an object away; of a list, the one that empties it. */
+/** The command that takes an object away; of a list, the one that empties it; of a rate, the one that brings the default back. */
 export function deletionOf(object: EngineObject): Command {
   switch (object.op) {
     case 'PortAdd':
@@ -120,6 +135,10 @@ export function deletionOf(object: EngineObject): Command {
       return { op: 'UnderlayDel', port: object.port };
     case 'NeighbourSet':
       return { op: 'NeighbourDel', port: object.port, ip: object.ip };
+    case 'AclSet':
+      return { op: 'AclDel', acl: object.acl };
+    case 'PoliceSet':
+      return { op: 'PoliceSet', class: object.class, rate: null };
     case 'VnSet':
       return { op: 'VnDel', vn: object.vn };
     case 'VapSet':
@@ -140,15 +159,17 @@ export function deletionOf(object: EngineObject): Command {
 /** Objects in this order never name a later one. */
 const ORDER: Readonly<Record<SetOp, number>> = {
   PortAdd: 0,
-  UnderlaySet: 1,
-  NeighbourSet: 2,
-  VnSet: 3,
-  VapSet: 4,
-  NextHopSet: 5,
-  SourcesSet: 6,
-  FdbSet: 7,
-  FloodSet: 8,
-  PairSet: 9,
+  PoliceSet: 1,
+  UnderlaySet: 2,
+  NeighbourSet: 3,
+  AclSet: 4,
+  VnSet: 5,
+  VapSet: 6,
+  NextHopSet: 7,
+  SourcesSet: 8,
+  FdbSet: 9,
+  FloodSet: 10,
+  PairSet: 11,
 };
 
 export function inOrder(objects: EngineObject[]): EngineObject[] {

@@ -302,8 +302,11 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'NextHopDel':
     case 'FdbDel':
     case 'NeighbourDel':
+    case 'AclDel':
     case 'PairDel':
       return undefined;
+    case 'PoliceSet':
+      return command.rate === null ? undefined : command;
     case 'FloodSet':
       return command.nhs.length === 0 ? undefined : command;
     case 'SourcesSet':

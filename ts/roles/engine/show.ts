@@ -1,7 +1,7 @@
 // The engine's tables as the rows of `show`: numbers become the names that the role knows, counters stand beside what they count.
 
 import type { Engine, NextHopRow, PortId, VapRow } from '#dataplane';
-import type { Handlers, ParamsOf, ShowFdbRow, ShowVapRow, ShowVnRow } from '#hypervisor';
+import type { Handlers, ParamsOf, ShowDropsRow, ShowFdbRow, ShowPortsRow, ShowVapRow, ShowVnRow } from '#hypervisor';
 import {
   ENCAP_VXLAN,
   type IpAddr,
@@ -40,35 +40,37 @@ export function showHandlers(engine: Engine, names: ShowNames): ShowHandlers {
     'show.vn': async () => all(await showVns(engine, names)),
     'show.vap': async () => all(await showVaps(engine, names)),
     'show.fdb': ({ cursor }) => showFdb(engine, names, cursor ?? null),
-    'show.drops': async () => {
-      const { drops } = await engine.stats();
-      return all(drops.map(({ port, reason, packets }) => ({ port: ports.name(port), reason, packets })));
-    },
-    'show.ports': async () => {
-      const [rows, stats] = await Promise.all([engine.dump('ports'), engine.stats()]);
-      return all(
-        rows.map(({ port, driver, mac, mtu, linkUp, role }) => {
-          const counters = stats.ports.find((row) => row.port === port);
-          return {
-            port: ports.name(port),
-            id: port,
-            driver,
-            mac,
-            mtu,
-            link: linkUp ? ('up' as const) : ('down' as const),
-            role,
-            rx_packets: counters?.rxPackets ?? 0,
-            rx_bytes: counters?.rxBytes ?? 0,
-            tx_packets: counters?.txPackets ?? 0,
-            tx_bytes: counters?.txBytes ?? 0,
-            rx_missed: counters?.rxMissed ?? 0,
-            rx_errors: counters?.rxErrors ?? 0,
-          };
-        }),
-      );
-    },
+    'show.drops': async () => all(await showDrops(engine, names)),
+    'show.ports': async () => all(await showPorts(engine, names)),
     inject: (params) => inject(engine, ports, params),
   };
+}
+
+export async function showPorts(engine: Engine, { ports }: ShowNames): Promise<ShowPortsRow[]> {
+  const [rows, stats] = await Promise.all([engine.dump('ports'), engine.stats()]);
+  return rows.map(({ port, driver, mac, mtu, linkUp, role }) => {
+    const counters = stats.ports.find((row) => row.port === port);
+    return {
+      port: ports.name(port),
+      id: port,
+      driver,
+      mac,
+      mtu,
+      link: linkUp ? 'up' : 'down',
+      role,
+      rx_packets: counters?.rxPackets ?? 0,
+      rx_bytes: counters?.rxBytes ?? 0,
+      tx_packets: counters?.txPackets ?? 0,
+      tx_bytes: counters?.txBytes ?? 0,
+      rx_missed: counters?.rxMissed ?? 0,
+      rx_errors: counters?.rxErrors ?? 0,
+    };
+  });
+}
+
+export async function showDrops(engine: Engine, { ports }: ShowNames): Promise<ShowDropsRow[]> {
+  const { drops } = await engine.stats();
+  return drops.map(({ port, reason, packets }) => ({ port: ports.name(port), reason, packets }));
 }
 
 async function showVns(engine: Engine, names: ShowNames): Promise<ShowVnRow[]> {
@@ -87,8 +89,8 @@ async function showVns(engine: Engine, names: ShowNames): Promise<ShowVnRow[]> {
 }
 
 async function showVaps(engine: Engine, names: ShowNames): Promise<ShowVapRow[]> {
-  const [vaps, stats] = await Promise.all([engine.dump('vaps'), engine.stats()]);
-  const counters = new Map(stats.vaps.map((row) => [row.vap, row]));
+  const [vaps, counted] = await Promise.all([engine.dump('vaps'), engine.dump('vap_counters')]);
+  const counters = new Map(counted.map((row) => [row.vap, row]));
   return vaps.map((row) => {
     const counted = counters.get(row.vap);
     return {

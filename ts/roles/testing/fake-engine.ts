@@ -141,7 +141,6 @@ export class FakeEngine implements Engine {
         rxMissed: 0,
         rxErrors: 0,
       })),
-      vaps: [],
       drops: ports.map((port) => ({ port, reason: 'source_guard', packets: port + 1 })),
       pollers: [],
     };
@@ -180,6 +179,7 @@ export class FakeEngine implements Engine {
 
 function held(command: Command): EngineObject | undefined {
   if (command.op.endsWith('Del')) return undefined;
+  if (command.op === 'PoliceSet' && command.rate === null) return undefined;
   if (command.op === 'FloodSet' && command.nhs.length === 0) return undefined;
   if (command.op === 'SourcesSet' && command.ips.length === 0) return undefined;
   return command as EngineObject;

@@ -30,7 +30,7 @@ export const typescriptLayers = {
     alsoNot: 'roles parses no bytes: hand them to the protocol machine, or decode in nva or hypervisor',
   },
   perf: { imports: ['model', 'dataplane'], alsoNot: 'measuring needs an engine, no NVA and no hypervisor' },
-  api: { imports: ['model', 'roles', 'perf'], alsoNot: 'a face goes through roles' },
+  api: { imports: ['model', 'hypervisor', 'roles', 'perf'], alsoNot: 'a face goes through roles' },
   tools: {
     imports: ['model', 'dataplane', 'hypervisor', 'roles', 'perf'],
     alsoNot: 'a tool goes through roles, the RPC client of hypervisor, or the engine',
