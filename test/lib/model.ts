@@ -1,6 +1,6 @@
 // What an engine holds and refuses, written from docs/engine.md and from nothing else: the oracle of test/e2e/churn-model.test.ts. It works
 // on whole states: a batch is taken if the state that it leads to is a good one. Limits of ranges are left out, but for a few.
-import type { Command, DumpRows } from '#dataplane';
+import type { Command, DumpRows, RemoteDest } from '#dataplane';
 import { type IpAddr, ipToBytes } from '#model';
 
 type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
@@ -14,7 +14,10 @@ export interface State {
   readonly vaps: Map<number, Of<'VapSet'>>;
   readonly nextHops: Map<number, Of<'NextHopSet'>>;
   readonly rows: Map<string, Of<'FdbSet'>>;
-  readonly floods: Map<number, readonly number[]>;
+  readonly groups: Map<number, Of<'GroupSet'>>;
+  /** Next hops that were said to be dead. */
+  readonly dead: Map<number, true>;
+  readonly floods: Map<number, readonly RemoteDest[]>;
   readonly sources: Map<number, readonly string[]>;
   readonly pairs: Map<string, Of<'PairSet'>>;
 }
@@ -27,6 +30,8 @@ export function emptyState(): State {
     vns: new Map(),
     vaps: new Map(),
     nextHops: new Map(),
+    groups: new Map(),
+    dead: new Map(),
     rows: new Map(),
     floods: new Map(),
     sources: new Map(),
@@ -46,7 +51,7 @@ export function after(before: State, batch: readonly Command[], fdbCapacity: num
     named.add(name);
   }
   // Objects before what names them, deletions after; a VN takes its rows, flood list, sources and pairs along.
-  for (const command of batch) if (/Set|Add/.test(command.op)) put(state, command);
+  for (const command of batch) if (/Set|Add|Alive/.test(command.op)) put(state, command);
   for (const command of batch) if (command.op.endsWith('Del') && command.op !== 'VnDel') take(state, command);
   for (const command of batch) if (command.op === 'VnDel') take(state, command);
   // What a batch puts into a VN that it deletes has no VN.
@@ -59,6 +64,8 @@ export function after(before: State, batch: readonly Command[], fdbCapacity: num
         command.op === 'PairSet') &&
       deleted.has(command.vn),
   );
+  // Nor can it say anything of a next hop that it deletes.
+  if (batch.some((command) => command.op === 'NextHopAlive' && !state.nextHops.has(command.nh))) return undefined;
   return !orphans && isGood(state) && state.rows.size <= fdbCapacity ? state : undefined;
 }
 
@@ -68,7 +75,8 @@ function nameOf(command: Command): string {
   if (op === 'FdbSet' || op === 'FdbDel') return `${kind} ${command.vn} ${command.mac}`;
   if (op === 'NeighbourSet' || op === 'NeighbourDel') return `${kind} ${command.port} ${command.ip}`;
   if (op === 'PairSet' || op === 'PairDel') return `${kind} ${command.vn} ${command.ip}`;
-  const id = { Port: 'port', Underlay: 'port', Vn: 'vn', Vap: 'vap', NextHop: 'nh', Flood: 'vn', Sources: 'vn' }[kind];
+  const ids = { Port: 'port', Underlay: 'port', Vn: 'vn', Vap: 'vap', NextHop: 'nh', Flood: 'vn', Sources: 'vn' };
+  const id = { ...ids, Group: 'group', NextHopAlive: 'nh' }[kind];
   return `${kind} ${(command as unknown as Record<string, unknown>)[`${id}`]}`;
 }
 
@@ -76,6 +84,11 @@ function inRange(command: Command): boolean {
   if (command.op === 'VnSet') return command.mtu >= 68 && (command.vni === null || command.vni > 0);
   if (command.op === 'VapSet')
     return !('vid' in command.selector) || (command.selector.vid > 0 && command.selector.vid < 4095);
+  if (command.op === 'GroupSet') {
+    const { members } = command;
+    const weights = members.every(({ weight }) => weight > 0);
+    return weights && members.length > 0 && new Set(members.map(({ nh }) => nh)).size === members.length;
+  }
   return true;
 }
 
@@ -103,8 +116,12 @@ function put(state: State, command: Command): void {
   if (command.op === 'FloodSet')
     state.floods.set(
       command.vn,
-      [...new Set(command.nhs)].sort((a, b) => a - b),
+      [...new Map(command.dests.map((dest) => [rank(dest), dest]))].sort(([a], [b]) => a - b).map(([, dest]) => dest),
     );
+  if (command.op === 'GroupSet')
+    state.groups.set(command.group, { ...command, members: [...command.members].sort((a, b) => a.nh - b.nh) });
+  if (command.op === 'NextHopAlive' && command.alive) state.dead.delete(command.nh);
+  if (command.op === 'NextHopAlive' && !command.alive) state.dead.set(command.nh, true);
   if (command.op === 'PairSet') state.pairs.set(`${command.vn} ${command.ip}`, command);
   if (command.op === 'SourcesSet') state.sources.set(command.vn, [...new Set(command.ips)].sort(byAddress));
 }
@@ -114,7 +131,11 @@ function take(state: State, command: Command): void {
   if (command.op === 'UnderlayDel') state.underlays.delete(command.port);
   if (command.op === 'NeighbourDel') state.neighbours.delete(`${command.port} ${command.ip}`);
   if (command.op === 'VapDel') state.vaps.delete(command.vap);
-  if (command.op === 'NextHopDel') state.nextHops.delete(command.nh);
+  if (command.op === 'NextHopDel') {
+    state.nextHops.delete(command.nh);
+    state.dead.delete(command.nh);
+  }
+  if (command.op === 'GroupDel') state.groups.delete(command.group);
   if (command.op === 'FdbDel') state.rows.delete(`${command.vn} ${command.mac}`);
   if (command.op === 'PairDel') state.pairs.delete(`${command.vn} ${command.ip}`);
   if (command.op !== 'VnDel') return;
@@ -127,7 +148,8 @@ function take(state: State, command: Command): void {
 
 /** Whether everything that is named is there, and nothing is given twice. */
 function isGood(state: State): boolean {
-  const { ports, underlays, neighbours, vns, vaps, nextHops, rows, floods, sources, pairs } = state;
+  const { ports, underlays, neighbours, vns, vaps, nextHops, groups, rows, floods, sources, pairs } = state;
+  const isThere = (dest: RemoteDest) => (dest.kind === 'nh' ? nextHops.has(dest.nh) : groups.has(dest.group));
   const unique = (items: readonly unknown[]): boolean => new Set(items).size === items.length;
   const links = [...underlays.values()];
   const vapList = [...vaps.values()];
@@ -144,12 +166,24 @@ function isGood(state: State): boolean {
     [...neighbours.values()].every(({ port, ip }) => onLink(underlays.get(port), ip)) &&
     [...nextHops.values()].every(({ remote }) => links.some((link) => onLink(link, remote))) &&
     [...rows.values()].every(({ vn, dest }) =>
-      dest.kind === 'vap' ? vaps.get(dest.vap)?.vn === vn : nextHops.has(dest.nh) && vns.has(vn),
+      dest.kind === 'vap' ? vaps.get(dest.vap)?.vn === vn : isThere(dest) && vns.has(vn),
     ) &&
-    [...floods].every(([vn, nhs]) => vns.has(vn as never) && nhs.every((nh) => nextHops.has(nh))) &&
+    [...floods].every(([vn, dests]) => vns.has(vn as never) && dests.every(isThere)) &&
+    [...groups.values()].every(({ members }) => members.every(({ nh }) => nextHops.has(nh))) &&
+    [...groups.keys()].every((group) => vnsNaming(state, group).size <= 1) &&
     [...sources.keys(), ...[...pairs.values()].map(({ vn }) => vn)].every((vn) => vns.has(vn as never))
   );
 }
+
+/** The VNs of which a row or the flood list names a group. */
+function vnsNaming({ rows, floods }: State, group: number): ReadonlySet<number> {
+  const names = (dest: { kind: string; group?: number }) => dest.kind === 'group' && dest.group === group;
+  const inRows = [...rows.values()].filter(({ dest }) => names(dest)).map(({ vn }) => vn as number);
+  return new Set([...inRows, ...[...floods].filter(([, dests]) => dests.some(names)).map(([vn]) => vn)]);
+}
+
+/** Next hops before groups, each by number. */
+const rank = (dest: RemoteDest): number => (dest.kind === 'nh' ? dest.nh : 2 ** 32 + dest.group);
 
 const asNumber = (ip: string): number => ip.split('.').reduce((number, part) => number * 256 + Number(part), 0);
 const byAddress = (a: string, b: string): number => asNumber(a) - asNumber(b);
@@ -158,6 +192,17 @@ function onLink(link: Of<'UnderlaySet'> | undefined, ip: string): boolean {
   if (link === undefined || ip === link.ip) return false;
   const size = 2 ** (32 - link.prefixLen);
   return Math.floor(asNumber(ip) / size) === Math.floor(asNumber(link.ip) / size);
+}
+
+/** How 60 places are shared out: one after the other goes to whoever has the fewest for its weight. */
+function placesOf(living: readonly { nh: number; weight: number }[]): ReadonlyMap<number, number> {
+  const places = new Map(living.map(({ nh }) => [nh, 0]));
+  for (let place = 0; place < 60 && living.length > 0; place++) {
+    const load = ({ nh, weight }: { nh: number; weight: number }) => (places.get(nh) ?? 0) / weight;
+    const next = living.reduce((least, one) => (load(one) < load(least) ? one : least));
+    places.set(next.nh, (places.get(next.nh) ?? 0) + 1);
+  }
+  return places;
 }
 
 /** IPv4 before IPv6. */
@@ -170,7 +215,7 @@ export function dumps(state: State): {
   >[];
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
-  const { ports, underlays, vns, vaps, nextHops, rows, floods, sources, neighbours, pairs } = state;
+  const { ports, underlays, vns, vaps, nextHops, groups, dead, rows, floods, sources, neighbours, pairs } = state;
   const linkOf = (ip: string) => sorted(underlays).find((link) => onLink(link, ip))?.port ?? -1;
   const role = (port: number) => {
     if (underlays.has(port)) return 'underlay';
@@ -198,7 +243,17 @@ export function dumps(state: State): {
     underlays: sorted(underlays).map(without),
     nexthops: sorted(nextHops).map((one) => {
       const port = linkOf(one.remote);
-      return { ...without(one), port, neighbourMac: neighbours.get(`${port} ${one.remote}`)?.mac ?? null };
+      const neighbourMac = neighbours.get(`${port} ${one.remote}`)?.mac ?? null;
+      const state = dead.has(one.nh) ? 'dead' : neighbourMac === null ? 'unresolved' : 'living';
+      return { ...without(one), port, neighbourMac, state } as const;
+    }),
+    groups: sorted(groups).map(({ group, members }) => {
+      const living = (nh: number) => {
+        const remote = nextHops.get(nh)?.remote ?? '';
+        return !dead.has(nh) && neighbours.has(`${linkOf(remote)} ${remote}`);
+      };
+      const share = placesOf(members.filter(({ nh }) => living(nh)));
+      return { group, members: members.map((member) => ({ ...member, places: share.get(member.nh) ?? 0 })) };
     }),
     pairs: [...pairs.values()].sort((a, b) => a.vn - b.vn || Buffer.compare(ordered(a.ip), ordered(b.ip))).map(without),
     fdb: [...rows.values()].sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1)).map(without),

@@ -80,7 +80,8 @@ impl Show<'_> {
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, nexthops, groups, fdb, neighbours, pairs or vap_counters".into(),
+                expected: "ports, vns, vaps, underlays, nexthops, groups, fdb, neighbours, pairs or vap_counters"
+                    .into(),
             }),
         }
     }

@@ -132,10 +132,12 @@ export function vnStructure(input: VnInput): { state: EngineState; nextHops: Rea
     for (const { encap, ip } of member.tunnels) if (encap === ENCAP_VXLAN && ipFamily(ip) === 4) sources.add(ip);
   }
   if (nextHops.size > 0)
-    objects.push({ op: 'FloodSet', vn, nhs: [...new Set(nextHops.values())].sort((a, b) => a - b) });
+    objects.push({ op: 'FloodSet', vn, dests: distinct(nextHops.values()).map((nh) => ({ kind: 'nh', nh })) });
   if (sources.size > 0) objects.push({ op: 'SourcesSet', vn, ips: [...sources].sort() });
   return { state: stateOf(objects), nextHops };
 }
+
+const distinct = (nhs: Iterable<NextHopId>): NextHopId[] => [...new Set(nhs)].sort((a, b) => a - b);
 
 /** The row of a MAC: to its VAP if it is attached here, to its NVE if the NVA names one that is known, else none. */
 export function vnRow(input: VnInput, nextHops: ReadonlyMap<NveId, NextHopId>, mac: MacAddr): EngineObject | null {

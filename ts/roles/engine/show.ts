@@ -1,6 +1,6 @@
 // The engine's tables as the rows of `show`: numbers become the names that the role knows, counters stand beside what they count.
 
-import type { Engine, NextHopRow, PortId, VapRow } from '#dataplane';
+import type { Engine, NextHopRow, PortId, VapRow, GroupRow, RemoteDest } from '#dataplane';
 import type { Handlers, ParamsOf, ShowDropsRow, ShowFdbRow, ShowPortsRow, ShowVapRow, ShowVnRow } from '#hypervisor';
 import {
   ENCAP_VXLAN,
@@ -74,8 +74,12 @@ export async function showDrops(engine: Engine, { ports }: ShowNames): Promise<S
 }
 
 async function showVns(engine: Engine, names: ShowNames): Promise<ShowVnRow[]> {
-  const [vns, nextHops] = await Promise.all([engine.dump('vns'), engine.dump('nexthops')]);
-  const remotes = new Map(nextHops.map(({ nh, remote }) => [nh, remote]));
+  const [vns, nextHops, groups] = await Promise.all([
+    engine.dump('vns'),
+    engine.dump('nexthops'),
+    engine.dump('groups'),
+  ]);
+  const nextHopOf = nextHopsBehind(nextHops, groups);
   return vns.map(({ vn, vni, mtu, vaps, rows, flood, sources }) => ({
     vn: names.vnName(vn),
     id: vn,
@@ -83,7 +87,7 @@ async function showVns(engine: Engine, names: ShowNames): Promise<ShowVnRow[]> {
     mtu,
     vaps,
     rows,
-    flood: flood.flatMap((nh) => remotes.get(nh) ?? []),
+    flood: flood.flatMap((dest) => nextHopOf(dest)?.remote ?? []),
     sources: [...sources],
   }));
 }
@@ -113,19 +117,32 @@ async function showFdb(
   names: ShowNames,
   cursor: unknown,
 ): Promise<{ rows: ShowFdbRow[]; cursor: unknown }> {
-  const [page, vaps, nextHops] = await Promise.all([
+  const [page, vaps, nextHops, groups] = await Promise.all([
     engine.page('fdb', cursor, FDB_PAGE),
     engine.dump('vaps'),
     engine.dump('nexthops'),
+    engine.dump('groups'),
   ]);
   const vapOf = new Map(vaps.map((row) => [row.vap, row]));
-  const nextHopOf = new Map(nextHops.map((row) => [row.nh, row]));
+  const nextHopOf = nextHopsBehind(nextHops, groups);
   const rows = page.rows.map(({ vn, mac, dest }): ShowFdbRow => {
     const common = { vn: names.vnName(vn), mac, tsi: names.tsiOf(vn, mac) };
     if (dest.kind === 'vap') return { ...common, ...toVap(dest.vap, vapOf.get(dest.vap), names) };
-    return { ...common, ...toNve(vn, nextHopOf.get(dest.nh), names) };
+    return { ...common, ...toNve(vn, nextHopOf(dest), names) };
   });
   return { rows, cursor: page.cursor };
+}
+
+/** The next hop that a destination is, or that most flows to a group take now. */
+function nextHopsBehind(
+  nextHops: readonly NextHopRow[],
+  groups: readonly GroupRow[],
+): (dest: RemoteDest) => NextHopRow | undefined {
+  const rows = new Map(nextHops.map((row) => [row.nh, row]));
+  const busiest = new Map(
+    groups.map(({ group, members }) => [group, [...members].sort((a, b) => b.places - a.places)[0]?.nh]),
+  );
+  return (dest) => rows.get((dest.kind === 'nh' ? dest.nh : busiest.get(dest.group)) ?? -1);
 }
 
 function toVap(vap: number, row: VapRow | undefined, { ports }: ShowNames) {
