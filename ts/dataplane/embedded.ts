@@ -79,7 +79,7 @@ class EmbeddedEngine implements Engine {
 
   async #applyAll(commands: readonly Command[]): Promise<ApplyResult> {
     const applied: Command[] = [];
-    for (const batch of batchesOf(commands)) {
+    for await (const batch of batchesOf(commands)) {
       const batchId = ++this.#batchId;
       const { schema, epoch } = this.#info;
       const bytes = pack([schema, epoch, batchId, batch.map(encodeCommand)]);

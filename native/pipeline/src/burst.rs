@@ -65,6 +65,7 @@ impl Pipeline<'_> {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
+                Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
@@ -89,14 +90,27 @@ impl Pipeline<'_> {
             strip_tags(packet, meta.strip);
             meta.verdict = match self.address(packet, meta, meta.verdict) {
                 Ok(port) => Verdict::Send(port),
+                Err(DropReason::UnderlayMtu) => {
+                    meta.strip = 0;
+                    Verdict::TooBig(DropReason::UnderlayMtu, self.longest(meta.verdict))
+                }
                 Err(reason) => Verdict::Drop(reason),
             };
         }
     }
 
+    /// The longest frame that can be sent there.
+    #[cold]
+    fn longest(&self, to: Verdict) -> u16 {
+        match to {
+            Verdict::NextHop(index) => self.snapshot.next_hop(index).map_or(0, |next_hop| next_hop.max_frame),
+            _ => 0,
+        }
+    }
+
     /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by.
     #[inline(always)]
-    fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
+    pub(crate) fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
         match to {
             Verdict::Vap(index) => self.to_vap(packet, meta, index),
             Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),

@@ -22,6 +22,7 @@ mod forward;
 mod meta;
 mod packet;
 mod tags;
+mod too_big;
 mod underlay;
 
 #[cfg(test)]

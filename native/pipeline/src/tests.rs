@@ -7,4 +7,5 @@ mod lab;
 mod learning;
 mod properties;
 mod tags;
+mod too_big;
 mod underlay;

@@ -18,19 +18,21 @@ mod index_pool;
 mod map;
 mod meter;
 mod pairs;
+mod peers;
 mod prefetch;
 mod quiescence;
 mod snapshot;
 
 pub use acl::{Acl, AclKey, AclRule, Action, Layer4};
 pub use chunks::Chunks;
-pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
+pub use fdb::{ContextKey, Destination, FdbKey, Source, SourceKey};
 pub use flags::Flags;
 pub use groups::{GROUP_PLACES, GroupEntry, share_out};
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
 pub use meter::{Meter, Meters, Rate};
 pub use pairs::{PairReader, PairWriter, Pairs};
+pub use peers::Peers;
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{

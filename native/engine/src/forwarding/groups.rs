@@ -13,7 +13,7 @@ use crate::schema::Dest;
 impl Forwarding {
     /// Whether the controller and the link let a next hop live.
     pub(super) fn may_live(&self, row: &NextHopRow) -> bool {
-        row.alive && self.links_down & 1 << (row.port.0 % 64) == 0
+        row.alive && self.links_down & 1 << (row.path.port.0 % 64) == 0
     }
 
     /// Writes a next hop's entry; its groups are shared out anew if it came to life or died.
@@ -31,7 +31,7 @@ impl Forwarding {
             let Some(row) = model.next_hops.get_mut(id) else { continue };
             if core::mem::replace(&mut row.alive, *alive) != *alive {
                 let row = row.clone();
-                self.write_next_hop(model, &row, world.neighbour_mac(row.port, row.spec.remote));
+                self.write_next_hop(model, &row, world.neighbour_mac(row.path.to()));
             }
         }
         for (id, _, members) in changes.groups.sets() {
@@ -104,8 +104,8 @@ impl Forwarding {
         }
         let is_changed = |port| changed.iter().any(|(other, _)| *other == port);
         let mut any = false;
-        for row in model.next_hops.values().filter(|row| is_changed(row.port)) {
-            self.write_next_hop(model, row, world.neighbour_mac(row.port, row.spec.remote));
+        for row in model.next_hops.values().filter(|row| is_changed(row.path.port)) {
+            self.write_next_hop(model, row, world.neighbour_mac(row.path.to()));
             any = true;
         }
         if any {
