@@ -89,8 +89,7 @@ function arrange(input: PlanInput, toSet: readonly EngineObject[], isGoing: (key
   for (const object of toSet) {
     const key = keyOf(object);
     const has = actual.get(key);
-    const missing =
-      object.op === 'FloodSet' ? object.dests.map(destKey).find((dest) => !available(dest)) : undefined;
+    const missing = object.op === 'FloodSet' ? object.dests.map(destKey).find((dest) => !available(dest)) : undefined;
     if (missing !== undefined) waiting.set(key, missing);
     let possible = missing === undefined ? object : reachableOf(object, available);
     const holder = holderOf(object, input, claimed);

@@ -1,6 +1,6 @@
 // The engine's tables as the rows of `show`: numbers become the names that the role knows, counters stand beside what they count.
 
-import type { Engine, NextHopRow, PortId, VapRow, GroupRow, RemoteDest } from '#dataplane';
+import type { Engine, GroupRow, NextHopRow, PortId, RemoteDest, VapRow } from '#dataplane';
 import type { Handlers, ParamsOf, ShowDropsRow, ShowFdbRow, ShowPortsRow, ShowVapRow, ShowVnRow } from '#hypervisor';
 import {
   ENCAP_VXLAN,
