@@ -8,6 +8,7 @@ import { batchesOf, decodeResult, encodeCommand } from './commands.js';
 import type { Engine, Page, Unsubscribe } from './engine.js';
 import { pack, unpack, unpackAll } from './msgpack.js';
 import { decodeDump, decodeEvent, decodeInfo, decodePunt, decodeStats } from './replies.js';
+import { decodeTrace, type Trace } from './trace.js';
 import {
   type ApplyResult,
   type Command,
@@ -113,6 +114,10 @@ class EmbeddedEngine implements Engine {
 
   async inject(port: PortId, frame: Uint8Array): Promise<void> {
     await this.#call((native) => native.inject(pack([port, frame])));
+  }
+
+  async trace(port: PortId, frame: Uint8Array): Promise<Trace> {
+    return decodeTrace(unpack(await this.#call((native) => native.trace(pack([port, frame])))));
   }
 
   onEvent(listener: (event: EngineEvent) => void): Unsubscribe {

@@ -12,6 +12,7 @@ use core::net::{IpAddr, Ipv6Addr};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
     NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
@@ -51,6 +52,21 @@ pub struct Readers {
     pub pairs: PairReader,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
+}
+
+impl Readers {
+    /// The pipeline over what the tables hold now, counting into `counters`.
+    #[inline]
+    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>) -> Pipeline<'a> {
+        Pipeline {
+            snapshot: self.snapshot.load(),
+            fdb: &self.fdb,
+            contexts: &self.contexts,
+            sources: &self.sources,
+            pairs: self.pairs.load(),
+            counters,
+        }
+    }
 }
 
 /// What applying a batch asks of others.

@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use tables::{
-    ContextKey, Destination, FdbKey, Flags, Index, MapReader, NextHopIndex, Pairs, PortEntry, Snapshot, SourceKey,
+    ContextKey, Destination, FdbKey, Flags, Index, MapReader, Pairs, PortEntry, Snapshot, SourceKey,
 };
 use types::{DropReason, PortId};
 use wire::flow_hash;
@@ -10,6 +10,7 @@ use wire::flow_hash;
 use crate::counters::Counters;
 use crate::encap::{Apart, encapsulate};
 use crate::meta::{Meta, Verdict};
+use crate::observer::{Observer, Step};
 use crate::packet::{Packet, Sink};
 use crate::tags::{apply_policy, push_tags, strip_tags};
 use crate::{access, forward, underlay};
@@ -39,6 +40,17 @@ pub struct Pipeline<'a> {
 impl Pipeline<'_> {
     /// Processes a burst that came in by `port`; `burst` is empty afterwards.
     pub fn run<P: Packet, S: Sink<P>>(&self, port: PortId, burst: &mut Burst<P>, sink: &mut S) {
+        self.run_observed(port, burst, sink, &mut ());
+    }
+
+    /// The same, with somebody who watches every step.
+    pub fn run_observed<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        port: PortId,
+        burst: &mut Burst<P>,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
         burst.iter().for_each(Packet::prefetch);
         let mut metas = [Meta::NEW; BURST];
         let metas = &mut metas[..burst.len()];
@@ -46,27 +58,35 @@ impl Pipeline<'_> {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
                 let special = access::classify(self, access, burst, metas);
+                observer.after(Step::Classify, burst, metas);
                 if special.has(access::CHECKED) {
                     access::guard(self, port, burst, metas, sink);
+                    observer.after(Step::Guard, burst, metas);
                 }
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
+                observer.after(Step::Outer, burst, metas);
                 underlay::context(self, metas);
+                observer.after(Step::Context, burst, metas);
                 underlay::permit(self, metas);
+                observer.after(Step::Permit, burst, metas);
                 underlay::decapsulate(self, burst, metas);
+                observer.after(Step::Decap, burst, metas);
             }
         }
         if forward::forward(self, metas) {
             forward::choose(self, burst, metas);
         }
+        observer.after(Step::Forward, burst, metas);
         self.rewrite(burst, metas);
+        observer.after(Step::Rewrite, burst, metas);
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
                 Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
-                Verdict::Replicate => self.replicate(packet, meta, port, sink),
+                Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
                         self.counters.dropped(port, reason, 1);
@@ -114,6 +134,7 @@ impl Pipeline<'_> {
         match to {
             Verdict::Vap(index) => self.to_vap(packet, meta, index),
             Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),
+            Verdict::Drop(reason) => Err(reason),
             _ => Err(DropReason::UnknownUnicast),
         }
     }
@@ -146,7 +167,14 @@ impl Pipeline<'_> {
     /// Tenants come first: each gets its tags put into a copy of its own. What goes to several NVEs is one and the same frame, not copied and
     /// no longer changed, behind a header for each.
     #[cold]
-    fn replicate<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
+    fn replicate<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        mut packet: P,
+        meta: &Meta,
+        origin: PortId,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
@@ -157,59 +185,59 @@ impl Pipeline<'_> {
             return dropped(DropReason::NoReceiver);
         };
         sink.replicated(copies);
-        let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to) {
-            Ok(port) => sink.transmit(port, packet, origin),
-            Err(reason) => dropped(reason),
+        let send = |mut packet: P, to: Verdict, sink: &mut S, observer: &mut O| {
+            let result = self.address(&mut packet, meta, to);
+            observer.copied(to, result);
+            match result {
+                Ok(port) => sink.transmit(port, packet, origin),
+                Err(reason) => dropped(reason),
+            }
         };
         // The last of all gets the packet itself.
         let last = if remote.is_empty() { local.next_back() } else { None };
         for vap in local {
             match sink.copy(&packet) {
-                Some(copy) => send(copy, Verdict::Vap(vap), sink),
+                Some(copy) => send(copy, Verdict::Vap(vap), sink, observer),
                 None => dropped(DropReason::NoBuffer),
             }
         }
         if let Some(vap) = last {
-            return send(packet, Verdict::Vap(vap), sink);
+            return send(packet, Verdict::Vap(vap), sink, observer);
         }
         let hash = flow_hash(packet.data());
-        let to = |destination: &Destination| match *destination {
-            Destination::NextHop(next_hop) => Ok(next_hop),
-            Destination::Group(group) => forward::member(self.snapshot, meta.vn, group, hash),
-            Destination::Vap(_) => Err(DropReason::NoReceiver),
-        };
+        let to = |destination: &Destination| forward::remote(self.snapshot, meta.vn, *destination, hash);
         let [others @ .., last] = remote else { return };
         let packet = if others.is_empty() {
             packet
         } else {
             let frame = sink.share(packet);
-            others.iter().for_each(|other| self.send_behind(&frame, meta, to(other), origin, sink));
+            for other in others {
+                self.send_behind(&frame, meta, to(other), origin, sink, observer);
+            }
             match sink.unshare(frame) {
                 Ok(packet) => packet,
-                Err(frame) => return self.send_behind(&frame, meta, to(last), origin, sink),
+                Err(frame) => return self.send_behind(&frame, meta, to(last), origin, sink, observer),
             }
         };
-        match to(last) {
-            Ok(next_hop) => send(packet, Verdict::NextHop(next_hop), sink),
-            Err(reason) => dropped(reason),
-        }
+        send(packet, to(last), sink, observer);
     }
 
     /// Sends a shared frame to one of several next hops.
-    fn send_behind<P, S: Sink<P>>(
+    fn send_behind<P, S: Sink<P>, O: Observer<P>>(
         &self,
         frame: &S::Shared,
         meta: &Meta,
-        to: Result<NextHopIndex, DropReason>,
+        to: Verdict,
         origin: PortId,
         sink: &mut S,
+        observer: &mut O,
     ) {
         let mut packet = Apart::new(frame.as_ref());
-        let port = to.and_then(|next_hop| self.address(&mut packet, meta, Verdict::NextHop(next_hop)));
-        let sent = port.and_then(|port| match sink.transmit_behind(port, packet.header(), frame, origin) {
-            true => Ok(()),
-            false => Err(DropReason::NoBuffer),
+        let port = self.address(&mut packet, meta, to);
+        let sent = port.and_then(|port| {
+            sink.transmit_behind(port, packet.header(), frame, origin).then_some(port).ok_or(DropReason::NoBuffer)
         });
+        observer.copied(to, sent);
         if let Err(reason) = sent {
             self.counters.dropped(origin, reason, 1);
         }

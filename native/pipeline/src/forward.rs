@@ -1,6 +1,6 @@
 //! Where a tenant's frame goes inside its VN: by destination MAC only (RFC 8014, 3.1).
 
-use tables::{Destination, Flags, GroupEntry, Index, NextHopIndex, Snapshot};
+use tables::{Destination, Flags, GroupEntry, Index, Snapshot};
 use types::DropReason;
 use wire::flow_hash;
 
@@ -28,23 +28,27 @@ pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) -> bool {
 pub fn choose<P: Packet>(pipeline: &Pipeline<'_>, burst: &Burst<P>, metas: &mut [Meta]) {
     for (packet, meta) in burst.iter().zip(metas) {
         let Verdict::Group(index) = meta.verdict else { continue };
-        meta.verdict = match member(pipeline.snapshot, meta.vn, index, flow_hash(packet.data())) {
-            Ok(next_hop) => {
-                prefetch_next_hop(pipeline.snapshot, next_hop);
-                Verdict::NextHop(next_hop)
-            }
-            Err(reason) => Verdict::Drop(reason),
-        };
+        let hash = flow_hash(packet.data());
+        meta.verdict = remote(pipeline.snapshot, meta.vn, Destination::Group(index), hash);
+        if let Verdict::NextHop(next_hop) = meta.verdict {
+            prefetch_next_hop(pipeline.snapshot, next_hop);
+        }
     }
 }
 
-/// The next hop of a group for a flow of VN `vn`.
-pub fn member(snapshot: &Snapshot, vn: Index, group: NextHopIndex, flow_hash: u32) -> Result<NextHopIndex, DropReason> {
-    // A row may name a group that has just become another VN's.
-    let entry = snapshot.group(group).filter(|entry| entry.vn == vn).ok_or(DropReason::UnknownUnicast)?;
-    match entry.member(flow_hash) {
-        GroupEntry::NOBODY => Err(DropReason::NextHopDown),
-        next_hop => Ok(next_hop),
+/// The next hop for a flow of VN `vn` to another NVE, or why there is none.
+pub fn remote(snapshot: &Snapshot, vn: Index, destination: Destination, flow_hash: u32) -> Verdict {
+    match destination {
+        Destination::NextHop(next_hop) => Verdict::NextHop(next_hop),
+        // A row may name a group that has just become another VN's.
+        Destination::Group(group) => match snapshot.group(group).filter(|entry| entry.vn == vn) {
+            None => Verdict::Drop(DropReason::UnknownUnicast),
+            Some(entry) => match entry.member(flow_hash) {
+                GroupEntry::NOBODY => Verdict::Drop(DropReason::NextHopDown),
+                next_hop => Verdict::NextHop(next_hop),
+            },
+        },
+        Destination::Vap(_) => Verdict::Drop(DropReason::NoReceiver),
     }
 }
 

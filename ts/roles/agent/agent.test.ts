@@ -104,7 +104,7 @@ afterEach(async () => {
 });
 
 const objects = (): string[] => [...engine.objects.keys()].sort();
-const BASE = ['port 0', 'port 1', 'port 2', 'underlay 0'];
+const BASE = ['port 0', 'port 1', 'port 2', 'underlay 0 192.0.2.1'];
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 describe('reload', () => {
@@ -145,7 +145,7 @@ describe('start', () => {
   it('makes the ports and the underlay', async () => {
     await startAgent();
     expect(objects()).toEqual(BASE);
-    expect(engine.objects.get('underlay 0')).toMatchObject({ ip: '192.0.2.1', prefixLen: 24 });
+    expect(engine.objects.get('underlay 0 192.0.2.1')).toMatchObject({ ip: '192.0.2.1', prefixLen: 24 });
     expect(nva.calls).toEqual(['start']);
     expect(lines.at(-1)).toMatchObject({ msg: 'ready', component: 'agent' });
   });
@@ -558,6 +558,21 @@ describe('show', () => {
       message: expect.stringContaining('fabric0'),
     });
     await expect(client.inject('access1', new Uint8Array(6))).rejects.toMatchObject({ code: 'NVE-RPC-003' });
+  });
+});
+
+describe('trace', () => {
+  it('says in names what the engine said in ids', async () => {
+    await startAgent();
+    const frame = new Uint8Array(14);
+    expect(await client.trace({ port: 'access1', frame })).toMatchObject({
+      outcome: 'dropped',
+      frame: { port: 'access1', bytes: '00'.repeat(14) },
+      steps: [{ step: 'port', facts: { port: 'access1', role: 'access', mac: '02:00:00:00:00:01' } }],
+    });
+    await expect(client.trace({ port: 'nope', frame })).rejects.toMatchObject({ code: 'NVE-RPC-009' });
+    await expect(client.trace({ vap: 77, frame })).rejects.toMatchObject({ code: 'NVE-ENG-005' });
+    await expect(client.trace({ frame })).rejects.toMatchObject({ code: 'NVE-RPC-003' });
   });
 });
 
