@@ -88,7 +88,26 @@ export interface VapOptions {
 /** The same of an underlay address. */
 export type UnderlayOptions = Readonly<Record<never, never>>;
 /** The same of a next hop. */
-export type NextHopOptions = Readonly<Record<never, never>>;
+export interface NextHopOptions {
+  /** Outer TTL or hop limit, 1 to 255, or the frame's own; 64. */
+  readonly ttl?: number | 'inherit';
+  /** Outer DF bit over IPv4; `set`. */
+  readonly df?: 'set' | 'unset' | 'inherit';
+  /** Outer DSCP, 0 to 63, the frame's own, or one for each of the frame's (64 bytes); 0. */
+  readonly dscp?: number | 'inherit' | Uint8Array;
+  /** Outer ECN field: RFC 6040's normal mode, the kernel's, or Not-ECT; `standard`. */
+  readonly ecn?: 'standard' | 'kernel' | 'off';
+  /** Whether there is an outer UDP checksum; over IPv6 there is, over IPv4 not. */
+  readonly checksum?: boolean;
+  /** First and last UDP source port; 49152 to 65535. */
+  readonly ports?: readonly [number, number];
+  /** Geneve options as they are sent, at most 32 bytes. */
+  readonly options?: Uint8Array;
+  /** PCP of the outer tag, 0 to 7, or that of the frame's tag; 0. */
+  readonly pcp?: number | 'inherit';
+  /** The longest IP packet that the path takes, bytes; the port's MTU. */
+  readonly mtu?: number;
+}
 
 /** Exactly `mac` where `mask` has ones. */
 export interface MaskedMac {

@@ -8,6 +8,7 @@
 
 mod groups;
 
+use core::cell::Cell;
 use core::net::{IpAddr, Ipv6Addr};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tables::{
     SnapshotReader, Source, SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{GroupId, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
-use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
+use wire::ETHERNET_HEADER;
 
 use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, VapRow, VapSpec, VnRow, VnSpec};
 use crate::neighbour::Neighbour;
@@ -50,6 +51,8 @@ pub struct Readers {
     pub sources: MapReader<SourceKey>,
     /// IP-MAC pairs.
     pub pairs: PairReader,
+    /// The IPv4 identification of the last packet that it sent and routers may fragment.
+    pub identification: Cell<u16>,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
 }
@@ -64,6 +67,7 @@ impl Readers {
             contexts: &self.contexts,
             sources: &self.sources,
             pairs: self.pairs.load(),
+            identification: &self.identification,
             counters,
         }
     }
@@ -156,6 +160,7 @@ impl Forwarding {
             contexts: self.contexts.reader(),
             sources: self.sources.reader(),
             pairs: self.pairs.reader(),
+            identification: Cell::new(0),
             quiescence: self.quiescence.reader(),
         }
     }
@@ -348,17 +353,12 @@ impl Forwarding {
         if !self.may_live(row) {
             return self.put_next_hop(row, NextHopEntry::DOWN);
         }
-        let mut entry = NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED };
-        let addresses = (row.path.source, row.spec.remote);
-        if let (Some(mac), Some(port), (IpAddr::V4(source), IpAddr::V4(remote))) =
-            (mac, model.ports.get(&row.path.port), addresses)
-        {
-            let header = OuterHeader::template((port.mac, source), (mac, remote), row.spec.vni);
-            entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
-            entry.header_length = VXLAN_OVERHEAD as u8;
-            // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
-            entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
-        }
+        let entry = mac.and_then(|mac| {
+            let port = model.ports.get(&row.path.port)?;
+            let ends = [(port.mac, row.path.source), (mac, row.spec.remote)];
+            row.spec.tunnel(ends, row.path.port, port.spec.mtu).entry()
+        });
+        let entry = entry.unwrap_or(NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED });
         self.put_next_hop(row, entry);
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
 use types::{DropReason, GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
+use wire::Encap;
 
 use crate::devices::Devices;
 use crate::error::EngineError;
@@ -145,7 +146,10 @@ impl Show<'_> {
             let neighbour = self.neighbours.mac(row.path.to());
             let state = self.forwarding.state_of(row, neighbour);
             let neighbour = neighbour.map(|mac| serde_bytes::ByteArray::new(mac.0));
-            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.path.port.0, neighbour, state))
+            (
+                (id.0.into(), 0),
+                (id.0, remote, encap_number(row.spec.encap), row.spec.vni.get(), row.path.port.0, neighbour, state),
+            )
         })
     }
 
@@ -234,6 +238,13 @@ impl Show<'_> {
             of(PollerCounter::Copies),
         );
         stats_reply(&(ports, drops.collect::<Vec<_>>(), [poller]))
+    }
+}
+
+fn encap_number(encap: Encap) -> u8 {
+    match encap {
+        Encap::Vxlan => 1,
+        Encap::Geneve => 2,
     }
 }
 

@@ -41,7 +41,9 @@ pub fn trace(model: &Model, readers: &mut Readers, port: PortId, frame: &[u8], b
         Verdict::Replicate => Outcome::Replicated,
         Verdict::Punt(class) => Outcome::Punted(class.name()),
         Verdict::Drop(reason) | Verdict::TooBig(reason, _) => Outcome::Dropped(reason),
-        Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => Outcome::Dropped(DropReason::UnknownUnicast),
+        Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {
+            Outcome::Dropped(DropReason::UnknownUnicast)
+        }
     };
     let read = |word: &AtomicU64| word.load(Ordering::Relaxed);
     let at_port = drops.chunks(DropReason::COUNT).nth(usize::from(port.0)).unwrap_or(&[]);
@@ -177,7 +179,7 @@ fn with_verdict(mut facts: Facts, verdict: Verdict) -> Facts {
         Verdict::Punt(class) => facts.push(("punt", Fact::Text(class.name()))),
         Verdict::Send(port) => facts.push(("port", Fact::Number(port.into()))),
         Verdict::Replicate => facts.push(("replicate", Fact::Flag(true))),
-        Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {}
+        Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {}
     }
     facts
 }
@@ -303,6 +305,10 @@ impl Names<'_> {
             Destination::NextHop(index) => {
                 let id = self.model.next_hops.iter().find(|(_, row)| row.index == index).map(|(id, _)| id.0);
                 id.map_or(Fact::Nil, |id| Fact::Dest(1, id))
+            }
+            Destination::Group(index) => {
+                let id = self.model.groups.iter().find(|(_, row)| row.index == index).map(|(id, _)| id.0);
+                id.map_or(Fact::Nil, |id| Fact::Dest(2, id))
             }
         }
     }

@@ -1,18 +1,18 @@
 //! The order of the steps, and where each packet ends.
 
+use core::cell::Cell;
+
 use arrayvec::ArrayVec;
-use tables::{
-    ContextKey, Destination, FdbKey, Flags, Index, MapReader, Pairs, PortEntry, Snapshot, SourceKey,
-};
+use tables::{ContextKey, Destination, FdbKey, Flags, Index, MapReader, Pairs, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, PortId};
-use wire::flow_hash;
+use wire::{Flow, OUTER_MAX, flow};
 
 use crate::counters::Counters;
-use crate::encap::{Apart, encapsulate};
+use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority};
 use crate::meta::{Meta, Verdict};
 use crate::observer::{Observer, Step};
 use crate::packet::{Packet, Sink};
-use crate::tags::{apply_policy, push_tags, strip_tags};
+use crate::tags::{apply_policy, priority, push_tags, strip_tags};
 use crate::{access, forward, underlay};
 
 /// The most packets of one burst.
@@ -33,6 +33,8 @@ pub struct Pipeline<'a> {
     pub sources: &'a MapReader<SourceKey>,
     /// Who has which address.
     pub pairs: &'a Pairs,
+    /// The IPv4 identification of the last packet sent that routers may fragment (RFC 6864, 4.2).
+    pub identification: &'a Cell<u16>,
     /// Where to count.
     pub counters: Counters<'a>,
 }
@@ -79,7 +81,8 @@ impl Pipeline<'_> {
             forward::choose(self, burst, metas);
         }
         observer.after(Step::Forward, burst, metas);
-        self.rewrite(burst, metas);
+        self.deliver(burst, metas);
+        self.tunnel(burst, metas);
         observer.after(Step::Rewrite, burst, metas);
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
@@ -100,47 +103,39 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Turns the tenant frames that have one destination into what leaves for it.
+    /// Turns the tenants' frames that have one destination here into what leaves for it.
     #[inline(never)]
-    fn rewrite<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
+    fn deliver<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
         for (packet, meta) in burst.iter_mut().zip(metas) {
-            if !matches!(meta.verdict, Verdict::Vap(_) | Verdict::NextHop(_)) {
-                continue;
+            if let Verdict::Vap(index) = meta.verdict {
+                strip_tags(packet, meta.strip);
+                meta.verdict = self.to_vap(packet, meta, index).map_or_else(Verdict::Drop, Verdict::Send);
             }
-            strip_tags(packet, meta.strip);
-            meta.verdict = match self.address(packet, meta, meta.verdict) {
-                Ok(port) => Verdict::Send(port),
-                Err(DropReason::UnderlayMtu) => {
-                    meta.strip = 0;
-                    Verdict::TooBig(DropReason::UnderlayMtu, self.longest(meta.verdict))
-                }
-                Err(reason) => Verdict::Drop(reason),
-            };
         }
     }
 
-    /// The longest frame that can be sent there.
-    #[cold]
-    fn longest(&self, to: Verdict) -> u16 {
-        match to {
-            Verdict::NextHop(index) => self.snapshot.next_hop(index).map_or(0, |next_hop| next_hop.max_frame),
-            _ => 0,
+    /// The same of those that go to one next hop.
+    #[inline(never)]
+    fn tunnel<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
+        for (packet, meta) in burst.iter_mut().zip(metas) {
+            if let Verdict::NextHop(index) = meta.verdict {
+                let pcp = if wants_priority(self.snapshot, index) { priority(packet.data()) } else { 0 };
+                strip_tags(packet, meta.strip);
+                meta.verdict = match encapsulate(self, packet, pcp, index) {
+                    Ok(port) => Verdict::Send(port),
+                    Err(DropReason::UnderlayMtu) => {
+                        meta.strip = 0;
+                        Verdict::TooBig(DropReason::UnderlayMtu, longest(self.snapshot, index))
+                    }
+                    Err(reason) => Verdict::Drop(reason),
+                };
+            }
         }
     }
 
-    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by.
+    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for a VAP; returns the port to leave by.
     #[inline(always)]
-    pub(crate) fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
-        match to {
-            Verdict::Vap(index) => self.to_vap(packet, meta, index),
-            Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),
-            Verdict::Drop(reason) => Err(reason),
-            _ => Err(DropReason::UnknownUnicast),
-        }
-    }
-
-    #[inline(always)]
-    fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
+    pub(crate) fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
         let vap = self.snapshot.vap(index);
         // A row may outlive its VAP by a moment. That it names a VAP of this very VN is checked here, at the last place, so
         // that no order of table changes can carry a frame into another VN.
@@ -175,6 +170,7 @@ impl Pipeline<'_> {
         sink: &mut S,
         observer: &mut O,
     ) {
+        let pcp = priority(packet.data());
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
@@ -186,7 +182,12 @@ impl Pipeline<'_> {
         };
         sink.replicated(copies);
         let send = |mut packet: P, to: Verdict, sink: &mut S, observer: &mut O| {
-            let result = self.address(&mut packet, meta, to);
+            let result = match to {
+                Verdict::Vap(index) => self.to_vap(&mut packet, meta, index),
+                Verdict::NextHop(index) => encapsulate(self, &mut packet, pcp, index),
+                Verdict::Drop(reason) => Err(reason),
+                _ => Err(DropReason::NoReceiver),
+            };
             observer.copied(to, result);
             match result {
                 Ok(port) => sink.transmit(port, packet, origin),
@@ -204,38 +205,42 @@ impl Pipeline<'_> {
         if let Some(vap) = last {
             return send(packet, Verdict::Vap(vap), sink, observer);
         }
-        let hash = flow_hash(packet.data());
-        let to = |destination: &Destination| forward::remote(self.snapshot, meta.vn, *destination, hash);
+        let known = (flow(packet.data()), pcp);
+        let to = |destination: &Destination| forward::remote(self.snapshot, meta.vn, *destination, known.0.hash);
         let [others @ .., last] = remote else { return };
         let packet = if others.is_empty() {
             packet
         } else {
             let frame = sink.share(packet);
             for other in others {
-                self.send_behind(&frame, meta, to(other), origin, sink, observer);
+                self.send_behind(&frame, known, to(other), origin, sink, observer);
             }
             match sink.unshare(frame) {
                 Ok(packet) => packet,
-                Err(frame) => return self.send_behind(&frame, meta, to(last), origin, sink, observer),
+                Err(frame) => return self.send_behind(&frame, known, to(last), origin, sink, observer),
             }
         };
         send(packet, to(last), sink, observer);
     }
 
-    /// Sends a shared frame to one of several next hops.
+    /// Sends a shared frame, of which flow and priority are known, to one of several next hops.
     fn send_behind<P, S: Sink<P>, O: Observer<P>>(
         &self,
         frame: &S::Shared,
-        meta: &Meta,
+        (flow, pcp): (Flow, u8),
         to: Verdict,
         origin: PortId,
         sink: &mut S,
         observer: &mut O,
     ) {
-        let mut packet = Apart::new(frame.as_ref());
-        let port = self.address(&mut packet, meta, to);
-        let sent = port.and_then(|port| {
-            sink.transmit_behind(port, packet.header(), frame, origin).then_some(port).ok_or(DropReason::NoBuffer)
+        let mut room: HeaderRoom = [0; OUTER_MAX];
+        let header = match to {
+            Verdict::NextHop(index) => header_for(self, frame.as_ref(), flow, pcp, index, &mut room),
+            Verdict::Drop(reason) => Err(reason),
+            _ => Err(DropReason::NoReceiver),
+        };
+        let sent = header.and_then(|(port, header)| {
+            sink.transmit_behind(port, header, frame, origin).then_some(port).ok_or(DropReason::NoBuffer)
         });
         observer.copied(to, sent);
         if let Err(reason) = sent {

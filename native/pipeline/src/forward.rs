@@ -2,7 +2,7 @@
 
 use tables::{Destination, Flags, GroupEntry, Index, Snapshot};
 use types::DropReason;
-use wire::flow_hash;
+use wire::flow;
 
 use crate::burst::{Burst, Pipeline};
 use crate::encap::prefetch_next_hop;
@@ -28,7 +28,7 @@ pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) -> bool {
 pub fn choose<P: Packet>(pipeline: &Pipeline<'_>, burst: &Burst<P>, metas: &mut [Meta]) {
     for (packet, meta) in burst.iter().zip(metas) {
         let Verdict::Group(index) = meta.verdict else { continue };
-        let hash = flow_hash(packet.data());
+        let hash = flow(packet.data()).hash;
         meta.verdict = remote(pipeline.snapshot, meta.vn, Destination::Group(index), hash);
         if let Verdict::NextHop(next_hop) = meta.verdict {
             prefetch_next_hop(pipeline.snapshot, next_hop);

@@ -31,6 +31,7 @@ mod tests;
 
 pub use burst::{BURST, Burst, Pipeline};
 pub use counters::{COUNTERS_PER_VAP, Counters, VapCounter};
+pub use encap::{EcnMode, Tunnel};
 pub use meta::{Meta, Verdict};
 pub use observer::{Observer, Step};
 pub use packet::{Packet, PuntClass, Sighting, Sink};

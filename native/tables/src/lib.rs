@@ -17,6 +17,7 @@ mod groups;
 mod index_pool;
 mod map;
 mod meter;
+mod next_hop;
 mod pairs;
 mod peers;
 mod prefetch;
@@ -31,11 +32,12 @@ pub use groups::{GROUP_PLACES, GroupEntry, share_out};
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
 pub use meter::{Meter, Meters, Rate};
+pub use next_hop::{HEADER_HEAD, HEADER_TAIL, NextHopEntry, Work};
 pub use pairs::{PairReader, PairWriter, Pairs};
 pub use peers::Peers;
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
-    AccessPort, Index, NextHopEntry, NextHopIndex, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot,
-    SnapshotReader, TagPolicy, UnderlayPort, VapEntry, VnEntry,
+    AccessPort, Index, NextHopIndex, PortEntry, Publisher, STags, Snapshot, SnapshotReader, TagPolicy, UnderlayPort,
+    VapEntry, VnEntry,
 };

@@ -8,12 +8,13 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
-use types::{DropReason, MacAddr, PortId, Selector, Vid};
+use types::{MacAddr, PortId, Selector, Vid};
 
 use crate::chunks::Chunks;
 use crate::fdb::Destination;
 use crate::flags::Flags;
 use crate::groups::GroupEntry;
+use crate::next_hop::NextHopEntry;
 use crate::peers::Peers;
 
 /// A dense index into one of the tables; [`Snapshot::NONE`] is none.
@@ -21,9 +22,6 @@ pub type Index = u16;
 
 /// The same of a next hop: there are as many as VNs times the NVEs of each.
 pub type NextHopIndex = u32;
-
-/// Room for an outer header in a next hop, bytes.
-pub const OUTER_HEADER_ROOM: usize = 56;
 
 /// What a port is for.
 #[derive(Clone, Debug, Default)]
@@ -202,44 +200,6 @@ impl Default for VnEntry {
     }
 }
 
-/// A next hop: everything needed to send to it, in one cache line.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub struct NextHopEntry {
-    /// The ready-made outer header; its first [`Self::header_length`] bytes.
-    pub header: [u8; OUTER_HEADER_ROOM],
-    /// Length of the outer header, 0 while the neighbour's MAC is unknown.
-    pub header_length: u8,
-    /// The longest inner frame that fits the underlay port's MTU, bytes.
-    pub max_frame: u16,
-    /// The port to leave by.
-    pub port: u16,
-}
-
-impl NextHopEntry {
-    /// A next hop that cannot be sent to.
-    pub const UNRESOLVED: Self = Self { header: [0; OUTER_HEADER_ROOM], header_length: 0, max_frame: 0, port: 0 };
-    /// A next hop whose link is down, or of which was told that it does not live.
-    pub const DOWN: Self = Self { port: u16::MAX, ..Self::UNRESOLVED };
-
-    /// Whether it can be sent to.
-    #[inline(always)]
-    pub fn is_living(&self) -> bool {
-        self.header_length != 0
-    }
-
-    /// Why it cannot be sent to.
-    pub fn why(&self) -> DropReason {
-        if self.port == Self::DOWN.port { DropReason::NextHopDown } else { DropReason::NeighbourUnresolved }
-    }
-}
-
-impl Default for NextHopEntry {
-    fn default() -> Self {
-        Self::UNRESOLVED
-    }
-}
-
 /// One consistent set of the small tables.
 #[derive(Clone, Default)]
 pub struct Snapshot {
@@ -322,11 +282,6 @@ impl SnapshotReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_next_hop_is_one_cache_line() {
-        assert_eq!(size_of::<NextHopEntry>(), 64);
-    }
 
     #[test]
     fn readers_see_what_was_published_last_and_absent_objects_are_closed() {

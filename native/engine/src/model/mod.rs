@@ -5,6 +5,7 @@
 
 mod changes;
 mod check;
+mod tunnel;
 mod wishes;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
