@@ -64,7 +64,16 @@ function anyCommand(random: Random): Command {
     () => ({ op: 'UnderlayDel', port: link, ip: random.one([here, here6]).ip }),
     () => ({ op: 'NextHopSet', nh, remote: there(), encap: 1, contextId: 1 + random.below(2) }),
     () => ({ op: 'NextHopDel', nh }),
-    () => ({ op: 'FdbSet', vn, mac, dest: random.below(2) === 0 ? { kind: 'vap', vap } : remote() }),
+    () => {
+      const ageS = random.one([{}, {}, { ageS: 0 }, { ageS: 1 }, { ageS: 65_535 }]);
+      return {
+        op: 'FdbSet',
+        vn,
+        mac,
+        dest: random.below(2) === 0 ? { kind: 'vap', vap } : remote(),
+        ...ageS,
+      };
+    },
     () => ({ op: 'FdbDel', vn, mac }),
     () => ({ op: 'FloodSet', vn, dests: Array.from({ length: random.below(3) }, remote) }),
     () => {

@@ -218,9 +218,10 @@ function placesOf(living: readonly { nh: number; weight: number }[]): ReadonlyMa
 
 /** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for, counters). */
 export function dumps(state: State): {
-  readonly [K in Exclude<keyof DumpRows, 'neighbours' | 'acls' | 'police' | 'vap_counters'>]: readonly Partial<
-    DumpRows[K]
-  >[];
+  readonly [K in Exclude<
+    keyof DumpRows,
+    'neighbours' | 'acls' | 'police' | 'vap_counters' | 'memory'
+  >]: readonly Partial<DumpRows[K]>[];
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
   const { ports, underlays, vns, vaps, nextHops, groups, dead, rows, floods, sources, neighbours, pairs } = state;
@@ -265,6 +266,8 @@ export function dumps(state: State): {
       return { group, members: members.map((member) => ({ ...member, places: share.get(member.nh) ?? 0 })) };
     }),
     pairs: [...pairs.values()].sort((a, b) => a.vn - b.vn || byAddress(a.ip, b.ip)).map(without),
-    fdb: [...rows.values()].sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1)).map(without),
+    fdb: [...rows.values()]
+      .sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1))
+      .map(({ op: _, ageS, ...row }) => ({ ...row, ageS: ageS ?? 0 })),
   };
 }

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Bound;
 use core::sync::atomic::Ordering;
 
-use dpdk::{Eal, clock};
+use dpdk::{Eal, Mempool, clock};
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
@@ -28,6 +28,10 @@ pub struct Show<'a> {
     pub forwarding: &'a Forwarding,
     /// What the controller said.
     pub model: &'a Model,
+    /// The tables.
+    pub forwarding: &'a Forwarding,
+    /// The packet buffers.
+    pub pool: &'a Mempool,
     /// The devices.
     pub devices: &'a Devices,
     /// The neighbours.
@@ -94,11 +98,13 @@ impl Show<'_> {
             "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
             "vap_counters" => Ok(page(self.vap_counters(start).filter(|(at, _)| after(at)), *limit)),
+            "memory" => Ok(page(self.memory().filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, nexthops, groups, fdb, neighbours, pairs or vap_counters"
-                    .into(),
+                expected:
+                    "ports, vns, vaps, underlays, nexthops, groups, fdb, neighbours, pairs, vap_counters or memory"
+                        .into(),
             }),
         }
     }
@@ -167,9 +173,10 @@ impl Show<'_> {
         let (vn, last) = cursor.map_or((0, None), |(vn, mac)| (u32::try_from(vn).unwrap_or(u32::MAX), Some(mac)));
         self.model.vns.range(VnId(vn)..).flat_map(move |(id, row)| {
             let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac as u64 + 1));
-            row.rows
-                .range(from..)
-                .map(|(address, dest)| ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest_row(*dest))))
+            row.rows.range(from..).map(|(address, dest)| {
+                let age_s = self.model.ageing.age_s(*id, *address);
+                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest_row(*dest), age_s))
+            })
         })
     }
 
@@ -202,11 +209,19 @@ impl Show<'_> {
         })
     }
 
+    fn memory(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        let mut rows = self.forwarding.memory(self.model);
+        let (pool, used) = (u64::from(self.pool.count()), u64::from(self.pool.in_use()));
+        rows.push(("buffers", used, Some(pool), self.pool.bytes() as u64));
+        rows.push(("region", 0, None, self.region.bytes() as u64));
+        rows.into_iter().zip(1..).map(|(row, at)| ((at, 0), row))
+    }
+
     fn vap_counters(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.vaps.range(VapId(start)..).map(|(id, row)| {
-            let [in_packets, in_bytes, out_packets, out_bytes] =
+            let [in_packets, in_bytes, out_packets, out_bytes, suppressed] =
                 core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
-            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes))
+            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes, suppressed))
         })
     }
 

@@ -4,7 +4,7 @@
 //! [`NONE`](Index) marks an absent reference, and entries of retired indices stay in place, closed: a reference that a poller read just
 //! before a change finds an entry that forwards nothing.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
@@ -81,6 +81,13 @@ impl AccessPort {
                 Arc::make_mut(behind)[at(c)] = index;
             }
         }
+    }
+
+    /// Bytes of its tables.
+    pub fn bytes(&self) -> usize {
+        let behind = |s_tags: &STags| s_tags.with_c.iter().flatten().count() * size_of::<[Index; VIDS]>();
+        let s_tags = self.s_tag.as_ref().map_or(0, |s_tags| size_of::<STags>() + behind(s_tags));
+        size_of::<Self>() + size_of::<[Index; VIDS]>() + s_tags
     }
 
     fn s_tags(&mut self) -> &mut STags {
@@ -179,6 +186,18 @@ impl Default for VapEntry {
     }
 }
 
+/// What becomes of unicast to a MAC without a row, where a VN has no uplink.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unknown {
+    /// It is dropped.
+    #[default]
+    Drop,
+    /// It is dropped, and the control plane is told of the MAC.
+    Query,
+    /// It goes to everybody, as a group frame does.
+    Flood,
+}
+
 /// A VN.
 #[derive(Clone, Debug)]
 pub struct VnEntry {
@@ -188,6 +207,8 @@ pub struct VnEntry {
     pub flags: Flags,
     /// The VAP that takes unknown unicast.
     pub uplink: Index,
+    /// What becomes of unknown unicast without one.
+    pub unknown: Unknown,
     /// The VN's VAPs.
     pub vaps: Arc<[Index]>,
     /// The next hops, and groups of them, that get a copy of each group frame.
@@ -196,7 +217,14 @@ pub struct VnEntry {
 
 impl Default for VnEntry {
     fn default() -> Self {
-        Self { max_frame: 0, flags: Flags::NONE, uplink: Snapshot::NONE, vaps: Arc::new([]), flood: Arc::new([]) }
+        Self {
+            max_frame: 0,
+            flags: Flags::NONE,
+            uplink: Snapshot::NONE,
+            unknown: Unknown::Drop,
+            vaps: Arc::new([]),
+            flood: Arc::new([]),
+        }
     }
 }
 
@@ -213,6 +241,8 @@ pub struct Snapshot {
     pub next_hops: Chunks<NextHopEntry>,
     /// By group index.
     pub groups: Chunks<GroupEntry>,
+    /// The NVE behind each next hop, by its index.
+    pub remotes: Chunks<Option<IpAddr>>,
     /// The numbers of other NVEs' IPv6 addresses.
     pub peers: Arc<Peers>,
 }
@@ -237,6 +267,12 @@ impl Snapshot {
     #[inline(always)]
     pub fn vn(&self, index: Index) -> Option<&VnEntry> {
         self.vns.get(usize::from(index)).filter(|vn| vn.max_frame != 0)
+    }
+
+    /// The NVE behind a next hop.
+    #[inline(always)]
+    pub fn remote(&self, index: NextHopIndex) -> Option<IpAddr> {
+        self.remotes.get(index as usize).copied().flatten()
     }
 
     /// A next hop, if there is one of that index.

@@ -45,6 +45,9 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<Flags
     }
     meta.group = destination.is_group();
     meta.flags = vn.flags;
+    if vn.flags.has(Flags::LEARN_REMOTE) {
+        meta.source = pipeline.fdb.begin(FdbKey::new(meta.vn, MacAddr(ethernet.source)));
+    }
     meta.destination = pipeline.fdb.begin(FdbKey::new(meta.vn, destination));
     Ok(vn.flags)
 }
