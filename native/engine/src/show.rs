@@ -24,8 +24,6 @@ const PAGE: u32 = 10_000;
 
 /// Everything that can be shown.
 pub struct Show<'a> {
-    /// The tables.
-    pub forwarding: &'a Forwarding,
     /// What the controller said.
     pub model: &'a Model,
     /// The tables.

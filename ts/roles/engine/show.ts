@@ -6,9 +6,9 @@ import type { IpAddr, MacAddr, NveId, TsiId, VnId, VnName } from '#model';
 import { type CaptureMethod, captureHandlers } from './capture.js';
 import { type PortNames, portIdOf } from './ports.js';
 import { encapText, showAcls, showFlood, showMemory, showNeighbours, showNves } from './show-more.js';
-import { nextHopsBehind } from './ways.js';
 import { tagOfSelector } from './tags.js';
 import { traceFrame } from './trace.js';
+import { nextHopsBehind } from './ways.js';
 
 /** What only the role knows. */
 export interface ShowNames {

@@ -38,7 +38,7 @@ impl Forwarding {
             self.set_group(model, *id, members.clone());
         }
         // A group is its VN's before anything of that VN names it.
-        let rows = changes.rows.sets().map(|((vn, _), _, dest)| (*vn, *dest));
+        let rows = changes.rows.sets().map(|((vn, _), _, row)| (*vn, row.dest));
         let floods = changes.floods.sets().flat_map(|(vn, _, list)| list.iter().map(|dest| (*vn, *dest)));
         for (vn, dest) in rows.chain(floods) {
             if let Dest::Group(id) = dest {

@@ -39,7 +39,7 @@ impl After<'_> {
 
     /// A group that rows or lists of two VNs name would carry one VN's frames under the other's Context IDs.
     fn groups_of_one_vn(&self, refused: &mut Refused) {
-        let rows = self.changes.rows.sets().map(|((vn, _), at, dest)| (at, *vn, *dest));
+        let rows = self.changes.rows.sets().map(|((vn, _), at, row)| (at, *vn, row.dest));
         let floods =
             self.changes.floods.sets().flat_map(|(vn, at, list)| list.iter().map(move |dest| (at, *vn, *dest)));
         let mut owners: HashMap<GroupId, VnId> = HashMap::new();
