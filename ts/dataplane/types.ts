@@ -79,6 +79,10 @@ export interface VnOptions {
   readonly aclIn?: AclId;
   /** The access list of what goes to the VN's tenants here. */
   readonly aclOut?: AclId;
+  /** A tunnelled packet with a reserved bit set is dropped; no, if absent. */
+  readonly strict?: boolean;
+  /** Whether a frame takes the outer DSCP (RFC 2983: `uniform`) or keeps its own; `pipe`. */
+  readonly dscpOut?: 'pipe' | 'uniform';
 }
 /** The same of a VAP. */
 export interface VapOptions {
@@ -92,7 +96,10 @@ export interface VapOptions {
   readonly storm?: readonly [packetsPerSecond: number, burst: number];
 }
 /** The same of an underlay address. */
-export type UnderlayOptions = Readonly<Record<never, never>>;
+export interface UnderlayOptions {
+  /** Tunnelled packets without a UDP checksum are taken at this IPv6 address; no, if absent. */
+  readonly zeroChecksum?: boolean;
+}
 /** The same of a next hop. */
 export interface NextHopOptions {
   /** Outer TTL or hop limit, 1 to 255, or the frame's own; 64. */
@@ -248,7 +255,9 @@ export type Command =
   /** What each source may send of a class to the control plane; null: the class's default. */
   | { readonly op: 'PoliceSet'; readonly class: PuntClass; readonly rate: PuntRate | null }
   | { readonly op: 'PairSet'; readonly vn: VnId; readonly ip: IpAddr; readonly mac: MacAddr }
-  | { readonly op: 'PairDel'; readonly vn: VnId; readonly ip: IpAddr };
+  | { readonly op: 'PairDel'; readonly vn: VnId; readonly ip: IpAddr }
+  /** Takes the link of a `net_tap`, `pci` or `devargs` port down, or up again. */
+  | { readonly op: 'PortAdmin'; readonly port: PortId; readonly up: boolean };
 
 export interface PuntRate {
   readonly perSecond: number;

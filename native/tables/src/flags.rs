@@ -23,6 +23,10 @@ impl Flags {
     pub const LEARN_REMOTE: Self = Self(1 << 31);
     /// VN: ARP and neighbour solicitations are answered from what is known.
     pub const SUPPRESS: Self = Self(1 << 30);
+    /// VN: a tunnelled packet with a reserved bit set is dropped.
+    pub const STRICT: Self = Self(1 << 25);
+    /// VN: a frame that leaves the tunnel takes the outer DSCP (RFC 2983, uniform model).
+    pub const DSCP_OUT: Self = Self(1 << 24);
 
     /// Whether any of `flags` is set.
     #[inline(always)]

@@ -105,6 +105,8 @@ pub struct UnderlayPort {
     pub v4: Box<[Ipv4Addr]>,
     /// The NVE's IPv6 addresses.
     pub v6: Box<[Ipv6Addr]>,
+    /// Those of them that take tunnelled packets without a UDP checksum.
+    pub zero_checksum: Box<[Ipv6Addr]>,
 }
 
 impl UnderlayPort {

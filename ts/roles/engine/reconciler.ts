@@ -309,6 +309,8 @@ function objectOf(command: Command): EngineObject | undefined {
       return undefined;
     case 'PoliceSet':
       return command.rate === null ? undefined : command;
+    case 'PortAdmin':
+      return command.up ? undefined : command;
     case 'FloodSet':
       return command.dests.length === 0 ? undefined : command;
     case 'SourcesSet':

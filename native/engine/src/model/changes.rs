@@ -120,6 +120,8 @@ pub struct Changes {
     pub sources: Wishes<VnId, Vec<IpAddr>>,
     pub neighbours: Wishes<Neighbour, MacAddr>,
     pub pairs: Wishes<(VnId, IpAddr), MacAddr>,
+    /// Links that are to be down; a wish to be gone is one to be up.
+    pub down: Wishes<PortId, ()>,
 }
 
 impl Changes {
@@ -233,6 +235,7 @@ impl Changes {
                 wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), Some(mac))
             }
             Command::PairDel { vn, ip } => wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), None),
+            Command::PortAdmin { port, up } => wish(&mut self.down, at, port, Object::Link(port), (!up).then_some(())),
             Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
         }
     }

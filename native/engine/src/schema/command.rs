@@ -57,6 +57,8 @@ pub enum Command {
     GroupDel { group: GroupId },
     /// Op 19.
     NextHopAlive { next_hop: NextHopId, alive: bool },
+    /// Op 30.
+    PortAdmin { port: PortId, up: bool },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -229,6 +231,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     19 => Command::NextHopAlive { next_hop: f.next_hop()?, alive: f.next("alive")? },
     27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
     28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
+    30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },
     op => Command::Unknown { op },
 });
 

@@ -8,7 +8,7 @@ mod options;
 mod reply;
 mod trace;
 
-pub use attributes::{Df, Dscp, Ecn, Follow, NextHopOptions, UnderlayOptions, Unknown, VapOptions, VnOptions};
+pub use attributes::{Df, Dscp, DscpOut, Ecn, Follow, NextHopOptions, UnderlayOptions, Unknown, VapOptions, VnOptions};
 pub use capture::{Capture, CaptureFilter};
 pub use command::{Batch, Command, Dest, Kind, Selector, Tags};
 pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
