@@ -1,7 +1,7 @@
 // Random batches against an engine and against a model of docs/engine.md: they are taken by both or by none, and afterwards both hold the
 // same. Few ids, so that batches meet.
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import type { Command, DumpKind } from '#dataplane';
+import type { Command, DumpKind, RemoteDest } from '#dataplane';
 import type { IpAddr, MacAddr, Mtu, Vid, VnId, Vni } from '#model';
 import { after, dumps, emptyState } from '../../ts/dataplane/sim/state.js';
 import { obstacle } from '../lib/command.js';
@@ -32,6 +32,8 @@ function anyCommand(random: Random): Command {
   const mac = `02:00:00:00:00:0${random.below(6)}` as MacAddr;
   const there = (): IpAddr =>
     `${random.one(['192.0.2.', '192.0.2.', '192.0.3.', '2001:db8:2::', '2001:db8:3::'])}${1 + random.below(4)}` as IpAddr;
+  const remote = (): RemoteDest =>
+    random.below(3) === 0 ? { kind: 'group', group: random.below(2) } : { kind: 'nh', nh: random.below(4) };
   const here = { ip: `192.0.${link === 2 ? 2 : 3}.1` as IpAddr, prefixLen: 24 };
   const here6 = { ip: `2001:db8:${link === 2 ? 2 : 3}::1` as IpAddr, prefixLen: 64 };
   const tenant = (): IpAddr => random.one(['10.0.0.1', '10.0.0.2', '2001:db8::1', '2001:db8::2']) as IpAddr;
@@ -68,12 +70,18 @@ function anyCommand(random: Random): Command {
         op: 'FdbSet',
         vn,
         mac,
-        dest: random.below(2) === 0 ? { kind: 'vap', vap } : { kind: 'nh', nh },
+        dest: random.below(2) === 0 ? { kind: 'vap', vap } : remote(),
         ...ageS,
       };
     },
     () => ({ op: 'FdbDel', vn, mac }),
-    () => ({ op: 'FloodSet', vn, nhs: Array.from({ length: random.below(3) }, () => random.below(4)) }),
+    () => ({ op: 'FloodSet', vn, dests: Array.from({ length: random.below(3) }, remote) }),
+    () => {
+      const member = () => ({ nh: random.below(4), weight: random.below(4) });
+      return { op: 'GroupSet', group: random.below(2), members: Array.from({ length: random.below(4) }, member) };
+    },
+    () => ({ op: 'GroupDel', group: random.below(2) }),
+    () => ({ op: 'NextHopAlive', nh, alive: random.below(2) === 0 }),
     () => ({ op: 'SourcesSet', vn, ips: Array.from({ length: random.below(3) }, there) }),
     () => ({ op: 'NeighbourSet', port: link, ip: there(), mac }),
     () => ({ op: 'NeighbourDel', port: link, ip: there() }),
@@ -81,7 +89,7 @@ function anyCommand(random: Random): Command {
     () => ({ op: 'PairDel', vn, ip: tenant() }),
   ];
   // A VN needs ports and a next hop its underlay, so these come more often than their deletions.
-  const weights = [5, 1, 6, 1, 8, 3, 4, 1, 6, 2, 12, 4, 4, 3, 2, 1, 4, 1];
+  const weights = [5, 1, 6, 1, 8, 3, 4, 1, 6, 2, 12, 4, 4, 4, 1, 3, 3, 2, 1, 4, 1];
   return random.one(makers.flatMap((maker, at) => Array<() => Command>(weights[at]!).fill(maker)))();
 }
 

@@ -107,7 +107,7 @@ it('taps of a tNVE and links of an agent come and go at run time', async () => {
   expect(after.map((drops, at) => grown(before[at]!, drops))).toEqual([{}, {}, {}, {}]);
 });
 
-const KINDS: DumpKind[] = ['ports', 'vns', 'vaps', 'underlays', 'nexthops', 'fdb', 'neighbours'];
+const KINDS: DumpKind[] = ['ports', 'vns', 'vaps', 'underlays', 'nexthops', 'groups', 'fdb', 'neighbours'];
 const picture = async (engine: EngineProcess) =>
   Object.fromEntries(await Promise.all(KINDS.map(async (kind) => [kind, await engine.dump(kind)])));
 
@@ -122,7 +122,7 @@ it('a batch with one bad command changes nothing, whatever else is in it', async
     { op: 'VnSet', vn: 7 as VnId, vni: 7 as Vni, mtu: 1500 as Mtu },
     { op: 'FdbSet', vn: VN, mac: TENANT[1] as MacAddr, dest: { kind: 'vap', vap } },
     { op: 'FdbDel', vn: VN, mac: TENANT[0] as MacAddr },
-    { op: 'FloodSet', vn: VN, nhs: [] },
+    { op: 'FloodSet', vn: VN, dests: [] },
     { op: 'SourcesSet', vn: VN, ips: [] },
     { op: 'NextHopSet', nh: 70, remote, encap: 1, contextId: 7 },
     { op: 'PortAdd', port: 20, name: 'brief', mtu: 1500, kind: { driver: 'net_tap', iface: 'brief', mac: null } },

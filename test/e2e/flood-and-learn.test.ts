@@ -116,7 +116,7 @@ async function nve(name: 'a' | 'b', fabric: Namespace): Promise<void> {
         contextId: VNI,
       }),
     ),
-    { op: 'FloodSet', vn: VN, nhs: others.map(nhOf) },
+    { op: 'FloodSet', vn: VN, dests: others.map((other) => ({ kind: 'nh' as const, nh: nhOf(other) })) },
   );
   const tenant = await lab.namespace(`tenant ${name}`);
   tenants[name] = tenant;
@@ -149,6 +149,7 @@ beforeEach((context) => {
 async function placeOf(mac: string): Promise<string | undefined> {
   const row = (await engines.a.dump('fdb')).find((row) => row.mac === mac);
   if (row === undefined) return undefined;
+  if (row.dest.kind === 'group') return undefined;
   return row.dest.kind === 'vap' ? 'here' : Object.keys(NVES)[row.dest.nh - 1];
 }
 const soon = (check: () => Promise<void>): Promise<void> => vi.waitFor(check, { timeout: 30_000, interval: 100 });

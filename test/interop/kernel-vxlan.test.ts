@@ -52,7 +52,7 @@ function commands({ id, vni }: (typeof VNS)[Name], port: PortId, vid: number | n
     { op: 'NextHopSet', nh: id, remote: THEIRS as IpAddr, encap: 1, contextId: vni },
     { op: 'FdbSet', vn, mac: NEAR.mac as MacAddr, dest: { kind: 'vap', vap: id } },
     { op: 'FdbSet', vn, mac: FAR.mac as MacAddr, dest: { kind: 'nh', nh: id } },
-    { op: 'FloodSet', vn, nhs: [id] },
+    { op: 'FloodSet', vn, dests: [{ kind: 'nh', nh: id }] },
     { op: 'SourcesSet', vn, ips: [THEIRS as IpAddr] },
   ];
 }

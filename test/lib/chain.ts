@@ -154,7 +154,7 @@ export function agentCommands({ id, tag, vni, mtu = 1500 }: ChainVn, side: Side)
     { op: 'NextHopSet', nh: id, remote, encap: 1, contextId: vni[there] },
     { op: 'FdbSet', vn, mac: TENANT[side] as MacAddr, dest: { kind: 'vap', vap } },
     { op: 'FdbSet', vn, mac: TENANT[there] as MacAddr, dest: { kind: 'nh', nh: id } },
-    { op: 'FloodSet', vn, nhs: [id] },
+    { op: 'FloodSet', vn, dests: [{ kind: 'nh', nh: id }] },
     { op: 'SourcesSet', vn, ips: [remote] },
   ];
 }

@@ -226,7 +226,7 @@ function nextHop(n: number, { id, nh }: Numbers): Command[] {
   return [
     { op: 'NextHopSet', nh, remote: linkAddress(n, 2) as IpAddr, encap: 1, contextId: 9 },
     { op: 'FdbSet', vn: id as VnId, mac: REMOTE as MacAddr, dest: { kind: 'nh', nh } },
-    { op: 'FloodSet', vn: id as VnId, nhs: [nh] },
+    { op: 'FloodSet', vn: id as VnId, dests: [{ kind: 'nh', nh }] },
   ];
 }
 

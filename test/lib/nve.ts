@@ -159,7 +159,7 @@ function vnCommands({ id, vni, port, vid }: (typeof VNS)[VnName], mtu: number): 
     { op: 'NextHopSet', nh: id, remote: PEER.ip as string as IpAddr, encap: 1, contextId: vni },
     { op: 'FdbSet', vn, mac: HERE as MacAddr, dest: { kind: 'vap', vap: id } },
     { op: 'FdbSet', vn, mac: THERE as MacAddr, dest: { kind: 'nh', nh: id } },
-    { op: 'FloodSet', vn, nhs: [id] },
+    { op: 'FloodSet', vn, dests: [{ kind: 'nh', nh: id }] },
     { op: 'SourcesSet', vn, ips: [PEER.ip as string as IpAddr] },
   ];
 }

@@ -99,7 +99,45 @@ const rows: [Command, unknown[]][] = [
   [{ op: 'FdbSet', vn, mac, dest: { kind: 'vap', vap: 9 } }, [11, 7, macBytes, [0, 9]]],
   [{ op: 'FdbSet', vn, mac, dest: { kind: 'nh', nh: 4 } }, [11, 7, macBytes, [1, 4]]],
   [{ op: 'FdbDel', vn, mac }, [12, 7, macBytes]],
-  [{ op: 'FloodSet', vn, nhs: [4, 5] }, [13, 7, [4, 5]]],
+  [{ op: 'FdbSet', vn, mac, dest: { kind: 'group', group: 6 } }, [11, 7, macBytes, [2, 6]]],
+  [
+    {
+      op: 'FloodSet',
+      vn,
+      dests: [
+        { kind: 'nh', nh: 4 },
+        { kind: 'group', group: 5 },
+      ],
+    },
+    [
+      13,
+      7,
+      [
+        [1, 4],
+        [2, 5],
+      ],
+    ],
+  ],
+  [
+    {
+      op: 'GroupSet',
+      group: 5,
+      members: [
+        { nh: 4, weight: 1 },
+        { nh: 6, weight: 255 },
+      ],
+    },
+    [
+      17,
+      5,
+      [
+        [4, 1],
+        [6, 255],
+      ],
+    ],
+  ],
+  [{ op: 'GroupDel', group: 5 }, [18, 5]],
+  [{ op: 'NextHopAlive', nh: 4, alive: false }, [19, 4, false]],
   [{ op: 'SourcesSet', vn, ips: [ip] }, [14, 7, [ipBytes]]],
   [{ op: 'NeighbourSet', port: 1, ip, mac }, [15, 1, ipBytes, macBytes]],
   [{ op: 'NeighbourDel', port: 1, ip }, [16, 1, ipBytes]],
@@ -167,10 +205,13 @@ describe('batchesOf', () => {
       'VnSet',
       'VapSet',
       'NextHopSet',
+      'GroupSet',
+      'NextHopAlive',
       'SourcesSet',
       'FdbSet',
       'FloodSet',
       'FdbDel',
+      'GroupDel',
       'NextHopDel',
       'VapDel',
       'VnDel',

@@ -63,7 +63,13 @@ export function encodeCommand(command: Command): unknown[] {
     case 'FdbDel':
       return [12, command.vn, macToBytes(command.mac)];
     case 'FloodSet':
-      return [13, command.vn, [...command.nhs]];
+      return [13, command.vn, command.dests.map(encodeDest)];
+    case 'GroupSet':
+      return [17, command.group, command.members.map(({ nh, weight }) => [nh, weight])];
+    case 'GroupDel':
+      return [18, command.group];
+    case 'NextHopAlive':
+      return [19, command.nh, command.alive];
     case 'SourcesSet':
       return [14, command.vn, command.ips.map((ip: IpAddr) => ipToBytes(ip))];
     case 'NeighbourSet':
@@ -147,7 +153,14 @@ function encodeFlags(flags: VapFlags): number {
 }
 
 function encodeDest(dest: Dest): unknown[] {
-  return dest.kind === 'vap' ? [0, dest.vap] : [1, dest.nh];
+  switch (dest.kind) {
+    case 'vap':
+      return [0, dest.vap];
+    case 'nh':
+      return [1, dest.nh];
+    case 'group':
+      return [2, dest.group];
+  }
 }
 
 export function decodeFlags(bits: number): VapFlags {
@@ -169,19 +182,22 @@ const RANK: Readonly<Record<Command['op'], number>> = {
   VnSet: 5,
   VapSet: 6,
   NextHopSet: 7,
-  SourcesSet: 8,
-  FdbSet: 9,
-  FloodSet: 10,
-  PairSet: 11,
-  PairDel: 12,
-  FdbDel: 13,
-  NextHopDel: 14,
-  VapDel: 15,
-  VnDel: 16,
-  AclDel: 17,
-  NeighbourDel: 18,
-  UnderlayDel: 19,
-  PortDel: 20,
+  GroupSet: 8,
+  NextHopAlive: 9,
+  SourcesSet: 10,
+  FdbSet: 11,
+  FloodSet: 12,
+  PairSet: 13,
+  PairDel: 14,
+  FdbDel: 15,
+  GroupDel: 16,
+  NextHopDel: 17,
+  VapDel: 18,
+  VnDel: 19,
+  AclDel: 20,
+  NeighbourDel: 21,
+  UnderlayDel: 22,
+  PortDel: 23,
   PortAdmin: 1,
 };
 

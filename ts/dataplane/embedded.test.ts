@@ -172,7 +172,7 @@ describe('dump', () => {
         requests.push(request);
         const n = request[1] ?? 0;
         return pack([
-          [[n, Buffer.from([192, 0, 2, 9]), 1, 5001, 0, n === 2 ? Buffer.from('020000000001', 'hex') : null]],
+          [[n, Buffer.from([192, 0, 2, 9]), 1, 5001, 0, n === 2 ? Buffer.from('020000000001', 'hex') : null, 'dead']],
           n < 2 ? n + 1 : null,
         ]);
       },

@@ -1,9 +1,9 @@
 // What the engine tells, decoded from docs/engine.md's positional arrays: `open`'s info, dump rows, statistics, events, punts.
 
-import { parseMtu, parseVid, parseVni } from '#model';
+import { parseMtu, parseVid, parseVni, type VnId } from '#model';
 import { decodeRule } from './acl.js';
 import { decodeFlags } from './commands.js';
-import { noun, Reader, vnIdOf } from './reader.js';
+import { badReply, noun, Reader, vnIdOf } from './reader.js';
 import type {
   CapturedFrame,
   Dest,
@@ -14,6 +14,7 @@ import type {
   EngineStats,
   NeighbourState,
   Punt,
+  RemoteDest,
   Selector,
   TagPolicy,
 } from './types.js';
@@ -67,15 +68,21 @@ function decodeTags(value: unknown, at: string): TagPolicy {
 
 function decodeDest(value: unknown, at: string): Dest {
   const reader = new Reader(value, at);
-  return reader.uint('kind', 1) === 0
-    ? { kind: 'vap', vap: reader.uint('vap', U32) }
-    : { kind: 'nh', nh: reader.uint('nh', U32) };
+  switch (reader.uint('kind', 2)) {
+    case 0:
+      return { kind: 'vap', vap: reader.uint('vap', U32) };
+    case 1:
+      return { kind: 'nh', nh: reader.uint('nh', U32) };
+    default:
+      return { kind: 'group', group: reader.uint('group', U32) };
+  }
 }
 
-const id =
-  (what: string) =>
-  (item: unknown): number =>
-    new Reader([item], what).uint('id', U32);
+function decodeRemote(value: unknown, at: string): RemoteDest {
+  const dest = decodeDest(value, at);
+  if (dest.kind === 'vap') throw badReply(at, 'a VAP', 'a next hop or a group');
+  return dest;
+}
 
 const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
   ports: (r) => ({
@@ -96,7 +103,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
       mtu: noun(parseMtu, r.uint('mtu', U16), 'vns.mtu'),
       vaps: r.uint('vaps', U32),
       rows: r.uint('rows', U32),
-      flood: r.list('flood', id('vns.flood')),
+      flood: r.list('flood', (item) => decodeRemote(item, 'vns.flood')),
       sources: r.list('sources', (item) => new Reader([item], 'vns.sources').ip('ip')),
     };
   },
@@ -121,6 +128,15 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     contextId: r.uint('context_id', U32),
     port: r.uint('port', U16),
     neighbourMac: r.macOrNil('neighbour_mac'),
+    state: r.oneOf('state', ['living', 'unresolved', 'link_down', 'dead']),
+  }),
+  groups: (r) => ({
+    group: r.uint('group', U32),
+    vn: r.uintOrNil('vn', U32) as VnId | null,
+    members: r.list('members', (item, at) => {
+      const member = new Reader(item, at);
+      return { nh: member.uint('nh', U32), weight: member.uint('weight', U8), places: member.uint('places', U8) };
+    }),
   }),
   fdb: (r) => ({
     vn: vnIdOf(r),

@@ -10,6 +10,8 @@ export type VapId = number;
 /** u32, chosen by the controller. */
 export type NextHopId = number;
 /** u32, chosen by the controller. */
+export type GroupId = number;
+/** u32, chosen by the controller. */
 export type AclId = number;
 
 /** Ports that one engine can have at a time. */
@@ -163,8 +165,19 @@ export interface AclRule {
 export const PUNT_CLASSES = ['link_local', 'arp', 'lldp', 'ecp'] as const;
 export type PuntClass = (typeof PUNT_CLASSES)[number];
 
-/** Where an FDB row points: a local VAP, or a next hop. */
-export type Dest = { readonly kind: 'vap'; readonly vap: VapId } | { readonly kind: 'nh'; readonly nh: NextHopId };
+/** Another NVE: a next hop, or a group of next hops, of which each flow takes one that lives. */
+export type RemoteDest =
+  | { readonly kind: 'nh'; readonly nh: NextHopId }
+  | { readonly kind: 'group'; readonly group: GroupId };
+
+/** Where an FDB row points: a local VAP, or another NVE. */
+export type Dest = { readonly kind: 'vap'; readonly vap: VapId } | RemoteDest;
+
+/** A next hop of a group, and its weight, 1 to 255. */
+export interface GroupMember {
+  readonly nh: NextHopId;
+  readonly weight: number;
+}
 
 export type Command =
   | {
@@ -220,7 +233,13 @@ export type Command =
       readonly ageS?: number;
     }
   | { readonly op: 'FdbDel'; readonly vn: VnId; readonly mac: MacAddr }
-  | { readonly op: 'FloodSet'; readonly vn: VnId; readonly nhs: readonly NextHopId[] }
+  /** One copy of each group frame for each. */
+  | { readonly op: 'FloodSet'; readonly vn: VnId; readonly dests: readonly RemoteDest[] }
+  /** 1 to 16 members. */
+  | { readonly op: 'GroupSet'; readonly group: GroupId; readonly members: readonly GroupMember[] }
+  | { readonly op: 'GroupDel'; readonly group: GroupId }
+  /** What the controller knows of a next hop's life; it lives until told otherwise. */
+  | { readonly op: 'NextHopAlive'; readonly nh: NextHopId; readonly alive: boolean }
   | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
   | { readonly op: 'NeighbourSet'; readonly port: PortId; readonly ip: IpAddr; readonly mac: MacAddr }
   | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr }
@@ -303,7 +322,7 @@ export interface VnRow {
   readonly mtu: number;
   readonly vaps: number;
   readonly rows: number;
-  readonly flood: readonly NextHopId[];
+  readonly flood: readonly RemoteDest[];
   readonly sources: readonly IpAddr[];
 }
 
@@ -329,6 +348,18 @@ export interface NextHopRow {
   readonly contextId: number;
   readonly port: PortId;
   readonly neighbourMac: MacAddr | null;
+  readonly state: NextHopState;
+}
+
+/** Why a next hop is not sent to, if it is not: its neighbour's MAC is not known, its link is down, or the controller has said so. */
+export type NextHopState = 'living' | 'unresolved' | 'link_down' | 'dead';
+
+export interface GroupRow {
+  readonly group: GroupId;
+  /** The VN whose rows and list name it, or did last. */
+  readonly vn: VnId | null;
+  /** `places`: how many of the group's 60 places, among which flows are spread, the member has now. */
+  readonly members: readonly (GroupMember & { readonly places: number })[];
 }
 
 export interface FdbRow {
@@ -394,6 +425,7 @@ export interface DumpRows {
   readonly vaps: VapRow;
   readonly underlays: UnderlayRow;
   readonly nexthops: NextHopRow;
+  readonly groups: GroupRow;
   readonly fdb: FdbRow;
   readonly neighbours: NeighbourRow;
   readonly acls: AclRow;

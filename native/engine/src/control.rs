@@ -35,6 +35,8 @@ use crate::trace;
 const TICK: Duration = Duration::from_millis(5);
 /// How often it looks at links and DPDK's log.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often it looks at the links of underlay ports: what goes by a dead one must go by another at once.
+const LOOK_UNDERLAY: Duration = Duration::from_millis(50);
 /// About what a burst takes.
 const BURST_TIME: Duration = Duration::from_micros(20);
 /// How long a batch waits for a poller to come to the end of its burst, which may not have a CPU meanwhile.
@@ -78,6 +80,7 @@ pub struct Control {
     doorbell: Doorbell,
     links: BTreeMap<PortId, bool>,
     looked: Instant,
+    looked_underlay: Instant,
     looked_at_ages: Instant,
     poller_failed: bool,
     /// Of the last recording, and the VAP that it is about.
@@ -161,6 +164,7 @@ impl Control {
             doorbell,
             links: BTreeMap::new(),
             looked: Instant::now(),
+            looked_underlay: Instant::now(),
             looked_at_ages: Instant::now(),
             poller_failed: false,
             session: 0,
@@ -373,9 +377,13 @@ impl Control {
         self.look_at_ages(now);
         let effects = self.neighbours.poll(now);
         self.carry_out(effects);
+        if now.duration_since(self.looked_underlay) >= LOOK_UNDERLAY {
+            self.looked_underlay = now;
+            self.look_at_links(|role| role == "underlay");
+        }
         if now.duration_since(self.looked) >= LOOK {
             self.looked = now;
-            self.look_at_links();
+            self.look_at_links(|_| true);
             dpdk::log::drain().lines.iter().for_each(|line| self.event(&("log", line)));
         }
         if self.poller.has_failed() && !self.poller_failed {
@@ -384,12 +392,18 @@ impl Control {
         }
     }
 
-    fn look_at_links(&mut self) {
-        let links: Vec<_> = self.devices.iter().map(|(id, port)| (id, port.link_up())).collect();
-        for (id, up) in links {
-            if self.links.insert(id, up) != Some(up) {
-                self.event(&("link", id.0, up));
-            }
+    fn look_at_links(&mut self, is_looked_at: fn(&str) -> bool) {
+        let ports = self.devices.iter().filter(|(id, _)| is_looked_at(self.model.role(*id)));
+        let links = ports.map(|(id, port)| (id, port.link_up()));
+        let changed: Vec<_> = links.filter(|(id, up)| self.links.get(id) != Some(up)).collect();
+        if changed.is_empty() {
+            return;
+        }
+        let world = Known { devices: &self.devices, neighbours: &self.neighbours };
+        self.forwarding.links(&self.model, &changed, &world);
+        for (id, up) in changed {
+            self.links.insert(id, up);
+            self.event(&("link", id.0, up));
         }
     }
 

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use serde::{Serialize, Serializer};
-use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 
 /// An object of the command interface.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -19,6 +19,8 @@ pub enum Object {
     Underlay(PortId, IpAddr),
     /// A next hop.
     NextHop(NextHopId),
+    /// A group of next hops.
+    Group(GroupId),
     /// An FDB row.
     Row(VnId, MacAddr),
     /// The flood list of a VN.
@@ -41,6 +43,7 @@ impl fmt::Display for Object {
             Self::Vap(id) => write!(f, "vap {id}"),
             Self::Underlay(port, ip) => write!(f, "underlay address {ip} of port {port}"),
             Self::NextHop(id) => write!(f, "next hop {id}"),
+            Self::Group(id) => write!(f, "group {id}"),
             Self::Row(vn, mac) => write!(f, "row {mac} of vn {vn}"),
             Self::Flood(vn) => write!(f, "flood list of vn {vn}"),
             Self::Sources(vn) => write!(f, "sources of vn {vn}"),

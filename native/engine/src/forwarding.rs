@@ -6,10 +6,12 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
+mod groups;
 mod memory;
 
 use core::cell::Cell;
 use core::net::{IpAddr, Ipv6Addr};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pipeline::{Counters, Pipeline};
@@ -18,7 +20,7 @@ use tables::{
     NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
     SnapshotReader, Source, SourceKey, UnderlayPort, Unknown, VapEntry, VnEntry, concurrent_map,
 };
-use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
+use types::{GroupId, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::ETHERNET_HEADER;
 
 use crate::model::{
@@ -31,6 +33,8 @@ use crate::schema::{self, Dest, DscpOut};
 const OBJECTS: u32 = 65_535;
 /// Next hops that there can be at once.
 const NEXT_HOPS: u32 = 1 << 20;
+/// Groups of next hops that there can be at once.
+const GROUPS: u32 = 1 << 18;
 /// IPv6 addresses that permitted sources have, all together.
 const PEERS: u32 = 65_536;
 /// Permitted sources, all VNs together.
@@ -89,6 +93,7 @@ pub struct Effects {
 struct Gone {
     vaps: Vec<Index>,
     next_hops: Vec<NextHopIndex>,
+    groups: Vec<NextHopIndex>,
     vns: Vec<Index>,
     peers: Vec<u32>,
 }
@@ -115,6 +120,11 @@ pub struct Forwarding {
     vn_indices: IndexPool,
     vap_indices: IndexPool,
     next_hop_indices: IndexPool,
+    group_indices: IndexPool,
+    /// Ports whose link is down, a bit each.
+    links_down: u64,
+    /// Groups to be shared out anew.
+    stirred: BTreeSet<GroupId>,
     peer_indices: IndexPool,
 }
 
@@ -139,6 +149,9 @@ impl Forwarding {
             vn_indices: IndexPool::new(OBJECTS),
             vap_indices: IndexPool::new(OBJECTS),
             next_hop_indices: IndexPool::new(NEXT_HOPS),
+            group_indices: IndexPool::new(GROUPS),
+            links_down: 0,
+            stirred: BTreeSet::new(),
             peer_indices: IndexPool::new(PEERS),
         }
     }
@@ -166,6 +179,7 @@ impl Forwarding {
             new_vns: self.vn_indices.available(&self.quiescence),
             new_vaps: self.vap_indices.available(&self.quiescence),
             new_next_hops: self.next_hop_indices.available(&self.quiescence),
+            new_groups: self.group_indices.available(&self.quiescence),
         }
     }
 
@@ -174,8 +188,10 @@ impl Forwarding {
         let mut effects = Effects::default();
         self.add_objects(model, changes, world, &mut effects);
         self.leave_lists(model, changes);
+        let new_groups = self.regroup(model);
         self.publisher.publish(self.snapshot.clone());
-        let new_objects = changes.vns.sets().next().is_some()
+        let new_objects = new_groups
+            || changes.vns.sets().next().is_some()
             || changes.vaps.sets().next().is_some()
             || changes.next_hops.sets().next().is_some()
             || changes.sources.sets().next().is_some();
@@ -224,6 +240,7 @@ impl Forwarding {
             self.set_next_hop(model, *id, spec, world);
             effects.next_hops_changed = true;
         }
+        self.set_groups(model, changes, world);
         for (vn, _, list) in changes.floods.sets() {
             self.set_flood(model, *vn, list.clone());
         }
@@ -339,25 +356,30 @@ impl Forwarding {
 
     fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: &NextHopSpec, world: &impl World) {
         let Some(path) = model.path_to(spec.remote) else { return };
-        let (index, users) = match model.next_hops.get(&id) {
-            Some(row) => (row.index, row.users),
-            None => (self.next_hop_indices.take(&self.quiescence).unwrap_or_default(), 0),
+        let row = match model.next_hops.get(&id) {
+            Some(row) => NextHopRow { spec: spec.clone(), path, ..row.clone() },
+            None => {
+                let index = self.next_hop_indices.take(&self.quiescence).unwrap_or_default();
+                NextHopRow { index, spec: spec.clone(), path, users: 0, groups: BTreeSet::new(), alive: true }
+            }
         };
-        let row = NextHopRow { index, spec: spec.clone(), path, users };
-        *self.snapshot.remotes.slot(index as usize) = Some(spec.remote);
+        *self.snapshot.remotes.slot(row.index as usize) = Some(spec.remote);
         self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
         model.next_hops.insert(id, row);
     }
 
     /// Writes a next hop's ready-made header, or that there is none.
     fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, mac: Option<MacAddr>) {
+        if !self.may_live(row) {
+            return self.put_next_hop(row, NextHopEntry::DOWN);
+        }
         let entry = mac.and_then(|mac| {
             let port = model.ports.get(&row.path.port)?;
             let ends = [(port.mac, row.path.source), (mac, row.spec.remote)];
             row.spec.tunnel(ends, row.path.port, port.spec.mtu).entry()
         });
         let entry = entry.unwrap_or(NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED });
-        *self.snapshot.next_hops.slot(row.index as usize) = entry;
+        self.put_next_hop(row, entry);
     }
 
     /// Finds the way to every next hop anew, and tells whether one has changed.
@@ -371,16 +393,17 @@ impl Forwarding {
             let row = row.clone();
             self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
         }
+        self.regroup(model);
         !changed.is_empty()
     }
 
-    fn set_flood(&mut self, model: &mut Model, id: VnId, list: Vec<NextHopId>) {
+    fn set_flood(&mut self, model: &mut Model, id: VnId, list: Vec<Dest>) {
         let Some(vn) = model.vns.get_mut(&id) else { return };
         let old = core::mem::replace(&mut vn.flood, list.clone());
         let index = vn.index;
-        old.into_iter().for_each(|next_hop| model.count_use(Dest::NextHop(next_hop), -1));
-        list.iter().for_each(|next_hop| model.count_use(Dest::NextHop(*next_hop), 1));
-        let indices = list.iter().filter_map(|id| model.next_hops.get(id)).map(|row| row.index).collect();
+        old.into_iter().for_each(|dest| model.count_use(dest, -1));
+        list.iter().for_each(|dest| model.count_use(*dest, 1));
+        let indices = list.iter().filter_map(|dest| destination(model, *dest)).collect();
         self.snapshot.vns.slot(index.into()).flood = indices;
     }
 
@@ -494,10 +517,7 @@ impl Forwarding {
             self.pairs.insert(vn.index, *ip, *mac);
         }
         for ((vn_id, mac), _, RowSpec { dest, age_s }) in changes.rows.sets() {
-            let destination = match dest {
-                Dest::Vap(id) => model.vaps.get(id).map(|row| Destination::Vap(row.index)),
-                Dest::NextHop(id) => model.next_hops.get(id).map(|row| Destination::NextHop(row.index)),
-            };
+            let destination = destination(model, *dest);
             let (Some(vn), Some(destination)) = (model.vns.get_mut(vn_id), destination) else { continue };
             let old = vn.rows.insert(*mac, *dest);
             if old == Some(*dest) && model.ageing.age_s(*vn_id, *mac) == *age_s {
@@ -535,6 +555,7 @@ impl Forwarding {
             model.vap_at.remove(&row.index);
             gone.vaps.push(row.index);
         }
+        self.delete_groups(model, changes, &mut gone);
         for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
             *self.snapshot.next_hops.slot(row.index as usize) = NextHopEntry::UNRESOLVED;
@@ -556,8 +577,11 @@ impl Forwarding {
                 gone.peers.extend(model.peers.remove(&address).map(|row| row.index));
             }
         }
-        let mut any =
-            !(gone.vaps.is_empty() && gone.next_hops.is_empty() && gone.vns.is_empty() && gone.peers.is_empty());
+        let mut any = !(gone.vaps.is_empty()
+            && gone.next_hops.is_empty()
+            && gone.groups.is_empty()
+            && gone.vns.is_empty()
+            && gone.peers.is_empty());
         for (key, _) in changes.underlays.dels() {
             if model.underlays.remove(key).is_some() {
                 self.set_underlay(model, key.0);
@@ -574,6 +598,7 @@ impl Forwarding {
         for (id, _) in changes.ports.dels() {
             if model.ports.remove(id).is_some() {
                 self.set_port(*id, PortEntry::Unused);
+                self.links_down &= !(1 << (id.0 % 64));
                 any = true;
                 effects.closed_ports.push(*id);
             }
@@ -587,6 +612,7 @@ impl Forwarding {
         let generation = self.quiescence.advance();
         gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index.into(), generation));
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
+        gone.groups.into_iter().for_each(|index| self.group_indices.retire(index, generation));
         gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
         gone.peers.into_iter().for_each(|index| self.peer_indices.retire(index, generation));
     }
@@ -607,7 +633,17 @@ impl Forwarding {
         for row in model.next_hops.values().filter(|row| row.path.to() == neighbour) {
             self.write_next_hop(model, row, mac);
         }
+        self.regroup(model);
         self.publisher.publish(self.snapshot.clone());
+    }
+}
+
+/// What a row or a list says in the tables.
+fn destination(model: &Model, dest: Dest) -> Option<Destination> {
+    match dest {
+        Dest::Vap(id) => model.vaps.get(&id).map(|row| Destination::Vap(row.index)),
+        Dest::NextHop(id) => model.next_hops.get(&id).map(|row| Destination::NextHop(row.index)),
+        Dest::Group(id) => model.groups.get(&id).map(|row| Destination::Group(row.index)),
     }
 }
 

@@ -8,7 +8,7 @@ use dpdk::{Eal, Mempool, clock};
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
-use types::{DropReason, MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{DropReason, GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 use wire::Encap;
 
 use crate::devices::Devices;
@@ -51,6 +51,15 @@ fn mac(mac: &MacAddr) -> &Bytes {
     Bytes::new(&mac.0)
 }
 
+/// A destination as the schema has it.
+fn dest_row(dest: Dest) -> (u8, u32) {
+    match dest {
+        Dest::Vap(vap) => (0, vap.0),
+        Dest::NextHop(next_hop) => (1, next_hop.0),
+        Dest::Group(group) => (2, group.0),
+    }
+}
+
 /// An address as a command has it.
 pub fn ip(ip: IpAddr) -> ByteBuf {
     ByteBuf::from(match ip {
@@ -82,6 +91,7 @@ impl Show<'_> {
             "vaps" => Ok(page(self.vaps(start).filter(|(at, _)| after(at)), *limit)),
             "underlays" => Ok(page(self.underlays().filter(|(at, _)| after(at)), *limit)),
             "nexthops" => Ok(page(self.next_hops(start).filter(|(at, _)| after(at)), *limit)),
+            "groups" => Ok(page(self.groups(start).filter(|(at, _)| after(at)), *limit)),
             "fdb" => Ok(page(self.rows(*cursor), *limit)),
             "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
@@ -90,8 +100,9 @@ impl Show<'_> {
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, nexthops, fdb, neighbours, pairs, vap_counters or memory"
-                    .into(),
+                expected:
+                    "ports, vns, vaps, underlays, nexthops, groups, fdb, neighbours, pairs, vap_counters or memory"
+                        .into(),
             }),
         }
     }
@@ -107,7 +118,7 @@ impl Show<'_> {
 
     fn vns(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.vns.range(VnId(start)..).map(|(id, row)| {
-            let flood: Vec<u32> = row.flood.iter().map(|id| id.0).collect();
+            let flood: Vec<_> = row.flood.iter().map(|dest| dest_row(*dest)).collect();
             let sources: Vec<_> = row.sources.iter().map(|source| ip(*source)).collect();
             let vni = row.spec.vni.map(types::Vni::get);
             ((id.0.into(), 0), (id.0, vni, row.spec.mtu, row.vaps.len(), row.rows.len(), flood, sources))
@@ -136,11 +147,23 @@ impl Show<'_> {
     fn next_hops(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
             let remote = ip(row.spec.remote);
-            let neighbour = self.neighbours.mac(row.path.to()).map(|mac| serde_bytes::ByteArray::new(mac.0));
+            let neighbour = self.neighbours.mac(row.path.to());
+            let state = self.forwarding.state_of(row, neighbour);
+            let neighbour = neighbour.map(|mac| serde_bytes::ByteArray::new(mac.0));
             (
                 (id.0.into(), 0),
-                (id.0, remote, encap_number(row.spec.encap), row.spec.vni.get(), row.path.port.0, neighbour),
+                (id.0, remote, encap_number(row.spec.encap), row.spec.vni.get(), row.path.port.0, neighbour, state),
             )
+        })
+    }
+
+    fn groups(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.groups.range(GroupId(start)..).map(|(id, row)| {
+            let members = row.members.iter().map(|(next_hop, weight)| {
+                let index = self.model.next_hops.get(next_hop).map(|row| row.index);
+                (next_hop.0, *weight, index.map_or(0, |index| self.forwarding.places(row, index)))
+            });
+            ((id.0.into(), 0), (id.0, row.vn.map(|vn| vn.0), members.collect::<Vec<_>>()))
         })
     }
 
@@ -150,11 +173,7 @@ impl Show<'_> {
             let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac as u64 + 1));
             row.rows.range(from..).map(|(address, dest)| {
                 let age_s = self.model.ageing.age_s(*id, *address);
-                let dest = match dest {
-                    Dest::Vap(vap) => (0u8, vap.0),
-                    Dest::NextHop(next_hop) => (1, next_hop.0),
-                };
-                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest, age_s))
+                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest_row(*dest), age_s))
             })
         })
     }

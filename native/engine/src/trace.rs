@@ -44,7 +44,7 @@ pub fn trace(model: &Model, readers: &mut Readers, port: PortId, frame: &[u8], b
         Verdict::Replicate => Outcome::Replicated,
         Verdict::Punt(class) => Outcome::Punted(class.name()),
         Verdict::Drop(reason) | Verdict::TooBig(reason, _) => Outcome::Dropped(reason),
-        Verdict::Query | Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {
+        Verdict::Query | Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {
             Outcome::Dropped(DropReason::UnknownUnicast)
         }
     };
@@ -188,7 +188,7 @@ fn with_verdict(mut facts: Facts, verdict: Verdict) -> Facts {
         Verdict::Send(port) => facts.push(("port", Fact::Number(port.into()))),
         Verdict::Replicate => facts.push(("replicate", Fact::Flag(true))),
         Verdict::Query => facts.push(("query", Fact::Flag(true))),
-        Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {}
+        Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {}
     }
     facts
 }
@@ -320,6 +320,10 @@ impl Names<'_> {
             Destination::NextHop(index) => {
                 let id = self.model.next_hops.iter().find(|(_, row)| row.index == index).map(|(id, _)| id.0);
                 id.map_or(Fact::Nil, |id| Fact::Dest(1, id))
+            }
+            Destination::Group(index) => {
+                let id = self.model.groups.iter().find(|(_, row)| row.index == index).map(|(id, _)| id.0);
+                id.map_or(Fact::Nil, |id| Fact::Dest(2, id))
             }
         }
     }

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, Pairs, PortEntry, Snapshot, SourceKey};
+use tables::{ContextKey, Destination, FdbKey, Flags, Index, MapReader, Pairs, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, MacAddr, PortId};
 use wire::{Flow, OUTER_MAX, SHORTEST_FRAME, flow};
 
@@ -87,7 +87,9 @@ impl Pipeline<'_> {
                 }
             }
         }
-        forward::forward(self, metas);
+        if forward::forward(self, metas) {
+            forward::choose(self, burst, metas);
+        }
         observer.after(Step::Forward, burst, metas);
         self.deliver(burst, metas);
         self.tunnel(burst, metas);
@@ -105,7 +107,7 @@ impl Pipeline<'_> {
                     }
                 }
                 // The steps before this one decided what they found pending, and rewrote what has one destination.
-                Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {
+                Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {
                     self.drop(&packet, port, DropReason::UnknownUnicast, sink);
                 }
             }
@@ -204,7 +206,7 @@ impl Pipeline<'_> {
         let Some(vn) = self.snapshot.vn(meta.vn) else {
             return self.drop(&packet, origin, DropReason::NoReceiver, sink);
         };
-        let remote: &[NextHopIndex] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
+        let remote: &[Destination] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
         let reflects = meta.flags.has(Flags::REFLECT);
         let mut local = vn.vaps.iter().copied().filter(|vap| *vap != meta.vap || reflects);
         let Some(copies) = (local.clone().count() + remote.len()).checked_sub(1) else {
@@ -215,6 +217,7 @@ impl Pipeline<'_> {
             let result = match to {
                 Verdict::Vap(index) => self.to_vap(&mut packet, meta, index),
                 Verdict::NextHop(index) => encapsulate(self, &mut packet, pcp, index),
+                Verdict::Drop(reason) => Err(reason),
                 _ => Err(DropReason::NoReceiver),
             };
             observer.copied(to, result);
@@ -231,22 +234,25 @@ impl Pipeline<'_> {
                 None => dropped(DropReason::NoBuffer),
             }
         }
-        match (last, remote) {
-            (Some(vap), _) => send(packet, Verdict::Vap(vap), sink, observer),
-            (None, [next_hop]) => send(packet, Verdict::NextHop(*next_hop), sink, observer),
-            (None, []) => {}
-            (None, [others @ .., last]) => {
-                let frame = sink.share(packet);
-                let known = (flow(frame.as_ref()), pcp);
-                for next_hop in others {
-                    self.send_behind(&frame, known, *next_hop, origin, sink, observer);
-                }
-                match sink.unshare(frame) {
-                    Ok(packet) => send(packet, Verdict::NextHop(*last), sink, observer),
-                    Err(frame) => self.send_behind(&frame, known, *last, origin, sink, observer),
-                }
-            }
+        if let Some(vap) = last {
+            return send(packet, Verdict::Vap(vap), sink, observer);
         }
+        let known = (flow(packet.data()), pcp);
+        let to = |destination: &Destination| forward::remote(self.snapshot, meta.vn, *destination, known.0.hash);
+        let [others @ .., last] = remote else { return };
+        let packet = if others.is_empty() {
+            packet
+        } else {
+            let frame = sink.share(packet);
+            for other in others {
+                self.send_behind(&frame, known, to(other), origin, sink, observer);
+            }
+            match sink.unshare(frame) {
+                Ok(packet) => packet,
+                Err(frame) => return self.send_behind(&frame, known, to(last), origin, sink, observer),
+            }
+        };
+        send(packet, to(last), sink, observer);
     }
 
     /// Sends a shared frame, of which flow and priority are known, to one of several next hops.
@@ -254,16 +260,21 @@ impl Pipeline<'_> {
         &self,
         frame: &S::Shared,
         (flow, pcp): (Flow, u8),
-        next_hop: NextHopIndex,
+        to: Verdict,
         origin: PortId,
         sink: &mut S,
         observer: &mut O,
     ) {
         let mut room: HeaderRoom = [0; OUTER_MAX];
-        let sent = header_for(self, frame.as_ref(), flow, pcp, next_hop, &mut room).and_then(|(port, header)| {
+        let header = match to {
+            Verdict::NextHop(index) => header_for(self, frame.as_ref(), flow, pcp, index, &mut room),
+            Verdict::Drop(reason) => Err(reason),
+            _ => Err(DropReason::NoReceiver),
+        };
+        let sent = header.and_then(|(port, header)| {
             sink.transmit_behind(port, header, frame, origin).then_some(port).ok_or(DropReason::NoBuffer)
         });
-        observer.copied(Verdict::NextHop(next_hop), sent);
+        observer.copied(to, sent);
         if let Err(reason) = sent {
             self.counters.dropped(origin, reason, 1);
         }

@@ -16,6 +16,8 @@ pub enum Verdict {
     Vap(Index),
     /// To a next hop.
     NextHop(NextHopIndex),
+    /// To a living next hop of a group.
+    Group(NextHopIndex),
     /// A copy to everybody else in the VN.
     Replicate,
     /// Nowhere, because nobody knows its destination; the control plane is asked.

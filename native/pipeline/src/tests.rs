@@ -4,6 +4,7 @@ mod access;
 mod control;
 mod decap;
 mod encap;
+mod groups;
 mod lab;
 mod learning;
 mod properties;

@@ -76,17 +76,20 @@ impl Key for SourceKey {
     }
 }
 
-/// Where an FDB row points: to a VAP of this NVE, or to a next hop.
+/// Where an FDB row points: to a VAP of this NVE, to a next hop, or to a group of next hops.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Destination {
     /// Index of a VAP.
     Vap(Index),
     /// Index of a next hop, below 2^30.
     NextHop(NextHopIndex),
+    /// Index of a group, below 2^30.
+    Group(NextHopIndex),
 }
 
 impl Destination {
     const NEXT_HOP: u32 = 1 << 31;
+    const GROUP: u32 = 1 << 30;
 
     /// The destination as the value of a row.
     #[inline(always)]
@@ -94,13 +97,18 @@ impl Destination {
         match self {
             Self::Vap(index) => index as u32,
             Self::NextHop(index) => index | Self::NEXT_HOP,
+            Self::Group(index) => index | Self::GROUP,
         }
     }
 
     /// The inverse of [`Self::pack`].
     #[inline(always)]
     pub const fn unpack(value: u32) -> Self {
-        if value & Self::NEXT_HOP == 0 { Self::Vap(value as Index) } else { Self::NextHop(value & !Self::NEXT_HOP) }
+        match value & (Self::NEXT_HOP | Self::GROUP) {
+            0 => Self::Vap(value as Index),
+            Self::GROUP => Self::Group(value & !Self::GROUP),
+            _ => Self::NextHop(value & !Self::NEXT_HOP),
+        }
     }
 }
 
@@ -115,6 +123,8 @@ mod tests {
             Destination::Vap(65_534),
             Destination::NextHop(0),
             Destination::NextHop((1 << 30) - 1),
+            Destination::Group(0),
+            Destination::Group((1 << 30) - 1),
         ] {
             assert_eq!(Destination::unpack(destination.pack()), destination);
         }

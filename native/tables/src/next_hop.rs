@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use types::DropReason;
+
 /// What is to be done for each frame to a next hop beyond what all need, a bit each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Work(u16);
@@ -94,6 +96,19 @@ impl NextHopEntry {
         head: [0; HEADER_HEAD],
         dscp: None,
     };
+    /// A next hop whose link is down, or of which was told that it does not live.
+    pub const DOWN: Self = Self { port: u16::MAX, ..Self::UNRESOLVED };
+
+    /// Whether it can be sent to.
+    #[inline(always)]
+    pub fn is_living(&self) -> bool {
+        self.header_length != 0
+    }
+
+    /// Why it cannot be sent to.
+    pub fn why(&self) -> DropReason {
+        if self.port == Self::DOWN.port { DropReason::NextHopDown } else { DropReason::NeighbourUnresolved }
+    }
 }
 
 impl Default for NextHopEntry {

@@ -11,7 +11,9 @@ use arc_swap::{ArcSwap, Cache};
 use types::{MacAddr, PortId, Selector, Vid};
 
 use crate::chunks::Chunks;
+use crate::fdb::Destination;
 use crate::flags::Flags;
+use crate::groups::GroupEntry;
 use crate::next_hop::NextHopEntry;
 use crate::peers::Peers;
 
@@ -228,8 +230,8 @@ pub struct VnEntry {
     pub unknown: Unknown,
     /// The VN's VAPs.
     pub vaps: Arc<[Index]>,
-    /// The next hops that get a copy of each group frame.
-    pub flood: Arc<[NextHopIndex]>,
+    /// The next hops, and groups of them, that get a copy of each group frame.
+    pub flood: Arc<[Destination]>,
 }
 
 impl Default for VnEntry {
@@ -256,6 +258,8 @@ pub struct Snapshot {
     pub vns: Chunks<VnEntry>,
     /// By next hop index.
     pub next_hops: Chunks<NextHopEntry>,
+    /// By group index.
+    pub groups: Chunks<GroupEntry>,
     /// The NVE behind each next hop, by its index.
     pub remotes: Chunks<Option<IpAddr>>,
     /// The numbers of other NVEs' IPv6 addresses.
@@ -294,6 +298,12 @@ impl Snapshot {
     #[inline(always)]
     pub fn next_hop(&self, index: NextHopIndex) -> Option<&NextHopEntry> {
         self.next_hops.get(index as usize)
+    }
+
+    /// A group of next hops, if there is one of that index.
+    #[inline(always)]
+    pub fn group(&self, index: NextHopIndex) -> Option<&GroupEntry> {
+        self.groups.get(index as usize)
     }
 }
 

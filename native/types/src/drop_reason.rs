@@ -68,6 +68,8 @@ reasons! {
     SplitHorizon = "split_horizon",
     /// The next hop's MAC address is not known (yet).
     NeighbourUnresolved = "neighbour_unresolved",
+    /// The next hop's link is down, or its death was told; or no next hop of the group lives.
+    NextHopDown = "next_hop_down",
     /// The encapsulated packet is longer than the underlay port's MTU, and an NVE does not fragment (RFC 7348, 4.3).
     UnderlayMtu = "underlay_mtu",
     /// No headroom for the outer header.

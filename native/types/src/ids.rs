@@ -29,6 +29,10 @@ id! {
     NextHopId(u32)
 }
 id! {
+    /// A group of next hops, of which each flow takes one that lives.
+    GroupId(u32)
+}
+id! {
     /// A port of the engine, 0 to 63.
     PortId(u16)
 }

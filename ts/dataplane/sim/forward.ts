@@ -137,10 +137,10 @@ export function fateOf(state: State, machine: Machine, port: number, frame: Octe
       const vaps = [...state.vaps.values()].filter(
         (one) => one.vn === vn && (one.vap !== from?.vap || one.reflect === true),
       );
-      const nhs = from === null ? [] : (state.floods.get(vn) ?? []);
+      const remote = from === null ? [] : (state.floods.get(vn) ?? []);
       const targets: Dest[] = [
         ...vaps.map(({ vap }) => ({ kind: 'vap', vap }) as const),
-        ...nhs.map((nh) => ({ kind: 'nh', nh }) as const),
+        ...remote,
       ];
       if (targets.length === 0) throw new Drop('no_receiver');
       const sent = targets.flatMap((target) => {
@@ -161,11 +161,13 @@ export function fateOf(state: State, machine: Machine, port: number, frame: Octe
       if (uplink === undefined || uplink.vap === from?.vap) throw new Drop('unknown_unicast');
       to = { kind: 'vap', vap: uplink.vap };
     } else if (to.kind === 'vap' && to.vap === from?.vap && from.reflect !== true) throw new Drop('same_vap');
-    else if (to.kind === 'nh' && from === null) throw new Drop('split_horizon');
+    else if (to.kind !== 'vap' && from === null) throw new Drop('split_horizon');
     return { outcome: 'sent', detail: null, sent: [leave(to, inner)], drops, learned };
   }
 
   function leave(to: Dest, inner: Octets): Sent {
+    // Which member a group takes is the engine's choice for the flow: no comparison reaches this with one.
+    if (to.kind === 'group') throw new Error(`no model of how group ${to.group} chooses`);
     return to.kind === 'vap' ? toVap(state, machine, to.vap, inner) : toNextHop(state, machine, to.nh, inner);
   }
 
@@ -312,7 +314,12 @@ function toVap(state: State, machine: Machine, id: VapId, inner: Octets): Sent {
     if (looksLike === 'punt') throw new Drop('link_local');
     if (looksLike !== null && looksLike !== vap.vap) throw new Drop('tenant_tag');
   }
-  return { port, frame, encapsulated: false };
+  return { port, frame: padded(frame), encapsulated: false };
+}
+
+/** 802.3, 3.2.8: 64 bytes, of which 4 are the FCS. */
+function padded(frame: Octets): Octets {
+  return frame.length < 60 ? bytes(frame, new Uint8Array(60 - frame.length)) : frame;
 }
 
 /** What a frame that leaves by a port would be if it came in there: a VAP's, about the link, or (null) nobody's. */

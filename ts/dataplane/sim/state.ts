@@ -3,7 +3,7 @@
 // ranges are left out, but for a few.
 
 import { type IpAddr, ipToBytes } from '#model';
-import type { Command, DumpRows } from '../types.js';
+import type { Command, DumpRows, RemoteDest } from '../types.js';
 
 type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
 
@@ -16,7 +16,10 @@ export interface State {
   readonly vaps: Map<number, Of<'VapSet'>>;
   readonly nextHops: Map<number, Of<'NextHopSet'>>;
   readonly rows: Map<string, Of<'FdbSet'>>;
-  readonly floods: Map<number, readonly number[]>;
+  readonly groups: Map<number, Of<'GroupSet'>>;
+  /** Next hops that were said to be dead. */
+  readonly dead: Map<number, true>;
+  readonly floods: Map<number, readonly RemoteDest[]>;
   readonly sources: Map<number, readonly IpAddr[]>;
   readonly pairs: Map<string, Of<'PairSet'>>;
 }
@@ -29,6 +32,8 @@ export function emptyState(): State {
     vns: new Map(),
     vaps: new Map(),
     nextHops: new Map(),
+    groups: new Map(),
+    dead: new Map(),
     rows: new Map(),
     floods: new Map(),
     sources: new Map(),
@@ -48,7 +53,7 @@ export function after(before: State, batch: readonly Command[], fdbCapacity: num
     named.add(name);
   }
   // Objects before what names them, deletions after; a VN takes its rows, flood list, sources and pairs along.
-  for (const command of batch) if (/Set|Add/.test(command.op)) put(state, command);
+  for (const command of batch) if (/Set|Add|Alive/.test(command.op)) put(state, command);
   for (const command of batch) if (command.op.endsWith('Del') && command.op !== 'VnDel') take(state, command);
   for (const command of batch) if (command.op === 'VnDel') take(state, command);
   // What a batch puts into a VN that it deletes has no VN.
@@ -61,6 +66,8 @@ export function after(before: State, batch: readonly Command[], fdbCapacity: num
         command.op === 'PairSet') &&
       deleted.has(command.vn),
   );
+  // Nor can it say anything of a next hop that it deletes.
+  if (batch.some((command) => command.op === 'NextHopAlive' && !state.nextHops.has(command.nh))) return undefined;
   return !orphans && isGood(state) && state.rows.size <= fdbCapacity ? state : undefined;
 }
 
@@ -70,7 +77,8 @@ function nameOf(command: Command): string {
   if (op === 'FdbSet' || op === 'FdbDel') return `${kind} ${command.vn} ${command.mac}`;
   if (kind === 'Neighbour' || kind === 'Underlay') return `${kind} ${placeOf(command as Of<'NeighbourDel'>)}`;
   if (op === 'PairSet' || op === 'PairDel') return `${kind} ${command.vn} ${command.ip}`;
-  const id = { Port: 'port', Vn: 'vn', Vap: 'vap', NextHop: 'nh', Flood: 'vn', Sources: 'vn' }[kind];
+  const ids = { Port: 'port', Vn: 'vn', Vap: 'vap', NextHop: 'nh', Flood: 'vn', Sources: 'vn' };
+  const id = { ...ids, Group: 'group', NextHopAlive: 'nh' }[kind];
   return `${kind} ${(command as unknown as Record<string, unknown>)[`${id}`]}`;
 }
 
@@ -78,6 +86,11 @@ function inRange(command: Command): boolean {
   if (command.op === 'VnSet') return command.mtu >= 68 && (command.vni === null || command.vni > 0);
   if (command.op === 'VapSet')
     return !('vid' in command.selector) || (command.selector.vid > 0 && command.selector.vid < 4095);
+  if (command.op === 'GroupSet') {
+    const { members } = command;
+    const weights = members.every(({ weight }) => weight > 0);
+    return weights && members.length > 0 && new Set(members.map(({ nh }) => nh)).size === members.length;
+  }
   return true;
 }
 
@@ -105,8 +118,12 @@ function put(state: State, command: Command): void {
   if (command.op === 'FloodSet')
     state.floods.set(
       command.vn,
-      [...new Set(command.nhs)].sort((a, b) => a - b),
+      [...new Map(command.dests.map((dest) => [rank(dest), dest]))].sort(([a], [b]) => a - b).map(([, dest]) => dest),
     );
+  if (command.op === 'GroupSet')
+    state.groups.set(command.group, { ...command, members: [...command.members].sort((a, b) => a.nh - b.nh) });
+  if (command.op === 'NextHopAlive' && command.alive) state.dead.delete(command.nh);
+  if (command.op === 'NextHopAlive' && !command.alive) state.dead.set(command.nh, true);
   if (command.op === 'PairSet') state.pairs.set(`${command.vn} ${command.ip}`, command);
   if (command.op === 'SourcesSet') state.sources.set(command.vn, [...new Set(command.ips)].sort(byAddress));
 }
@@ -116,7 +133,11 @@ function take(state: State, command: Command): void {
   if (command.op === 'UnderlayDel') state.underlays.delete(placeOf(command));
   if (command.op === 'NeighbourDel') state.neighbours.delete(placeOf(command));
   if (command.op === 'VapDel') state.vaps.delete(command.vap);
-  if (command.op === 'NextHopDel') state.nextHops.delete(command.nh);
+  if (command.op === 'NextHopDel') {
+    state.nextHops.delete(command.nh);
+    state.dead.delete(command.nh);
+  }
+  if (command.op === 'GroupDel') state.groups.delete(command.group);
   if (command.op === 'FdbDel') state.rows.delete(`${command.vn} ${command.mac}`);
   if (command.op === 'PairDel') state.pairs.delete(`${command.vn} ${command.ip}`);
   if (command.op !== 'VnDel') return;
@@ -129,7 +150,8 @@ function take(state: State, command: Command): void {
 
 /** Whether everything that is named is there, and nothing is given twice. */
 function isGood(state: State): boolean {
-  const { ports, underlays, neighbours, vns, vaps, nextHops, rows, floods, sources, pairs } = state;
+  const { ports, underlays, neighbours, vns, vaps, nextHops, groups, rows, floods, sources, pairs } = state;
+  const isThere = (dest: RemoteDest) => (dest.kind === 'nh' ? nextHops.has(dest.nh) : groups.has(dest.group));
   const unique = (items: readonly unknown[]): boolean => new Set(items).size === items.length;
   const links = [...underlays.values()];
   const isOurs = (ip: string) => links.some((link) => link.ip === ip);
@@ -155,12 +177,24 @@ function isGood(state: State): boolean {
     ![...neighbours.values()].some(({ ip }) => isOurs(ip)) &&
     ![...nextHops.values()].some(({ remote }) => isOurs(remote)) &&
     [...rows.values()].every(({ vn, dest }) =>
-      dest.kind === 'vap' ? vaps.get(dest.vap)?.vn === vn : nextHops.has(dest.nh) && vns.has(vn),
+      dest.kind === 'vap' ? vaps.get(dest.vap)?.vn === vn : isThere(dest) && vns.has(vn),
     ) &&
-    [...floods].every(([vn, nhs]) => vns.has(vn as never) && nhs.every((nh) => nextHops.has(nh))) &&
+    [...floods].every(([vn, dests]) => vns.has(vn as never) && dests.every(isThere)) &&
+    [...groups.values()].every(({ members }) => members.every(({ nh }) => nextHops.has(nh))) &&
+    [...groups.keys()].every((group) => vnsNaming(state, group).size <= 1) &&
     [...sources.keys(), ...[...pairs.values()].map(({ vn }) => vn)].every((vn) => vns.has(vn as never))
   );
 }
+
+/** The VNs of which a row or the flood list names a group. */
+function vnsNaming({ rows, floods }: State, group: number): ReadonlySet<number> {
+  const names = (dest: { kind: string; group?: number }) => dest.kind === 'group' && dest.group === group;
+  const inRows = [...rows.values()].filter(({ dest }) => names(dest)).map(({ vn }) => vn as number);
+  return new Set([...inRows, ...[...floods].filter(([, dests]) => dests.some(names)).map(([vn]) => vn)]);
+}
+
+/** Next hops before groups, each by number. */
+const rank = (dest: RemoteDest): number => (dest.kind === 'nh' ? dest.nh : 2 ** 32 + dest.group);
 
 const placeOf = ({ port, ip }: { readonly port: number; readonly ip: IpAddr }): string => `${port} ${ip}`;
 const bits = (ip: IpAddr): string => [...ipToBytes(ip)].map((byte) => byte.toString(2).padStart(8, '0')).join('');
@@ -173,6 +207,17 @@ function onLink({ ip, prefixLen }: Of<'UnderlaySet'>, other: IpAddr): boolean {
   return ip !== other && ours.length === theirs.length && ours.slice(0, prefixLen) === theirs.slice(0, prefixLen);
 }
 
+/** How 60 places are shared out: one after the other goes to whoever has the fewest for its weight. */
+function placesOf(living: readonly { nh: number; weight: number }[]): ReadonlyMap<number, number> {
+  const places = new Map(living.map(({ nh }) => [nh, 0]));
+  for (let place = 0; place < 60 && living.length > 0; place++) {
+    const load = ({ nh, weight }: { nh: number; weight: number }) => (places.get(nh) ?? 0) / weight;
+    const next = living.reduce((least, one) => (load(one) < load(least) ? one : least));
+    places.set(next.nh, (places.get(next.nh) ?? 0) + 1);
+  }
+  return places;
+}
+
 /** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for, counters). */
 export function dumps(state: State): {
   readonly [K in Exclude<
@@ -181,7 +226,7 @@ export function dumps(state: State): {
   >]: readonly Partial<DumpRows[K]>[];
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
-  const { ports, underlays, vns, vaps, nextHops, rows, floods, sources, neighbours, pairs } = state;
+  const { ports, underlays, vns, vaps, nextHops, groups, dead, rows, floods, sources, neighbours, pairs } = state;
   const links = [...underlays.values()].sort((a, b) => a.port - b.port || byAddress(a.ip, b.ip));
   const linkOf = (ip: IpAddr) => links.find((link) => onLink(link, ip))?.port ?? -1;
   const role = (port: number) => {
@@ -210,7 +255,17 @@ export function dumps(state: State): {
     underlays: links.map(without),
     nexthops: sorted(nextHops).map((one) => {
       const port = linkOf(one.remote);
-      return { ...without(one), port, neighbourMac: neighbours.get(`${port} ${one.remote}`)?.mac ?? null };
+      const neighbourMac = neighbours.get(`${port} ${one.remote}`)?.mac ?? null;
+      const state = dead.has(one.nh) ? 'dead' : neighbourMac === null ? 'unresolved' : 'living';
+      return { ...without(one), port, neighbourMac, state } as const;
+    }),
+    groups: sorted(groups).map(({ group, members }) => {
+      const living = (nh: number) => {
+        const remote = nextHops.get(nh)?.remote;
+        return remote !== undefined && !dead.has(nh) && neighbours.has(`${linkOf(remote)} ${remote}`);
+      };
+      const share = placesOf(members.filter(({ nh }) => living(nh)));
+      return { group, members: members.map((member) => ({ ...member, places: share.get(member.nh) ?? 0 })) };
     }),
     pairs: [...pairs.values()].sort((a, b) => a.vn - b.vn || byAddress(a.ip, b.ip)).map(without),
     fdb: [...rows.values()]

@@ -342,7 +342,7 @@ describe('mappings', () => {
     expect(nextHop).toMatchObject({ remote: '192.0.2.2', encap: 1, contextId: 5001 });
     const nh = nextHop?.op === 'NextHopSet' ? nextHop.nh : 0;
     expect(engine.objects.get(`fdb 1 ${MAC2}`)).toMatchObject({ dest: { kind: 'nh', nh } });
-    expect(engine.objects.get('flood 1')).toMatchObject({ nhs: [nh] });
+    expect(engine.objects.get('flood 1')).toMatchObject({ dests: [{ kind: 'nh', nh }] });
     expect(engine.objects.get('sources 1')).toMatchObject({ ips: ['192.0.2.2'] });
     expect(nva.acked).toEqual([{ vn: 1, revision: 1n }]);
     nva.push(VN, { removedHosts: [MAC2 as never], removedMembers: ['nve2' as never] });
@@ -375,7 +375,12 @@ describe('mappings', () => {
     nva.push(VN, {});
     await settled();
     expect(nva.acked.at(-1)).toEqual({ vn: 1, revision: 3n });
-    expect(engine.objects.get('flood 1')).toMatchObject({ nhs: [expect.any(Number), expect.any(Number)] });
+    expect(engine.objects.get('flood 1')).toMatchObject({
+      dests: [
+        { kind: 'nh', nh: expect.any(Number) },
+        { kind: 'nh', nh: expect.any(Number) },
+      ],
+    });
   });
 
   it('do not override an attachment that is newer', async () => {

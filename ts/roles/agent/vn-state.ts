@@ -137,7 +137,7 @@ export function vnStructure(input: VnInput): { state: EngineState; nextHops: Rea
     for (const { ip } of usableEnds(member.tunnels, input.sending)) sources.add(ip);
   }
   const flood = floodOf(input, nextHops, sources, objects);
-  if (flood.length > 0) objects.push({ op: 'FloodSet', vn, nhs: flood });
+  if (flood.length > 0) objects.push({ op: 'FloodSet', vn, dests: flood.map((nh) => ({ kind: 'nh', nh })) });
   if (sources.size > 0) objects.push({ op: 'SourcesSet', vn, ips: [...sources].sort() });
   return { state: stateOf(objects), nextHops };
 }

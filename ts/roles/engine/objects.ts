@@ -1,7 +1,7 @@
 // What the engine holds, as values that can be compared: each object is the command that sets it, under a key. What an object names
 // (its dependencies) and what must be unique among all objects follow from docs/engine.md.
 
-import type { Command } from '#dataplane';
+import type { Command, Dest } from '#dataplane';
 import type { IpAddr, MacAddr, VnId } from '#model';
 
 type SetOp =
@@ -14,6 +14,7 @@ type SetOp =
   | 'VnSet'
   | 'VapSet'
   | 'NextHopSet'
+  | 'GroupSet'
   | 'FdbSet'
   | 'FloodSet'
   | 'SourcesSet'
@@ -41,6 +42,7 @@ export const vnKey = (vn: VnId): ObjectKey => `vn ${vn}`;
 export const vapKey = (vap: number): ObjectKey => `vap ${vap}`;
 export const nhKey = (nh: number): ObjectKey => `nexthop ${nh}`;
 export const aclKey = (acl: number): ObjectKey => `acl ${acl}`;
+export const groupKey = (group: number): ObjectKey => `group ${group}`;
 export const fdbKey = (vn: VnId, mac: MacAddr): ObjectKey => `fdb ${vn} ${mac}`;
 
 export const pairKey = (vn: VnId, ip: IpAddr): ObjectKey => `pair ${vn} ${ip}`;
@@ -68,6 +70,11 @@ export function keyOf(command: Command): ObjectKey {
     case 'NextHopSet':
     case 'NextHopDel':
       return nhKey(command.nh);
+    case 'NextHopAlive':
+      return `alive ${command.nh}`;
+    case 'GroupSet':
+    case 'GroupDel':
+      return groupKey(command.group);
     case 'FdbSet':
     case 'FdbDel':
       return fdbKey(command.vn, command.mac);
@@ -89,6 +96,18 @@ export function keyOf(command: Command): ObjectKey {
   }
 }
 
+/** The key of what a row or a list names. */
+export function destKey(dest: Dest): ObjectKey {
+  switch (dest.kind) {
+    case 'vap':
+      return vapKey(dest.vap);
+    case 'nh':
+      return nhKey(dest.nh);
+    case 'group':
+      return groupKey(dest.group);
+  }
+}
+
 /** The objects that must be there before this one. A next hop's underlay is found by its address, so it names none. */
 export function dependenciesOf(object: EngineObject): ObjectKey[] {
   switch (object.op) {
@@ -107,9 +126,11 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
     case 'VapSet':
       return [vnKey(object.vn), portKey(object.port), ...aclsOf(object.options)];
     case 'FdbSet':
-      return [vnKey(object.vn), object.dest.kind === 'vap' ? vapKey(object.dest.vap) : nhKey(object.dest.nh)];
+      return [vnKey(object.vn), destKey(object.dest)];
+    case 'GroupSet':
+      return object.members.map(({ nh }) => nhKey(nh));
     case 'FloodSet':
-      return [vnKey(object.vn), ...object.nhs.map(nhKey)];
+      return [vnKey(object.vn), ...object.dests.map(destKey)];
     case 'SourcesSet':
     case 'PairSet':
       return [vnKey(object.vn)];
@@ -153,10 +174,12 @@ export function deletionOf(object: EngineObject): Command {
       return { op: 'VapDel', vap: object.vap };
     case 'NextHopSet':
       return { op: 'NextHopDel', nh: object.nh };
+    case 'GroupSet':
+      return { op: 'GroupDel', group: object.group };
     case 'FdbSet':
       return { op: 'FdbDel', vn: object.vn, mac: object.mac };
     case 'FloodSet':
-      return { op: 'FloodSet', vn: object.vn, nhs: [] };
+      return { op: 'FloodSet', vn: object.vn, dests: [] };
     case 'SourcesSet':
       return { op: 'SourcesSet', vn: object.vn, ips: [] };
     case 'PairSet':
@@ -174,10 +197,11 @@ const ORDER: Readonly<Record<SetOp, number>> = {
   VnSet: 5,
   VapSet: 6,
   NextHopSet: 7,
-  SourcesSet: 8,
-  FdbSet: 9,
-  FloodSet: 10,
-  PairSet: 11,
+  GroupSet: 8,
+  SourcesSet: 9,
+  FdbSet: 10,
+  FloodSet: 11,
+  PairSet: 12,
   PortAdmin: 1,
 };
 

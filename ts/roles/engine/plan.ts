@@ -7,11 +7,11 @@ import type { Command } from '#dataplane';
 import {
   deletionOf,
   dependenciesOf,
+  destKey,
   type EngineObject,
   type EngineState,
   inOrder,
   keyOf,
-  nhKey,
   type ObjectKey,
   sameObject,
   uniqueOf,
@@ -89,8 +89,8 @@ function arrange(input: PlanInput, toSet: readonly EngineObject[], isGoing: (key
   for (const object of toSet) {
     const key = keyOf(object);
     const has = actual.get(key);
-    const missing = object.op === 'FloodSet' ? object.nhs.find((nh) => !available(nhKey(nh))) : undefined;
-    if (missing !== undefined) waiting.set(key, nhKey(missing));
+    const missing = object.op === 'FloodSet' ? object.dests.map(destKey).find((dest) => !available(dest)) : undefined;
+    if (missing !== undefined) waiting.set(key, missing);
     let possible = missing === undefined ? object : reachableOf(object, available);
     const holder = holderOf(object, input, claimed);
     if (holder !== undefined) {
@@ -133,11 +133,11 @@ function holderOf(
   return holder === keyOf(object) ? undefined : holder;
 }
 
-/** A flood list without the next hops that are not there: broadcast reaches the others meanwhile. Undefined: none is left. */
+/** A flood list without what is not there: broadcast reaches the others meanwhile. Undefined: none is left. */
 function reachableOf(object: EngineObject, available: (key: ObjectKey) => boolean): EngineObject | undefined {
   if (object.op !== 'FloodSet') return object;
-  const nhs = object.nhs.filter((nh) => available(nhKey(nh)));
-  return nhs.length === 0 ? undefined : { ...object, nhs };
+  const dests = object.dests.filter((dest) => available(destKey(dest)));
+  return dests.length === 0 ? undefined : { ...object, dests };
 }
 
 /** What could not be deleted stays, with what it names, and so on. */

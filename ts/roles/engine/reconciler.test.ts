@@ -38,7 +38,11 @@ const nh = (n: number): EngineObject => ({
 });
 const mac = (n: number): MacAddr => `02:00:00:00:00:${n.toString(16).padStart(2, '0')}` as MacAddr;
 const row = (of: number, n: number, dest: Dest): EngineObject => ({ op: 'FdbSet', vn: of as VnId, mac: mac(n), dest });
-const flood = (of: number, ...nhs: number[]): EngineObject => ({ op: 'FloodSet', vn: of as VnId, nhs });
+const flood = (of: number, ...nhs: number[]): EngineObject => ({
+  op: 'FloodSet',
+  vn: of as VnId,
+  dests: nhs.map((nh) => ({ kind: 'nh', nh })),
+});
 
 let engine: FakeEngine;
 let reconciler: Reconciler;

@@ -300,6 +300,8 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'VnDel':
     case 'VapDel':
     case 'NextHopDel':
+    case 'GroupDel':
+    case 'NextHopAlive':
     case 'FdbDel':
     case 'NeighbourDel':
     case 'AclDel':
@@ -310,7 +312,7 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'PortAdmin':
       return command.up ? undefined : command;
     case 'FloodSet':
-      return command.nhs.length === 0 ? undefined : command;
+      return command.dests.length === 0 ? undefined : command;
     case 'SourcesSet':
       return command.ips.length === 0 ? undefined : command;
     default:

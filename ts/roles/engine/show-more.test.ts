@@ -32,7 +32,7 @@ beforeEach(async () => {
     { op: 'NextHopSet', nh: 1, remote, encap: 1, contextId: 6001 },
     { op: 'NextHopSet', nh: 2, remote, encap: 1, contextId: 6002 },
     { op: 'FdbSet', vn, mac: '02:00:00:00:00:01' as MacAddr, dest: { kind: 'nh', nh: 1 } },
-    { op: 'FloodSet', vn, nhs: [1] },
+    { op: 'FloodSet', vn, dests: [{ kind: 'nh', nh: 1 }] },
     { op: 'SourcesSet', vn, ips: [remote] },
   ]);
   expect(refused).toEqual([]);

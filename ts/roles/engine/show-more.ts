@@ -5,6 +5,7 @@ import type { ShowAclRow, ShowFloodRow, ShowMemoryRow, ShowNeighRow, ShowNveRow 
 import { ENCAP_VXLAN, type NveId } from '#model';
 import type { ShowNames } from './show.js';
 import { tagOfSelector } from './tags.js';
+import { nextHopsBehind } from './ways.js';
 
 /** Rows of a page: about half a millisecond. */
 const PAGE = 500;
@@ -47,8 +48,9 @@ export async function showNves(engine: Engine, names: ShowNames): Promise<ShowNv
 }
 
 export async function showFlood(engine: Engine, names: ShowNames): Promise<ShowFloodRow[]> {
-  const nextHops = new Map<number, NextHopRow>();
-  await eachRow(engine, 'nexthops', (row) => nextHops.set(row.nh, row));
+  const nextHops: NextHopRow[] = [];
+  await eachRow(engine, 'nexthops', (row) => nextHops.push(row));
+  const nextHopOf = nextHopsBehind(nextHops, await engine.dump('groups'));
   const nowhere = { vap: null, port: null, tag: null, remote: null, encap: null, context_id: null, nve: null };
   const rows: ShowFloodRow[] = [];
   await eachRow(engine, 'vaps', ({ vap, vn, port, selector }) => {
@@ -56,8 +58,8 @@ export async function showFlood(engine: Engine, names: ShowNames): Promise<ShowF
     rows.push({ ...nowhere, vn: names.vnName(vn), to: 'vap', ...place });
   });
   await eachRow(engine, 'vns', ({ vn, flood }) => {
-    for (const nh of flood) {
-      const row = nextHops.get(nh);
+    for (const dest of flood) {
+      const row = nextHopOf(dest);
       if (row === undefined) continue;
       const { remote, encap, contextId: context_id } = row;
       const place = { remote, encap: encapText(encap), context_id, nve: names.nveOf(vn, remote) };

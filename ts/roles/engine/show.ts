@@ -8,6 +8,7 @@ import { type PortNames, portIdOf } from './ports.js';
 import { encapText, showAcls, showFlood, showMemory, showNeighbours, showNves } from './show-more.js';
 import { tagOfSelector } from './tags.js';
 import { traceFrame } from './trace.js';
+import { nextHopsBehind } from './ways.js';
 
 /** What only the role knows. */
 export interface ShowNames {
@@ -74,8 +75,12 @@ export async function showDrops(engine: Engine, { ports }: ShowNames): Promise<S
 }
 
 async function showVns(engine: Engine, names: ShowNames): Promise<ShowVnRow[]> {
-  const [vns, nextHops] = await Promise.all([engine.dump('vns'), engine.dump('nexthops')]);
-  const remotes = new Map(nextHops.map(({ nh, remote }) => [nh, remote]));
+  const [vns, nextHops, groups] = await Promise.all([
+    engine.dump('vns'),
+    engine.dump('nexthops'),
+    engine.dump('groups'),
+  ]);
+  const nextHopOf = nextHopsBehind(nextHops, groups);
   return vns.map(({ vn, vni, mtu, vaps, rows, flood, sources }) => ({
     vn: names.vnName(vn),
     id: vn,
@@ -83,7 +88,7 @@ async function showVns(engine: Engine, names: ShowNames): Promise<ShowVnRow[]> {
     mtu,
     vaps,
     rows,
-    flood: flood.flatMap((nh) => remotes.get(nh) ?? []),
+    flood: flood.flatMap((dest) => nextHopOf(dest)?.remote ?? []),
     sources: [...sources],
   }));
 }
@@ -113,17 +118,18 @@ async function showFdb(
   names: ShowNames,
   cursor: unknown,
 ): Promise<{ rows: ShowFdbRow[]; cursor: unknown }> {
-  const [page, vaps, nextHops] = await Promise.all([
+  const [page, vaps, nextHops, groups] = await Promise.all([
     engine.page('fdb', cursor, FDB_PAGE),
     engine.dump('vaps'),
     engine.dump('nexthops'),
+    engine.dump('groups'),
   ]);
   const vapOf = new Map(vaps.map((row) => [row.vap, row]));
-  const nextHopOf = new Map(nextHops.map((row) => [row.nh, row]));
+  const nextHopOf = nextHopsBehind(nextHops, groups);
   const rows = page.rows.map(({ vn, mac, dest }): ShowFdbRow => {
     const common = { vn: names.vnName(vn), mac, tsi: names.tsiOf(vn, mac) };
     if (dest.kind === 'vap') return { ...common, ...toVap(dest.vap, vapOf.get(dest.vap), names) };
-    return { ...common, ...toNve(vn, nextHopOf.get(dest.nh), names) };
+    return { ...common, ...toNve(vn, nextHopOf(dest), names) };
   });
   return { rows, cursor: page.cursor };
 }

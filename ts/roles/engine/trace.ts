@@ -83,7 +83,7 @@ function address(bytes: Uint8Array): string | null {
 
 const okOr = (result: { ok: true; value: string } | { ok: false }): string | null => (result.ok ? result.value : null);
 
-const DESTINATIONS = ['vap', 'nh'];
+const DESTINATIONS = ['vap', 'nh', 'group'];
 
 function wordsOf([first, ...rest]: readonly (number | string)[]): string {
   if (typeof first === 'number') return [DESTINATIONS[first] ?? first, ...rest].join(' ');

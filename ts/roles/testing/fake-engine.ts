@@ -211,7 +211,7 @@ function held(command: Command): EngineObject | undefined {
   if (command.op.endsWith('Del')) return undefined;
   if (command.op === 'PoliceSet' && command.rate === null) return undefined;
   if (command.op === 'PortAdmin' && command.up) return undefined;
-  if (command.op === 'FloodSet' && command.nhs.length === 0) return undefined;
+  if (command.op === 'FloodSet' && command.dests.length === 0) return undefined;
   if (command.op === 'SourcesSet' && command.ips.length === 0) return undefined;
   return command as EngineObject;
 }
@@ -239,7 +239,7 @@ function rowOf(kind: DumpKind, object: EngineObject, all: ReadonlyMap<ObjectKey,
               mtu,
               vaps: count('VapSet'),
               rows: count('FdbSet'),
-              flood: flood?.op === 'FloodSet' ? flood.nhs : [],
+              flood: flood?.op === 'FloodSet' ? flood.dests : [],
               sources: sources?.op === 'SourcesSet' ? sources.ips : [],
             },
           ]
@@ -248,7 +248,7 @@ function rowOf(kind: DumpKind, object: EngineObject, all: ReadonlyMap<ObjectKey,
     case 'VapSet':
       return kind === 'vaps' ? [object] : [];
     case 'NextHopSet':
-      return kind === 'nexthops' ? [{ ...object, port: 0, neighbourMac: null }] : [];
+      return kind === 'nexthops' ? [{ ...object, port: 0, neighbourMac: null, state: 'unresolved' }] : [];
     case 'FdbSet':
       return kind === 'fdb' ? [{ ageS: 0, ...object }] : [];
     case 'PairSet':

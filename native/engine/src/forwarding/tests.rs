@@ -2,8 +2,8 @@
 
 use core::net::IpAddr;
 
-use tables::{ContextKey, Destination, FdbKey, PortEntry, Snapshot, Source, SourceKey};
-use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+use tables::{ContextKey, Destination, FdbKey, GroupEntry, NextHopEntry, PortEntry, Snapshot, Source, SourceKey};
+use types::{GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 
 use super::*;
 use crate::model::Refused;
@@ -44,11 +44,11 @@ impl Bench {
 
     /// Everything the model holds, to be compared.
     pub fn picture(&self) -> String {
-        let Model { ports, vns, vaps, underlays, next_hops, neighbours, .. } = &self.model;
+        let Model { ports, vns, vaps, underlays, next_hops, groups, neighbours, .. } = &self.model;
         let Model { vni_holders, selector_holders, vap_at, vn_at, ageing, row_count, source_count, pair_count, .. } =
             &self.model;
         format!(
-            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{vn_at:?}{ageing:?}{row_count} {source_count} {pair_count}"
+            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{groups:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{vn_at:?}{ageing:?}{row_count} {source_count} {pair_count}"
         )
     }
 
@@ -64,7 +64,7 @@ impl Bench {
             let vaps: Vec<_> = vn.vaps.iter().map(|vap| model.vaps[vap].index).collect();
             assert_eq!(*entry.vaps, *vaps);
             assert!(model.vaps.iter().all(|(vap, row)| (row.spec.vn == *id) == vn.vaps.contains(vap)));
-            let flood: Vec<_> = vn.flood.iter().map(|next_hop| model.next_hops[next_hop].index).collect();
+            let flood: Vec<_> = vn.flood.iter().filter_map(|dest| destination(model, *dest)).collect();
             assert_eq!(*entry.flood, *flood);
             if let Some(vni) = vn.spec.vni {
                 assert_eq!(self.readers.contexts.get(ContextKey(vni)), Some(vn.index.into()));
@@ -85,10 +85,11 @@ impl Bench {
             for last in 0..40 {
                 let mac = MacAddr([2, 0, 0, 0, 0, last]);
                 let found = self.readers.fdb.get(FdbKey::new(vn.index, mac)).map(Destination::unpack);
-                let expected = vn.rows.get(&mac).map(|dest| match dest {
-                    Dest::Vap(id) => Destination::Vap(model.vaps[id].index),
-                    Dest::NextHop(id) => Destination::NextHop(model.next_hops[id].index),
-                });
+                let expected = vn.rows.get(&mac).and_then(|dest| destination(model, *dest));
+                assert_eq!(expected.is_some(), vn.rows.contains_key(&mac));
+                if let Some(Dest::Group(group)) = vn.rows.get(&mac) {
+                    assert_eq!(snapshot.group(model.groups[group].index).unwrap().vn, vn.index);
+                }
                 assert_eq!(found, expected, "row {mac} of vn {id}");
                 let seen = self.forwarding.seen(vn.index, mac);
                 assert_eq!(seen.is_some_and(|seen| seen != 0), model.ageing.age_s(*id, mac) != 0, "{mac} ages");
@@ -144,18 +145,62 @@ impl Bench {
         for (id, row) in &model.next_hops {
             let in_rows =
                 model.vns.values().flat_map(|vn| vn.rows.values()).filter(|dest| **dest == Dest::NextHop(*id));
-            let in_floods = model.vns.values().filter(|vn| vn.flood.contains(id));
-            assert_eq!(row.users, in_rows.count() + in_floods.count(), "uses of next hop {id}");
+            let in_floods = model.vns.values().filter(|vn| vn.flood.contains(&Dest::NextHop(*id)));
+            let users = in_rows.count() + in_floods.count() + row.groups.len();
+            assert_eq!(row.users, users, "uses of next hop {id}");
             let entry = snapshot.next_hop(row.index).expect("a next hop has an entry");
             assert_eq!(
-                entry.header_length > 0,
-                [host(2), host_6(2)].contains(&row.spec.remote),
-                "resolved iff the neighbour is known"
+                entry.is_living(),
+                row.alive && [host(2), host_6(2)].contains(&row.spec.remote),
+                "it lives iff the neighbour is known and nobody says otherwise"
             );
-            assert_eq!(entry.port, row.path.port.0);
+            assert_eq!(entry.port, if row.alive { row.path.port.0 } else { NextHopEntry::DOWN.port });
             assert!(model.underlays[&(row.path.port, row.path.source)].has_on_link(row.spec.remote));
         }
+        for (id, row) in &model.groups {
+            let dest = Dest::Group(*id);
+            let in_rows = model.vns.values().flat_map(|vn| vn.rows.values()).filter(|other| **other == dest);
+            let in_floods = model.vns.values().filter(|vn| vn.flood.contains(&dest));
+            assert_eq!(row.users, in_rows.count() + in_floods.count(), "uses of group {id}");
+            let members = row.members.iter().map(|(next_hop, _)| &model.next_hops[next_hop]);
+            assert!(members.clone().all(|member| member.groups.contains(id)));
+            let living = members.filter(|member| snapshot.next_hop(member.index).unwrap().is_living());
+            let living: BTreeSet<_> = living.map(|member| member.index).collect();
+            let places = snapshot.group(row.index).unwrap().places.into_iter().collect::<BTreeSet<_>>();
+            assert_eq!(places, if living.is_empty() { [GroupEntry::NOBODY].into() } else { living });
+        }
     }
+}
+
+#[test]
+fn a_group_leaves_a_dead_member_at_once_and_comes_back_to_it() {
+    let mut bench = bench();
+    let hosts = vec![next_hop(3, 3, 5001), group(1, &[(1, 1), (3, 1)]), row(1, 5, Dest::Group(GroupId(1)))];
+    bench.apply(hosts).unwrap();
+    let index = |bench: &Bench, id| bench.model.next_hops[&NextHopId(id)].index;
+    let (first, third) = (index(&bench, 1), index(&bench, 3));
+    let group_index = bench.model.groups[&GroupId(1)].index;
+    let counts = |bench: &mut Bench| {
+        let places = bench.readers.snapshot.load().group(group_index).unwrap().places;
+        [first, third, GroupEntry::NOBODY].map(|index| places.iter().filter(|place| **place == index).count())
+    };
+    assert_eq!(counts(&mut bench), [60, 0, 0], "host 3 is not known yet");
+    let (neighbour, mac) = ((PortId(1), host(3)), MacAddr([2, 0xee, 0, 0, 0, 3]));
+    bench.forwarding.resolve(&bench.model, neighbour, Some(mac));
+    assert_eq!(counts(&mut bench), [30, 30, 0]);
+    bench.forwarding.resolve(&bench.model, neighbour, None);
+    assert_eq!(counts(&mut bench), [60, 0, 0]);
+    bench.apply(vec![alive(1, false)]).unwrap();
+    assert_eq!(counts(&mut bench), [0, 0, 60]);
+    assert_eq!(bench.readers.snapshot.load().next_hop(first).unwrap().why(), types::DropReason::NextHopDown);
+    bench.apply(vec![next_hop(1, 2, 5001)]).unwrap();
+    assert_eq!(counts(&mut bench), [0, 0, 60], "to set it again does not revive it");
+    bench.apply(vec![alive(1, true)]).unwrap();
+    assert_eq!(counts(&mut bench), [60, 0, 0]);
+    bench.forwarding.links(&bench.model, &[(PortId(1), false)], &Surroundings);
+    assert_eq!(counts(&mut bench), [0, 0, 60]);
+    bench.forwarding.links(&bench.model, &[(PortId(1), true)], &Surroundings);
+    assert_eq!(counts(&mut bench), [60, 0, 0]);
 }
 
 #[test]

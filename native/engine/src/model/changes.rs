@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use tables::TagPolicy;
-use types::{MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
+use types::{GroupId, MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
 use wire::Encap;
 
 use super::tunnel::{check_options, encap_of};
@@ -16,6 +16,9 @@ use crate::schema::{self, Command, Dest, Kind, NextHopOptions, UnderlayOptions, 
 const MTU: core::ops::RangeInclusive<u16> = 68..=9600;
 /// The longest flood list, and the most sources of one VN.
 const LIST: usize = 16_384;
+
+/// How many next hops a group has.
+const MEMBERS: core::ops::RangeInclusive<usize> = 1..=16;
 
 /// A port to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -111,7 +114,9 @@ pub struct Changes {
     pub underlays: Wishes<Neighbour, UnderlaySpec>,
     pub next_hops: Wishes<NextHopId, NextHopSpec>,
     pub rows: Wishes<(VnId, MacAddr), RowSpec>,
-    pub floods: Wishes<VnId, Vec<NextHopId>>,
+    pub floods: Wishes<VnId, Vec<Dest>>,
+    pub groups: Wishes<GroupId, Vec<(NextHopId, u8)>>,
+    pub alive: Wishes<NextHopId, bool>,
     pub sources: Wishes<VnId, Vec<IpAddr>>,
     pub neighbours: Wishes<Neighbour, MacAddr>,
     pub pairs: Wishes<(VnId, IpAddr), MacAddr>,
@@ -183,11 +188,32 @@ impl Changes {
                 wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), Some(RowSpec { dest, age_s }))
             }
             Command::FdbDel { vn, mac } => wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), None),
-            Command::FloodSet { vn, mut next_hops } => {
-                check("nhs", next_hops.len(), "at most 16384 entries", next_hops.len() <= LIST)?;
-                next_hops.sort_unstable();
-                next_hops.dedup();
-                wish(&mut self.floods, at, vn, Object::Flood(vn), Some(next_hops))
+            Command::FloodSet { vn, mut dests } => {
+                check("dests", dests.len(), "at most 16384 entries", dests.len() <= LIST)?;
+                let is_vap = |dest: &Dest| matches!(dest, Dest::Vap(_));
+                check(
+                    "dests",
+                    "a VAP",
+                    "next hops and groups: a VN's own VAPs always belong to it",
+                    !dests.iter().any(is_vap),
+                )?;
+                dests.sort_unstable();
+                dests.dedup();
+                wish(&mut self.floods, at, vn, Object::Flood(vn), Some(dests))
+            }
+            Command::GroupSet { group, members } => {
+                check("members", members.len(), "1 to 16 entries", MEMBERS.contains(&members.len()))?;
+                let mut members: Vec<_> = members.into_iter().map(|(id, weight)| (NextHopId(id), weight)).collect();
+                check("weight", 0, "1 to 255", members.iter().all(|(_, weight)| *weight != 0))?;
+                members.sort_unstable();
+                if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+                    return Err(EngineError::Duplicate { object: Object::NextHop(pair[0].0) });
+                }
+                wish(&mut self.groups, at, group, Object::Group(group), Some(members))
+            }
+            Command::GroupDel { group } => wish(&mut self.groups, at, group, Object::Group(group), None),
+            Command::NextHopAlive { next_hop, alive } => {
+                wish(&mut self.alive, at, next_hop, Object::NextHop(next_hop), Some(alive))
             }
             Command::SourcesSet { vn, mut sources } => {
                 check("ips", sources.len(), "at most 16384 entries", sources.len() <= LIST)?;

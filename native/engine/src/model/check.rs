@@ -4,6 +4,8 @@
 //! makes it, or if it is there and the batch does not delete it.
 
 use core::net::IpAddr;
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use types::{NextHopId, PortId, VapId, VnId};
@@ -35,6 +37,8 @@ pub struct Limits {
     pub new_vaps: usize,
     /// Further next hops, now.
     pub new_next_hops: usize,
+    /// Further groups, now.
+    pub new_groups: usize,
 }
 
 /// What was refused: the command's index, and why.
@@ -62,6 +66,7 @@ impl Changes {
         after.neighbours(&mut refused);
         after.rows(&mut refused);
         after.lists(&mut refused);
+        after.groups(limits, &mut refused);
         after.room(limits, &mut refused);
         refused
     }
@@ -84,11 +89,14 @@ impl Changes {
             }
         }
         for vn in self.floods.keys().filter(|vn| !deleted(vn)) {
-            model.vns.get(vn).iter().flat_map(|row| &row.flood).for_each(|id| count(Dest::NextHop(*id)));
+            model.vns.get(vn).iter().flat_map(|row| &row.flood).for_each(|dest| count(*dest));
         }
         for row in self.vns.dels().filter_map(|(vn, _)| model.vns.get(vn)) {
             row.rows.values().for_each(|dest| count(*dest));
-            row.flood.iter().for_each(|id| count(Dest::NextHop(*id)));
+            row.flood.iter().for_each(|dest| count(*dest));
+        }
+        for row in self.groups.keys().filter_map(|id| model.groups.get(id)) {
+            row.members.iter().for_each(|(id, _)| count(Dest::NextHop(*id)));
         }
         unnamed
     }
@@ -343,7 +351,7 @@ impl<'a> After<'a> {
         for (id, at) in self.changes.next_hops.dels() {
             let Some(row) = self.model.next_hops.get(id) else { continue };
             if row.users > self.unnamed.get(&Dest::NextHop(*id)).copied().unwrap_or(0) {
-                let by = self.user_of(*id);
+                let by = self.user_of(Dest::NextHop(*id));
                 refused.push((at, EngineError::InUse { object: Object::NextHop(*id), by }));
             }
         }
@@ -363,17 +371,30 @@ impl<'a> After<'a> {
         links.any(|(_, spec)| spec.has_on_link(*ip)) && !self.is_ours(*ip)
     }
 
-    fn user_of(&self, id: NextHopId) -> Object {
-        let dest = Dest::NextHop(id);
+    /// Who names a next hop or a group.
+    fn user_of(&self, dest: Dest) -> Object {
         for (vn, row) in self.model.vns.iter().filter(|(vn, _)| !self.changes.vns.names(vn)) {
-            if row.flood.contains(&id) && !self.changes.floods.names(vn) {
+            if row.flood.contains(&dest) && !self.changes.floods.names(vn) {
                 return Object::Flood(*vn);
             }
             if let Object::Row(vn, mac) = self.row_naming(*vn, dest) {
                 return Object::Row(vn, mac);
             }
         }
-        Object::NextHop(id)
+        match dest {
+            Dest::NextHop(id) => self.group_naming(id).unwrap_or(Object::NextHop(id)),
+            Dest::Group(id) => Object::Group(id),
+            Dest::Vap(id) => Object::Vap(id),
+        }
+    }
+
+    /// What `dest` names, if it is not there.
+    fn absent(&self, dest: Dest) -> Option<Object> {
+        match dest {
+            Dest::Vap(id) => self.vap(id).is_none().then_some(Object::Vap(id)),
+            Dest::NextHop(id) => (!self.has_next_hop(id)).then_some(Object::NextHop(id)),
+            Dest::Group(id) => (!self.has_group(id)).then_some(Object::Group(id)),
+        }
     }
 
     fn rows(&self, refused: &mut Refused) {
@@ -382,29 +403,23 @@ impl<'a> After<'a> {
                 refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
                 continue;
             }
-            match dest {
-                Dest::Vap(id) => match self.vap(*id) {
-                    None => refused.push((at, EngineError::Absent { object: Object::Vap(*id) })),
-                    Some(spec) if spec.vn != *vn => {
-                        let what = format!("vap {id}");
-                        refused.push((at, EngineError::Taken { what, holder: Object::Vn(spec.vn) }));
-                    }
-                    Some(_) => {}
-                },
-                Dest::NextHop(id) if !self.has_next_hop(*id) => {
-                    refused.push((at, EngineError::Absent { object: Object::NextHop(*id) }));
-                }
-                Dest::NextHop(_) => {}
+            if let Some(object) = self.absent(*dest) {
+                refused.push((at, EngineError::Absent { object }));
+            } else if let Dest::Vap(id) = dest
+                && let Some(spec) = self.vap(*id).filter(|spec| spec.vn != *vn)
+            {
+                let what = format!("vap {id}");
+                refused.push((at, EngineError::Taken { what, holder: Object::Vn(spec.vn) }));
             }
         }
     }
 
     fn lists(&self, refused: &mut Refused) {
-        for (vn, at, next_hops) in self.changes.floods.sets() {
+        for (vn, at, dests) in self.changes.floods.sets() {
             if self.vn(*vn).is_none() {
                 refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
-            } else if let Some(id) = next_hops.iter().find(|id| !self.has_next_hop(**id)) {
-                refused.push((at, EngineError::Absent { object: Object::NextHop(*id) }));
+            } else if let Some(object) = dests.iter().find_map(|dest| self.absent(*dest)) {
+                refused.push((at, EngineError::Absent { object }));
             }
         }
         let pairs = self.changes.pairs.sets().map(|((vn, _), at, _)| (vn, at));

@@ -12,7 +12,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
 use tables::{Index, NextHopIndex};
-use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
+use types::{GroupId, MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
 
 use crate::ageing::Ageing;
 use crate::neighbour::Neighbour;
@@ -42,7 +42,7 @@ pub struct VnRow {
     /// Its VAPs.
     pub vaps: BTreeSet<VapId>,
     /// Its flood list.
-    pub flood: Vec<NextHopId>,
+    pub flood: Vec<Dest>,
     /// The NVEs that may send.
     pub sources: BTreeSet<IpAddr>,
     /// Its FDB rows.
@@ -91,6 +91,23 @@ pub struct NextHopRow {
     pub spec: NextHopSpec,
     /// How it is reached.
     pub path: Path,
+    /// How many rows, flood lists and groups name it.
+    pub users: usize,
+    /// The groups that it belongs to.
+    pub groups: BTreeSet<GroupId>,
+    /// Whether it lives, as far as the controller knows.
+    pub alive: bool,
+}
+
+/// A group of next hops.
+#[derive(Clone, Debug, Default)]
+pub struct GroupRow {
+    /// Its index in the tables.
+    pub index: NextHopIndex,
+    /// Its next hops and their weights, at least 1.
+    pub members: Vec<(NextHopId, u8)>,
+    /// The VN whose rows and list name it, or did last.
+    pub vn: Option<VnId>,
     /// How many rows and flood lists name it.
     pub users: usize,
 }
@@ -119,6 +136,8 @@ pub struct Model {
     pub underlays: BTreeMap<Neighbour, UnderlaySpec>,
     /// Next hops.
     pub next_hops: BTreeMap<NextHopId, NextHopRow>,
+    /// Groups of next hops.
+    pub groups: BTreeMap<GroupId, GroupRow>,
     /// Static neighbours.
     pub neighbours: BTreeMap<Neighbour, MacAddr>,
     /// The numbers of permitted sources' IPv6 addresses.
@@ -221,6 +240,7 @@ impl Model {
         let count = match dest {
             Dest::Vap(id) => self.vaps.get_mut(&id).map(|row| &mut row.rows),
             Dest::NextHop(id) => self.next_hops.get_mut(&id).map(|row| &mut row.users),
+            Dest::Group(id) => self.groups.get_mut(&id).map(|row| &mut row.users),
         };
         if let Some(count) = count {
             *count = count.saturating_add_signed(change);

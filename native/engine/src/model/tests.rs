@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
-use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 
 use super::*;
 use crate::error::{EngineError, Object};
@@ -68,8 +68,17 @@ pub fn ageing_row(vn: u32, last: u8, dest: Dest, age_s: u16) -> Command {
 pub fn no_row(vn: u32, last: u8) -> Command {
     Command::FdbDel { vn: VnId(vn), mac: MacAddr([2, 0, 0, 0, 0, last]) }
 }
+pub fn group(group: u32, members: &[(u32, u8)]) -> Command {
+    Command::GroupSet { group: GroupId(group), members: members.to_vec() }
+}
+pub fn no_group(group: u32) -> Command {
+    Command::GroupDel { group: GroupId(group) }
+}
+pub fn alive(next_hop: u32, alive: bool) -> Command {
+    Command::NextHopAlive { next_hop: NextHopId(next_hop), alive }
+}
 pub fn flood(vn: u32, next_hops: &[u32]) -> Command {
-    Command::FloodSet { vn: VnId(vn), next_hops: next_hops.iter().copied().map(NextHopId).collect() }
+    Command::FloodSet { vn: VnId(vn), dests: next_hops.iter().map(|id| Dest::NextHop(NextHopId(*id))).collect() }
 }
 /// Hosts of both links.
 pub fn sources(vn: u32, hosts: &[u8]) -> Command {
@@ -172,6 +181,17 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         ),
         (flood(9, &[1]), absent(Object::Vn(VnId(9)))),
         (flood(1, &[1, 9]), absent(Object::NextHop(NextHopId(9)))),
+        (Command::FloodSet { vn: VnId(1), dests: vec![Dest::Group(GroupId(9))] }, absent(Object::Group(GroupId(9)))),
+        (
+            Command::FloodSet { vn: VnId(1), dests: vec![Dest::Vap(VapId(1))] },
+            range("dests", "a VAP", "next hops and groups: a VN's own VAPs always belong to it"),
+        ),
+        (row(1, 5, Dest::Group(GroupId(9))), absent(Object::Group(GroupId(9)))),
+        (group(1, &[(9, 1)]), absent(Object::NextHop(NextHopId(9)))),
+        (group(1, &[]), range("members", "0", "1 to 16 entries")),
+        (group(1, &[(1, 0)]), range("weight", "0", "1 to 255")),
+        (group(1, &[(1, 1), (1, 2)]), EngineError::Duplicate { object: Object::NextHop(NextHopId(1)) }),
+        (alive(9, true), absent(Object::NextHop(NextHopId(9)))),
         (sources(9, &[2]), absent(Object::Vn(VnId(9)))),
         (pair(9, 2, 1), absent(Object::Vn(VnId(9)))),
         (
@@ -275,6 +295,28 @@ fn an_underlay_address_stays_while_a_static_neighbour_is_on_its_link() {
 }
 
 #[test]
+fn a_group_and_its_members_stay_while_they_are_named_and_a_group_is_one_vns() {
+    let mut bench = bench();
+    let (group_1, hop_3) = (Object::Group(GroupId(1)), Object::NextHop(NextHopId(3)));
+    let to_group = |vn| row(vn, 5, Dest::Group(GroupId(1)));
+    bench.apply(vec![next_hop(3, 2, 5001), group(1, &[(3, 1), (1, 1)]), to_group(1)]).unwrap();
+    bench.check();
+    let in_use = |object, by| Err(vec![(0, EngineError::InUse { object, by })]);
+    let gone = Command::NextHopDel { next_hop: NextHopId(3) };
+    assert_eq!(bench.apply(vec![gone.clone()]), in_use(hop_3, group_1));
+    assert_eq!(bench.apply(vec![no_group(1)]), in_use(group_1, Object::Row(VnId(1), MacAddr([2, 0, 0, 0, 0, 5]))));
+    let taken = EngineError::Taken { what: "group 1".into(), holder: Object::Vn(VnId(1)) };
+    assert_eq!(bench.apply(vec![to_group(2)]), Err(vec![(0, taken)]));
+    // It may leave one VN for another, with everything that names it, and next hops may leave it.
+    bench.apply(vec![no_row(1, 5), to_group(2), group(1, &[(2, 7)]), gone]).unwrap();
+    bench.check();
+    assert_eq!(bench.model.groups[&GroupId(1)].vn, Some(VnId(2)));
+    bench.apply(vec![no_row(2, 5), no_group(1)]).unwrap();
+    bench.check();
+    assert!(bench.model.groups.is_empty() && bench.model.next_hops[&NextHopId(2)].groups.is_empty());
+}
+
+#[test]
 fn a_port_has_addresses_of_both_families_and_a_remote_needs_one_of_its_own() {
     let mut bench = bench();
     let off_link = |remote| EngineError::OffLink { remote };
@@ -341,7 +383,12 @@ fn the_fdb_limit_counts_the_state_after_the_batch() {
 fn any_command() -> impl Strategy<Value = Command> {
     let dest = prop_oneof![
         (0u32..4).prop_map(|id| Dest::Vap(VapId(id))),
-        (0u32..3).prop_map(|id| Dest::NextHop(NextHopId(id)))
+        (0u32..3).prop_map(|id| Dest::NextHop(NextHopId(id))),
+        (0u32..2).prop_map(|id| Dest::Group(GroupId(id))),
+    ];
+    let flooded = prop_oneof![
+        (0u32..3).prop_map(|id| Dest::NextHop(NextHopId(id))),
+        (0u32..2).prop_map(|id| Dest::Group(GroupId(id))),
     ];
     prop_oneof![
         (0u16..3).prop_map(|id| port(id, 1600)),
@@ -359,7 +406,11 @@ fn any_command() -> impl Strategy<Value = Command> {
         (0u32..3).prop_map(|id| Command::NextHopDel { next_hop: NextHopId(id) }),
         (0u32..3, 0u8..4, dest, 0u16..3).prop_map(|(vn, last, dest, age)| ageing_row(vn, last, dest, age)),
         (0u32..3, 0u8..4).prop_map(|(vn, last)| no_row(vn, last)),
-        (0u32..3, proptest::collection::vec(0u32..3, 0..3)).prop_map(|(vn, list)| flood(vn, &list)),
+        (0u32..3, proptest::collection::vec(flooded, 0..3))
+            .prop_map(|(vn, dests)| Command::FloodSet { vn: VnId(vn), dests }),
+        (0u32..2, proptest::collection::vec((0u32..3, 1u8..4), 1..3)).prop_map(|(id, members)| group(id, &members)),
+        (0u32..2).prop_map(no_group),
+        (0u32..3, any::<bool>()).prop_map(|(id, is_alive)| alive(id, is_alive)),
         (0u32..3, proptest::collection::vec(2u8..5, 0..3)).prop_map(|(vn, list)| sources(vn, &list)),
         (1u16..3, 1u8..3).prop_map(|(port, host)| neighbour(port, host, MAC)),
         (1u16..3, 1u8..3).prop_map(|(port, host)| no_neighbour(port, host)),

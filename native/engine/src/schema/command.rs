@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
-use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 
 use super::attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
 
@@ -40,7 +40,7 @@ pub enum Command {
     /// Op 12.
     FdbDel { vn: VnId, mac: MacAddr },
     /// Op 13.
-    FloodSet { vn: VnId, next_hops: Vec<NextHopId> },
+    FloodSet { vn: VnId, dests: Vec<Dest> },
     /// Op 14.
     SourcesSet { vn: VnId, sources: Vec<IpAddr> },
     /// Op 15.
@@ -51,6 +51,12 @@ pub enum Command {
     PairSet { vn: VnId, ip: IpAddr, mac: MacAddr },
     /// Op 28.
     PairDel { vn: VnId, ip: IpAddr },
+    /// Op 17.
+    GroupSet { group: GroupId, members: Vec<(u32, u8)> },
+    /// Op 18.
+    GroupDel { group: GroupId },
+    /// Op 19.
+    NextHopAlive { next_hop: NextHopId, alive: bool },
     /// Op 30.
     PortAdmin { port: PortId, up: bool },
     /// Any other op.
@@ -106,13 +112,15 @@ pub enum Tags {
     List(Vec<u16>),
 }
 
-/// Where an FDB row points.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// Where an FDB row points, or a copy of a group frame goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Dest {
     /// To a VAP.
     Vap(VapId),
     /// To a next hop.
     NextHop(NextHopId),
+    /// To a living next hop of a group.
+    Group(GroupId),
 }
 
 /// The elements of one positional array, in order; what is beyond them is skipped.
@@ -133,6 +141,9 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     }
     fn next_hop(&mut self) -> Result<NextHopId, A::Error> {
         self.next("nh").map(NextHopId)
+    }
+    fn group(&mut self) -> Result<GroupId, A::Error> {
+        self.next("group").map(GroupId)
     }
     fn mac(&mut self) -> Result<MacAddr, A::Error> {
         self.next::<Bytes<6>>("mac").map(|bytes| MacAddr(bytes.0))
@@ -211,10 +222,13 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     10 => Command::NextHopDel { next_hop: f.next_hop()? },
     11 => Command::FdbSet { vn: f.vn()?, mac: f.mac()?, dest: f.next("dest")?, age_s: f.optional()?.unwrap_or(0) },
     12 => Command::FdbDel { vn: f.vn()?, mac: f.mac()? },
-    13 => Command::FloodSet { vn: f.vn()?, next_hops: f.next::<Vec<u32>>("nhs")?.into_iter().map(NextHopId).collect() },
+    13 => Command::FloodSet { vn: f.vn()?, dests: f.next("dests")? },
     14 => Command::SourcesSet { vn: f.vn()?, sources: f.ips("ips")? },
     15 => Command::NeighbourSet { port: f.port()?, ip: f.ip("ip")?, mac: f.mac()? },
     16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
+    17 => Command::GroupSet { group: f.group()?, members: f.next("members")? },
+    18 => Command::GroupDel { group: f.group()? },
+    19 => Command::NextHopAlive { next_hop: f.next_hop()?, alive: f.next("alive")? },
     27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
     28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
     30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },
@@ -254,6 +268,7 @@ positional!(Tags, "a tag policy", |f| match f.next::<String>("tags")?.as_str() {
 positional!(Dest, "a destination", |f| match f.next::<u8>("dest")? {
     0 => Dest::Vap(f.vap()?),
     1 => Dest::NextHop(f.next_hop()?),
+    2 => Dest::Group(f.group()?),
     other => return Err(A::Error::custom(format_args!("unknown kind of destination {other}"))),
 });
 

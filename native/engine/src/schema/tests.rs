@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use serde::Serialize;
 use serde_bytes::Bytes;
-use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 
 fn pack(value: impl Serialize) -> Vec<u8> {
     rmp_serde::to_vec(&value).unwrap()
@@ -93,6 +93,12 @@ fn every_command_of_the_page_is_understood() {
         Ok(Command::SourcesSet { vn: VnId(7), sources: vec![[192, 0, 2, 1].into()] })
     );
     let (ip, address) = ([192, 0, 2, 1].into(), Bytes::new(&[192, 0, 2, 1]));
+    let dests = vec![Dest::NextHop(NextHopId(1)), Dest::Group(GroupId(2))];
+    assert_eq!(command((13, 7, ((1, 1), (2, 2)))), Ok(Command::FloodSet { vn: VnId(7), dests }));
+    let members = vec![(1, 5), (2, 255)];
+    assert_eq!(command((17, 4, ((1, 5), (2, 255)))), Ok(Command::GroupSet { group: GroupId(4), members }));
+    assert_eq!(command((18, 4)), Ok(Command::GroupDel { group: GroupId(4) }));
+    assert_eq!(command((19, 4, false)), Ok(Command::NextHopAlive { next_hop: NextHopId(4), alive: false }));
     assert_eq!(
         command((15, 3, address, Bytes::new(MAC))),
         Ok(Command::NeighbourSet { port, ip, mac: MacAddr([2, 0, 0, 0, 0, 1]) })

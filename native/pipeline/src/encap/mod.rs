@@ -90,7 +90,7 @@ pub fn header_for<'r>(
 
 #[cold]
 fn too_long(next_hop: &NextHopEntry) -> DropReason {
-    if next_hop.header_length == 0 { DropReason::NeighbourUnresolved } else { DropReason::UnderlayMtu }
+    if next_hop.is_living() { DropReason::UnderlayMtu } else { next_hop.why() }
 }
 
 /// The source port of a flow (RFC 7348, 5; RFC 8926, 3.3): the underlay spreads flows, and keeps each in order.

@@ -44,9 +44,9 @@ pub const BROADCAST: [u8; 6] = [0xff; 6];
 const BLUE_1: u16 = 0;
 const RED_1: u16 = 1;
 const BLUE_2: u16 = 2;
-const TO_NVE_2_BLUE: u32 = 0;
+pub const TO_NVE_2_BLUE: u32 = 0;
 const TO_NVE_2_RED: u32 = 1;
-const TO_NVE_3_BLUE: u32 = 2;
+pub const TO_NVE_3_BLUE: u32 = 2;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TestPacket {
@@ -191,7 +191,7 @@ impl Lab {
         let vn = |vaps: &[u16], flood: &[u32]| VnEntry {
             max_frame: 1514,
             vaps: vaps.into(),
-            flood: flood.into(),
+            flood: flood.iter().map(|next_hop| Destination::NextHop(*next_hop)).collect(),
             ..VnEntry::default()
         };
         let snapshot = Snapshot {

@@ -184,7 +184,10 @@ fn any_tables(lab: &mut Lab, seed: u64) {
         let vaps: Vec<u16> = (0..below(4)).map(|_| below(4) as u16).collect();
         let flood: Vec<u32> = (0..below(4)).map(|_| below(4) as u32).collect();
         let max_frame = [0, 64, 1514][below(3) as usize];
-        lab.change_vn(vn, |entry| (entry.vaps, entry.flood, entry.max_frame) = (vaps.into(), flood.into(), max_frame));
+        lab.change_vn(vn, |entry| {
+            (entry.vaps, entry.flood, entry.max_frame) =
+                (vaps.into(), flood.into_iter().map(tables::Destination::NextHop).collect(), max_frame)
+        });
     }
     lab.buffers = below(4) as usize;
     lab.punt_room = below(2) == 0;

@@ -25,6 +25,9 @@ pub fn learn<P: Packet, S: Sink<P>>(
         let row = pipeline.fdb.finish_row(meta.source);
         let here = row.filter(|row| match Destination::unpack(row.value) {
             Destination::NextHop(next_hop) => is_behind(pipeline.snapshot, next_hop, meta.outer_source),
+            Destination::Group(group) => pipeline.snapshot.group(group).is_some_and(|entry| {
+                entry.places.iter().any(|next_hop| is_behind(pipeline.snapshot, *next_hop, meta.outer_source))
+            }),
             Destination::Vap(_) => false,
         });
         match here {

@@ -1,0 +1,138 @@
+//! Which next hops live, and which of them each group's flows go to.
+//!
+//! A next hop lives while its neighbour's MAC is known, its port's link is up, and the controller has not said otherwise. Whenever that
+//! changes for one, its entry is written, and the groups that it belongs to are shared out anew before the next snapshot goes out.
+
+use tables::{GroupEntry, NextHopEntry, NextHopIndex, share_out};
+use types::{GroupId, MacAddr, NextHopId, PortId, VnId};
+
+use super::{Forwarding, Gone, World};
+use crate::model::{Changes, GroupRow, Model, NextHopRow};
+use crate::schema::Dest;
+
+impl Forwarding {
+    /// Whether the controller and the link let a next hop live.
+    pub(super) fn may_live(&self, row: &NextHopRow) -> bool {
+        row.alive && self.links_down & 1 << (row.path.port.0 % 64) == 0
+    }
+
+    /// Writes a next hop's entry; its groups are shared out anew if it came to life or died.
+    pub(super) fn put_next_hop(&mut self, row: &NextHopRow, entry: NextHopEntry) {
+        let slot = self.snapshot.next_hops.slot(row.index as usize);
+        if slot.is_living() != entry.is_living() {
+            self.stirred.extend(row.groups.iter().copied());
+        }
+        *slot = entry;
+    }
+
+    /// New and changed groups, and what the controller says about the life of next hops.
+    pub(super) fn set_groups(&mut self, model: &mut Model, changes: &Changes, world: &impl World) {
+        for (id, _, alive) in changes.alive.sets() {
+            let Some(row) = model.next_hops.get_mut(id) else { continue };
+            if core::mem::replace(&mut row.alive, *alive) != *alive {
+                let row = row.clone();
+                self.write_next_hop(model, &row, world.neighbour_mac(row.path.to()));
+            }
+        }
+        for (id, _, members) in changes.groups.sets() {
+            self.set_group(model, *id, members.clone());
+        }
+        // A group is its VN's before anything of that VN names it.
+        let rows = changes.rows.sets().map(|((vn, _), _, row)| (*vn, row.dest));
+        let floods = changes.floods.sets().flat_map(|(vn, _, list)| list.iter().map(|dest| (*vn, *dest)));
+        for (vn, dest) in rows.chain(floods) {
+            if let Dest::Group(id) = dest {
+                self.give_group(model, id, vn);
+            }
+        }
+    }
+
+    fn set_group(&mut self, model: &mut Model, id: GroupId, members: Vec<(NextHopId, u8)>) {
+        let index = match model.groups.get(&id) {
+            Some(row) if row.members == members => return,
+            Some(row) => row.index,
+            None => self.group_indices.take(&self.quiescence).unwrap_or(NextHopIndex::MAX),
+        };
+        let row = model.groups.entry(id).or_insert_with(|| GroupRow { index, ..GroupRow::default() });
+        let old = core::mem::replace(&mut row.members, members.clone());
+        old.iter().for_each(|(next_hop, _)| leave(model, *next_hop, id));
+        for (next_hop, _) in members {
+            model.count_use(Dest::NextHop(next_hop), 1);
+            model.next_hops.get_mut(&next_hop).map(|row| row.groups.insert(id));
+        }
+        self.stirred.insert(id);
+    }
+
+    fn give_group(&mut self, model: &mut Model, id: GroupId, vn: VnId) {
+        let Some(row) = model.groups.get_mut(&id) else { return };
+        // Nobody else's, it may still be marked with the index that a VN of this id had before.
+        if row.vn != Some(vn) || row.users == 0 {
+            row.vn = Some(vn);
+            self.stirred.insert(id);
+        }
+    }
+
+    /// Shares out the places of every group in which something changed; whether there was one.
+    pub(super) fn regroup(&mut self, model: &Model) -> bool {
+        let stirred = core::mem::take(&mut self.stirred);
+        for row in stirred.iter().filter_map(|id| model.groups.get(id)) {
+            let members = row.members.iter().filter_map(|(id, weight)| Some((model.next_hops.get(id)?.index, *weight)));
+            let is_living = |index| self.snapshot.next_hop(index).is_some_and(NextHopEntry::is_living);
+            let living: Vec<_> = members.filter(|(index, _)| is_living(*index)).collect();
+            let entry = self.snapshot.groups.slot(row.index as usize);
+            entry.vn = row.vn.and_then(|vn| model.vns.get(&vn)).map_or(tables::Snapshot::NONE, |vn| vn.index);
+            share_out(&mut entry.places, &living);
+        }
+        !stirred.is_empty()
+    }
+
+    /// Forgets deleted groups.
+    pub(super) fn delete_groups(&mut self, model: &mut Model, changes: &Changes, gone: &mut Gone) {
+        for (id, _) in changes.groups.dels() {
+            let Some(row) = model.groups.remove(id) else { continue };
+            row.members.iter().for_each(|(next_hop, _)| leave(model, *next_hop, *id));
+            *self.snapshot.groups.slot(row.index as usize) = GroupEntry::CLOSED;
+            gone.groups.push(row.index);
+        }
+    }
+
+    /// The links of these ports came up or went down: what goes by them is written anew, at once.
+    pub fn links(&mut self, model: &Model, changed: &[(PortId, bool)], world: &impl World) {
+        for (port, up) in changed {
+            let bit = 1 << (port.0 % 64);
+            self.links_down = if *up { self.links_down & !bit } else { self.links_down | bit };
+        }
+        let is_changed = |port| changed.iter().any(|(other, _)| *other == port);
+        let mut any = false;
+        for row in model.next_hops.values().filter(|row| is_changed(row.path.port)) {
+            self.write_next_hop(model, row, world.neighbour_mac(row.path.to()));
+            any = true;
+        }
+        if any {
+            self.regroup(model);
+            self.publisher.publish(self.snapshot.clone());
+        }
+    }
+
+    /// How many places of a group a next hop has.
+    pub fn places(&self, row: &GroupRow, next_hop: NextHopIndex) -> usize {
+        let entry = self.snapshot.group(row.index);
+        entry.map_or(0, |entry| entry.places.iter().filter(|place| **place == next_hop).count())
+    }
+
+    /// What a next hop's entry says about its life.
+    pub fn state_of(&self, row: &NextHopRow, mac: Option<MacAddr>) -> &'static str {
+        match mac {
+            _ if !row.alive => "dead",
+            _ if !self.may_live(row) => "link_down",
+            None => "unresolved",
+            Some(_) => "living",
+        }
+    }
+}
+
+/// A next hop is no member of a group any more.
+fn leave(model: &mut Model, next_hop: NextHopId, group: GroupId) {
+    model.count_use(Dest::NextHop(next_hop), -1);
+    model.next_hops.get_mut(&next_hop).map(|row| row.groups.remove(&group));
+}
