@@ -56,6 +56,7 @@ impl Pipeline<'_> {
                 underlay::permit(self, metas);
                 underlay::decapsulate(self, burst, metas);
             }
+            PortEntry::Exception { underlay, vlan } => underlay::from_kernel(*underlay, *vlan, burst, metas),
         }
         forward::forward(self, metas);
         self.rewrite(burst, metas);
@@ -64,7 +65,9 @@ impl Pipeline<'_> {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink),
+                Verdict::Exception(to) => sink.divert(to, packet, port),
                 Verdict::Punt(class) => {
+                    self.copy_to_kernel(&packet, port, sink);
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
                         self.counters.dropped(port, reason, 1);
                     }
@@ -73,6 +76,20 @@ impl Pipeline<'_> {
                 Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {
                     self.counters.dropped(port, DropReason::UnknownUnicast, 1);
                 }
+            }
+        }
+    }
+
+    /// What tells of neighbours tells the kernel behind an underlay port, too: it has the same MAC and asks for itself.
+    fn copy_to_kernel<P: Packet, S: Sink<P>>(&self, packet: &P, port: PortId, sink: &mut S) {
+        let PortEntry::Underlay(underlay) = self.snapshot.port(port) else { return };
+        if let Some(tap) = underlay.exception {
+            match sink.copy(packet) {
+                Some(copy) => {
+                    sink.replicated(1);
+                    sink.divert(tap, copy, port);
+                }
+                None => self.counters.dropped(port, DropReason::NoBuffer, 1),
             }
         }
     }

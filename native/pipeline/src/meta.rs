@@ -22,6 +22,8 @@ pub enum Verdict {
     Send(u16),
     /// To the control plane.
     Punt(PuntClass),
+    /// To the kernel, out of this port.
+    Exception(u16),
     /// Nowhere.
     Drop(DropReason),
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod control;
+mod host;
 mod lab;
 mod learning;
 mod properties;

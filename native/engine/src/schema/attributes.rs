@@ -16,7 +16,10 @@ pub struct VapOptions {}
 /// Options of an underlay address.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct UnderlayOptions {}
+pub struct UnderlayOptions {
+    /// VID of the C-TAG that every frame on the link has; without it, none has.
+    pub vlan: Option<u16>,
+}
 
 /// Options of a next hop.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]

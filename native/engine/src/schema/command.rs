@@ -51,6 +51,12 @@ pub enum Command {
     PairSet { vn: VnId, ip: IpAddr, mac: MacAddr },
     /// Op 28.
     PairDel { vn: VnId, ip: IpAddr },
+    /// Op 20.
+    RouteSet { prefix: IpAddr, length: u8, gateways: Vec<IpAddr> },
+    /// Op 21.
+    RouteDel { prefix: IpAddr, length: u8 },
+    /// Op 22.
+    ExceptionSet { port: PortId, tap: Option<PortId> },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -213,6 +219,9 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     14 => Command::SourcesSet { vn: f.vn()?, sources: f.ips("ips")? },
     15 => Command::NeighbourSet { port: f.port()?, ip: f.ip("ip")?, mac: f.mac()? },
     16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
+    20 => Command::RouteSet { prefix: f.ip("prefix")?, length: f.next("prefix_len")?, gateways: f.ips("gateways")? },
+    21 => Command::RouteDel { prefix: f.ip("prefix")?, length: f.next("prefix_len")? },
+    22 => Command::ExceptionSet { port: f.port()?, tap: f.next::<Option<u16>>("tap")?.map(PortId) },
     27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
     28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
     op => Command::Unknown { op },

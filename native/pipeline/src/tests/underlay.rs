@@ -82,7 +82,7 @@ fn each_bad_packet_is_dropped_under_its_own_reason() {
         ("another MAC", outer(NVE_2, other, 17, &vxlan(BLUE_VNI, &inner)), NotForUs),
         ("another IP", outer(NVE_2, elsewhere, 17, &vxlan(BLUE_VNI, &inner)), NotForUs),
         ("outer tag", tagged(0x8100, 1, &good()), OuterTag),
-        ("IPv6", with(good(), 12, &[0x86, 0xdd]), NotOverlay),
+        ("another EtherType", with(good(), 12, &[0x88, 0xb5]), NotOverlay),
         ("TCP", outer(NVE_2, US, 6, &vxlan(BLUE_VNI, &inner)), NotOverlay),
         ("another UDP port", with(good(), 36, &[0x21, 0x18]), NotOverlay),
         ("wrong IP checksum", with(good(), 24, &[0x12, 0x34]), OuterInvalid),

@@ -2,9 +2,13 @@
 
 mod context;
 mod decap;
+mod exception;
 mod host;
+mod host_v6;
 mod outer;
+mod vlan;
 
 pub use context::{context, permit};
 pub use decap::decapsulate;
+pub use exception::from_kernel;
 pub use outer::outer;

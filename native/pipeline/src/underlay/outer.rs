@@ -3,11 +3,13 @@
 use tables::{ContextKey, Source, UnderlayPort};
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{
-    ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, Ipv4Header, Protocol, UDP_HEADER, UdpHeader,
-    VXLAN_HEADER, VXLAN_PORT, VxlanHeader,
+    ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, IPV6_HEADER, Ipv4Header, Ipv6Header, Protocol,
+    UDP_HEADER, UdpHeader, VXLAN_HEADER, VXLAN_PORT, VxlanHeader,
 };
 
-use super::host;
+use super::exception::{fragment, not_overlay};
+use super::vlan::untag;
+use super::{host, host_v6};
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
@@ -26,14 +28,30 @@ pub fn outer<P: Packet>(
     metas: &mut [Meta],
 ) {
     for (packet, meta) in burst.iter_mut().zip(metas) {
-        let result = match packet.is_segmented() {
+        let result = match packet.is_segmented() || port.vlan != 0 {
             false => outer_one(pipeline, port, id, packet, meta),
-            true => Err(Verdict::Drop(DropReason::Segmented)),
+            true => odd(pipeline, port, id, packet, meta),
         };
         if let Err(verdict) = result {
             meta.verdict = verdict;
         }
     }
+}
+
+/// The same for a frame that is tagged, or must be.
+#[inline(never)]
+fn odd<P: Packet>(
+    pipeline: &Pipeline<'_>,
+    port: &UnderlayPort,
+    id: PortId,
+    packet: &mut P,
+    meta: &mut Meta,
+) -> Result<(), Verdict> {
+    if packet.is_segmented() {
+        return Err(Verdict::Drop(DropReason::Segmented));
+    }
+    untag(port, packet).map_err(Verdict::Drop)?;
+    outer_one(pipeline, port, id, packet, meta)
 }
 
 #[inline(always)]
@@ -52,7 +70,9 @@ fn outer_one<P: Packet>(
     match ethernet.ether_type.get() {
         EtherType::IPV4 if to_us => {}
         EtherType::ARP if to_us || destination == MacAddr::BROADCAST => return Err(host::arp(port, id, packet)),
-        ether_type if EtherType::is_tag(ether_type) => return drop(DropReason::OuterTag),
+        EtherType::IPV6 if to_us || destination.is_group() => return Err(ipv6(port, id, packet, to_us)),
+        // It may be a priority tag. Behind one that was taken off there is none.
+        ether_type if EtherType::is_tag(ether_type) => return odd(pipeline, port, id, packet, meta),
         _ if to_us => return drop(DropReason::NotOverlay),
         _ => return drop(DropReason::NotForUs),
     }
@@ -72,17 +92,17 @@ fn outer_one<P: Packet>(
         return drop(DropReason::NotForUs);
     }
     if ip.is_fragment() {
-        return drop(DropReason::OuterFragment);
+        return Err(fragment(port, ip.protocol == Protocol::UDP));
     }
     let datagram = &payload[IPV4_HEADER..total_length];
     match ip.protocol {
         Protocol::UDP => {}
         Protocol::ICMP => return Err(host::icmp(port, id, packet, total_length)),
-        _ => return drop(DropReason::NotOverlay),
+        _ => return Err(not_overlay(port)),
     }
     let Ok((udp, _)) = UdpHeader::ref_from_prefix(datagram) else { return drop(DropReason::Truncated) };
     if udp.destination.get() != VXLAN_PORT {
-        return drop(DropReason::NotOverlay);
+        return Err(not_overlay(port));
     }
     let udp_length = usize::from(udp.length.get());
     if udp_length > datagram.len() || udp_length < UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER {
@@ -107,4 +127,24 @@ fn outer_one<P: Packet>(
     // Ethernet may have padded a short packet; the padding is no part of the tenant's frame.
     packet.truncate(ETHERNET_HEADER + IPV4_HEADER + udp_length);
     Ok(())
+}
+
+/// What becomes of an IPv6 packet to our MAC or to a group.
+#[inline(never)]
+fn ipv6<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, to_us: bool) -> Verdict {
+    let drop = Verdict::Drop;
+    let payload = &packet.data()[ETHERNET_HEADER..];
+    let Ok((ip, rest)) = Ipv6Header::ref_from_prefix(payload) else { return drop(DropReason::Truncated) };
+    let length = usize::from(ip.payload_length.get());
+    if length > rest.len() {
+        return drop(DropReason::Truncated);
+    }
+    if !ip.is_version_6() {
+        return drop(DropReason::OuterInvalid);
+    }
+    match ip.next_header {
+        Protocol::ICMPV6 => host_v6::icmpv6(port, id, packet, IPV6_HEADER + length, to_us),
+        _ if !to_us || !port.has_v6(ip.destination_ip()) => drop(DropReason::NotForUs),
+        _ => not_overlay(port),
+    }
 }
