@@ -84,9 +84,31 @@ export interface VapOptions {
   readonly storm?: readonly [packetsPerSecond: number, burst: number];
 }
 /** The same of an underlay address. */
-export type UnderlayOptions = Readonly<Record<never, never>>;
+export interface UnderlayOptions {
+  /** VID of the C-TAG that every frame on the link has; the same for all addresses of a port. None, if absent. */
+  readonly vlan?: number;
+}
 /** The same of a next hop. */
-export type NextHopOptions = Readonly<Record<never, never>>;
+export interface NextHopOptions {
+  /** Outer TTL or hop limit, 1 to 255, or the frame's own; 64. */
+  readonly ttl?: number | 'inherit';
+  /** Outer DF bit over IPv4; `set`. */
+  readonly df?: 'set' | 'unset' | 'inherit';
+  /** Outer DSCP, 0 to 63, the frame's own, or one for each of the frame's (64 bytes); 0. */
+  readonly dscp?: number | 'inherit' | Uint8Array;
+  /** Outer ECN field: RFC 6040's normal mode, the kernel's, or Not-ECT; `standard`. */
+  readonly ecn?: 'standard' | 'kernel' | 'off';
+  /** Whether there is an outer UDP checksum; over IPv6 there is, over IPv4 not. */
+  readonly checksum?: boolean;
+  /** First and last UDP source port; 49152 to 65535. */
+  readonly ports?: readonly [number, number];
+  /** Geneve options as they are sent, at most 32 bytes. */
+  readonly options?: Uint8Array;
+  /** PCP of the outer tag, 0 to 7, or that of the frame's tag; 0. */
+  readonly pcp?: number | 'inherit';
+  /** The longest IP packet that the path takes, bytes; the port's MTU. */
+  readonly mtu?: number;
+}
 
 /** Exactly `mac` where `mask` has ones. */
 export interface MaskedMac {
@@ -128,7 +150,7 @@ export interface AclRule {
 }
 
 /** Classes of frames for the control plane, each of them policed: docs/engine.md, "events and punts". */
-export const PUNT_CLASSES = ['link_local', 'arp', 'lldp', 'ecp'] as const;
+export const PUNT_CLASSES = ['link_local', 'arp', 'lldp', 'ecp', 'nd', 'exception'] as const;
 export type PuntClass = (typeof PUNT_CLASSES)[number];
 
 /** Where an FDB row points: a local VAP, or a next hop. */
@@ -185,6 +207,16 @@ export type Command =
   | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
   | { readonly op: 'NeighbourSet'; readonly port: PortId; readonly ip: IpAddr; readonly mac: MacAddr }
   | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr }
+  | {
+      readonly op: 'RouteSet';
+      readonly prefix: IpAddr;
+      readonly prefixLen: number;
+      /** The first that lives is taken. */
+      readonly gateways: readonly IpAddr[];
+    }
+  | { readonly op: 'RouteDel'; readonly prefix: IpAddr; readonly prefixLen: number }
+  /** Which port is the kernel's end of an underlay port; null takes it away. */
+  | { readonly op: 'ExceptionSet'; readonly port: PortId; readonly tap: PortId | null }
   | {
       readonly op: 'AclSet';
       readonly acl: AclId;
@@ -253,7 +285,7 @@ export interface PortRow {
   readonly mac: MacAddr;
   readonly mtu: number;
   readonly linkUp: boolean;
-  readonly role: 'access' | 'underlay' | 'unused';
+  readonly role: 'access' | 'underlay' | 'exception' | 'unused';
 }
 
 export interface VnRow {
@@ -279,6 +311,23 @@ export interface UnderlayRow {
   readonly ip: IpAddr;
   readonly prefixLen: number;
   readonly mac: MacAddr;
+  /** IPv6: whether the address may be used (RFC 4862, 5.4). */
+  readonly state: AddressState;
+  readonly vlan: number | null;
+}
+
+/** `tentative`: not used yet; `duplicate`: another host has it, and it is not used until it is set anew. */
+export type AddressState = 'tentative' | 'preferred' | 'duplicate';
+
+export interface RouteRow {
+  readonly prefix: IpAddr;
+  readonly prefixLen: number;
+  readonly gateways: readonly IpAddr[];
+}
+
+export interface ExceptionRow {
+  readonly port: PortId;
+  readonly tap: PortId;
 }
 
 export interface NextHopRow {
@@ -340,6 +389,8 @@ export interface DumpRows {
   readonly vns: VnRow;
   readonly vaps: VapRow;
   readonly underlays: UnderlayRow;
+  readonly routes: RouteRow;
+  readonly exceptions: ExceptionRow;
   readonly nexthops: NextHopRow;
   readonly fdb: FdbRow;
   readonly neighbours: NeighbourRow;
@@ -389,6 +440,7 @@ export interface EngineStats {
 export type EngineEvent =
   | { readonly kind: 'link'; readonly port: PortId; readonly up: boolean }
   | { readonly kind: 'neighbour'; readonly port: PortId; readonly ip: IpAddr; readonly state: NeighbourState }
+  | { readonly kind: 'address'; readonly port: PortId; readonly ip: IpAddr; readonly state: AddressState }
   /** A source MAC at a VAP that learns, without a row that names this VAP. Told about once a second while frames of it arrive. */
   | { readonly kind: 'learned'; readonly vap: VapId; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly kind: 'poller_failed'; readonly poller: number; readonly message: string }

@@ -6,16 +6,18 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
+use core::cell::Cell;
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
     NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
     SnapshotReader, Source, SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
-use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
+use wire::ETHERNET_HEADER;
 
 use crate::addresses;
 use crate::model::{
@@ -47,8 +49,26 @@ pub struct Readers {
     pub sources: MapReader<SourceKey>,
     /// IP-MAC pairs.
     pub pairs: PairReader,
+    /// The IPv4 identification of the last packet that it sent and routers may fragment.
+    pub identification: Cell<u16>,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
+}
+
+impl Readers {
+    /// The pipeline over what the tables hold now, counting into `counters`.
+    #[inline]
+    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>) -> Pipeline<'a> {
+        Pipeline {
+            snapshot: self.snapshot.load(),
+            fdb: &self.fdb,
+            contexts: &self.contexts,
+            sources: &self.sources,
+            pairs: self.pairs.load(),
+            identification: &self.identification,
+            counters,
+        }
+    }
 }
 
 /// What applying a batch asks of others.
@@ -133,6 +153,7 @@ impl Forwarding {
             contexts: self.contexts.reader(),
             sources: self.sources.reader(),
             pairs: self.pairs.reader(),
+            identification: Cell::new(0),
             quiescence: self.quiescence.reader(),
         }
     }
@@ -232,7 +253,7 @@ impl Forwarding {
     /// Writes a port's entry anew: that of an underlay port if it has addresses, of a kernel's end if it is one, else of a port for tenants.
     fn set_underlay(&mut self, model: &Model, port: PortId, world: &impl World) {
         let mac = model.ports.get(&port).map_or_else(MacAddr::default, |row| row.mac);
-        let vlan = |port| model.addresses(port).find_map(|spec| spec.options.vlan).unwrap_or(0);
+        let vlan = |port| model.vlan(port).unwrap_or(0);
         let v4 = model.addresses(port).filter_map(|spec| if let IpAddr::V4(ip) = spec.ip { Some(ip) } else { None });
         let v6 = |state| {
             let all =
@@ -363,17 +384,12 @@ impl Forwarding {
 
     /// Writes a next hop's ready-made header, or that there is none.
     fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, mac: Option<MacAddr>) {
-        let mut entry = NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED };
-        let addresses = (row.path.source, row.spec.remote);
-        if let (Some(mac), Some(port), (IpAddr::V4(source), IpAddr::V4(remote))) =
-            (mac, model.ports.get(&row.path.port), addresses)
-        {
-            let header = OuterHeader::template((port.mac, source), (mac, remote), row.spec.vni);
-            entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
-            entry.header_length = VXLAN_OVERHEAD as u8;
-            // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
-            entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
-        }
+        let entry = mac.and_then(|mac| {
+            let port = model.ports.get(&row.path.port)?;
+            let ends = [(port.mac, row.path.source), (mac, row.spec.remote)];
+            row.spec.tunnel(ends, row.path.port, model.vlan(row.path.port), port.spec.mtu).entry()
+        });
+        let entry = entry.unwrap_or(NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED });
         *self.snapshot.next_hops.slot(row.index as usize) = entry;
     }
 

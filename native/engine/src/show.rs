@@ -8,7 +8,8 @@ use dpdk::{Eal, clock};
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
-use types::{DropReason, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
+use types::{DropReason, MacAddr, NextHopId, PortId, VapId, VnId};
+use wire::Encap;
 
 use crate::addresses::{self, Addresses};
 use crate::devices::Devices;
@@ -16,7 +17,7 @@ use crate::error::EngineError;
 use crate::model::Model;
 use crate::neighbour::Neighbours;
 use crate::region::{PollerCounter, Region};
-use crate::schema::{Cursor, Dest, Dump, dump_reply, stats_reply};
+use crate::schema::{Cursor, Dest, Dump, SelectorRow, dump_reply, stats_reply};
 
 /// The most rows of one page.
 const PAGE: u32 = 10_000;
@@ -137,7 +138,10 @@ impl Show<'_> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
             let remote = ip(row.spec.remote);
             let neighbour = self.neighbours.mac(row.path.to()).map(|mac| serde_bytes::ByteArray::new(mac.0));
-            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.path.port.0, neighbour))
+            (
+                (id.0.into(), 0),
+                (id.0, remote, encap_number(row.spec.encap), row.spec.vni.get(), row.path.port.0, neighbour),
+            )
         })
     }
 
@@ -234,18 +238,10 @@ impl Show<'_> {
     }
 }
 
-/// A selector as a command has it.
-struct SelectorRow(Selector);
-
-impl Serialize for SelectorRow {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Selector::Port => ["port"].serialize(serializer),
-            Selector::Untagged => ["untagged"].serialize(serializer),
-            Selector::CTag(vid) => ("c-tag", vid.get()).serialize(serializer),
-            Selector::STag(vid) => ("s-tag", vid.get()).serialize(serializer),
-            Selector::SAndCTag(s, c) => ("s-tag+c-tag", s.get(), c.get()).serialize(serializer),
-        }
+fn encap_number(encap: Encap) -> u8 {
+    match encap {
+        Encap::Vxlan => 1,
+        Encap::Geneve => 2,
     }
 }
 

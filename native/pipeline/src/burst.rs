@@ -1,17 +1,18 @@
 //! The order of the steps, and where each packet ends.
 
+use core::cell::Cell;
+
 use arrayvec::ArrayVec;
-use tables::{
-    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, Pairs, PortEntry, Snapshot, SourceKey,
-};
+use tables::{ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, Pairs, PortEntry, Snapshot, SourceKey};
 use types::{DropReason, PortId};
-use wire::flow_hash;
+use wire::{Flow, OUTER_MAX, flow};
 
 use crate::counters::Counters;
-use crate::encap::{HeaderRoom, encapsulate, header_for};
+use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority};
 use crate::meta::{Meta, Verdict};
+use crate::observer::{Observer, Step};
 use crate::packet::{Packet, Sink};
-use crate::tags::{apply_policy, push_tags, strip_tags};
+use crate::tags::{apply_policy, priority, push_tags, strip_tags};
 use crate::{access, forward, underlay};
 
 /// The most packets of one burst.
@@ -32,6 +33,8 @@ pub struct Pipeline<'a> {
     pub sources: &'a MapReader<SourceKey>,
     /// Who has which address.
     pub pairs: &'a Pairs,
+    /// The IPv4 identification of the last packet sent that routers may fragment (RFC 6864, 4.2).
+    pub identification: &'a Cell<u16>,
     /// Where to count.
     pub counters: Counters<'a>,
 }
@@ -39,6 +42,17 @@ pub struct Pipeline<'a> {
 impl Pipeline<'_> {
     /// Processes a burst that came in by `port`; `burst` is empty afterwards.
     pub fn run<P: Packet, S: Sink<P>>(&self, port: PortId, burst: &mut Burst<P>, sink: &mut S) {
+        self.run_observed(port, burst, sink, &mut ());
+    }
+
+    /// The same, with somebody who watches every step.
+    pub fn run_observed<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        port: PortId,
+        burst: &mut Burst<P>,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
         burst.iter().for_each(Packet::prefetch);
         let mut metas = [Meta::NEW; BURST];
         let metas = &mut metas[..burst.len()];
@@ -46,25 +60,35 @@ impl Pipeline<'_> {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
                 let special = access::classify(self, access, burst, metas);
+                observer.after(Step::Classify, burst, metas);
                 if special.has(access::CHECKED) {
                     access::guard(self, port, burst, metas, sink);
+                    observer.after(Step::Guard, burst, metas);
                 }
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
+                observer.after(Step::Outer, burst, metas);
                 underlay::context(self, metas);
+                observer.after(Step::Context, burst, metas);
                 underlay::permit(self, metas);
+                observer.after(Step::Permit, burst, metas);
                 underlay::decapsulate(self, burst, metas);
+                observer.after(Step::Decap, burst, metas);
             }
             PortEntry::Exception { underlay, vlan } => underlay::from_kernel(*underlay, *vlan, burst, metas),
         }
         forward::forward(self, metas);
-        self.rewrite(burst, metas);
+        observer.after(Step::Forward, burst, metas);
+        self.deliver(burst, metas);
+        self.tunnel(burst, metas);
+        observer.after(Step::Rewrite, burst, metas);
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
-                Verdict::Replicate => self.replicate(packet, meta, port, sink),
+                Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
+                Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
                 Verdict::Exception(to) => sink.divert(to, packet, port),
                 Verdict::Punt(class) => {
                     self.copy_to_kernel(&packet, port, sink);
@@ -94,33 +118,39 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Turns the tenant frames that have one destination into what leaves for it.
+    /// Turns the tenants' frames that have one destination here into what leaves for it.
     #[inline(never)]
-    fn rewrite<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
+    fn deliver<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
         for (packet, meta) in burst.iter_mut().zip(metas) {
-            if !matches!(meta.verdict, Verdict::Vap(_) | Verdict::NextHop(_)) {
-                continue;
+            if let Verdict::Vap(index) = meta.verdict {
+                strip_tags(packet, meta.strip);
+                meta.verdict = self.to_vap(packet, meta, index).map_or_else(Verdict::Drop, Verdict::Send);
             }
-            strip_tags(packet, meta.strip);
-            meta.verdict = match self.address(packet, meta, meta.verdict) {
-                Ok(port) => Verdict::Send(port),
-                Err(reason) => Verdict::Drop(reason),
-            };
         }
     }
 
-    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by.
-    #[inline(always)]
-    fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
-        match to {
-            Verdict::Vap(index) => self.to_vap(packet, meta, index),
-            Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),
-            _ => Err(DropReason::UnknownUnicast),
+    /// The same of those that go to one next hop.
+    #[inline(never)]
+    fn tunnel<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
+        for (packet, meta) in burst.iter_mut().zip(metas) {
+            if let Verdict::NextHop(index) = meta.verdict {
+                let pcp = if wants_priority(self.snapshot, index) { priority(packet.data()) } else { 0 };
+                strip_tags(packet, meta.strip);
+                meta.verdict = match encapsulate(self, packet, pcp, index) {
+                    Ok(port) => Verdict::Send(port),
+                    Err(DropReason::UnderlayMtu) => {
+                        meta.strip = 0;
+                        Verdict::TooBig(DropReason::UnderlayMtu, longest(self.snapshot, index))
+                    }
+                    Err(reason) => Verdict::Drop(reason),
+                };
+            }
         }
     }
 
+    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for a VAP; returns the port to leave by.
     #[inline(always)]
-    fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
+    pub(crate) fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
         let vap = self.snapshot.vap(index);
         // A row may outlive its VAP by a moment. That it names a VAP of this very VN is checked here, at the last place, so
         // that no order of table changes can carry a frame into another VN.
@@ -147,7 +177,15 @@ impl Pipeline<'_> {
     /// Tenants come first: each gets its tags put into a copy of its own. What goes to several NVEs is one and the same frame, not copied and
     /// no longer changed, behind a header for each.
     #[cold]
-    fn replicate<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
+    fn replicate<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        mut packet: P,
+        meta: &Meta,
+        origin: PortId,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        let pcp = priority(packet.data());
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
@@ -158,47 +196,59 @@ impl Pipeline<'_> {
             return dropped(DropReason::NoReceiver);
         };
         sink.replicated(copies);
-        let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to) {
-            Ok(port) => sink.transmit(port, packet, origin),
-            Err(reason) => dropped(reason),
+        let send = |mut packet: P, to: Verdict, sink: &mut S, observer: &mut O| {
+            let result = match to {
+                Verdict::Vap(index) => self.to_vap(&mut packet, meta, index),
+                Verdict::NextHop(index) => encapsulate(self, &mut packet, pcp, index),
+                _ => Err(DropReason::NoReceiver),
+            };
+            observer.copied(to, result);
+            match result {
+                Ok(port) => sink.transmit(port, packet, origin),
+                Err(reason) => dropped(reason),
+            }
         };
         // The last of all gets the packet itself.
         let last = if remote.is_empty() { local.next_back() } else { None };
         for vap in local {
             match sink.copy(&packet) {
-                Some(copy) => send(copy, Verdict::Vap(vap), sink),
+                Some(copy) => send(copy, Verdict::Vap(vap), sink, observer),
                 None => dropped(DropReason::NoBuffer),
             }
         }
         match (last, remote) {
-            (Some(vap), _) => send(packet, Verdict::Vap(vap), sink),
-            (None, [next_hop]) => send(packet, Verdict::NextHop(*next_hop), sink),
+            (Some(vap), _) => send(packet, Verdict::Vap(vap), sink, observer),
+            (None, [next_hop]) => send(packet, Verdict::NextHop(*next_hop), sink, observer),
             (None, []) => {}
             (None, [others @ .., last]) => {
                 let frame = sink.share(packet);
-                let hash = flow_hash(frame.as_ref());
-                others.iter().for_each(|next_hop| self.send_behind(&frame, hash, *next_hop, origin, sink));
+                let known = (flow(frame.as_ref()), pcp);
+                for next_hop in others {
+                    self.send_behind(&frame, known, *next_hop, origin, sink, observer);
+                }
                 match sink.unshare(frame) {
-                    Ok(packet) => send(packet, Verdict::NextHop(*last), sink),
-                    Err(frame) => self.send_behind(&frame, hash, *last, origin, sink),
+                    Ok(packet) => send(packet, Verdict::NextHop(*last), sink, observer),
+                    Err(frame) => self.send_behind(&frame, known, *last, origin, sink, observer),
                 }
             }
         }
     }
 
-    /// Sends a shared frame to one of several next hops.
-    fn send_behind<P, S: Sink<P>>(
+    /// Sends a shared frame, of which flow and priority are known, to one of several next hops.
+    fn send_behind<P, S: Sink<P>, O: Observer<P>>(
         &self,
         frame: &S::Shared,
-        hash: u32,
+        (flow, pcp): (Flow, u8),
         next_hop: NextHopIndex,
         origin: PortId,
         sink: &mut S,
+        observer: &mut O,
     ) {
-        let mut room: HeaderRoom = [0; OUTER_HEADER_ROOM];
-        let sent = header_for(self.snapshot, frame.as_ref(), hash, next_hop, &mut room).and_then(|(port, header)| {
-            sink.transmit_behind(port, header, frame, origin).then_some(()).ok_or(DropReason::NoBuffer)
+        let mut room: HeaderRoom = [0; OUTER_MAX];
+        let sent = header_for(self, frame.as_ref(), flow, pcp, next_hop, &mut room).and_then(|(port, header)| {
+            sink.transmit_behind(port, header, frame, origin).then_some(port).ok_or(DropReason::NoBuffer)
         });
+        observer.copied(Verdict::NextHop(next_hop), sent);
         if let Err(reason) = sent {
             self.counters.dropped(origin, reason, 1);
         }

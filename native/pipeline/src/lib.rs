@@ -20,8 +20,10 @@ mod counters;
 mod encap;
 mod forward;
 mod meta;
+mod observer;
 mod packet;
 mod tags;
+mod too_big;
 mod underlay;
 
 #[cfg(test)]
@@ -29,4 +31,7 @@ mod tests;
 
 pub use burst::{BURST, Burst, Pipeline};
 pub use counters::{COUNTERS_PER_VAP, Counters, VapCounter};
+pub use encap::{EcnMode, Tunnel};
+pub use meta::{Meta, Verdict};
+pub use observer::{Observer, Step};
 pub use packet::{Packet, PuntClass, Sighting, Sink};

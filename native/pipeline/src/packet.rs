@@ -42,6 +42,18 @@ pub enum PuntClass {
 impl PuntClass {
     /// Every class, at its number.
     pub const ALL: [Self; 6] = [Self::LinkLocal, Self::Arp, Self::Lldp, Self::Ecp, Self::Nd, Self::Exception];
+    /// The class's name, in `snake_case`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LinkLocal => "link_local",
+            Self::Arp => "arp",
+            Self::Lldp => "lldp",
+            Self::Ecp => "ecp",
+            Self::Nd => "nd",
+            Self::Exception => "exception",
+        }
+    }
+
     /// How many classes there are.
     pub const COUNT: usize = Self::ALL.len();
 }

@@ -2,9 +2,11 @@
 
 mod access;
 mod control;
+mod encap;
 mod host;
 mod lab;
 mod learning;
 mod properties;
 mod tags;
+mod too_big;
 mod underlay;

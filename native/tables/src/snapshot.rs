@@ -12,6 +12,7 @@ use types::{MacAddr, PortId, Selector, Vid};
 
 use crate::chunks::Chunks;
 use crate::flags::Flags;
+use crate::next_hop::NextHopEntry;
 use crate::peers::Peers;
 
 /// A dense index into one of the tables; [`Snapshot::NONE`] is none.
@@ -19,9 +20,6 @@ pub type Index = u16;
 
 /// The same of a next hop: there are as many as VNs times the NVEs of each.
 pub type NextHopIndex = u32;
-
-/// Room for an outer header in a next hop, bytes.
-pub const OUTER_HEADER_ROOM: usize = 56;
 
 /// What a port is for.
 #[derive(Clone, Debug, Default)]
@@ -213,31 +211,6 @@ impl Default for VnEntry {
     }
 }
 
-/// A next hop: everything needed to send to it, in one cache line.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub struct NextHopEntry {
-    /// The ready-made outer header; its first [`Self::header_length`] bytes.
-    pub header: [u8; OUTER_HEADER_ROOM],
-    /// Length of the outer header, 0 while the neighbour's MAC is unknown.
-    pub header_length: u8,
-    /// The longest inner frame that fits the underlay port's MTU, bytes.
-    pub max_frame: u16,
-    /// The port to leave by.
-    pub port: u16,
-}
-
-impl NextHopEntry {
-    /// A next hop that cannot be sent to.
-    pub const UNRESOLVED: Self = Self { header: [0; OUTER_HEADER_ROOM], header_length: 0, max_frame: 0, port: 0 };
-}
-
-impl Default for NextHopEntry {
-    fn default() -> Self {
-        Self::UNRESOLVED
-    }
-}
-
 /// One consistent set of the small tables.
 #[derive(Clone, Default)]
 pub struct Snapshot {
@@ -312,11 +285,6 @@ impl SnapshotReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_next_hop_is_one_cache_line() {
-        assert_eq!(size_of::<NextHopEntry>(), 64);
-    }
 
     #[test]
     fn readers_see_what_was_published_last_and_absent_objects_are_closed() {

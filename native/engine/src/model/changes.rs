@@ -4,8 +4,10 @@ use core::net::IpAddr;
 
 use tables::TagPolicy;
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
+use wire::Encap;
 
 use super::paths::Prefix;
+use super::tunnel::{check_options, encap_of};
 use super::wishes::{Wish, Wishes};
 use crate::error::{EngineError, Object};
 use crate::neighbour::Neighbour;
@@ -77,6 +79,8 @@ pub struct UnderlaySpec {
 pub struct NextHopSpec {
     /// The remote NVE.
     pub remote: IpAddr,
+    /// The encapsulation that it takes.
+    pub encap: Encap,
     /// The VNI under which it receives.
     pub vni: Vni,
     /// How it is sent to.
@@ -158,9 +162,10 @@ impl Changes {
                 wish(&mut self.underlays, at, (port, ip), Object::Underlay(port, ip), None)
             }
             Command::NextHopSet { next_hop, remote, encap, context_id, options } => {
-                check("encap", encap, "1 (VXLAN)", encap == 1)?;
+                let encap = encap_of(encap)?;
+                check_options(&options, encap)?;
                 check("remote", remote, "a unicast address", is_unicast(remote))?;
-                let spec = NextHopSpec { remote, vni: vni_of(context_id)?, options };
+                let spec = NextHopSpec { remote, encap, vni: vni_of(context_id)?, options };
                 wish(&mut self.next_hops, at, next_hop, Object::NextHop(next_hop), Some(spec))
             }
             Command::NextHopDel { next_hop } => {
@@ -227,11 +232,16 @@ fn wish<K: Ord, T>(
     if wishes.add(key, Wish { at, to }) { Ok(()) } else { Err(EngineError::Duplicate { object }) }
 }
 
-fn check(field: &'static str, got: impl ToString, expected: &'static str, holds: bool) -> Result<(), EngineError> {
+pub(super) fn check(
+    field: &'static str,
+    got: impl ToString,
+    expected: &'static str,
+    holds: bool,
+) -> Result<(), EngineError> {
     if holds { Ok(()) } else { Err(EngineError::OutOfRange { field, got: got.to_string(), expected }) }
 }
 
-fn mtu_in_range(mtu: u16) -> Result<(), EngineError> {
+pub(super) fn mtu_in_range(mtu: u16) -> Result<(), EngineError> {
     check("mtu", mtu, "68 to 9600", MTU.contains(&mtu))
 }
 

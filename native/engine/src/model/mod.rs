@@ -6,6 +6,7 @@
 mod changes;
 mod check;
 mod paths;
+mod tunnel;
 mod wishes;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -137,6 +138,11 @@ impl Model {
     pub fn addresses(&self, port: PortId) -> impl Iterator<Item = &UnderlaySpec> {
         let all = (port, IpAddr::V4(Ipv4Addr::UNSPECIFIED))..=(port, IpAddr::V6(u128::MAX.into()));
         self.underlays.range(all).map(|(_, spec)| spec)
+    }
+
+    /// The VLAN of an underlay port's link.
+    pub fn vlan(&self, port: PortId) -> Option<u16> {
+        self.addresses(port).find_map(|spec| spec.options.vlan)
     }
 
     /// The ways that there are.

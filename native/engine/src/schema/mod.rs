@@ -5,11 +5,13 @@ mod attributes;
 mod command;
 mod options;
 mod reply;
+mod trace;
 
-pub use attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
+pub use attributes::{Df, Dscp, Ecn, Follow, NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
 pub use command::{Batch, Command, Dest, Kind, Selector, Tags};
 pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
-pub use reply::{Info, dump_reply, event, info_reply, result_reply, stats_reply};
+pub use reply::{Info, SelectorRow, dump_reply, event, info_reply, result_reply, stats_reply};
+pub use trace::{Fact, Facts, Outcome, Trace, TraceReply, TraceStep, trace_reply};
 
 use crate::error::EngineError;
 use serde::de::DeserializeOwned;

@@ -1,7 +1,7 @@
 //! A small NVE on a bench: two VNs with equal tenant addresses, two access links, one underlay port, two remote NVEs.
 
 use core::cell::Cell;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use tables::{
     SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
-use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
+use wire::{ArpPacket, Encap, IntoBytes, Outer, fold, sum};
 
 use crate::packet::{Packet, PuntClass, Sighting, Sink};
-use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline};
+use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline, Tunnel};
 
 pub const LINK_1: PortId = PortId(0);
 pub const LINK_2: PortId = PortId(1);
@@ -257,6 +257,17 @@ impl Lab {
         Arc::make_mut(port).select(selector, vap);
     }
 
+    /// Changes how blue is tunnelled to NVE 2, over the family asked for.
+    pub fn tunnel(&mut self, is_v6: bool, change: impl FnOnce(&mut Tunnel<'_>)) {
+        let end = |(mac, ip): ([u8; 6], Ipv4Addr)| (MacAddr(mac), IpAddr::from(ip));
+        let end_6 = |(mac, ip): ([u8; 6], Ipv6Addr)| (MacAddr(mac), IpAddr::from(ip));
+        let ends = if is_v6 { [US_6, NVE_2_6].map(end_6) } else { [US, NVE_2].map(end) };
+        let outer = Outer::new(ends[0], ends[1], Encap::Vxlan, Vni::try_from(BLUE_VNI).unwrap());
+        let mut tunnel = Tunnel::new(outer, UNDERLAY, 1600);
+        change(&mut tunnel);
+        *self.snapshot.next_hops.slot(TO_NVE_2_BLUE as usize) = tunnel.entry().unwrap();
+    }
+
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {
         change(self.snapshot.vns.slot(vn.into()));
     }
@@ -285,6 +296,7 @@ impl Lab {
             fdb: &self.fdb.reader(),
             contexts: &self.contexts.reader(),
             sources: &self.sources.reader(),
+            identification: &Cell::new(0),
             pairs: self.pairs.reader().load(),
             counters: Counters::new(&drops, &vaps),
         }
@@ -310,16 +322,14 @@ impl Lab {
     }
 }
 
+/// Our end of a tunnel and NVE 2's, over IPv6.
+pub const US_6: ([u8; 6], Ipv6Addr) = (US.0, Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+pub const NVE_2_6: ([u8; 6], Ipv6Addr) = (NVE_2.0, Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2));
+
 fn next_hop(nve: ([u8; 6], Ipv4Addr), vni: u32) -> NextHopEntry {
-    let header = OuterHeader::template((MacAddr(US.0), US.1), (MacAddr(nve.0), nve.1), Vni::try_from(vni).unwrap());
-    let mut entry = NextHopEntry {
-        header_length: VXLAN_OVERHEAD as u8,
-        max_frame: 1564,
-        port: UNDERLAY.0,
-        ..NextHopEntry::UNRESOLVED
-    };
-    entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
-    entry
+    let end = |(mac, ip): ([u8; 6], Ipv4Addr)| (MacAddr(mac), ip.into());
+    let outer = Outer::new(end(US), end(nve), Encap::Vxlan, Vni::try_from(vni).unwrap());
+    Tunnel::new(outer, UNDERLAY, 1600).entry().unwrap()
 }
 
 /// An untagged frame: MACs, then EtherType and payload.
@@ -337,6 +347,14 @@ pub fn ipv4(length: u16) -> Vec<u8> {
     let mut packet = vec![0; 2 + usize::from(length)];
     packet[..4].copy_from_slice(&[0x08, 0x00, 0x45, 0]);
     packet[4..6].copy_from_slice(&length.to_be_bytes());
+    packet
+}
+
+/// EtherType and an IPv6 packet of `length` bytes.
+pub fn ipv6(length: u16) -> Vec<u8> {
+    let mut packet = vec![0; 2 + usize::from(length)];
+    packet[..4].copy_from_slice(&[0x86, 0xdd, 0x60, 0]);
+    packet[6..8].copy_from_slice(&(length - 40).to_be_bytes());
     packet
 }
 

@@ -5,8 +5,8 @@ use core::net::Ipv6Addr;
 use tables::UnderlayPort;
 use types::{DropReason, MacAddr, PortId};
 use wire::{
-    ETHERNET_HEADER, EthernetHeader, FromBytes, IPV6_HEADER, Ipv6Header, NdFrame, NdMessage, OuterHeader,
-    echo_to_reply_v6, icmpv6_checksum_ok,
+    ETHERNET_HEADER, EthernetHeader, FromBytes, IPV6_HEADER, Ipv6Header, NdFrame, NdMessage, Outer, echo_to_reply_v6,
+    icmpv6_checksum_ok,
 };
 
 use super::exception::not_overlay;
@@ -100,7 +100,7 @@ fn echo<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, sender: MacA
     }
     if let Ok((ip, _)) = Ipv6Header::mut_from_prefix(&mut data[ETHERNET_HEADER..]) {
         core::mem::swap(&mut ip.source, &mut ip.destination);
-        ip.hop_limit = OuterHeader::TTL;
+        ip.hop_limit = Outer::TTL;
     }
     if let Ok((ethernet, _)) = EthernetHeader::mut_from_prefix(data) {
         (ethernet.destination, ethernet.source) = (sender.0, port.mac.0);
