@@ -10,6 +10,8 @@ type SetOp =
   | 'AclSet'
   | 'UnderlaySet'
   | 'NeighbourSet'
+  | 'RouteSet'
+  | 'ExceptionSet'
   | 'VnSet'
   | 'VapSet'
   | 'NextHopSet'
@@ -54,6 +56,11 @@ export function keyOf(command: Command): ObjectKey {
     case 'UnderlaySet':
     case 'UnderlayDel':
       return `underlay ${command.port} ${command.ip}`;
+    case 'RouteSet':
+    case 'RouteDel':
+      return `route ${command.prefix}/${command.prefixLen}`;
+    case 'ExceptionSet':
+      return `exception ${command.port}`;
     case 'VnSet':
     case 'VnDel':
       return vnKey(command.vn);
@@ -84,7 +91,8 @@ export function keyOf(command: Command): ObjectKey {
   }
 }
 
-/** The objects that must be there before this one. A next hop's underlay is found by its address, so it names none. */
+/** The objects that must be there before this one. What the underlay address of a next hop, a gateway or a neighbour is follows from its own address, so
+ * they name none. */
 export function dependenciesOf(object: EngineObject): ObjectKey[] {
   switch (object.op) {
     case 'PortAdd':
@@ -98,6 +106,10 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
       return [portKey(object.port)];
     case 'NeighbourSet':
       return [portKey(object.port)];
+    case 'RouteSet':
+      return [];
+    case 'ExceptionSet':
+      return [portKey(object.port), ...(object.tap === null ? [] : [portKey(object.tap)])];
     case 'VapSet':
       return [vnKey(object.vn), portKey(object.port), ...aclsOf(object.options)];
     case 'FdbSet':
@@ -135,6 +147,10 @@ export function deletionOf(object: EngineObject): Command {
       return { op: 'UnderlayDel', port: object.port, ip: object.ip };
     case 'NeighbourSet':
       return { op: 'NeighbourDel', port: object.port, ip: object.ip };
+    case 'RouteSet':
+      return { op: 'RouteDel', prefix: object.prefix, prefixLen: object.prefixLen };
+    case 'ExceptionSet':
+      return { op: 'ExceptionSet', port: object.port, tap: null };
     case 'AclSet':
       return { op: 'AclDel', acl: object.acl };
     case 'PoliceSet':
@@ -162,14 +178,16 @@ const ORDER: Readonly<Record<SetOp, number>> = {
   PoliceSet: 1,
   UnderlaySet: 2,
   NeighbourSet: 3,
-  AclSet: 4,
-  VnSet: 5,
-  VapSet: 6,
-  NextHopSet: 7,
-  SourcesSet: 8,
-  FdbSet: 9,
-  FloodSet: 10,
-  PairSet: 11,
+  RouteSet: 4,
+  ExceptionSet: 5,
+  AclSet: 6,
+  VnSet: 7,
+  VapSet: 8,
+  NextHopSet: 9,
+  SourcesSet: 10,
+  FdbSet: 11,
+  FloodSet: 12,
+  PairSet: 13,
 };
 
 export function inOrder(objects: EngineObject[]): EngineObject[] {
