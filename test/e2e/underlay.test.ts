@@ -101,7 +101,7 @@ it('a TCP session of the kernel goes over the exception path, both families', as
   expect(foreign.refused.map(({ code }) => code)).toEqual(['NVE-ENG-007']);
   await engine.must({ op: 'ExceptionSet', port: UNDERLAY, tap: TAP });
   expect(await engine.dump('exceptions')).toEqual([{ port: UNDERLAY, tap: TAP }]);
-  const server = spawn(...peer.inside(process.execPath, TRANSFER, 'serve', `${TCP_PORT}`, 'peer'), {
+  const server = spawn(...peer.inside(process.execPath, TRANSFER, 'serve', `${TCP_PORT}`, 'peer', '::'), {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const ended = once(server, 'close');

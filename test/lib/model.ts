@@ -175,7 +175,7 @@ function onLink({ ip, prefixLen }: Of<'UnderlaySet'>, other: IpAddr): boolean {
 export function dumps(state: State): {
   readonly [K in Exclude<
     keyof DumpRows,
-    'neighbours' | 'acls' | 'police' | 'vap_counters' | 'routes' | 'exceptions'
+    'neighbours' | 'acls' | 'police' | 'vap_counters' | 'memory' | 'routes' | 'exceptions'
   >]: readonly Partial<DumpRows[K]>[];
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
@@ -211,6 +211,8 @@ export function dumps(state: State): {
       return { ...without(one), port, neighbourMac: neighbours.get(`${port} ${one.remote}`)?.mac ?? null };
     }),
     pairs: [...pairs.values()].sort((a, b) => a.vn - b.vn || byAddress(a.ip, b.ip)).map(without),
-    fdb: [...rows.values()].sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1)).map(without),
+    fdb: [...rows.values()]
+      .sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1))
+      .map(({ op: _, ageS, ...row }) => ({ ...row, ageS: ageS ?? 0 })),
   };
 }

@@ -6,6 +6,7 @@ import { decodeFlags } from './commands.js';
 import { noun, Reader, vnIdOf } from './reader.js';
 import type {
   AddressState,
+  CapturedFrame,
   Dest,
   DumpKind,
   DumpRows,
@@ -131,7 +132,12 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     port: r.uint('port', U16),
     neighbourMac: r.macOrNil('neighbour_mac'),
   }),
-  fdb: (r) => ({ vn: vnIdOf(r), mac: r.mac('mac'), dest: decodeDest(r.any('dest'), 'fdb.dest') }),
+  fdb: (r) => ({
+    vn: vnIdOf(r),
+    mac: r.mac('mac'),
+    dest: decodeDest(r.any('dest'), 'fdb.dest'),
+    ageS: r.uint('age_s', U16),
+  }),
   neighbours: (r) => ({
     port: r.uint('port', U16),
     ip: r.ip('ip'),
@@ -150,12 +156,19 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     burst: r.uint('burst', U32),
     isDefault: r.bool('is_default'),
   }),
+  memory: (r) => ({
+    table: r.text('table'),
+    entries: r.counter('entries'),
+    capacity: r.counterOrNil('capacity'),
+    bytes: r.counter('bytes'),
+  }),
   vap_counters: (r) => ({
     vap: r.uint('vap', U32),
     inPackets: r.counter('in_packets'),
     inBytes: r.counter('in_bytes'),
     outPackets: r.counter('out_packets'),
     outBytes: r.counter('out_bytes'),
+    suppressed: r.counter('suppressed'),
   }),
   pairs: (r) => ({ vn: vnIdOf(r), ip: r.ip('ip'), mac: r.mac('mac') }),
 };
@@ -222,6 +235,11 @@ export function decodeEvent(value: unknown): EngineEvent | undefined {
       };
     case 'learned':
       return { kind, vap: reader.uint('vap', U32), vn: vnIdOf(reader), mac: reader.mac('mac') };
+    case 'learned_remote':
+      return { kind, vn: vnIdOf(reader), mac: reader.mac('mac'), remote: reader.ip('remote') };
+    case 'unknown':
+    case 'aged':
+      return { kind, vn: vnIdOf(reader), mac: reader.mac('mac') };
     case 'poller_failed':
       return { kind, poller: reader.uint('poller', U16), message: reader.text('message') };
     case 'overflow':
@@ -229,6 +247,23 @@ export function decodeEvent(value: unknown): EngineEvent | undefined {
     default:
       return undefined;
   }
+}
+
+const PLACES = ['in', 'out', 'dropped'] as const;
+
+/** A recorded frame and its session, or (session 0) how many were lost. */
+export function decodeCaptured(value: unknown): { session: number; frame: CapturedFrame } | { lost: number } {
+  const reader = new Reader(value, 'captured');
+  const session = reader.uint('session', U16);
+  if (session === 0) return { lost: reader.counter('lost') };
+  const timeNs = reader.u64('time_ns');
+  const port = reader.uint('port', U16);
+  const place = PLACES[reader.uint('place', PLACES.length - 1)] ?? 'in';
+  const reason = reader.textOrNil('reason');
+  return {
+    session,
+    frame: { timeNs, port, place, reason, length: reader.uint('length', U32), frame: reader.bytes('frame') },
+  };
 }
 
 export function decodePunt(value: unknown): Punt {

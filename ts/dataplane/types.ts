@@ -67,10 +67,20 @@ export interface VapFlags {
 
 /** What may be set of a VN besides; what is absent has its default. */
 export interface VnOptions {
+  /** What becomes of unicast to a MAC without a row, where no VAP is the uplink: dropped (so by default), dropped and told, or sent to everybody. */
+  readonly unknown?: 'drop' | 'query' | 'flood';
+  /** Every NVE may send, and MACs behind NVEs are told as they are seen. */
+  readonly learn?: boolean;
+  /** ARP and neighbour solicitations are answered from the VN's pairs. */
+  readonly suppress?: boolean;
   /** The access list of what comes from the VN's tenants here. */
   readonly aclIn?: AclId;
   /** The access list of what goes to the VN's tenants here. */
   readonly aclOut?: AclId;
+  /** A tunnelled packet with a reserved bit set is dropped; no, if absent. */
+  readonly strict?: boolean;
+  /** Whether a frame takes the outer DSCP (RFC 2983: `uniform`) or keeps its own; `pipe`. */
+  readonly dscpOut?: 'pipe' | 'uniform';
 }
 /** The same of a VAP. */
 export interface VapOptions {
@@ -87,6 +97,8 @@ export interface VapOptions {
 export interface UnderlayOptions {
   /** VID of the C-TAG that every frame on the link has; the same for all addresses of a port. None, if absent. */
   readonly vlan?: number;
+  /** Tunnelled packets without a UDP checksum are taken at this IPv6 address; no, if absent. */
+  readonly zeroChecksum?: boolean;
 }
 /** The same of a next hop. */
 export interface NextHopOptions {
@@ -201,7 +213,14 @@ export type Command =
       readonly options?: NextHopOptions;
     }
   | { readonly op: 'NextHopDel'; readonly nh: NextHopId }
-  | { readonly op: 'FdbSet'; readonly vn: VnId; readonly mac: MacAddr; readonly dest: Dest }
+  | {
+      readonly op: 'FdbSet';
+      readonly vn: VnId;
+      readonly mac: MacAddr;
+      readonly dest: Dest;
+      /** Seconds without a frame of the MAC after which that is told; never, if absent. */
+      readonly ageS?: number;
+    }
   | { readonly op: 'FdbDel'; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly op: 'FloodSet'; readonly vn: VnId; readonly nhs: readonly NextHopId[] }
   | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
@@ -343,6 +362,8 @@ export interface FdbRow {
   readonly vn: VnId;
   readonly mac: MacAddr;
   readonly dest: Dest;
+  /** 0: it does not age. */
+  readonly ageS: number;
 }
 
 export type NeighbourState = 'incomplete' | 'reachable' | 'failed' | 'static';
@@ -375,6 +396,8 @@ export interface VapCounters {
   readonly inBytes: number;
   readonly outPackets: number;
   readonly outBytes: number;
+  /** ARP requests and neighbour solicitations of the tenant that were answered from the VN's pairs. */
+  readonly suppressed: number;
 }
 
 /** The station of a VN that has an address. */
@@ -382,6 +405,14 @@ export interface PairRow {
   readonly vn: VnId;
   readonly ip: IpAddr;
   readonly mac: MacAddr;
+}
+
+/** What a table holds, may hold (null: as much as memory allows), and the bytes that it has taken. */
+export interface MemoryRow {
+  readonly table: string;
+  readonly entries: number;
+  readonly capacity: number | null;
+  readonly bytes: number;
 }
 
 export interface DumpRows {
@@ -397,6 +428,7 @@ export interface DumpRows {
   readonly acls: AclRow;
   readonly police: PoliceRow;
   readonly vap_counters: VapCounters;
+  readonly memory: MemoryRow;
   readonly pairs: PairRow;
 }
 export type DumpKind = keyof DumpRows;
@@ -437,12 +469,43 @@ export interface EngineStats {
   readonly pollers: readonly PollerStats[];
 }
 
+/** Which frames are recorded: by a port, of a VAP (with its tags), or dropped ones of a port, for a reason, or any. */
+export type CaptureFilter =
+  | { readonly kind: 'port'; readonly port: PortId }
+  | { readonly kind: 'vap'; readonly vap: VapId }
+  | { readonly kind: 'drops'; readonly port: PortId | null; readonly reason: string | null };
+
+/** Bytes of a frame that may be recorded. */
+export const SNAP_MAX = 9_728;
+
+export interface CapturedFrame {
+  readonly timeNs: bigint;
+  readonly port: PortId;
+  readonly place: 'in' | 'out' | 'dropped';
+  readonly reason: string | null;
+  /** Of the whole frame, of which `frame` may be the beginning. */
+  readonly length: number;
+  readonly frame: Uint8Array;
+}
+
+export interface Captured {
+  readonly frames: readonly CapturedFrame[];
+  /** Frames that found no room. */
+  readonly lost: number;
+}
+
 export type EngineEvent =
   | { readonly kind: 'link'; readonly port: PortId; readonly up: boolean }
   | { readonly kind: 'neighbour'; readonly port: PortId; readonly ip: IpAddr; readonly state: NeighbourState }
   | { readonly kind: 'address'; readonly port: PortId; readonly ip: IpAddr; readonly state: AddressState }
   /** A source MAC at a VAP that learns, without a row that names this VAP. Told about once a second while frames of it arrive. */
   | { readonly kind: 'learned'; readonly vap: VapId; readonly vn: VnId; readonly mac: MacAddr }
+  /** The same in a tunnelled packet from `remote`, in a VN that learns, without a row that leads there. */
+  | { readonly kind: 'learned_remote'; readonly vn: VnId; readonly mac: MacAddr; readonly remote: IpAddr }
+  /** Frames are for a MAC without a row, in a VN that asks. */
+  | { readonly kind: 'unknown'; readonly vn: VnId; readonly mac: MacAddr }
+  /** Nothing was seen of the MAC of a row for its `ageS`. The row stays until it is deleted. */
+  | { readonly kind: 'aged'; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly kind: 'poller_failed'; readonly poller: number; readonly message: string }
   | { readonly kind: 'overflow'; readonly ring: string; readonly lost: number };
 

@@ -11,15 +11,16 @@ use std::time::{Duration, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port};
-use pipeline::{PuntClass, Sighting};
+use pipeline::{Place, PuntClass, Sighting};
 use serde_bytes::Bytes;
-use types::{MacAddr, PortId};
+use types::{DropReason, MacAddr, PortId, VapId};
 use wire::{
     ArpOperation, ArpPacket, ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IntoBytes, Ipv6Header, NdFrame,
     NdMessage,
 };
 
 use crate::addresses::{self, Addresses};
+use crate::capture::{self, SNAP_MAX, Wanted};
 use crate::devices::Devices;
 use crate::dpdk_error::{eal_error, pool_error};
 use crate::error::{EngineError, Object};
@@ -29,7 +30,7 @@ use crate::neighbour::{Effect, Neighbour, Neighbours};
 use crate::poller::{Poller, SIGHTING, Surroundings};
 use crate::region::{Pushed, Region, RingReader, RingWriter};
 use crate::request::{Answer, Doorbell, Reply, Request};
-use crate::schema::{self, Batch, Dump, Hugepages, Info, Inject, Options, SCHEMA, Trace};
+use crate::schema::{self, Batch, Capture, CaptureFilter, Dump, Hugepages, Info, Inject, Options, SCHEMA, Trace};
 use crate::show::{self, Show};
 use crate::sightings::Sightings;
 use crate::trace;
@@ -57,8 +58,10 @@ pub mod ring {
     pub const EVENTS: usize = 2;
     /// Control thread to driver: frames.
     pub const PUNTS: usize = 3;
+    /// Poller to driver: recorded frames.
+    pub const CAPTURED: usize = 4;
     /// Words of each.
-    pub const WORDS: [usize; 4] = [1 << 16, 1 << 16, 1 << 15, 1 << 16];
+    pub const WORDS: [usize; 5] = [1 << 16, 1 << 16, 1 << 15, 1 << 16, 1 << 18];
 }
 
 /// Lets the tables be changed by what is known of ports and neighbours.
@@ -89,7 +92,11 @@ pub struct Control {
     doorbell: Doorbell,
     links: BTreeMap<PortId, bool>,
     looked: Instant,
+    looked_at_ages: Instant,
     poller_failed: bool,
+    /// Of the last recording, and the VAP that it is about.
+    session: u16,
+    captured_vap: Option<VapId>,
     scratch: Vec<u8>,
     eal: Eal,
 }
@@ -139,6 +146,7 @@ impl Control {
             region: Arc::clone(&region),
             punts: punt,
             injects,
+            captured: region.ring(ring::CAPTURED).0,
             poll: config.poll,
             cpus: config.cpus.clone(),
         })
@@ -168,7 +176,10 @@ impl Control {
             doorbell,
             links: BTreeMap::new(),
             looked: Instant::now(),
+            looked_at_ages: Instant::now(),
             poller_failed: false,
+            session: 0,
+            captured_vap: None,
             scratch: Vec::new(),
             eal,
         };
@@ -201,6 +212,7 @@ impl Control {
         match request {
             Request::Apply(bytes) => self.apply(&bytes),
             Request::Dump(bytes) => self.show().dump(&schema::decode::<Dump>("dump", &bytes)?),
+            Request::Capture(bytes) => self.capture(&schema::decode::<Capture>("capture", &bytes)?),
             Request::Stats => Ok(self.show().stats(&self.eal)),
             Request::Inject(bytes) => self.inject(&schema::decode::<Inject>("inject", &bytes)?),
             Request::Trace(bytes) => self.trace(&schema::decode::<Trace>("trace", &bytes)?),
@@ -208,9 +220,38 @@ impl Control {
         }
     }
 
+    /// Begins to record, or ends it; the answer is the number that the frames will carry.
+    fn capture(&mut self, Capture(filter, snap): &Capture) -> Answer {
+        if !(1..=SNAP_MAX).contains(snap) {
+            return Err(EngineError::OutOfRange { field: "snap", got: snap.to_string(), expected: "1 to 9728" });
+        }
+        let vap_of = |id| self.model.vaps.get(&id).ok_or(EngineError::Absent { object: Object::Vap(id) });
+        let is_port = |id: PortId| {
+            let there = self.model.ports.contains_key(&id);
+            there.then_some(id).ok_or(EngineError::Absent { object: Object::Port(id) })
+        };
+        let wanted = match filter {
+            None => None,
+            Some(CaptureFilter::Port(id)) => Some(Wanted::Port(is_port(*id)?)),
+            Some(CaptureFilter::Vap(id)) => vap_of(*id).map(|row| Some(Wanted::Vap(row.spec.port, row.index)))?,
+            Some(CaptureFilter::Drops(port, reason)) => {
+                Some(Wanted::Drops(port.map(is_port).transpose()?, reason.as_deref().map(reason_of).transpose()?))
+            }
+        };
+        self.session = self.session.checked_add(1).unwrap_or(1);
+        self.captured_vap = match filter {
+            Some(CaptureFilter::Vap(id)) => Some(*id),
+            _ => None,
+        };
+        capture::set(self.region.capture(), wanted, self.session, *snap);
+        Ok(schema::event(&self.session))
+    }
+
     fn show(&self) -> Show<'_> {
         Show {
             model: &self.model,
+            forwarding: &self.forwarding,
+            pool: self.devices.pool(),
             devices: &self.devices,
             neighbours: &self.neighbours,
             addresses: &self.addresses,
@@ -284,6 +325,11 @@ impl Control {
         }
         // Only now, so that a frame that already waits meets all of the batch.
         self.devices.attach(&new, &self.poller);
+        if self.captured_vap.is_some_and(|id| !self.model.vaps.contains_key(&id)) {
+            // Its index may be another VAP's soon.
+            self.captured_vap = None;
+            capture::set(self.region.capture(), None, 0, 0);
+        }
         for id in effects.closed_ports {
             self.devices.close(id, &self.poller);
             self.links.remove(&id);
@@ -359,6 +405,7 @@ impl Control {
             self.event(&("overflow", "punt", lost));
         }
         let now = Instant::now();
+        self.look_at_ages(now);
         let effects = self.neighbours.poll(now);
         self.carry_out(effects);
         let (addresses, links) = (&mut self.addresses, &self.links);
@@ -441,9 +488,28 @@ impl Control {
     }
 
     fn sighted(&self, port: PortId, record: &[u8]) {
-        let Some(Sighting { vap, vn, source, .. }) = Sightings::decode(port, record) else { return };
-        if let Some((vap, vn)) = self.model.news(vap, vn, source) {
-            self.event(&("learned", vap.0, vn.0, Bytes::new(&source.0)));
+        let Some(Sighting { vn, mac, place, .. }) = Sightings::decode(port, record) else { return };
+        let address = Bytes::new(&mac.0);
+        match place {
+            Place::Vap(vap) => {
+                if let Some((vap, vn)) = self.model.news(vap, vn, mac) {
+                    self.event(&("learned", vap.0, vn.0, address));
+                }
+            }
+            Place::Nve(remote) => {
+                if let Some(vn) = self.model.is_news_behind(vn, mac, remote) {
+                    let remote = match remote {
+                        IpAddr::V4(ip) => ip.octets().to_vec(),
+                        IpAddr::V6(ip) => ip.octets().to_vec(),
+                    };
+                    self.event(&("learned_remote", vn.0, address, Bytes::new(&remote)));
+                }
+            }
+            Place::Nowhere => {
+                if let Some(vn) = self.model.is_asked_for(vn, mac) {
+                    self.event(&("unknown", vn.0, address));
+                }
+            }
         }
     }
 
@@ -507,9 +573,28 @@ impl Control {
     }
 
     fn event(&self, event: &impl serde::Serialize) {
-        if self.events.push(0, &schema::event(event)) == Pushed::First {
+        let _ = self.told(event);
+    }
+
+    /// Tells an event; false if there was no room for it.
+    fn told(&self, event: &impl serde::Serialize) -> bool {
+        let pushed = self.events.push(0, &schema::event(event));
+        if pushed == Pushed::First {
             (self.doorbell)();
         }
+        pushed != Pushed::Lost
+    }
+
+    /// Tells of rows of which nothing was seen.
+    fn look_at_ages(&mut self, now: Instant) {
+        if now.duration_since(self.looked_at_ages) < TICK {
+            return;
+        }
+        self.looked_at_ages = now;
+        let mut ageing = core::mem::take(&mut self.model.ageing);
+        let seen = |vn, mac| self.forwarding.seen(self.model.vns.get(&vn)?.index, mac);
+        ageing.look(now, seen, |vn, mac| self.told(&("aged", vn.0, Bytes::new(&mac.0))));
+        self.model.ageing = ageing;
     }
 
     /// Stops and closes everything, the EAL last.
@@ -557,6 +642,12 @@ impl World for Known<'_> {
             }
         }
     }
+}
+
+fn reason_of(name: &str) -> Result<DropReason, EngineError> {
+    let found = DropReason::ALL.iter().find(|reason| reason.name() == name).copied();
+    let expected = "one of docs/drops.md, the engine's".to_owned();
+    found.ok_or(EngineError::Mismatch { what: "drop reason", got: name.to_owned(), expected })
 }
 
 /// Runs `body`; a panic in it becomes an error.

@@ -6,6 +6,8 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
+mod memory;
+
 use core::cell::Cell;
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -14,17 +16,17 @@ use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
     NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
-    SnapshotReader, Source, SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    SnapshotReader, Source, SourceKey, UnderlayPort, Unknown, VapEntry, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::ETHERNET_HEADER;
 
 use crate::addresses;
 use crate::model::{
-    Changes, Limits, Model, NextHopRow, NextHopSpec, Path, PeerRow, PortRow, VapRow, VapSpec, VnRow, VnSpec,
+    Changes, Limits, Model, NextHopRow, NextHopSpec, Path, PeerRow, PortRow, RowSpec, VapRow, VapSpec, VnRow, VnSpec,
 };
 use crate::neighbour::Neighbour;
-use crate::schema::Dest;
+use crate::schema::{self, Dest, DscpOut};
 
 /// VNs and VAPs that there can be at once, each: the last index means "none".
 const OBJECTS: u32 = 65_535;
@@ -56,15 +58,16 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// The pipeline over what the tables hold now, counting into `counters`.
+    /// The pipeline over what the tables hold now, in this era, counting into `counters`.
     #[inline]
-    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>) -> Pipeline<'a> {
+    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>, era: u16) -> Pipeline<'a> {
         Pipeline {
             snapshot: self.snapshot.load(),
             fdb: &self.fdb,
             contexts: &self.contexts,
             sources: &self.sources,
             pairs: self.pairs.load(),
+            era,
             identification: &self.identification,
             counters,
         }
@@ -260,6 +263,7 @@ impl Forwarding {
                 model.addresses(port).filter_map(|spec| if let IpAddr::V6(ip) = spec.ip { Some(ip) } else { None });
             all.filter(move |ip| world.address((port, (*ip).into())) == Some(state)).collect()
         };
+        let takes_none = model.addresses(port).filter(|spec| spec.options.zero_checksum).map(|spec| spec.ip);
         let over = model.exceptions.iter().find(|(_, tap)| **tap == port).map(|(underlay, _)| *underlay);
         let entry = match (model.addresses(port).next(), over) {
             (None, None) => PortEntry::Access(Arc::new(AccessPort::new(mac))),
@@ -271,6 +275,9 @@ impl Forwarding {
                 tentative: v6(addresses::State::Tentative),
                 vlan: vlan(port),
                 exception: model.exceptions.get(&port).map(|tap| tap.0),
+                zero_checksum: takes_none
+                    .filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None })
+                    .collect(),
             })),
         };
         self.set_port(port, entry);
@@ -312,7 +319,19 @@ impl Forwarding {
             Some(row) => row.index,
             None => index(self.vn_indices.take(&self.quiescence)),
         };
-        self.snapshot.vns.slot(index.into()).max_frame = spec.mtu + ETHERNET_HEADER as u16;
+        let entry = self.snapshot.vns.slot(index.into());
+        entry.max_frame = spec.mtu + ETHERNET_HEADER as u16;
+        entry.unknown = match spec.options.unknown {
+            schema::Unknown::Drop => Unknown::Drop,
+            schema::Unknown::Query => Unknown::Query,
+            schema::Unknown::Flood => Unknown::Flood,
+        };
+        entry.flags = Flags::NONE
+            .with_if(spec.options.learn, Flags::LEARN_REMOTE)
+            .with_if(spec.options.suppress, Flags::SUPPRESS)
+            .with_if(spec.options.strict, Flags::STRICT)
+            .with_if(spec.options.dscp_out == DscpOut::Uniform, Flags::DSCP_OUT);
+        model.vn_at.insert(index, id);
         let row = model.vns.entry(id).or_insert_with(|| VnRow { index, ..VnRow::default() });
         // The old VNI, if it differs, is withdrawn with the rows; `spec` is set there.
         row.spec.mtu = spec.mtu;
@@ -378,6 +397,7 @@ impl Forwarding {
             None => (self.next_hop_indices.take(&self.quiescence).unwrap_or_default(), 0),
         };
         let row = NextHopRow { index, spec: spec.clone(), path, users };
+        *self.snapshot.remotes.slot(index as usize) = Some(spec.remote);
         self.write_next_hop(model, &row, usable(world, &row));
         model.next_hops.insert(id, row);
     }
@@ -453,6 +473,7 @@ impl Forwarding {
             }
             for (mac, dest) in rows {
                 self.fdb.remove(FdbKey::new(index, mac));
+                model.ageing.set(*id, mac, 0);
                 model.count_use(dest, -1);
             }
         }
@@ -468,6 +489,7 @@ impl Forwarding {
             let Some(vn) = model.vns.get_mut(vn_id) else { continue };
             if let Some(dest) = vn.rows.remove(mac) {
                 self.fdb.remove(FdbKey::new(vn.index, *mac));
+                model.ageing.set(*vn_id, *mac, 0);
                 model.row_count -= 1;
                 model.count_use(dest, -1);
             }
@@ -526,17 +548,20 @@ impl Forwarding {
             }
             self.pairs.insert(vn.index, *ip, *mac);
         }
-        for ((vn_id, mac), _, dest) in changes.rows.sets() {
+        for ((vn_id, mac), _, RowSpec { dest, age_s }) in changes.rows.sets() {
             let destination = match dest {
                 Dest::Vap(id) => model.vaps.get(id).map(|row| Destination::Vap(row.index)),
                 Dest::NextHop(id) => model.next_hops.get(id).map(|row| Destination::NextHop(row.index)),
             };
             let (Some(vn), Some(destination)) = (model.vns.get_mut(vn_id), destination) else { continue };
             let old = vn.rows.insert(*mac, *dest);
-            if old == Some(*dest) {
+            if old == Some(*dest) && model.ageing.age_s(*vn_id, *mac) == *age_s {
                 continue;
             }
-            reserved(self.fdb.insert(FdbKey::new(vn.index, *mac), destination.pack()));
+            let key = FdbKey::new(vn.index, *mac);
+            reserved(self.fdb.insert(key, destination.pack()));
+            self.fdb.watch(key, *age_s != 0);
+            model.ageing.set(*vn_id, *mac, *age_s);
             match old {
                 Some(old) => model.count_use(old, -1),
                 None => model.row_count += 1,
@@ -568,11 +593,13 @@ impl Forwarding {
         for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
             *self.snapshot.next_hops.slot(row.index as usize) = NextHopEntry::UNRESOLVED;
+            *self.snapshot.remotes.slot(row.index as usize) = None;
             effects.next_hops_changed = true;
             gone.next_hops.push(row.index);
         }
         for (id, _) in changes.vns.dels() {
             let Some(row) = model.vns.remove(id) else { continue };
+            model.vn_at.remove(&row.index);
             *self.snapshot.vns.slot(row.index.into()) = VnEntry::default();
             gone.vns.push(row.index);
         }
@@ -627,6 +654,11 @@ impl Forwarding {
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
         gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
         gone.peers.into_iter().for_each(|index| self.peer_indices.retire(index, generation));
+    }
+
+    /// What pollers noted of a row; see [`MapWriter::seen`].
+    pub fn seen(&self, vn: Index, mac: MacAddr) -> Option<u16> {
+        self.fdb.seen(FdbKey::new(vn, mac))
     }
 
     fn set_port(&mut self, port: PortId, entry: PortEntry) {

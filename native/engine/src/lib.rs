@@ -11,6 +11,8 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod ageing;
+mod capture;
 mod control;
 mod devices;
 mod dpdk_error;

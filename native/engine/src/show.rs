@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Bound;
 use core::sync::atomic::Ordering;
 
-use dpdk::{Eal, clock};
+use dpdk::{Eal, Mempool, clock};
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
@@ -14,6 +14,7 @@ use wire::Encap;
 use crate::addresses::{self, Addresses};
 use crate::devices::Devices;
 use crate::error::EngineError;
+use crate::forwarding::Forwarding;
 use crate::model::Model;
 use crate::neighbour::Neighbours;
 use crate::region::{PollerCounter, Region};
@@ -26,6 +27,10 @@ const PAGE: u32 = 10_000;
 pub struct Show<'a> {
     /// What the controller said.
     pub model: &'a Model,
+    /// The tables.
+    pub forwarding: &'a Forwarding,
+    /// The packet buffers.
+    pub pool: &'a Mempool,
     /// The devices.
     pub devices: &'a Devices,
     /// The neighbours.
@@ -86,12 +91,12 @@ impl Show<'_> {
             "exceptions" => Ok(page(self.exceptions().filter(|(at, _)| after(at)), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
             "vap_counters" => Ok(page(self.vap_counters(start).filter(|(at, _)| after(at)), *limit)),
+            "memory" => Ok(page(self.memory().filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected:
-                    "ports, vns, vaps, underlays, routes, exceptions, nexthops, fdb, neighbours, pairs or vap_counters"
-                        .into(),
+                expected: "ports, vns, vaps, underlays, routes, exceptions, nexthops, fdb, neighbours, pairs, vap_counters or memory"
+                    .into(),
             }),
         }
     }
@@ -150,11 +155,12 @@ impl Show<'_> {
         self.model.vns.range(VnId(vn)..).flat_map(move |(id, row)| {
             let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac as u64 + 1));
             row.rows.range(from..).map(|(address, dest)| {
+                let age_s = self.model.ageing.age_s(*id, *address);
                 let dest = match dest {
                     Dest::Vap(vap) => (0u8, vap.0),
                     Dest::NextHop(next_hop) => (1, next_hop.0),
                 };
-                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest))
+                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest, age_s))
             })
         })
     }
@@ -199,11 +205,19 @@ impl Show<'_> {
         })
     }
 
+    fn memory(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        let mut rows = self.forwarding.memory(self.model);
+        let (pool, used) = (u64::from(self.pool.count()), u64::from(self.pool.in_use()));
+        rows.push(("buffers", used, Some(pool), self.pool.bytes() as u64));
+        rows.push(("region", 0, None, self.region.bytes() as u64));
+        rows.into_iter().zip(1..).map(|(row, at)| ((at, 0), row))
+    }
+
     fn vap_counters(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.vaps.range(VapId(start)..).map(|(id, row)| {
-            let [in_packets, in_bytes, out_packets, out_bytes] =
+            let [in_packets, in_bytes, out_packets, out_bytes, suppressed] =
                 core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
-            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes))
+            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes, suppressed))
         })
     }
 

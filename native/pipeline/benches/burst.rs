@@ -152,6 +152,7 @@ fn tables() -> Tables {
         vaps: [VapEntry { port: ACCESS.0, c_vid: VID, vn: VN, ..VapEntry::CLOSED }].into_iter().collect(),
         vns: [VnEntry { max_frame: 1514, ..VnEntry::default() }].into_iter().collect(),
         next_hops: (0..NVES).map(next_hop).collect(),
+        remotes: (0..NVES).map(|number| Some(nve(number).1.into())).collect(),
         ..Snapshot::default()
     };
     let mut fdb: MapWriter<FdbKey> = concurrent_map(65_536, 0x5eed);
@@ -222,7 +223,7 @@ fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let Tables { snapshot, fdb, contexts, sources, .. } = tables;
     let (mut pairs, identification) = (tables.pairs.reader(), Cell::new(0));
     let (pairs, identification) = (pairs.load(), &identification);
-    let pipeline = Pipeline { snapshot, fdb, contexts, sources, pairs, identification, counters };
+    let pipeline = Pipeline { snapshot, fdb, contexts, sources, pairs, identification, era: 1, counters };
     let (port, expected) = if mode == Mode::Decap { (UNDERLAY, ACCESS.0) } else { (ACCESS, UNDERLAY.0) };
     let mut burst: Burst<Buffer> =
         (0..BURST).map(|_| Buffer { bytes: Box::new([0; 512]), start: ROOM, end: ROOM }).collect();

@@ -4,14 +4,14 @@ use core::cell::Cell;
 
 use arrayvec::ArrayVec;
 use tables::{ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, Pairs, PortEntry, Snapshot, SourceKey};
-use types::{DropReason, PortId};
+use types::{DropReason, MacAddr, PortId};
 use wire::{Flow, OUTER_MAX, flow};
 
 use crate::counters::Counters;
 use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority};
 use crate::meta::{Meta, Verdict};
 use crate::observer::{Observer, Step};
-use crate::packet::{Packet, Sink};
+use crate::packet::{Packet, Place, Sighting, Sink};
 use crate::tags::{apply_policy, priority, push_tags, strip_tags};
 use crate::{access, forward, underlay};
 
@@ -33,6 +33,8 @@ pub struct Pipeline<'a> {
     pub sources: &'a MapReader<SourceKey>,
     /// Who has which address.
     pub pairs: &'a Pairs,
+    /// An odd number that changes with time, about twice a second: when rows are seen. 0: what is run is no real frame.
+    pub era: u16,
     /// The IPv4 identification of the last packet sent that routers may fragment (RFC 6864, 4.2).
     pub identification: &'a Cell<u16>,
     /// Where to count.
@@ -65,6 +67,10 @@ impl Pipeline<'_> {
                     access::guard(self, port, burst, metas, sink);
                     observer.after(Step::Guard, burst, metas);
                 }
+                if special.has(Flags::SUPPRESS) {
+                    access::suppress(self, burst, metas);
+                    observer.after(Step::Suppress, burst, metas);
+                }
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
@@ -73,8 +79,12 @@ impl Pipeline<'_> {
                 observer.after(Step::Context, burst, metas);
                 underlay::permit(self, metas);
                 observer.after(Step::Permit, burst, metas);
-                underlay::decapsulate(self, burst, metas);
+                let special = underlay::decapsulate(self, burst, metas);
                 observer.after(Step::Decap, burst, metas);
+                if special.has(Flags::LEARN_REMOTE) {
+                    underlay::learn(self, port, burst, metas, sink);
+                    observer.after(Step::Learn, burst, metas);
+                }
             }
             PortEntry::Exception { underlay, vlan } => underlay::from_kernel(*underlay, *vlan, burst, metas),
         }
@@ -86,19 +96,20 @@ impl Pipeline<'_> {
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
-                Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
+                Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
                 Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
                 Verdict::Exception(to) => sink.divert(to, packet, port),
+                Verdict::Query => self.query(&packet, meta, port, sink),
                 Verdict::Punt(class) => {
                     self.copy_to_kernel(&packet, port, sink);
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
-                        self.counters.dropped(port, reason, 1);
+                        self.drop(&packet, port, reason, sink);
                     }
                 }
                 // The steps before this one decided what they found pending, and rewrote what has one destination.
                 Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {
-                    self.counters.dropped(port, DropReason::UnknownUnicast, 1);
+                    self.drop(&packet, port, DropReason::UnknownUnicast, sink);
                 }
             }
         }
@@ -113,9 +124,25 @@ impl Pipeline<'_> {
                     sink.replicated(1);
                     sink.divert(tap, copy, port);
                 }
-                None => self.counters.dropped(port, DropReason::NoBuffer, 1),
+                None => self.drop(packet, port, DropReason::NoBuffer, sink),
             }
         }
+    }
+
+    /// Counts a drop and shows it to who records.
+    #[inline]
+    pub(crate) fn drop<P: Packet, S: Sink<P>>(&self, packet: &P, port: PortId, reason: DropReason, sink: &mut S) {
+        self.counters.dropped(port, reason, 1);
+        sink.dropped(packet.data(), port, reason);
+    }
+
+    /// Drops a frame whose destination nobody knows, and asks for it.
+    #[cold]
+    fn query<P: Packet, S: Sink<P>>(&self, packet: &P, meta: &Meta, port: PortId, sink: &mut S) {
+        if let Some(mac) = packet.data().first_chunk() {
+            sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*mac), place: Place::Nowhere });
+        }
+        self.drop(packet, port, DropReason::UnknownUnicast, sink);
     }
 
     /// Turns the tenants' frames that have one destination here into what leaves for it.
@@ -188,12 +215,14 @@ impl Pipeline<'_> {
         let pcp = priority(packet.data());
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
-        let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
+        let Some(vn) = self.snapshot.vn(meta.vn) else {
+            return self.drop(&packet, origin, DropReason::NoReceiver, sink);
+        };
         let remote: &[NextHopIndex] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
         let reflects = meta.flags.has(Flags::REFLECT);
         let mut local = vn.vaps.iter().copied().filter(|vap| *vap != meta.vap || reflects);
         let Some(copies) = (local.clone().count() + remote.len()).checked_sub(1) else {
-            return dropped(DropReason::NoReceiver);
+            return self.drop(&packet, origin, DropReason::NoReceiver, sink);
         };
         sink.replicated(copies);
         let send = |mut packet: P, to: Verdict, sink: &mut S, observer: &mut O| {
@@ -205,7 +234,7 @@ impl Pipeline<'_> {
             observer.copied(to, result);
             match result {
                 Ok(port) => sink.transmit(port, packet, origin),
-                Err(reason) => dropped(reason),
+                Err(reason) => self.drop(&packet, origin, reason, sink),
             }
         };
         // The last of all gets the packet itself.

@@ -14,10 +14,12 @@ pub enum VapCounter {
     OutPackets = 2,
     /// Their bytes.
     OutBytes = 3,
+    /// Questions of the tenant that were answered in the place of who was asked for.
+    Suppressed = 4,
 }
 
-/// Words per VAP.
-pub const COUNTERS_PER_VAP: usize = 4;
+/// Words per VAP: a cache line.
+pub const COUNTERS_PER_VAP: usize = 8;
 
 /// The counters of one poller. The words may lie in memory that others read.
 #[derive(Clone, Copy)]
@@ -51,6 +53,12 @@ impl<'a> Counters<'a> {
     #[inline]
     pub fn vap_out(&self, vap: u16, bytes: usize) {
         self.vap(vap, VapCounter::OutPackets, bytes);
+    }
+
+    /// Counts one question of the tenant at VAP index `vap` that was answered in the place of who was asked for.
+    #[inline]
+    pub fn suppressed(&self, vap: u16) {
+        add(self.vaps.get(usize::from(vap) * COUNTERS_PER_VAP + VapCounter::Suppressed as usize), 1);
     }
 
     #[inline]

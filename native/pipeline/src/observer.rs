@@ -12,6 +12,8 @@ pub enum Step {
     Classify,
     /// Access: the source MAC was looked at.
     Guard,
+    /// Access: a question was answered in the place of who is asked.
+    Suppress,
     /// Underlay: the outer headers were checked.
     Outer,
     /// Underlay: the Context ID gave the VN.
@@ -20,6 +22,8 @@ pub enum Step {
     Permit,
     /// Underlay: the outer headers went, and the tenant's frame was checked.
     Decap,
+    /// Underlay: the inner source MAC was looked at, in a VN that learns.
+    Learn,
     /// The destination gave the way.
     Forward,
     /// What has one destination became what leaves.
@@ -32,10 +36,12 @@ impl Step {
         match self {
             Self::Classify => "classify",
             Self::Guard => "guard",
+            Self::Suppress => "suppress",
             Self::Outer => "outer",
             Self::Context => "context",
             Self::Permit => "permit",
             Self::Decap => "decap",
+            Self::Learn => "learn",
             Self::Forward => "forward",
             Self::Rewrite => "rewrite",
         }

@@ -2,11 +2,15 @@
 
 mod access;
 mod control;
+mod decap;
 mod encap;
 mod host;
 mod lab;
 mod learning;
 mod properties;
+mod remote_learning;
+mod suppress;
 mod tags;
 mod too_big;
 mod underlay;
+mod unknown;

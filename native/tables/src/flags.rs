@@ -19,6 +19,14 @@ impl Flags {
     pub const REFLECT: Self = Self(1 << 2);
     /// VAP: its selector is the whole port, so what leaves by it may look like another VAP's.
     pub const WHOLE: Self = Self(1 << 3);
+    /// VN: MACs behind other NVEs are learned, from whoever sends.
+    pub const LEARN_REMOTE: Self = Self(1 << 31);
+    /// VN: ARP and neighbour solicitations are answered from what is known.
+    pub const SUPPRESS: Self = Self(1 << 30);
+    /// VN: a tunnelled packet with a reserved bit set is dropped.
+    pub const STRICT: Self = Self(1 << 25);
+    /// VN: a frame that leaves the tunnel takes the outer DSCP (RFC 2983, uniform model).
+    pub const DSCP_OUT: Self = Self(1 << 24);
 
     /// Whether any of `flags` is set.
     #[inline(always)]

@@ -28,7 +28,7 @@ pub use chunks::Chunks;
 pub use fdb::{ContextKey, Destination, FdbKey, Source, SourceKey};
 pub use flags::Flags;
 pub use index_pool::IndexPool;
-pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
+pub use map::{Full, Key, LookUp, MapReader, MapWriter, Row, concurrent_map};
 pub use meter::{Meter, Meters, Rate};
 pub use next_hop::{HEADER_HEAD, HEADER_TAIL, NextHopEntry, Work};
 pub use pairs::{PairReader, PairWriter, Pairs};
@@ -37,5 +37,5 @@ pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
     AccessPort, Index, NextHopIndex, PortEntry, Publisher, STags, Snapshot, SnapshotReader, TagPolicy, UnderlayPort,
-    VapEntry, VnEntry,
+    Unknown, VapEntry, VnEntry,
 };

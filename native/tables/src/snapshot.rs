@@ -4,7 +4,7 @@
 //! [`NONE`](Index) marks an absent reference, and entries of retired indices stay in place, closed: a reference that a poller read just
 //! before a change finds an entry that forwards nothing.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
@@ -88,6 +88,13 @@ impl AccessPort {
         }
     }
 
+    /// Bytes of its tables.
+    pub fn bytes(&self) -> usize {
+        let behind = |s_tags: &STags| s_tags.with_c.iter().flatten().count() * size_of::<[Index; VIDS]>();
+        let s_tags = self.s_tag.as_ref().map_or(0, |s_tags| size_of::<STags>() + behind(s_tags));
+        size_of::<Self>() + size_of::<[Index; VIDS]>() + s_tags
+    }
+
     fn s_tags(&mut self) -> &mut STags {
         let empty = || STags { alone: [Snapshot::NONE; VIDS], with_c: [const { None }; VIDS] };
         self.s_tag.get_or_insert_with(|| Box::new(empty()))
@@ -103,6 +110,8 @@ pub struct UnderlayPort {
     pub v4: Box<[Ipv4Addr]>,
     /// The NVE's IPv6 addresses.
     pub v6: Box<[Ipv6Addr]>,
+    /// Those of them that take tunnelled packets without a UDP checksum.
+    pub zero_checksum: Box<[Ipv6Addr]>,
     /// Those that are not used yet, because another host may have them (RFC 4862, 5.4).
     pub tentative: Box<[Ipv6Addr]>,
     /// VID of the C-TAG that frames have on this link; 0 if they have none.
@@ -190,6 +199,18 @@ impl Default for VapEntry {
     }
 }
 
+/// What becomes of unicast to a MAC without a row, where a VN has no uplink.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unknown {
+    /// It is dropped.
+    #[default]
+    Drop,
+    /// It is dropped, and the control plane is told of the MAC.
+    Query,
+    /// It goes to everybody, as a group frame does.
+    Flood,
+}
+
 /// A VN.
 #[derive(Clone, Debug)]
 pub struct VnEntry {
@@ -199,6 +220,8 @@ pub struct VnEntry {
     pub flags: Flags,
     /// The VAP that takes unknown unicast.
     pub uplink: Index,
+    /// What becomes of unknown unicast without one.
+    pub unknown: Unknown,
     /// The VN's VAPs.
     pub vaps: Arc<[Index]>,
     /// The next hops that get a copy of each group frame.
@@ -207,7 +230,14 @@ pub struct VnEntry {
 
 impl Default for VnEntry {
     fn default() -> Self {
-        Self { max_frame: 0, flags: Flags::NONE, uplink: Snapshot::NONE, vaps: Arc::new([]), flood: Arc::new([]) }
+        Self {
+            max_frame: 0,
+            flags: Flags::NONE,
+            uplink: Snapshot::NONE,
+            unknown: Unknown::Drop,
+            vaps: Arc::new([]),
+            flood: Arc::new([]),
+        }
     }
 }
 
@@ -222,6 +252,8 @@ pub struct Snapshot {
     pub vns: Chunks<VnEntry>,
     /// By next hop index.
     pub next_hops: Chunks<NextHopEntry>,
+    /// The NVE behind each next hop, by its index.
+    pub remotes: Chunks<Option<IpAddr>>,
     /// The numbers of other NVEs' IPv6 addresses.
     pub peers: Arc<Peers>,
 }
@@ -246,6 +278,12 @@ impl Snapshot {
     #[inline(always)]
     pub fn vn(&self, index: Index) -> Option<&VnEntry> {
         self.vns.get(usize::from(index)).filter(|vn| vn.max_frame != 0)
+    }
+
+    /// The NVE behind a next hop.
+    #[inline(always)]
+    pub fn remote(&self, index: NextHopIndex) -> Option<IpAddr> {
+        self.remotes.get(index as usize).copied().flatten()
     }
 
     /// A next hop, if there is one of that index.

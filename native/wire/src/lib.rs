@@ -16,6 +16,7 @@ mod icmpv6;
 mod inner;
 mod ipv4;
 mod ipv6;
+mod nd;
 mod outer;
 mod too_big;
 mod udp;
@@ -33,6 +34,7 @@ pub use icmpv6::{NdFrame, NdMessage, echo_to_reply_v6, icmpv6_checksum_ok, multi
 pub use inner::InnerIp;
 pub use ipv4::{IPV4_HEADER, Ipv4Header, Protocol, claimed_ip_length};
 pub use ipv6::{IPV6_HEADER, Ipv6Header};
+pub use nd::{ICMPV6, ND_HOP_LIMIT, NeighbourAdvertisement, NeighbourSolicitation};
 pub use outer::{Encap, OPTIONS_MAX, OUTER_MAX, OUTER_MIN, Outer, are_sendable};
 pub use too_big::{TOO_BIG_V4, TOO_BIG_V6, TooBig};
 pub use udp::{UDP_HEADER, UdpHeader};

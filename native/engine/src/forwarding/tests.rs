@@ -51,9 +51,10 @@ impl Bench {
     /// Everything the model holds, to be compared.
     pub fn picture(&self) -> String {
         let Model { ports, vns, vaps, underlays, next_hops, neighbours, .. } = &self.model;
-        let Model { vni_holders, selector_holders, vap_at, row_count, source_count, pair_count, .. } = &self.model;
+        let Model { vni_holders, selector_holders, vap_at, vn_at, ageing, row_count, source_count, pair_count, .. } =
+            &self.model;
         format!(
-            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{row_count} {source_count} {pair_count}"
+            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{vn_at:?}{ageing:?}{row_count} {source_count} {pair_count}"
         )
     }
 
@@ -95,11 +96,16 @@ impl Bench {
                     Dest::NextHop(id) => Destination::NextHop(model.next_hops[id].index),
                 });
                 assert_eq!(found, expected, "row {mac} of vn {id}");
+                let seen = self.forwarding.seen(vn.index, mac);
+                assert_eq!(seen.is_some_and(|seen| seen != 0), model.ageing.age_s(*id, mac) != 0, "{mac} ages");
                 rows += usize::from(expected.is_some());
             }
         }
         assert_eq!(rows, model.row_count);
         assert_eq!(model.vni_holders.len(), model.vns.values().filter(|vn| vn.spec.vni.is_some()).count());
+        assert!(model.ageing.rows().all(|(vn, mac, _)| model.vns[&vn].rows.contains_key(&mac)));
+        assert!(model.vn_at.iter().all(|(index, id)| model.vns[id].index == *index));
+        assert_eq!(model.vn_at.len(), model.vns.len());
         assert_eq!(model.pair_count, model.vns.values().map(|vn| vn.pairs.len()).sum::<usize>());
         assert_eq!(model.source_count, model.vns.values().map(|vn| vn.sources.len()).sum::<usize>());
         assert!(model.neighbours.keys().all(|(port, ip)| model.addresses(*port).any(|spec| spec.has_on_link(*ip))));

@@ -63,6 +63,15 @@ pub struct VapSpec {
     pub options: VapOptions,
 }
 
+/// An FDB row to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RowSpec {
+    /// Where its MAC is.
+    pub dest: Dest,
+    /// Seconds without a frame of the MAC after which that is told; 0: never.
+    pub age_s: u16,
+}
+
 /// An underlay address to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnderlaySpec {
@@ -102,7 +111,7 @@ pub struct Changes {
     pub vaps: Wishes<VapId, VapSpec>,
     pub underlays: Wishes<Neighbour, UnderlaySpec>,
     pub next_hops: Wishes<NextHopId, NextHopSpec>,
-    pub rows: Wishes<(VnId, MacAddr), Dest>,
+    pub rows: Wishes<(VnId, MacAddr), RowSpec>,
     pub floods: Wishes<VnId, Vec<NextHopId>>,
     pub sources: Wishes<VnId, Vec<IpAddr>>,
     pub neighbours: Wishes<Neighbour, MacAddr>,
@@ -171,9 +180,9 @@ impl Changes {
             Command::NextHopDel { next_hop } => {
                 wish(&mut self.next_hops, at, next_hop, Object::NextHop(next_hop), None)
             }
-            Command::FdbSet { vn, mac, dest } => {
+            Command::FdbSet { vn, mac, dest, age_s } => {
                 check("mac", mac, "a station's address", mac.is_station())?;
-                wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), Some(dest))
+                wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), Some(RowSpec { dest, age_s }))
             }
             Command::FdbDel { vn, mac } => wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), None),
             Command::FloodSet { vn, mut next_hops } => {

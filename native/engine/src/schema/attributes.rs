@@ -9,7 +9,42 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 /// Options of a VN.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct VnOptions {}
+pub struct VnOptions {
+    /// What becomes of unicast to a MAC without a row, where there is no uplink.
+    pub unknown: Unknown,
+    /// MACs behind other NVEs are told as they are seen, and every NVE may send.
+    pub learn: bool,
+    /// ARP and neighbour solicitations are answered from the VN's pairs.
+    pub suppress: bool,
+    /// Whether a tunnelled packet with a reserved bit set is dropped.
+    pub strict: bool,
+    /// What becomes of the outer DSCP.
+    pub dscp_out: DscpOut,
+}
+
+/// See [`VnOptions::dscp_out`] (RFC 2983).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DscpOut {
+    /// It goes with the outer header.
+    #[default]
+    Pipe,
+    /// The frame takes it.
+    Uniform,
+}
+
+/// See [`VnOptions::unknown`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// Dropped.
+    #[default]
+    Drop,
+    /// Dropped, and told.
+    Query,
+    /// Sent to everybody.
+    Flood,
+}
 
 /// Options of a VAP.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -22,6 +57,8 @@ pub struct VapOptions {}
 pub struct UnderlayOptions {
     /// VID of the C-TAG that every frame on the link has; without it, none has.
     pub vlan: Option<u16>,
+    /// Whether tunnelled packets without a UDP checksum are taken, over IPv6.
+    pub zero_checksum: bool,
 }
 
 /// Options of a next hop: how frames are tunnelled to it. Ranges are not checked yet.

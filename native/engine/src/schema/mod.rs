@@ -2,12 +2,14 @@
 //! what it names exists, is the model's business.
 
 mod attributes;
+mod capture;
 mod command;
 mod options;
 mod reply;
 mod trace;
 
-pub use attributes::{Df, Dscp, Ecn, Follow, NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
+pub use attributes::{Df, Dscp, DscpOut, Ecn, Follow, NextHopOptions, UnderlayOptions, Unknown, VapOptions, VnOptions};
+pub use capture::{Capture, CaptureFilter};
 pub use command::{Batch, Command, Dest, Kind, Selector, Tags};
 pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
 pub use reply::{Info, SelectorRow, dump_reply, event, info_reply, result_reply, stats_reply};

@@ -77,7 +77,16 @@ fn every_command_of_the_page_is_understood() {
     assert!(command((28, 7, Bytes::new(&[0; 5]))).is_err(), "neither 4 nor 16 bytes");
     assert_eq!(
         command((11, 7, Bytes::new(MAC), (1, 9))),
-        Ok(Command::FdbSet { vn: VnId(7), mac: MacAddr([2, 0, 0, 0, 0, 1]), dest: Dest::NextHop(NextHopId(9)) })
+        Ok(Command::FdbSet {
+            vn: VnId(7),
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            dest: Dest::NextHop(NextHopId(9)),
+            age_s: 0
+        })
+    );
+    assert_eq!(
+        command((11, 7, Bytes::new(MAC), (1, 9), 300)),
+        Ok(Command::FdbSet { vn: VnId(7), mac, dest: Dest::NextHop(NextHopId(9)), age_s: 300 })
     );
     assert_eq!(
         command((14, 7, [Bytes::new(&[192, 0, 2, 1])])),

@@ -12,8 +12,8 @@ use tables::{
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
 use wire::{ArpPacket, Encap, IntoBytes, Outer, fold, sum};
 
-use crate::packet::{Packet, PuntClass, Sighting, Sink};
-use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline, Tunnel};
+use crate::packet::{Packet, Place, PuntClass, Sighting, Sink};
+use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline, Tunnel, VapCounter};
 
 pub const LINK_1: PortId = PortId(0);
 pub const LINK_2: PortId = PortId(1);
@@ -106,8 +106,10 @@ pub struct Effects {
     /// `(vap, in packets, out packets)` of those that moved.
     pub vaps: Vec<(u16, u64, u64)>,
     pub copies: usize,
-    /// `(vap, source)` of MACs that were told.
-    pub seen: Vec<(u16, [u8; 6])>,
+    /// MACs that were told, and where they are.
+    pub seen: Vec<(Place, [u8; 6])>,
+    /// Questions that were answered, by VAP.
+    pub suppressed: Vec<(u16, u64)>,
 }
 
 impl Effects {
@@ -162,7 +164,7 @@ impl Sink<TestPacket> for Recorder<'_> {
         self.transmit(port, packet, origin);
     }
     fn seen(&mut self, sighting: Sighting) {
-        self.effects.seen.push((sighting.vap, sighting.source.0));
+        self.effects.seen.push((sighting.place, sighting.mac.0));
     }
 }
 
@@ -172,6 +174,7 @@ pub struct Lab {
     pub contexts: MapWriter<ContextKey>,
     pub sources: MapWriter<SourceKey>,
     pub pairs: PairWriter,
+    pub era: u16,
     pub buffers: usize,
     pub punt_room: bool,
 }
@@ -198,6 +201,7 @@ impl Lab {
                 PortEntry::Underlay(Arc::new(UnderlayPort {
                     mac: MacAddr(US.0),
                     v4: [US.1].into(),
+                    v6: [US_6.1].into(),
                     ..UnderlayPort::default()
                 })),
                 PortEntry::Unused,
@@ -209,6 +213,7 @@ impl Lab {
             next_hops: [next_hop(NVE_2, BLUE_VNI), next_hop(NVE_2, RED_VNI), next_hop(NVE_3, BLUE_VNI)]
                 .into_iter()
                 .collect(),
+            remotes: [NVE_2, NVE_2, NVE_3].into_iter().map(|nve| Some(nve.1.into())).collect(),
             ..Snapshot::default()
         };
         let mut lab = Self {
@@ -217,6 +222,7 @@ impl Lab {
             contexts: concurrent_map(8, 2),
             sources: concurrent_map(8, 3),
             pairs: PairWriter::new(4),
+            era: 1,
             buffers: 100,
             punt_room: true,
         };
@@ -231,6 +237,8 @@ impl Lab {
             lab.sources.insert(SourceKey::new(vn, Source::V4(NVE_2.1)), 1).unwrap();
         }
         lab.sources.insert(SourceKey::new(BLUE, Source::V4(NVE_3.1)), 1).unwrap();
+        Arc::make_mut(&mut lab.snapshot.peers).insert(NVE_2_6.1, 7);
+        lab.sources.insert(SourceKey::new(BLUE, Source::V6(7)), 1).unwrap();
         lab
     }
 
@@ -268,6 +276,12 @@ impl Lab {
         *self.snapshot.next_hops.slot(TO_NVE_2_BLUE as usize) = tunnel.entry().unwrap();
     }
 
+    /// Takes tunnelled packets without a UDP checksum over IPv6.
+    pub fn take_zero_checksum(&mut self) {
+        let PortEntry::Underlay(port) = &mut Arc::make_mut(&mut self.snapshot.ports)[2] else { panic!() };
+        Arc::make_mut(port).zero_checksum = [US_6.1].into();
+    }
+
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {
         change(self.snapshot.vns.slot(vn.into()));
     }
@@ -298,6 +312,7 @@ impl Lab {
             sources: &self.sources.reader(),
             identification: &Cell::new(0),
             pairs: self.pairs.reader().load(),
+            era: self.era,
             counters: Counters::new(&drops, &vaps),
         }
         .run(port, &mut burst, &mut sink);
@@ -308,6 +323,10 @@ impl Lab {
         }
         for (vap, words) in vaps.chunks(COUNTERS_PER_VAP).enumerate() {
             let moved = (vap as u16, words[0].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
+            let suppressed = words[VapCounter::Suppressed as usize].load(Ordering::Relaxed);
+            if suppressed != 0 {
+                effects.suppressed.push((vap as u16, suppressed));
+            }
             if moved.1 + moved.2 != 0 {
                 effects.vaps.push(moved);
             }
