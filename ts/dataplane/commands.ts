@@ -88,6 +88,8 @@ export function encodeCommand(command: Command): unknown[] {
       return [27, command.vn, ipToBytes(command.ip), macToBytes(command.mac)];
     case 'PairDel':
       return [28, command.vn, ipToBytes(command.ip)];
+    case 'PortAdmin':
+      return [30, command.port, command.up];
   }
 }
 
@@ -189,6 +191,7 @@ const RANK: Readonly<Record<Command['op'], number>> = {
   NeighbourDel: 21,
   UnderlayDel: 22,
   PortDel: 23,
+  PortAdmin: 1,
 };
 
 const RANKS = 1 + Math.max(...Object.values(RANK));

@@ -29,6 +29,8 @@ pub enum Object {
     Route((u8, IpAddr)),
     /// The kernel's end of an underlay port.
     Exception(PortId),
+    /// The link of a port.
+    Link(PortId),
     /// A static neighbour on the link of a port.
     Neighbour(PortId, IpAddr),
     /// An IP-MAC pair of a VN.
@@ -49,6 +51,7 @@ impl fmt::Display for Object {
             Self::Pair(vn, ip) => write!(f, "pair {ip} of vn {vn}"),
             Self::Route((length, prefix)) => write!(f, "route {prefix}/{length}"),
             Self::Exception(port) => write!(f, "exception path of port {port}"),
+            Self::Link(id) => write!(f, "link of port {id}"),
             Self::Neighbour(port, ip) => write!(f, "static neighbour {ip} of port {port}"),
         }
     }

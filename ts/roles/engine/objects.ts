@@ -8,6 +8,7 @@ type SetOp =
   | 'PortAdd'
   | 'PoliceSet'
   | 'AclSet'
+  | 'PortAdmin'
   | 'UnderlaySet'
   | 'NeighbourSet'
   | 'RouteSet'
@@ -36,6 +37,8 @@ export function stateOf(objects: Iterable<EngineObject>): Map<ObjectKey, EngineO
 }
 
 export const portKey = (port: number): ObjectKey => `port ${port}`;
+/** Of a port's link that is to be down: one that is up is no object. */
+export const linkKey = (port: number): ObjectKey => `link ${port}`;
 export const vnKey = (vn: VnId): ObjectKey => `vn ${vn}`;
 export const vapKey = (vap: number): ObjectKey => `vap ${vap}`;
 export const nhKey = (nh: number): ObjectKey => `nexthop ${nh}`;
@@ -53,6 +56,8 @@ export function keyOf(command: Command): ObjectKey {
     case 'PortAdd':
     case 'PortDel':
       return portKey(command.port);
+    case 'PortAdmin':
+      return linkKey(command.port);
     case 'UnderlaySet':
     case 'UnderlayDel':
       return `underlay ${command.port} ${command.ip}`;
@@ -102,6 +107,7 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
       return [];
     case 'VnSet':
       return aclsOf(object.options);
+    case 'PortAdmin':
     case 'UnderlaySet':
       return [portKey(object.port)];
     case 'NeighbourSet':
@@ -143,6 +149,8 @@ export function deletionOf(object: EngineObject): Command {
   switch (object.op) {
     case 'PortAdd':
       return { op: 'PortDel', port: object.port };
+    case 'PortAdmin':
+      return { op: 'PortAdmin', port: object.port, up: true };
     case 'UnderlaySet':
       return { op: 'UnderlayDel', port: object.port, ip: object.ip };
     case 'NeighbourSet':
@@ -188,6 +196,7 @@ const ORDER: Readonly<Record<SetOp, number>> = {
   FdbSet: 11,
   FloodSet: 12,
   PairSet: 13,
+  PortAdmin: 1,
 };
 
 export function inOrder(objects: EngineObject[]): EngineObject[] {

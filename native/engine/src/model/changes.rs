@@ -118,6 +118,8 @@ pub struct Changes {
     pub routes: Wishes<Prefix, Vec<IpAddr>>,
     pub exceptions: Wishes<PortId, PortId>,
     pub pairs: Wishes<(VnId, IpAddr), MacAddr>,
+    /// Links that are to be down; a wish to be gone is one to be up.
+    pub down: Wishes<PortId, ()>,
 }
 
 impl Changes {
@@ -226,6 +228,7 @@ impl Changes {
                 wish(&mut self.routes, at, key, Object::Route(key), None)
             }
             Command::ExceptionSet { port, tap } => wish(&mut self.exceptions, at, port, Object::Exception(port), tap),
+            Command::PortAdmin { port, up } => wish(&mut self.down, at, port, Object::Link(port), (!up).then_some(())),
             Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
         }
     }

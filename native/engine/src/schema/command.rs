@@ -57,6 +57,8 @@ pub enum Command {
     RouteDel { prefix: IpAddr, length: u8 },
     /// Op 22.
     ExceptionSet { port: PortId, tap: Option<PortId> },
+    /// Op 30.
+    PortAdmin { port: PortId, up: bool },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -224,6 +226,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     22 => Command::ExceptionSet { port: f.port()?, tap: f.next::<Option<u16>>("tap")?.map(PortId) },
     27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
     28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
+    30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },
     op => Command::Unknown { op },
 });
 
