@@ -1,6 +1,6 @@
 // TCP with verified content: each side sends the same number of bytes that only it sends, and says what hash it received.
 //
-//   node transfer.mjs serve PORT NAME                    prints "listening", serves on every address until stdin ends
+//   node transfer.mjs serve PORT NAME [ADDRESS]          prints "listening", serves on every IPv4 address, or this one, until stdin ends
 //   node transfer.mjs fetch PORT NAME ADDRESS BYTES      prints hashes: {"sent", "peerGot", "peer": name, "peerSent", "got"}
 //
 // On the wire, from both sides: name and byte count as a line of JSON, the bytes, and the hash of what came as a line.
@@ -71,7 +71,7 @@ if (mode === 'serve') {
     await reader.next();
     socket.end();
   });
-  server.listen(Number(port), '0.0.0.0', () => console.log('listening'));
+  server.listen(Number(port), address ?? '0.0.0.0', () => console.log('listening'));
   process.stdin.resume().on('end', () => process.exit(0));
 } else {
   const socket = connect(Number(port), address);

@@ -76,6 +76,12 @@ export function encodeCommand(command: Command): unknown[] {
       return [15, command.port, ipToBytes(command.ip), macToBytes(command.mac)];
     case 'NeighbourDel':
       return [16, command.port, ipToBytes(command.ip)];
+    case 'RouteSet':
+      return [20, ipToBytes(command.prefix), command.prefixLen, command.gateways.map((ip: IpAddr) => ipToBytes(ip))];
+    case 'RouteDel':
+      return [21, ipToBytes(command.prefix), command.prefixLen];
+    case 'ExceptionSet':
+      return [22, command.port, command.tap];
     case 'AclSet':
       return [25, command.acl, command.default, command.rules.map(encodeRule)];
     case 'AclDel':
@@ -175,30 +181,33 @@ export function decodeFlags(bits: number): VapFlags {
 /** Objects rank before what names them; deletions come after all else, in reverse. */
 const RANK: Readonly<Record<Command['op'], number>> = {
   PortAdd: 0,
-  PoliceSet: 1,
-  UnderlaySet: 2,
-  NeighbourSet: 3,
-  AclSet: 4,
-  VnSet: 5,
-  VapSet: 6,
-  NextHopSet: 7,
-  GroupSet: 8,
-  NextHopAlive: 9,
-  SourcesSet: 10,
-  FdbSet: 11,
-  FloodSet: 12,
-  PairSet: 13,
-  PairDel: 14,
-  FdbDel: 15,
-  GroupDel: 16,
-  NextHopDel: 17,
-  VapDel: 18,
-  VnDel: 19,
-  AclDel: 20,
-  NeighbourDel: 21,
-  UnderlayDel: 22,
-  PortDel: 23,
   PortAdmin: 1,
+  PoliceSet: 2,
+  UnderlaySet: 3,
+  NeighbourSet: 4,
+  RouteSet: 5,
+  ExceptionSet: 6,
+  AclSet: 7,
+  VnSet: 8,
+  VapSet: 9,
+  NextHopSet: 10,
+  GroupSet: 11,
+  NextHopAlive: 12,
+  SourcesSet: 13,
+  FdbSet: 14,
+  FloodSet: 15,
+  PairSet: 16,
+  PairDel: 17,
+  FdbDel: 18,
+  GroupDel: 19,
+  NextHopDel: 20,
+  VapDel: 21,
+  VnDel: 22,
+  AclDel: 23,
+  RouteDel: 24,
+  NeighbourDel: 25,
+  UnderlayDel: 26,
+  PortDel: 27,
 };
 
 const RANKS = 1 + Math.max(...Object.values(RANK));

@@ -72,7 +72,13 @@ const rows: [DumpKind, unknown[], object][] = [
       tags: { kind: 'list', vids: [1, 2] },
     },
   ],
-  ['underlays', [1, ip, 24, mac], { port: 1, ip: '192.0.2.1', prefixLen: 24, mac: '02:00:00:00:00:0a' }],
+  [
+    'underlays',
+    [1, ip, 24, mac, 'tentative', 7],
+    { port: 1, ip: '192.0.2.1', prefixLen: 24, mac: '02:00:00:00:00:0a', state: 'tentative', vlan: 7 },
+  ],
+  ['routes', [ip, 32, [ip]], { prefix: '192.0.2.1', prefixLen: 32, gateways: ['192.0.2.1'] }],
+  ['exceptions', [1, 2], { port: 1, tap: 2 }],
   [
     'nexthops',
     [4, ip, 1, 5001, 1, null, 'link_down'],

@@ -5,6 +5,7 @@ import { decodeRule } from './acl.js';
 import { decodeFlags } from './commands.js';
 import { badReply, noun, Reader, vnIdOf } from './reader.js';
 import type {
+  AddressState,
   CapturedFrame,
   Dest,
   DumpKind,
@@ -23,6 +24,7 @@ import { PUNT_CLASSES } from './types.js';
 const U8 = 0xff;
 const U16 = 0xffff;
 const U32 = 0xffff_ffff;
+const ADDRESS_STATES: readonly AddressState[] = ['tentative', 'preferred', 'duplicate'];
 const NEIGHBOUR_STATES: readonly NeighbourState[] = ['incomplete', 'reachable', 'failed', 'static'];
 
 export function decodeInfo(value: unknown): EngineInfo {
@@ -92,7 +94,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     mac: r.mac('mac'),
     mtu: r.uint('mtu', U16),
     linkUp: r.bool('link_up'),
-    role: r.oneOf('role', ['access', 'underlay', 'unused']),
+    role: r.oneOf('role', ['access', 'underlay', 'exception', 'unused']),
   }),
   vns: (r) => {
     const vn = vnIdOf(r);
@@ -120,7 +122,15 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     ip: r.ip('ip'),
     prefixLen: r.uint('prefix_len', 128),
     mac: r.mac('mac'),
+    state: r.oneOf('state', ADDRESS_STATES),
+    vlan: r.uintOrNil('vlan', U16),
   }),
+  routes: (r) => ({
+    prefix: r.ip('prefix'),
+    prefixLen: r.uint('prefix_len', 128),
+    gateways: r.list('gateways', (item) => new Reader([item], 'routes.gateways').ip('ip')),
+  }),
+  exceptions: (r) => ({ port: r.uint('port', U16), tap: r.uint('tap', U16) }),
   nexthops: (r) => ({
     nh: r.uint('nh', U32),
     remote: r.ip('remote'),
@@ -231,6 +241,13 @@ export function decodeEvent(value: unknown): EngineEvent | undefined {
         port: reader.uint('port', U16),
         ip: reader.ip('ip'),
         state: reader.oneOf('state', NEIGHBOUR_STATES),
+      };
+    case 'address':
+      return {
+        kind,
+        port: reader.uint('port', U16),
+        ip: reader.ip('ip'),
+        state: reader.oneOf('state', ADDRESS_STATES),
       };
     case 'learned':
       return { kind, vap: reader.uint('vap', U32), vn: vnIdOf(reader), mac: reader.mac('mac') };

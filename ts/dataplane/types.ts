@@ -97,6 +97,8 @@ export interface VapOptions {
 }
 /** The same of an underlay address. */
 export interface UnderlayOptions {
+  /** VID of the C-TAG that every frame on the link has; the same for all addresses of a port. None, if absent. */
+  readonly vlan?: number;
   /** Tunnelled packets without a UDP checksum are taken at this IPv6 address; no, if absent. */
   readonly zeroChecksum?: boolean;
 }
@@ -162,7 +164,7 @@ export interface AclRule {
 }
 
 /** Classes of frames for the control plane, each of them policed: docs/engine.md, "events and punts". */
-export const PUNT_CLASSES = ['link_local', 'arp', 'lldp', 'ecp'] as const;
+export const PUNT_CLASSES = ['link_local', 'arp', 'lldp', 'ecp', 'nd', 'exception'] as const;
 export type PuntClass = (typeof PUNT_CLASSES)[number];
 
 /** Another NVE: a next hop, or a group of next hops, of which each flow takes one that lives. */
@@ -244,6 +246,16 @@ export type Command =
   | { readonly op: 'NeighbourSet'; readonly port: PortId; readonly ip: IpAddr; readonly mac: MacAddr }
   | { readonly op: 'NeighbourDel'; readonly port: PortId; readonly ip: IpAddr }
   | {
+      readonly op: 'RouteSet';
+      readonly prefix: IpAddr;
+      readonly prefixLen: number;
+      /** The first that lives is taken. */
+      readonly gateways: readonly IpAddr[];
+    }
+  | { readonly op: 'RouteDel'; readonly prefix: IpAddr; readonly prefixLen: number }
+  /** Which port is the kernel's end of an underlay port; null takes it away. */
+  | { readonly op: 'ExceptionSet'; readonly port: PortId; readonly tap: PortId | null }
+  | {
       readonly op: 'AclSet';
       readonly acl: AclId;
       /** What becomes of a frame that no rule matches. */
@@ -313,7 +325,7 @@ export interface PortRow {
   readonly mac: MacAddr;
   readonly mtu: number;
   readonly linkUp: boolean;
-  readonly role: 'access' | 'underlay' | 'unused';
+  readonly role: 'access' | 'underlay' | 'exception' | 'unused';
 }
 
 export interface VnRow {
@@ -339,6 +351,23 @@ export interface UnderlayRow {
   readonly ip: IpAddr;
   readonly prefixLen: number;
   readonly mac: MacAddr;
+  /** IPv6: whether the address may be used (RFC 4862, 5.4). */
+  readonly state: AddressState;
+  readonly vlan: number | null;
+}
+
+/** `tentative`: not used yet; `duplicate`: another host has it, and it is not used until it is set anew. */
+export type AddressState = 'tentative' | 'preferred' | 'duplicate';
+
+export interface RouteRow {
+  readonly prefix: IpAddr;
+  readonly prefixLen: number;
+  readonly gateways: readonly IpAddr[];
+}
+
+export interface ExceptionRow {
+  readonly port: PortId;
+  readonly tap: PortId;
 }
 
 export interface NextHopRow {
@@ -424,6 +453,8 @@ export interface DumpRows {
   readonly vns: VnRow;
   readonly vaps: VapRow;
   readonly underlays: UnderlayRow;
+  readonly routes: RouteRow;
+  readonly exceptions: ExceptionRow;
   readonly nexthops: NextHopRow;
   readonly groups: GroupRow;
   readonly fdb: FdbRow;
@@ -500,6 +531,7 @@ export interface Captured {
 export type EngineEvent =
   | { readonly kind: 'link'; readonly port: PortId; readonly up: boolean }
   | { readonly kind: 'neighbour'; readonly port: PortId; readonly ip: IpAddr; readonly state: NeighbourState }
+  | { readonly kind: 'address'; readonly port: PortId; readonly ip: IpAddr; readonly state: AddressState }
   /** A source MAC at a VAP that learns, without a row that names this VAP. Told about once a second while frames of it arrive. */
   | { readonly kind: 'learned'; readonly vap: VapId; readonly vn: VnId; readonly mac: MacAddr }
   /** The same in a tunnelled packet from `remote`, in a VN that learns, without a row that leads there. */

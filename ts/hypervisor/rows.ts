@@ -88,7 +88,7 @@ export const ShowPortsRow = z.object({
   mac: MacAddrSchema,
   mtu: count,
   link: z.enum(['up', 'down']),
-  role: z.enum(['access', 'underlay', 'unused']),
+  role: z.enum(['access', 'underlay', 'exception', 'unused']),
   rx_packets: count,
   rx_bytes: count,
   tx_packets: count,

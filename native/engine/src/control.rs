@@ -14,8 +14,12 @@ use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port};
 use pipeline::{Place, PuntClass, Sighting};
 use serde_bytes::Bytes;
 use types::{DropReason, MacAddr, PortId, VapId};
-use wire::{ArpOperation, ArpPacket, ETHERNET_HEADER, EtherType, EthernetHeader, IntoBytes};
+use wire::{
+    ArpOperation, ArpPacket, ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IntoBytes, Ipv6Header, NdFrame,
+    NdMessage,
+};
 
+use crate::addresses::{self, Addresses};
 use crate::capture::{self, SNAP_MAX, Wanted};
 use crate::devices::Devices;
 use crate::dpdk_error::{eal_error, pool_error};
@@ -62,6 +66,15 @@ pub mod ring {
     pub const WORDS: [usize; 5] = [1 << 16, 1 << 16, 1 << 15, 1 << 16, 1 << 18];
 }
 
+/// Lets the tables be changed by what is known of ports and neighbours.
+macro_rules! known {
+    ($control:ident, |$model:ident, $forwarding:ident, $world:ident| $body:expr) => {{
+        let Self { model: $model, forwarding: $forwarding, devices, neighbours, addresses, links, .. } = $control;
+        let $world = Known { devices, neighbours, addresses, links };
+        $body
+    }};
+}
+
 /// Everything the control thread owns.
 pub struct Control {
     epoch: u64,
@@ -71,6 +84,7 @@ pub struct Control {
     readers: Readers,
     devices: Devices,
     neighbours: Neighbours,
+    addresses: Addresses,
     poller: Poller,
     region: Arc<Region>,
     from_poller: RingReader,
@@ -155,6 +169,7 @@ impl Control {
             forwarding,
             devices: Devices::new(pool),
             neighbours: Neighbours::default(),
+            addresses: Addresses::default(),
             poller,
             events: region.ring(ring::EVENTS).0,
             punts: region.ring(ring::PUNTS).0,
@@ -243,6 +258,7 @@ impl Control {
             pool: self.devices.pool(),
             devices: &self.devices,
             neighbours: &self.neighbours,
+            addresses: &self.addresses,
             region: &self.region,
         }
     }
@@ -260,10 +276,13 @@ impl Control {
             Err(refused) => refused,
             Ok(changes) => match self.open_devices(&changes) {
                 Err(refused) => vec![refused],
-                Ok(devices) => {
-                    self.commit(&changes, devices);
-                    Vec::new()
-                }
+                Ok(devices) => match self.foreign_taps(&changes, &devices) {
+                    refused if refused.is_empty() => {
+                        self.commit(&changes, devices);
+                        refused
+                    }
+                    refused => refused,
+                },
             },
         };
         Ok(schema::result_reply(epoch, id, &refused))
@@ -277,6 +296,20 @@ impl Control {
             .collect()
     }
 
+    /// The kernel's ends whose MAC is not that of their underlay port: what the kernel says of its own MAC leaves as it is. Only an open device
+    /// tells its MAC.
+    fn foreign_taps(&self, changes: &Changes, new: &[(PortId, Port)]) -> Vec<(usize, EngineError)> {
+        let mac = |id: &PortId| {
+            let new = new.iter().find(|(other, _)| other == id);
+            new.map_or_else(|| self.devices.mac(*id), |(_, port)| MacAddr(port.info().mac))
+        };
+        let foreign = changes.exceptions.sets().filter(|(port, _, tap)| mac(port) != mac(tap));
+        let expected = "a port with the MAC of the underlay port";
+        foreign
+            .map(|(_, at, tap)| (at, EngineError::OutOfRange { field: "tap", got: mac(tap).to_string(), expected }))
+            .collect()
+    }
+
     fn commit(&mut self, changes: &Changes, devices: Vec<(PortId, Port)>) {
         let now = Instant::now();
         let fixed: Vec<Effect> = changes
@@ -286,8 +319,9 @@ impl Control {
             .collect();
         let new: Vec<PortId> = devices.iter().map(|(id, _)| *id).collect();
         devices.into_iter().for_each(|(id, port)| self.devices.add(id, port));
-        let world = Known { devices: &self.devices, neighbours: &self.neighbours };
-        let effects = self.forwarding.apply(&mut self.model, changes, &world);
+        changes.underlays.sets().for_each(|(address, _, _)| self.addresses.add(*address));
+        changes.underlays.dels().for_each(|(address, _)| self.addresses.remove(*address));
+        let effects = known!(self, |model, forwarding, world| forwarding.apply(model, changes, &world));
         for (id, index) in effects.new_vaps {
             if let Some(row) = self.model.vaps.get_mut(&id) {
                 row.counters_before = self.region.vap(index);
@@ -307,10 +341,25 @@ impl Control {
         }
         self.set_links(changes);
         if effects.next_hops_changed || changes.neighbours.iter().next().is_some() {
-            let wanted: BTreeSet<Neighbour> = self.model.next_hops.values().map(|row| row.path.to()).collect();
-            let asked = self.neighbours.want(&wanted, now);
             self.carry_out(fixed);
-            self.carry_out(asked);
+            self.want(now);
+        }
+    }
+
+    /// Looks after the neighbours that next hops and routes need, and no others.
+    fn want(&mut self, now: Instant) {
+        let mut wanted: BTreeSet<Neighbour> = self.model.next_hops.values().map(|row| row.path.to()).collect();
+        let paths = self.model.paths();
+        let gateways = self.model.routes.values().flatten();
+        wanted.extend(gateways.filter_map(|gateway| paths.on_link(*gateway, &|_| true)).map(|path| path.to()));
+        let asked = self.neighbours.want(&wanted, now);
+        self.carry_out(asked);
+    }
+
+    /// Links or gateways came or went.
+    fn redirect(&mut self) {
+        if known!(self, |model, forwarding, world| forwarding.redirect(model, &world)) {
+            self.want(Instant::now());
         }
     }
 
@@ -381,6 +430,9 @@ impl Control {
             self.looked_underlay = now;
             self.look_at_links(|role| role == "underlay");
         }
+        let (addresses, links) = (&mut self.addresses, &self.links);
+        let effects = addresses.poll(now, |port| links.get(&port) == Some(&true));
+        self.carry_out_of_addresses(effects);
         if now.duration_since(self.looked) >= LOOK {
             self.looked = now;
             self.look_at_links(|_| true);
@@ -399,11 +451,21 @@ impl Control {
         if changed.is_empty() {
             return;
         }
-        let world = Known { devices: &self.devices, neighbours: &self.neighbours };
+        let mut is_underlay = false;
+        for (id, up) in &changed {
+            self.links.insert(*id, *up);
+            self.event(&("link", id.0, *up));
+            is_underlay |= self.model.role(*id) == "underlay";
+        }
+        let world = Known {
+            devices: &self.devices,
+            neighbours: &self.neighbours,
+            addresses: &self.addresses,
+            links: &self.links,
+        };
         self.forwarding.links(&self.model, &changed, &world);
-        for (id, up) in changed {
-            self.links.insert(id, up);
-            self.event(&("link", id.0, up));
+        if is_underlay {
+            self.redirect();
         }
     }
 
@@ -413,8 +475,10 @@ impl Control {
             return self.sighted(port, frame);
         }
         let Some(class) = PuntClass::ALL.get((tag >> 16) as usize) else { return };
-        if *class == PuntClass::Arp {
-            return self.heard(port, frame);
+        match class {
+            PuntClass::Arp => return self.heard(port, frame),
+            PuntClass::Nd => return self.heard_v6(port, frame),
+            _ => {}
         }
         let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let record =
@@ -430,6 +494,30 @@ impl Control {
         let neighbour = (port, IpAddr::from(arp.sender_ip));
         let effect = self.neighbours.answered(neighbour, MacAddr(arp.sender_mac), Instant::now());
         self.carry_out(effect.into_iter().collect());
+    }
+
+    /// Neighbour discovery: of a neighbour, or of somebody who has an address that we are about to use.
+    fn heard_v6(&mut self, port: PortId, frame: &[u8]) {
+        let packet = frame.get(ETHERNET_HEADER..).unwrap_or_default();
+        let Ok((ip, message)) = Ipv6Header::ref_from_prefix(packet) else { return };
+        match NdMessage::parse(ip, message) {
+            Some(NdMessage::Solicitation { target, .. }) => self.claimed((port, target.into())),
+            Some(NdMessage::Advertisement { target, link, replaces }) => {
+                let neighbour = (port, target.into());
+                self.claimed(neighbour);
+                // One that does not override tells nothing new of who is known (RFC 4861, 7.2.5).
+                let known = self.neighbours.mac(neighbour);
+                let mac = link.map(MacAddr).or(known).filter(|mac| replaces || known.is_none_or(|known| known == *mac));
+                let effect = mac.and_then(|mac| self.neighbours.answered(neighbour, mac, Instant::now()));
+                self.carry_out(effect.into_iter().collect());
+            }
+            None => {}
+        }
+    }
+
+    fn claimed(&mut self, address: Neighbour) {
+        let effect = self.addresses.claimed(address);
+        self.carry_out_of_addresses(effect.into_iter().collect());
     }
 
     fn sighted(&self, port: PortId, record: &[u8]) {
@@ -463,21 +551,58 @@ impl Control {
             match effect {
                 Effect::Ask(neighbour, to) => self.ask(neighbour, to),
                 Effect::Changed(neighbour, state) => {
-                    self.forwarding.resolve(&self.model, neighbour, state.mac());
+                    known!(self, |model, forwarding, world| forwarding.resolve(model, neighbour, &world));
+                    if self.model.is_gateway(neighbour) {
+                        self.redirect();
+                    }
                     self.event(&("neighbour", neighbour.0.0, show::ip(neighbour.1), state.name()));
                 }
             }
         }
     }
 
-    /// Sends an ARP request for a neighbour.
+    fn carry_out_of_addresses(&mut self, effects: Vec<addresses::Effect>) {
+        for effect in effects {
+            match effect {
+                addresses::Effect::Probe((port, IpAddr::V6(ip))) => {
+                    self.send_on_link(port, NdFrame::probe(self.devices.mac(port).0, ip).bytes());
+                }
+                addresses::Effect::Probe(_) => {}
+                addresses::Effect::Changed((port, ip), state) => {
+                    known!(self, |model, forwarding, world| forwarding.readdress(model, port, &world));
+                    self.event(&("address", port.0, show::ip(ip), state.name()));
+                }
+            }
+        }
+    }
+
+    /// Sends an ARP request or a neighbour solicitation for a neighbour, from an address that we may use.
     fn ask(&self, (port, ip): Neighbour, to: MacAddr) {
-        let source = self.model.addresses(port).find(|spec| spec.has_on_link(ip)).map(|spec| spec.ip);
-        let (Some(IpAddr::V4(source)), IpAddr::V4(ip)) = (source, ip) else { return };
+        let is_usable = |ip| self.addresses.state((port, ip)) == Some(addresses::State::Preferred);
+        let mut sources = self.model.addresses(port).filter(|spec| spec.has_on_link(ip)).map(|spec| spec.ip);
         let mac = self.devices.mac(port).0;
-        let header = EthernetHeader { destination: to.0, source: mac, ether_type: EtherType::ARP.into() };
-        let request = ArpPacket::new(ArpOperation::Request, (mac, source), ([0; 6], ip));
-        self.send(port, &[header.as_bytes(), request.as_bytes()].concat());
+        match (sources.find(|ip| is_usable(*ip)), ip) {
+            (Some(IpAddr::V4(source)), IpAddr::V4(ip)) => {
+                let header = EthernetHeader { destination: to.0, source: mac, ether_type: EtherType::ARP.into() };
+                let request = ArpPacket::new(ArpOperation::Request, (mac, source), ([0; 6], ip));
+                self.send_on_link(port, &[header.as_bytes(), request.as_bytes()].concat());
+            }
+            (Some(IpAddr::V6(source)), IpAddr::V6(ip)) => {
+                let to = (to != MacAddr::BROADCAST).then_some(to.0);
+                self.send_on_link(port, NdFrame::solicitation((mac, source), ip, to).bytes());
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends a frame out of an underlay port, in its VLAN.
+    fn send_on_link(&self, port: PortId, frame: &[u8]) {
+        match (self.model.vlan(port), frame.split_first_chunk::<12>()) {
+            (Some(vlan), Some((macs, rest))) => {
+                self.send(port, &[&macs[..], &EtherType::C_TAG.to_be_bytes(), &vlan.to_be_bytes(), rest].concat())
+            }
+            _ => self.send(port, frame),
+        };
     }
 
     fn event(&self, event: &impl serde::Serialize) {
@@ -519,6 +644,8 @@ impl Control {
 struct Known<'a> {
     devices: &'a Devices,
     neighbours: &'a Neighbours,
+    addresses: &'a Addresses,
+    links: &'a BTreeMap<PortId, bool>,
 }
 
 impl World for Known<'_> {
@@ -528,6 +655,14 @@ impl World for Known<'_> {
 
     fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr> {
         self.neighbours.mac(neighbour)
+    }
+
+    fn lives(&self, neighbour: Neighbour) -> bool {
+        self.links.get(&neighbour.0) != Some(&false) && !self.neighbours.has_failed(neighbour)
+    }
+
+    fn address(&self, address: Neighbour) -> Option<addresses::State> {
+        self.addresses.state(address)
     }
 
     fn wait(&self, done: &dyn Fn() -> bool) {

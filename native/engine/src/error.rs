@@ -27,6 +27,10 @@ pub enum Object {
     Flood(VnId),
     /// The permitted sources of a VN.
     Sources(VnId),
+    /// A static route, by length and address of its prefix.
+    Route((u8, IpAddr)),
+    /// The kernel's end of an underlay port.
+    Exception(PortId),
     /// The link of a port.
     Link(PortId),
     /// A static neighbour on the link of a port.
@@ -48,6 +52,8 @@ impl fmt::Display for Object {
             Self::Flood(vn) => write!(f, "flood list of vn {vn}"),
             Self::Sources(vn) => write!(f, "sources of vn {vn}"),
             Self::Pair(vn, ip) => write!(f, "pair {ip} of vn {vn}"),
+            Self::Route((length, prefix)) => write!(f, "route {prefix}/{length}"),
+            Self::Exception(port) => write!(f, "exception path of port {port}"),
             Self::Link(id) => write!(f, "link of port {id}"),
             Self::Neighbour(port, ip) => write!(f, "static neighbour {ip} of port {port}"),
         }
@@ -127,8 +133,8 @@ pub enum EngineError {
         /// Who has it.
         holder: Object,
     },
-    /// No underlay address has this remote on its link.
-    #[error("no underlay address has {remote} on its link")]
+    /// No underlay address has this remote on its link, and no route leads to it.
+    #[error("no underlay address has {remote} on its link, and no route leads to it")]
     OffLink {
         /// The remote.
         remote: IpAddr,

@@ -23,8 +23,9 @@ use tables::{
 use types::{GroupId, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::ETHERNET_HEADER;
 
+use crate::addresses;
 use crate::model::{
-    Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, RowSpec, VapRow, VapSpec, VnRow, VnSpec,
+    Changes, Limits, Model, NextHopRow, NextHopSpec, Path, PeerRow, PortRow, RowSpec, VapRow, VapSpec, VnRow, VnSpec,
 };
 use crate::neighbour::Neighbour;
 use crate::schema::{self, Dest, DscpOut};
@@ -104,6 +105,10 @@ pub trait World {
     fn port_mac(&self, port: PortId) -> MacAddr;
     /// The MAC of a neighbour, if it is known.
     fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr>;
+    /// Whether a neighbour and the link to it live, as far as is known.
+    fn lives(&self, neighbour: Neighbour) -> bool;
+    /// What an address of ours is; `None` if it is not ours.
+    fn address(&self, address: Neighbour) -> Option<addresses::State>;
     /// Waits until `done`, though not for ever. No frame goes where it may not if it does not wait; some are dropped that need not be.
     fn wait(&self, done: &dyn Fn() -> bool);
 }
@@ -225,7 +230,19 @@ impl Forwarding {
         }
         for (key, _, spec) in changes.underlays.sets() {
             model.underlays.insert(*key, spec.clone());
-            self.set_underlay(model, key.0);
+        }
+        for (prefix, _, gateways) in changes.routes.sets() {
+            model.routes.insert(*prefix, gateways.clone());
+        }
+        for (port, _, tap) in changes.exceptions.sets() {
+            if let Some(old) = model.exceptions.insert(*port, *tap).filter(|old| old != tap) {
+                self.set_underlay(model, old, world);
+            }
+            self.set_underlay(model, *tap, world);
+            self.set_underlay(model, *port, world);
+        }
+        for (key, _, _) in changes.underlays.sets() {
+            self.set_underlay(model, key.0, world);
         }
         for (_, _, list) in changes.sources.sets() {
             self.number_peers(model, list);
@@ -236,8 +253,14 @@ impl Forwarding {
         for (id, _, spec) in changes.vaps.sets() {
             self.set_vap(model, *id, spec.clone(), effects);
         }
-        for (id, _, spec) in changes.next_hops.sets() {
-            self.set_next_hop(model, *id, spec, world);
+        let paths = |model: &Model| {
+            let paths = model.paths();
+            let to = |spec: &NextHopSpec| paths.to(spec.remote, &|neighbour| world.lives(neighbour));
+            changes.next_hops.sets().map(|(id, _, spec)| (*id, spec, to(spec))).collect::<Vec<_>>()
+        };
+        for (id, spec, path) in if changes.next_hops.sets().next().is_some() { paths(model) } else { Vec::new() } {
+            let Some(path) = path else { continue };
+            self.set_next_hop(model, id, spec, path, world);
             effects.next_hops_changed = true;
         }
         self.set_groups(model, changes, world);
@@ -247,22 +270,53 @@ impl Forwarding {
         model.neighbours.extend(changes.neighbours.sets().map(|(neighbour, _, mac)| (*neighbour, *mac)));
     }
 
-    /// Writes a port's entry anew if it has underlay addresses, else as that of a port for tenants.
-    fn set_underlay(&mut self, model: &Model, port: PortId) {
+    /// Writes a port's entry anew: that of an underlay port if it has addresses, of a kernel's end if it is one, else of a port for tenants.
+    fn set_underlay(&mut self, model: &Model, port: PortId, world: &impl World) {
         let mac = model.ports.get(&port).map_or_else(MacAddr::default, |row| row.mac);
-        let ips = || model.addresses(port).map(|spec| spec.ip);
-        let v6 = |ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None };
-        let without_checksum = model.addresses(port).filter(|spec| spec.options.zero_checksum);
-        let entry = match ips().next() {
-            None => PortEntry::Access(Arc::new(AccessPort::new(mac))),
-            Some(_) => PortEntry::Underlay(Arc::new(UnderlayPort {
+        let vlan = |port| model.vlan(port).unwrap_or(0);
+        let v4 = model.addresses(port).filter_map(|spec| if let IpAddr::V4(ip) = spec.ip { Some(ip) } else { None });
+        let v6 = |state| {
+            let all =
+                model.addresses(port).filter_map(|spec| if let IpAddr::V6(ip) = spec.ip { Some(ip) } else { None });
+            all.filter(move |ip| world.address((port, (*ip).into())) == Some(state)).collect()
+        };
+        let takes_none = model.addresses(port).filter(|spec| spec.options.zero_checksum).map(|spec| spec.ip);
+        let over = model.exceptions.iter().find(|(_, tap)| **tap == port).map(|(underlay, _)| *underlay);
+        let entry = match (model.addresses(port).next(), over) {
+            (None, None) => PortEntry::Access(Arc::new(AccessPort::new(mac))),
+            (None, Some(underlay)) => PortEntry::Exception { underlay: underlay.0, vlan: vlan(underlay) },
+            (Some(_), _) => PortEntry::Underlay(Arc::new(UnderlayPort {
                 mac,
-                v4: ips().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }).collect(),
-                v6: ips().filter_map(v6).collect(),
-                zero_checksum: without_checksum.filter_map(|spec| v6(spec.ip)).collect(),
+                v4: v4.collect(),
+                v6: v6(addresses::State::Preferred),
+                tentative: v6(addresses::State::Tentative),
+                vlan: vlan(port),
+                exception: model.exceptions.get(&port).map(|tap| tap.0),
+                zero_checksum: takes_none
+                    .filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None })
+                    .collect(),
             })),
         };
         self.set_port(port, entry);
+    }
+
+    /// An address of ours may be used from now on, or not: its port and every next hop that is sent from it are written anew.
+    pub fn readdress(&mut self, model: &mut Model, port: PortId, world: &impl World) {
+        self.set_underlay(model, port, world);
+        self.reroute(model, world);
+        for row in model.next_hops.values().filter(|row| row.path.port == port) {
+            self.write_next_hop(model, row, usable(world, row));
+        }
+        self.publisher.publish(self.snapshot.clone());
+    }
+
+    /// Links or gateways came or went; tells whether the way to somebody has changed.
+    pub fn redirect(&mut self, model: &mut Model, world: &impl World) -> bool {
+        let changed = self.reroute(model, world);
+        if changed {
+            self.publisher.publish(self.snapshot.clone());
+        }
+        changed
     }
 
     /// Gives every IPv6 address of a list a number, if it has none.
@@ -354,8 +408,7 @@ impl Forwarding {
         entry.uplink = rows().find(|row| row.spec.uplink).map_or(Snapshot::NONE, |row| row.index);
     }
 
-    fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: &NextHopSpec, world: &impl World) {
-        let Some(path) = model.path_to(spec.remote) else { return };
+    fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: &NextHopSpec, path: Path, world: &impl World) {
         let row = match model.next_hops.get(&id) {
             Some(row) => NextHopRow { spec: spec.clone(), path, ..row.clone() },
             None => {
@@ -364,7 +417,7 @@ impl Forwarding {
             }
         };
         *self.snapshot.remotes.slot(row.index as usize) = Some(spec.remote);
-        self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
+        self.write_next_hop(model, &row, usable(world, &row));
         model.next_hops.insert(id, row);
     }
 
@@ -376,7 +429,7 @@ impl Forwarding {
         let entry = mac.and_then(|mac| {
             let port = model.ports.get(&row.path.port)?;
             let ends = [(port.mac, row.path.source), (mac, row.spec.remote)];
-            row.spec.tunnel(ends, row.path.port, port.spec.mtu).entry()
+            row.spec.tunnel(ends, row.path.port, model.vlan(row.path.port), port.spec.mtu).entry()
         });
         let entry = entry.unwrap_or(NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED });
         self.put_next_hop(row, entry);
@@ -384,14 +437,16 @@ impl Forwarding {
 
     /// Finds the way to every next hop anew, and tells whether one has changed.
     fn reroute(&mut self, model: &mut Model, world: &impl World) -> bool {
-        let paths = model.next_hops.iter().map(|(id, row)| (*id, row.path, model.path_to(row.spec.remote)));
+        let paths = model.paths();
+        let to = |remote| paths.to(remote, &|neighbour| world.lives(neighbour));
+        let all = model.next_hops.iter().map(|(id, row)| (*id, row.path, to(row.spec.remote)));
         let changed: Vec<_> =
-            paths.filter_map(|(id, old, new)| new.filter(|new| *new != old).map(|path| (id, path))).collect();
+            all.filter_map(|(id, old, new)| new.filter(|new| *new != old).map(|path| (id, path))).collect();
         for (id, path) in &changed {
             let Some(row) = model.next_hops.get_mut(id) else { continue };
             row.path = *path;
             let row = row.clone();
-            self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
+            self.write_next_hop(model, &row, usable(world, &row));
         }
         self.regroup(model);
         !changed.is_empty()
@@ -584,13 +639,23 @@ impl Forwarding {
             && gone.peers.is_empty());
         for (key, _) in changes.underlays.dels() {
             if model.underlays.remove(key).is_some() {
-                self.set_underlay(model, key.0);
+                self.set_underlay(model, key.0, world);
                 any = true;
             }
         }
-        if changes.underlays.iter().next().is_some() && self.reroute(model, world) {
+        for (prefix, _) in changes.routes.dels() {
+            model.routes.remove(prefix);
+        }
+        for (port, _) in changes.exceptions.dels() {
+            if let Some(tap) = model.exceptions.remove(port) {
+                self.set_underlay(model, tap, world);
+                self.set_underlay(model, *port, world);
+                any = true;
+            }
+        }
+        if changes.underlays.iter().next().is_some() || changes.routes.iter().next().is_some() {
             effects.next_hops_changed = true;
-            any = true;
+            any |= self.reroute(model, world);
         }
         for (neighbour, _) in changes.neighbours.dels() {
             model.neighbours.remove(neighbour);
@@ -629,9 +694,9 @@ impl Forwarding {
     }
 
     /// A neighbour's MAC became known, changed or was lost: every next hop to it is written anew.
-    pub fn resolve(&mut self, model: &Model, neighbour: Neighbour, mac: Option<MacAddr>) {
+    pub fn resolve(&mut self, model: &Model, neighbour: Neighbour, world: &impl World) {
         for row in model.next_hops.values().filter(|row| row.path.to() == neighbour) {
-            self.write_next_hop(model, row, mac);
+            self.write_next_hop(model, row, usable(world, row));
         }
         self.regroup(model);
         self.publisher.publish(self.snapshot.clone());
@@ -650,6 +715,12 @@ fn destination(model: &Model, dest: Dest) -> Option<Destination> {
 /// An index of a VN or a VAP from its pool, which has no more than there are.
 fn index(taken: Option<u32>) -> Index {
     taken.map_or(Snapshot::NONE, |index| index as Index)
+}
+
+/// The MAC that a next hop's frames go to, if it is known and they may be sent from our address.
+fn usable(world: &impl World, row: &NextHopRow) -> Option<MacAddr> {
+    let is_ours = world.address((row.path.port, row.path.source)) == Some(addresses::State::Preferred);
+    world.neighbour_mac(row.path.to()).filter(|_| is_ours)
 }
 
 /// The number of a source, which one VN more or less names.

@@ -146,6 +146,11 @@ impl Neighbours {
         self.0.get(&neighbour)?.state.mac()
     }
 
+    /// Whether a neighbour no longer answers.
+    pub fn has_failed(&self, neighbour: Neighbour) -> bool {
+        self.0.get(&neighbour).is_some_and(|entry| entry.state == State::Failed)
+    }
+
     /// Every neighbour and its state.
     pub fn iter(&self) -> impl Iterator<Item = (Neighbour, State)> {
         self.0.iter().map(|(neighbour, entry)| (*neighbour, entry.state))

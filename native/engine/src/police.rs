@@ -14,7 +14,9 @@ const fn rate(class: PuntClass) -> (u64, u64) {
     match class {
         // VDP of thousands of interfaces comes in bursts: after a link comes up, and with every round of keep-alives.
         PuntClass::Ecp => (2_000, 500),
-        PuntClass::Arp => (2_000, 256),
+        PuntClass::Arp | PuntClass::Nd => (2_000, 256),
+        // A session of the control plane in-band: by full packets, about 200 Mbit/s of each neighbour.
+        PuntClass::Exception => (20_000, 1_000),
         // LLDP of a link and all of its S-channels comes at once.
         PuntClass::Lldp | PuntClass::LinkLocal => (100, 128),
     }

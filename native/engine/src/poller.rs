@@ -205,10 +205,15 @@ impl Sink<Frame> for Out<'_> {
         self.region.count(PollerCounter::Copies, copies as u64);
     }
 
+    fn divert(&mut self, port: u16, packet: Frame, origin: PortId) {
+        match self.police.admit(origin, PuntClass::Exception, source_of(packet.0.data()), tsc()) {
+            true => self.transmit(port, packet, origin),
+            false => self.counters.dropped(origin, DropReason::PuntPoliced, 1),
+        }
+    }
+
     fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason> {
-        let source =
-            frame.get(6..).and_then(<[u8]>::first_chunk).map_or_else(MacAddr::default, |source| MacAddr(*source));
-        if !self.police.admit(port, class, source, tsc()) {
+        if !self.police.admit(port, class, source_of(frame), tsc()) {
             return Err(DropReason::PuntPoliced);
         }
         match self.punts.push((class as u32) << 16 | u32::from(port.0), frame) {
@@ -229,6 +234,10 @@ impl Sink<Frame> for Out<'_> {
             }
         }
     }
+}
+
+fn source_of(frame: &[u8]) -> MacAddr {
+    frame.get(6..).and_then(<[u8]>::first_chunk).map_or_else(MacAddr::default, |source| MacAddr(*source))
 }
 
 impl Out<'_> {

@@ -11,6 +11,7 @@ use tables::TagPolicy;
 use types::{DropReason, GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 use wire::Encap;
 
+use crate::addresses::{self, Addresses};
 use crate::devices::Devices;
 use crate::error::EngineError;
 use crate::forwarding::Forwarding;
@@ -34,6 +35,8 @@ pub struct Show<'a> {
     pub devices: &'a Devices,
     /// The neighbours.
     pub neighbours: &'a Neighbours,
+    /// What our addresses are.
+    pub addresses: &'a Addresses,
     /// The counters.
     pub region: &'a Region,
 }
@@ -94,15 +97,16 @@ impl Show<'_> {
             "groups" => Ok(page(self.groups(start).filter(|(at, _)| after(at)), *limit)),
             "fdb" => Ok(page(self.rows(*cursor), *limit)),
             "pairs" => Ok(page(self.pairs(*cursor), *limit)),
+            "routes" => Ok(page(self.routes().filter(|(at, _)| after(at)), *limit)),
+            "exceptions" => Ok(page(self.exceptions().filter(|(at, _)| after(at)), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
             "vap_counters" => Ok(page(self.vap_counters(start).filter(|(at, _)| after(at)), *limit)),
             "memory" => Ok(page(self.memory().filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected:
-                    "ports, vns, vaps, underlays, nexthops, groups, fdb, neighbours, pairs, vap_counters or memory"
-                        .into(),
+                expected: "ports, vns, vaps, underlays, routes, exceptions, nexthops, groups, fdb, neighbours, pairs, vap_counters or memory"
+                    .into(),
             }),
         }
     }
@@ -140,7 +144,8 @@ impl Show<'_> {
     fn underlays(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.underlays.iter().map(|((port, address), spec)| {
             let mac = self.model.ports.get(port).map(|row| mac(&row.mac));
-            (place(*port, *address), (port.0, ip(spec.ip), spec.prefix, mac))
+            let state = self.addresses.state((*port, *address)).map(addresses::State::name);
+            (place(*port, *address), (port.0, ip(spec.ip), spec.prefix, mac, state, spec.options.vlan))
         })
     }
 
@@ -198,6 +203,17 @@ impl Show<'_> {
                 ((u64::from(id.0) << 1 | family, bits), (id.0, serde_bytes::ByteBuf::from(bytes), mac(owner)))
             })
         })
+    }
+
+    fn routes(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.routes.iter().map(|((length, prefix), gateways)| {
+            let gateways: Vec<_> = gateways.iter().map(|gateway| ip(*gateway)).collect();
+            (place(PortId((*length).into()), *prefix), (ip(*prefix), *length, gateways))
+        })
+    }
+
+    fn exceptions(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.exceptions.iter().map(|(port, tap)| ((port.0.into(), 0), (port.0, tap.0)))
     }
 
     fn neighbours(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {

@@ -38,7 +38,7 @@ pub fn trace(model: &Model, readers: &mut Readers, port: PortId, frame: &[u8], b
     let mut watcher = Watcher { names: &names, steps: &mut steps, last: Verdict::Pending, copied: false };
     pipeline.run_observed(port, &mut burst, &mut notes, &mut watcher);
     let outcome = match watcher.last {
-        Verdict::Send(_) => Outcome::Sent,
+        Verdict::Send(_) | Verdict::Exception(_) => Outcome::Sent,
         // Nobody was there to get a copy.
         Verdict::Replicate if !watcher.copied => Outcome::Dropped(DropReason::NoReceiver),
         Verdict::Replicate => Outcome::Replicated,
@@ -136,6 +136,9 @@ impl Sink<Buffer> for Notes {
         true
     }
     fn replicated(&mut self, _copies: usize) {}
+    fn divert(&mut self, port: u16, packet: Buffer, origin: PortId) {
+        self.transmit(port, packet, origin);
+    }
     fn punt(&mut self, _class: PuntClass, _port: PortId, _frame: &[u8]) -> Result<(), DropReason> {
         Ok(())
     }
@@ -185,7 +188,7 @@ fn with_verdict(mut facts: Facts, verdict: Verdict) -> Facts {
             facts.extend([("drop", Fact::Text(reason.name())), ("max_frame", Fact::Number(max_frame.into()))]);
         }
         Verdict::Punt(class) => facts.push(("punt", Fact::Text(class.name()))),
-        Verdict::Send(port) => facts.push(("port", Fact::Number(port.into()))),
+        Verdict::Send(port) | Verdict::Exception(port) => facts.push(("port", Fact::Number(port.into()))),
         Verdict::Replicate => facts.push(("replicate", Fact::Flag(true))),
         Verdict::Query => facts.push(("query", Fact::Flag(true))),
         Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {}
@@ -207,6 +210,9 @@ impl Names<'_> {
     fn port(&self, port: PortId) -> Facts {
         let mut facts = vec![("port", Fact::Number(port.0.into()))];
         match self.pipeline.snapshot.port(port) {
+            PortEntry::Exception { underlay, .. } => {
+                facts.extend([("role", Fact::Text("exception")), ("underlay", Fact::Number((*underlay).into()))]);
+            }
             PortEntry::Unused => facts.push(("role", Fact::Text("unused"))),
             PortEntry::Access(access) => facts.extend([("role", Fact::Text("access")), ("mac", mac(access.mac))]),
             PortEntry::Underlay(underlay) => {

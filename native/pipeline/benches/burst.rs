@@ -122,6 +122,7 @@ impl Sink<Buffer> for Out {
     fn punt(&mut self, _class: PuntClass, _port: PortId, _frame: &[u8]) -> Result<(), DropReason> {
         Err(DropReason::PuntFull)
     }
+    fn divert(&mut self, _port: u16, _packet: Buffer, _origin: PortId) {}
     fn seen(&mut self, _sighting: Sighting) {}
 }
 

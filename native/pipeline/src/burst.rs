@@ -86,6 +86,7 @@ impl Pipeline<'_> {
                     observer.after(Step::Learn, burst, metas);
                 }
             }
+            PortEntry::Exception { underlay, vlan } => underlay::from_kernel(*underlay, *vlan, burst, metas),
         }
         if forward::forward(self, metas) {
             forward::choose(self, burst, metas);
@@ -100,8 +101,10 @@ impl Pipeline<'_> {
                 Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
                 Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
+                Verdict::Exception(to) => sink.divert(to, packet, port),
                 Verdict::Query => self.query(&packet, meta, port, sink),
                 Verdict::Punt(class) => {
+                    self.copy_to_kernel(&packet, port, sink);
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
                         self.drop(&packet, port, reason, sink);
                     }
@@ -114,6 +117,21 @@ impl Pipeline<'_> {
         }
     }
 
+    /// What tells of neighbours tells the kernel behind an underlay port, too: it has the same MAC and asks for itself.
+    fn copy_to_kernel<P: Packet, S: Sink<P>>(&self, packet: &P, port: PortId, sink: &mut S) {
+        let PortEntry::Underlay(underlay) = self.snapshot.port(port) else { return };
+        if let Some(tap) = underlay.exception {
+            match sink.copy(packet) {
+                Some(copy) => {
+                    sink.replicated(1);
+                    sink.divert(tap, copy, port);
+                }
+                None => self.drop(packet, port, DropReason::NoBuffer, sink),
+            }
+        }
+    }
+
+    /// Counts a drop and shows it to who records.
     #[inline]
     pub(crate) fn drop<P: Packet, S: Sink<P>>(&self, packet: &P, port: PortId, reason: DropReason, sink: &mut S) {
         self.counters.dropped(port, reason, 1);

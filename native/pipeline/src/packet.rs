@@ -37,11 +37,15 @@ pub enum PuntClass {
     Lldp = 2,
     /// ECP, which carries VDP.
     Ecp = 3,
+    /// Neighbour discovery of the underlay that may change what we know of a neighbour, or of our own address.
+    Nd = 4,
+    /// What the kernel gets of an underlay port's traffic: not the control plane, but policed as that is.
+    Exception = 5,
 }
 
 impl PuntClass {
     /// Every class, at its number.
-    pub const ALL: [Self; 4] = [Self::LinkLocal, Self::Arp, Self::Lldp, Self::Ecp];
+    pub const ALL: [Self; 6] = [Self::LinkLocal, Self::Arp, Self::Lldp, Self::Ecp, Self::Nd, Self::Exception];
     /// The class's name, in `snake_case`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -49,6 +53,8 @@ impl PuntClass {
             Self::Arp => "arp",
             Self::Lldp => "lldp",
             Self::Ecp => "ecp",
+            Self::Nd => "nd",
+            Self::Exception => "exception",
         }
     }
 
@@ -96,6 +102,8 @@ pub trait Sink<P> {
     fn transmit_behind(&mut self, port: u16, header: &[u8], frame: &Self::Shared, origin: PortId) -> bool;
     /// Tells that one packet has become `copies` more.
     fn replicated(&mut self, copies: usize);
+    /// Sends `packet` to the kernel out of `port`, if its class has not had enough. What it has too much is dropped and counted by the sink.
+    fn divert(&mut self, port: u16, packet: P, origin: PortId);
     /// Hands a copy of `frame` to the control plane, or says why not.
     fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason>;
     /// Shows a frame that has been dropped and counted, as it was then.

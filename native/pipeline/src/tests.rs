@@ -5,6 +5,7 @@ mod control;
 mod decap;
 mod encap;
 mod groups;
+mod host;
 mod lab;
 mod learning;
 mod properties;

@@ -33,6 +33,13 @@ pub enum PortEntry {
     Access(Arc<AccessPort>),
     /// Other NVEs are behind it.
     Underlay(Arc<UnderlayPort>),
+    /// The kernel's end of an underlay port.
+    Exception {
+        /// The underlay port.
+        underlay: u16,
+        /// VID of the C-TAG that frames have there; 0 if they have none.
+        vlan: u16,
+    },
 }
 
 /// The VAPs of an access port, by what selects them.
@@ -124,6 +131,12 @@ pub struct UnderlayPort {
     pub v6: Box<[Ipv6Addr]>,
     /// Those of them that take tunnelled packets without a UDP checksum.
     pub zero_checksum: Box<[Ipv6Addr]>,
+    /// Those that are not used yet, because another host may have them (RFC 4862, 5.4).
+    pub tentative: Box<[Ipv6Addr]>,
+    /// VID of the C-TAG that frames have on this link; 0 if they have none.
+    pub vlan: u16,
+    /// The port behind which the kernel takes what is for the NVE and not its data plane's.
+    pub exception: Option<u16>,
 }
 
 impl UnderlayPort {

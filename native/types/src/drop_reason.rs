@@ -81,7 +81,7 @@ reasons! {
 
     /// Underlay: the frame's MAC or IP destination is not this NVE.
     NotForUs = "not_for_us",
-    /// Underlay: tagged, and the underlay port takes no tag.
+    /// Underlay: not in the VLAN of the port (a priority tag counts as none), or tagged twice.
     OuterTag = "outer_tag",
     /// Underlay: wrong IPv4 header checksum, version or length.
     OuterInvalid = "outer_invalid",
@@ -95,7 +95,7 @@ reasons! {
     OuterZeroChecksum = "outer_zero_checksum",
     /// Underlay: an IPv6 extension header.
     OuterExtension = "outer_extension",
-    /// Underlay: for us, but neither overlay, ARP nor ICMP echo.
+    /// Underlay: for us, but neither overlay, ARP, ND nor ICMP echo, and nobody takes the rest.
     NotOverlay = "not_overlay",
     /// Underlay: VXLAN without the I flag (RFC 7348, 5).
     VxlanFlags = "vxlan_flags",
@@ -117,6 +117,8 @@ reasons! {
     SourceNve = "source_nve",
     /// Underlay: ARP that is malformed, not for us, or claims our address.
     ArpInvalid = "arp_invalid",
+    /// Underlay: neighbour discovery that must be ignored (RFC 4861, 7.1), is not for us, or claims our address; or ICMPv6 of a wrong checksum.
+    NdInvalid = "nd_invalid",
     /// Punt: more of its class than the port may hand to the control plane.
     PuntPoliced = "punt_policed",
     /// Punt: the ring to the control plane was full.

@@ -12,6 +12,7 @@ mod ethernet;
 mod flow;
 mod geneve;
 mod icmp;
+mod icmpv6;
 mod inner;
 mod ipv4;
 mod ipv6;
@@ -29,6 +30,7 @@ pub use ethernet::{ETHERNET_HEADER, EtherType, EthernetHeader, SHORTEST_FRAME, T
 pub use flow::{Flow, flow};
 pub use geneve::{GENEVE_HEADER, GENEVE_PORT, GeneveHeader, GeneveOption, GeneveOptions};
 pub use icmp::{IcmpEcho, echo_to_reply};
+pub use icmpv6::{NdFrame, NdMessage, echo_to_reply_v6, icmpv6_checksum_ok, multicast_mac, solicited_node};
 pub use inner::InnerIp;
 pub use ipv4::{IPV4_HEADER, Ipv4Header, Protocol, claimed_ip_length};
 pub use ipv6::{IPV6_HEADER, Ipv6Header};

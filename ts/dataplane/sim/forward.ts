@@ -138,10 +138,7 @@ export function fateOf(state: State, machine: Machine, port: number, frame: Octe
         (one) => one.vn === vn && (one.vap !== from?.vap || one.reflect === true),
       );
       const remote = from === null ? [] : (state.floods.get(vn) ?? []);
-      const targets: Dest[] = [
-        ...vaps.map(({ vap }) => ({ kind: 'vap', vap }) as const),
-        ...remote,
-      ];
+      const targets: Dest[] = [...vaps.map(({ vap }) => ({ kind: 'vap', vap }) as const), ...remote];
       if (targets.length === 0) throw new Drop('no_receiver');
       const sent = targets.flatMap((target) => {
         try {

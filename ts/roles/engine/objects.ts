@@ -11,6 +11,8 @@ type SetOp =
   | 'PortAdmin'
   | 'UnderlaySet'
   | 'NeighbourSet'
+  | 'RouteSet'
+  | 'ExceptionSet'
   | 'VnSet'
   | 'VapSet'
   | 'NextHopSet'
@@ -61,6 +63,11 @@ export function keyOf(command: Command): ObjectKey {
     case 'UnderlaySet':
     case 'UnderlayDel':
       return `underlay ${command.port} ${command.ip}`;
+    case 'RouteSet':
+    case 'RouteDel':
+      return `route ${command.prefix}/${command.prefixLen}`;
+    case 'ExceptionSet':
+      return `exception ${command.port}`;
     case 'VnSet':
     case 'VnDel':
       return vnKey(command.vn);
@@ -108,7 +115,8 @@ export function destKey(dest: Dest): ObjectKey {
   }
 }
 
-/** The objects that must be there before this one. A next hop's underlay is found by its address, so it names none. */
+/** The objects that must be there before this one. What the underlay address of a next hop, a gateway or a neighbour is follows from its own address, so
+ * they name none. */
 export function dependenciesOf(object: EngineObject): ObjectKey[] {
   switch (object.op) {
     case 'PortAdd':
@@ -123,6 +131,10 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
       return [portKey(object.port)];
     case 'NeighbourSet':
       return [portKey(object.port)];
+    case 'RouteSet':
+      return [];
+    case 'ExceptionSet':
+      return [portKey(object.port), ...(object.tap === null ? [] : [portKey(object.tap)])];
     case 'VapSet':
       return [vnKey(object.vn), portKey(object.port), ...aclsOf(object.options)];
     case 'FdbSet':
@@ -164,6 +176,10 @@ export function deletionOf(object: EngineObject): Command {
       return { op: 'UnderlayDel', port: object.port, ip: object.ip };
     case 'NeighbourSet':
       return { op: 'NeighbourDel', port: object.port, ip: object.ip };
+    case 'RouteSet':
+      return { op: 'RouteDel', prefix: object.prefix, prefixLen: object.prefixLen };
+    case 'ExceptionSet':
+      return { op: 'ExceptionSet', port: object.port, tap: null };
     case 'AclSet':
       return { op: 'AclDel', acl: object.acl };
     case 'PoliceSet':
@@ -193,15 +209,17 @@ const ORDER: Readonly<Record<SetOp, number>> = {
   PoliceSet: 1,
   UnderlaySet: 2,
   NeighbourSet: 3,
-  AclSet: 4,
-  VnSet: 5,
-  VapSet: 6,
-  NextHopSet: 7,
-  GroupSet: 8,
-  SourcesSet: 9,
-  FdbSet: 10,
-  FloodSet: 11,
-  PairSet: 12,
+  RouteSet: 4,
+  ExceptionSet: 5,
+  AclSet: 6,
+  VnSet: 7,
+  VapSet: 8,
+  NextHopSet: 9,
+  GroupSet: 10,
+  SourcesSet: 11,
+  FdbSet: 12,
+  FloodSet: 13,
+  PairSet: 14,
   PortAdmin: 1,
 };
 

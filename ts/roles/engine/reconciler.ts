@@ -306,7 +306,10 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'NeighbourDel':
     case 'AclDel':
     case 'PairDel':
+    case 'RouteDel':
       return undefined;
+    case 'ExceptionSet':
+      return command.tap === null ? undefined : command;
     case 'PoliceSet':
       return command.rate === null ? undefined : command;
     case 'PortAdmin':

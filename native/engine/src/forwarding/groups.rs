@@ -6,7 +6,7 @@
 use tables::{GroupEntry, NextHopEntry, NextHopIndex, share_out};
 use types::{GroupId, MacAddr, NextHopId, PortId, VnId};
 
-use super::{Forwarding, Gone, World};
+use super::{Forwarding, Gone, World, usable};
 use crate::model::{Changes, GroupRow, Model, NextHopRow};
 use crate::schema::Dest;
 
@@ -31,7 +31,7 @@ impl Forwarding {
             let Some(row) = model.next_hops.get_mut(id) else { continue };
             if core::mem::replace(&mut row.alive, *alive) != *alive {
                 let row = row.clone();
-                self.write_next_hop(model, &row, world.neighbour_mac(row.path.to()));
+                self.write_next_hop(model, &row, usable(world, &row));
             }
         }
         for (id, _, members) in changes.groups.sets() {
@@ -105,7 +105,7 @@ impl Forwarding {
         let is_changed = |port| changed.iter().any(|(other, _)| *other == port);
         let mut any = false;
         for row in model.next_hops.values().filter(|row| is_changed(row.path.port)) {
-            self.write_next_hop(model, row, world.neighbour_mac(row.path.to()));
+            self.write_next_hop(model, row, usable(world, row));
             any = true;
         }
         if any {

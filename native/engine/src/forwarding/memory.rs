@@ -18,7 +18,7 @@ impl Forwarding {
         let lists = snapshot.vns.iter().map(|vn| size_of_val(&*vn.vaps) + size_of_val(&*vn.flood));
         let ports = snapshot.ports.iter().map(|port| match port {
             PortEntry::Access(port) => port.bytes(),
-            PortEntry::Unused | PortEntry::Underlay(_) => 0,
+            PortEntry::Unused | PortEntry::Exception { .. } | PortEntry::Underlay(_) => 0,
         });
         let objects = Some(OBJECTS as usize);
         vec![

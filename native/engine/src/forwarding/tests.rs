@@ -20,6 +20,12 @@ impl World for Surroundings {
     fn neighbour_mac(&self, (_, ip): Neighbour) -> Option<MacAddr> {
         [host(2), host_6(2)].contains(&ip).then_some(MacAddr([2, 0xee, 0, 0, 0, 2]))
     }
+    fn lives(&self, _neighbour: Neighbour) -> bool {
+        true
+    }
+    fn address(&self, _address: Neighbour) -> Option<addresses::State> {
+        Some(addresses::State::Preferred)
+    }
     fn wait(&self, _done: &dyn Fn() -> bool) {}
 }
 
@@ -139,6 +145,9 @@ impl Bench {
                     let ips: Vec<_> = v4.chain(underlay.v6.iter().copied().map(IpAddr::from)).collect();
                     assert!(model.addresses(port).map(|spec| spec.ip).eq(ips.iter().copied()) && !ips.is_empty());
                 }
+                PortEntry::Exception { underlay, .. } => {
+                    assert_eq!(model.exceptions.get(&PortId(*underlay)), Some(&port));
+                }
                 PortEntry::Unused => assert!(!model.ports.contains_key(&port)),
             }
         }
@@ -151,11 +160,11 @@ impl Bench {
             let entry = snapshot.next_hop(row.index).expect("a next hop has an entry");
             assert_eq!(
                 entry.is_living(),
-                row.alive && [host(2), host_6(2)].contains(&row.spec.remote),
+                row.alive && [host(2), host_6(2)].contains(&row.path.neighbour),
                 "it lives iff the neighbour is known and nobody says otherwise"
             );
             assert_eq!(entry.port, if row.alive { row.path.port.0 } else { NextHopEntry::DOWN.port });
-            assert!(model.underlays[&(row.path.port, row.path.source)].has_on_link(row.spec.remote));
+            assert!(model.underlays[&(row.path.port, row.path.source)].has_on_link(row.path.neighbour));
         }
         for (id, row) in &model.groups {
             let dest = Dest::Group(*id);
@@ -185,10 +194,12 @@ fn a_group_leaves_a_dead_member_at_once_and_comes_back_to_it() {
         [first, third, GroupEntry::NOBODY].map(|index| places.iter().filter(|place| **place == index).count())
     };
     assert_eq!(counts(&mut bench), [60, 0, 0], "host 3 is not known yet");
-    let (neighbour, mac) = ((PortId(1), host(3)), MacAddr([2, 0xee, 0, 0, 0, 3]));
-    bench.forwarding.resolve(&bench.model, neighbour, Some(mac));
+    let neighbour = (PortId(1), host(3));
+    let mut world = Answering { mac: Some(MacAddr([2, 0xee, 0, 0, 0, 3])), ..Answering::default() };
+    bench.forwarding.resolve(&bench.model, neighbour, &world);
     assert_eq!(counts(&mut bench), [30, 30, 0]);
-    bench.forwarding.resolve(&bench.model, neighbour, None);
+    world.mac = None;
+    bench.forwarding.resolve(&bench.model, neighbour, &world);
     assert_eq!(counts(&mut bench), [60, 0, 0]);
     bench.apply(vec![alive(1, false)]).unwrap();
     assert_eq!(counts(&mut bench), [0, 0, 60]);
@@ -209,13 +220,73 @@ fn a_neighbours_mac_reaches_every_next_hop_to_it() {
     bench.apply(vec![next_hop(3, 3, 5001)]).unwrap();
     let index = bench.model.next_hops[&NextHopId(3)].index;
     assert_eq!(bench.readers.snapshot.load().next_hop(index).unwrap().header_length, 0);
-    let (neighbour, mac) = ((PortId(1), host(3)), MacAddr([2, 0xee, 0, 0, 0, 3]));
-    bench.forwarding.resolve(&bench.model, neighbour, Some(mac));
+    let neighbour = (PortId(1), host(3));
+    let mut world = Answering { mac: Some(MacAddr([2, 0xee, 0, 0, 0, 3])), ..Answering::default() };
+    bench.forwarding.resolve(&bench.model, neighbour, &world);
     let entry = bench.readers.snapshot.load().next_hop(index).unwrap().clone();
     assert_eq!((entry.header_length, entry.max_frame, entry.port), (50, 1600 - 36, 1));
-    assert_eq!(entry.tail[..6], mac.0);
-    bench.forwarding.resolve(&bench.model, neighbour, None);
-    assert_eq!(bench.readers.snapshot.load().next_hop(index).unwrap().header_length, 0);
+    assert_eq!(entry.tail[..6], [2, 0xee, 0, 0, 0, 3]);
+    let length = |bench: &mut Bench| bench.readers.snapshot.load().next_hop(index).unwrap().header_length;
+    world.tentative = Some((PortId(1), host(1)));
+    bench.forwarding.readdress(&mut bench.model, PortId(1), &world);
+    assert_eq!(length(&mut bench), 0, "nothing is sent from an address that may be another's");
+    world.tentative = None;
+    bench.forwarding.readdress(&mut bench.model, PortId(1), &world);
+    assert_eq!(length(&mut bench), 50);
+    world.mac = None;
+    bench.forwarding.resolve(&bench.model, neighbour, &world);
+    assert_eq!(length(&mut bench), 0);
+}
+
+/// Neighbours are at one MAC, or at none; some do not live, and one of our addresses is tentative.
+#[derive(Default)]
+struct Answering {
+    mac: Option<MacAddr>,
+    dead: Vec<Neighbour>,
+    tentative: Option<Neighbour>,
+}
+
+impl World for Answering {
+    fn port_mac(&self, port: PortId) -> MacAddr {
+        Surroundings.port_mac(port)
+    }
+    fn neighbour_mac(&self, _neighbour: Neighbour) -> Option<MacAddr> {
+        self.mac
+    }
+    fn lives(&self, neighbour: Neighbour) -> bool {
+        !self.dead.contains(&neighbour)
+    }
+    fn address(&self, address: Neighbour) -> Option<addresses::State> {
+        let is_tentative = self.tentative == Some(address);
+        Some(if is_tentative { addresses::State::Tentative } else { addresses::State::Preferred })
+    }
+    fn wait(&self, _done: &dyn Fn() -> bool) {}
+}
+
+#[test]
+fn a_next_hop_follows_the_gateway_that_lives_and_its_route() {
+    let mut bench = bench();
+    let far = "203.0.113.9".parse().unwrap();
+    let route = |gateways: &[u8]| Command::RouteSet {
+        prefix: "203.0.113.0".parse().unwrap(),
+        length: 24,
+        gateways: gateways.iter().map(|last| host(*last)).collect(),
+    };
+    bench.apply(vec![next_hop_to(7, far, 5001), route(&[8, 9])]).unwrap();
+    let via = |bench: &Bench| bench.model.next_hops[&NextHopId(7)].path;
+    assert_eq!(via(&bench), Path { port: PortId(1), source: host(1), neighbour: host(8) });
+    let world =
+        Answering { mac: Some(MacAddr([2, 0xee, 0, 0, 0, 9])), dead: vec![(PortId(1), host(8))], tentative: None };
+    assert!(bench.forwarding.redirect(&mut bench.model, &world));
+    assert_eq!(via(&bench).neighbour, host(9));
+    let index = bench.model.next_hops[&NextHopId(7)].index;
+    let entry = bench.readers.snapshot.load().next_hop(index).unwrap().clone();
+    assert_eq!((entry.header_length, &entry.tail[..6]), (50, &[2, 0xee, 0, 0, 0, 9][..]));
+    assert_eq!(entry.tail[30..34], [203, 0, 113, 9], "to the NVE, over the gateway");
+    assert!(!bench.forwarding.redirect(&mut bench.model, &world), "nothing new");
+    bench.apply(vec![route(&[7])]).unwrap();
+    assert_eq!(via(&bench).neighbour, host(7));
+    bench.check();
 }
 
 #[test]
@@ -313,6 +384,12 @@ impl World for Watched<'_> {
     }
     fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr> {
         Surroundings.neighbour_mac(neighbour)
+    }
+    fn lives(&self, neighbour: Neighbour) -> bool {
+        Surroundings.lives(neighbour)
+    }
+    fn address(&self, address: Neighbour) -> Option<addresses::State> {
+        Surroundings.address(address)
     }
     fn wait(&self, done: &dyn Fn() -> bool) {
         assert!(!done(), "the poller is in the middle of a burst");

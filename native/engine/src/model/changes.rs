@@ -6,6 +6,7 @@ use tables::TagPolicy;
 use types::{GroupId, MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
 use wire::Encap;
 
+use super::paths::Prefix;
 use super::tunnel::{check_options, encap_of};
 use super::wishes::{Wish, Wishes};
 use crate::error::{EngineError, Object};
@@ -119,6 +120,8 @@ pub struct Changes {
     pub alive: Wishes<NextHopId, bool>,
     pub sources: Wishes<VnId, Vec<IpAddr>>,
     pub neighbours: Wishes<Neighbour, MacAddr>,
+    pub routes: Wishes<Prefix, Vec<IpAddr>>,
+    pub exceptions: Wishes<PortId, PortId>,
     pub pairs: Wishes<(VnId, IpAddr), MacAddr>,
     /// Links that are to be down; a wish to be gone is one to be up.
     pub down: Wishes<PortId, ()>,
@@ -167,6 +170,7 @@ impl Changes {
                 check("ip", ip, "a unicast address", is_unicast(ip))?;
                 let (longest, expected) = if ip.is_ipv4() { (31, "1 to 31") } else { (127, "1 to 127") };
                 check("prefix_len", prefix, expected, (1..=longest).contains(&prefix))?;
+                options.vlan.map(vid_of).transpose()?;
                 let spec = UnderlaySpec { ip, prefix, options };
                 wish(&mut self.underlays, at, (port, ip), Object::Underlay(port, ip), Some(spec))
             }
@@ -235,6 +239,21 @@ impl Changes {
                 wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), Some(mac))
             }
             Command::PairDel { vn, ip } => wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), None),
+            Command::RouteSet { prefix, length, gateways } => {
+                let key = prefix_of(prefix, length)?;
+                check("gateways", gateways.len(), "1 to 8", (1..=8).contains(&gateways.len()))?;
+                for gateway in &gateways {
+                    let same_family = gateway.is_ipv4() == prefix.is_ipv4();
+                    let expected = "a unicast address of the prefix's family";
+                    check("gateway", gateway, expected, same_family && is_unicast(*gateway))?;
+                }
+                wish(&mut self.routes, at, key, Object::Route(key), Some(gateways))
+            }
+            Command::RouteDel { prefix, length } => {
+                let key = prefix_of(prefix, length)?;
+                wish(&mut self.routes, at, key, Object::Route(key), None)
+            }
+            Command::ExceptionSet { port, tap } => wish(&mut self.exceptions, at, port, Object::Exception(port), tap),
             Command::PortAdmin { port, up } => wish(&mut self.down, at, port, Object::Link(port), (!up).then_some(())),
             Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
         }
@@ -309,6 +328,13 @@ fn is_unicast(ip: IpAddr) -> bool {
         IpAddr::V6(ip) => ip.to_ipv4_mapped().is_some(),
     };
     !(is_special || ip.is_multicast() || ip.is_unspecified() || ip.is_loopback())
+}
+
+fn prefix_of(prefix: IpAddr, length: u8) -> Result<Prefix, EngineError> {
+    let (longest, expected) = if prefix.is_ipv4() { (32, "0 to 32") } else { (128, "0 to 128") };
+    check("prefix_len", length, expected, length <= longest)?;
+    check("prefix", prefix, "zero behind its length", network(prefix, length) == prefix)?;
+    Ok((length, prefix))
 }
 
 /// The first `length` bits of an address; of the other family's, always something else.

@@ -3,6 +3,8 @@
 //! The order of a batch's commands does not matter, so everything is asked of the state *after* it: an object is there if the batch
 //! makes it, or if it is there and the batch does not delete it.
 
+mod underlay;
+
 use core::net::IpAddr;
 mod groups;
 
@@ -11,14 +13,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use types::{NextHopId, PortId, VapId, VnId};
 
 use super::changes::{Changes, PortSpec, RowSpec, UnderlaySpec, VapSpec, VnSpec};
+use super::paths::Paths;
 use super::wishes::Wishes;
 use super::{Model, NextHopRow};
 use crate::error::{EngineError, Object};
-use crate::neighbour::Neighbour;
 use crate::schema::{Command, Dest};
-
-/// What every link of IPv6 carries (RFC 8200, 5).
-const IPV6_MTU: u16 = 1280;
 
 /// What the tables can hold.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +54,7 @@ impl Changes {
     }
 
     fn check(&self, model: &Model, limits: &Limits) -> Refused {
-        let after = After { model, changes: self, unnamed: self.unnamed(model), links: self.links(model) };
+        let after = After { model, changes: self, unnamed: self.unnamed(model), paths: self.paths(model) };
         let mut refused = Refused::new();
         after.ports(&mut refused);
         after.links(&mut refused);
@@ -64,6 +63,8 @@ impl Changes {
         after.underlays(&mut refused);
         after.next_hops(&mut refused);
         after.neighbours(&mut refused);
+        after.routes(&mut refused);
+        after.exceptions(&mut refused);
         after.rows(&mut refused);
         after.lists(&mut refused);
         after.groups(limits, &mut refused);
@@ -71,10 +72,11 @@ impl Changes {
         refused
     }
 
-    /// Underlay addresses after the batch.
-    fn links<'a>(&'a self, model: &'a Model) -> BTreeMap<Neighbour, &'a UnderlaySpec> {
+    /// The ways after the batch.
+    fn paths<'a>(&'a self, model: &'a Model) -> Paths<'a> {
         let kept = model.underlays.iter().filter(|(key, _)| !self.underlays.names(key));
-        kept.map(|(key, spec)| (*key, spec)).chain(self.underlays.sets().map(|(key, _, spec)| (*key, spec))).collect()
+        let links = kept.chain(self.underlays.sets().map(|(key, _, spec)| (key, spec)));
+        Paths::new(links.map(|(key, spec)| (*key, spec)), underlay::routes_after(self, model))
     }
 
     /// How often the batch takes back a naming of each destination: rows deleted or changed, flood lists replaced, VNs swept.
@@ -106,7 +108,7 @@ struct After<'a> {
     model: &'a Model,
     changes: &'a Changes,
     unnamed: HashMap<Dest, usize>,
-    links: BTreeMap<Neighbour, &'a UnderlaySpec>,
+    paths: Paths<'a>,
 }
 
 /// The object `key` after the batch: what the batch wishes, else what is there.
@@ -132,19 +134,6 @@ impl<'a> After<'a> {
     fn vap(&self, id: VapId) -> Option<&'a VapSpec> {
         after(&self.changes.vaps, &self.model.vaps, &id, |row| &row.spec)
     }
-    /// An underlay address of a port.
-    fn underlay(&self, port: PortId) -> Option<Object> {
-        let mut keys = self.links.keys().filter(|key| key.0 == port);
-        keys.next().map(|(port, ip)| Object::Underlay(*port, *ip))
-    }
-    /// The first link that `remote` is on.
-    fn link_of(&self, remote: IpAddr) -> Option<Neighbour> {
-        let mut links = self.links.iter().filter(|(_, spec)| spec.has_on_link(remote));
-        links.next().map(|(key, _)| *key).filter(|_| !self.is_ours(remote))
-    }
-    fn is_ours(&self, ip: IpAddr) -> bool {
-        self.links.keys().any(|(_, ours)| *ours == ip)
-    }
     fn has_next_hop(&self, id: NextHopId) -> bool {
         after(&self.changes.next_hops, &self.model.next_hops, &id, |row: &NextHopRow| &row.spec).is_some()
     }
@@ -163,12 +152,6 @@ impl<'a> After<'a> {
         kept.chain(self.changes.next_hops.sets().map(|(id, _, spec)| (*id, spec.remote)))
     }
 
-    /// Static neighbours after the batch.
-    fn neighbours_after(&self) -> impl Iterator<Item = Neighbour> {
-        let kept = self.model.neighbours.keys().filter(|key| !self.changes.neighbours.names(key));
-        kept.chain(self.changes.neighbours.sets().map(|(key, _, _)| key)).copied()
-    }
-
     fn ports(&self, refused: &mut Refused) {
         for (id, at, spec) in self.changes.ports.sets() {
             let object = Object::Port(*id);
@@ -184,7 +167,7 @@ impl<'a> After<'a> {
         }
         for (id, at) in self.changes.ports.dels() {
             let vap = self.vaps_after().find(|(_, spec)| spec.port == *id).map(|(vap, _)| Object::Vap(vap));
-            let by = vap.or_else(|| self.underlay(*id));
+            let by = vap.or_else(|| self.underlay(*id)).or_else(|| self.exception_over(*id));
             if let Some(by) = by {
                 refused.push((at, EngineError::InUse { object: Object::Port(*id), by }));
             }
@@ -259,7 +242,7 @@ impl<'a> After<'a> {
             }
             if self.port(spec.port).is_none() {
                 refuse(EngineError::Absent { object: Object::Port(spec.port) });
-            } else if let Some(holder) = self.underlay(spec.port) {
+            } else if let Some(holder) = self.underlay(spec.port).or_else(|| self.exception_over(spec.port)) {
                 refuse(EngineError::Taken { what: format!("port {}", spec.port), holder });
             }
             let selector = (spec.port, spec.selector);
@@ -293,49 +276,6 @@ impl<'a> After<'a> {
         mac.map_or(Object::Vn(vn), |mac| Object::Row(vn, mac))
     }
 
-    fn underlays(&self, refused: &mut Refused) {
-        for ((port, ip), at, spec) in self.changes.underlays.sets() {
-            let object = Object::Underlay(*port, *ip);
-            if self.model.underlays.get(&(*port, *ip)).is_some_and(|old| old.prefix != spec.prefix) {
-                refused.push((at, EngineError::Immutable { object, field: "prefix" }));
-            }
-            match self.port(*port) {
-                None => refused.push((at, EngineError::Absent { object: Object::Port(*port) })),
-                Some(PortSpec { mtu, .. }) if ip.is_ipv6() && *mtu < IPV6_MTU => {
-                    let (port, needed, mtu) = (Object::Port(*port), IPV6_MTU, *mtu);
-                    refused.push((at, EngineError::PortMtu { object, port, needed, mtu }));
-                }
-                Some(_) => {}
-            }
-            if let Some((vap, _)) = self.vaps_after().find(|(_, vap)| vap.port == *port) {
-                let what = format!("port {port}");
-                refused.push((at, EngineError::Taken { what, holder: Object::Vap(vap) }));
-            }
-            let mut remotes = self.next_hops_after().filter(|(_, remote)| remote == ip);
-            let remote = remotes.next().map(|(id, _)| Object::NextHop(id));
-            let mut neighbours = self.neighbours_after().filter(|(_, other)| other == ip);
-            let neighbour = neighbours.next().map(|(port, ip)| Object::Neighbour(port, ip));
-            if let Some(holder) = remote.or(neighbour) {
-                refused.push((at, EngineError::Taken { what: format!("address {ip}"), holder }));
-            }
-            if let Some((other, _)) = self.links.keys().find(|(other, address)| other != port && address == ip) {
-                let what = format!("address {ip}");
-                refused.push((at, EngineError::Taken { what, holder: Object::Underlay(*other, *ip) }));
-            }
-        }
-        for ((port, ip), at) in self.changes.underlays.dels() {
-            let Some(spec) = self.model.underlays.get(&(*port, *ip)) else { continue };
-            let lost = |remote: IpAddr| spec.has_on_link(remote) && self.link_of(remote).is_none();
-            let kept = self.model.next_hops.iter().filter(|(id, _)| !self.changes.next_hops.names(id));
-            let next_hop = kept.filter(|(_, row)| lost(row.spec.remote)).map(|(id, _)| Object::NextHop(*id)).next();
-            let mut neighbours = self.model.neighbours.keys().filter(|key| !self.changes.neighbours.names(key));
-            let neighbour = neighbours.find(|key| key.0 == *port && spec.has_on_link(key.1) && !self.is_on_link(key));
-            if let Some(by) = next_hop.or(neighbour.map(|(port, ip)| Object::Neighbour(*port, *ip))) {
-                refused.push((at, EngineError::InUse { object: Object::Underlay(*port, *ip), by }));
-            }
-        }
-    }
-
     fn next_hops(&self, refused: &mut Refused) {
         for (id, at, spec) in self.changes.next_hops.sets() {
             // A poller reads rows and next hops at different moments. If one could change, a row of a VN might name it before it means
@@ -344,7 +284,7 @@ impl<'a> After<'a> {
                 let field = "remote or context_id";
                 refused.push((at, EngineError::Immutable { object: Object::NextHop(*id), field }));
             }
-            if self.link_of(spec.remote).is_none() {
+            if self.paths.to(spec.remote, &|_| true).is_none() {
                 refused.push((at, EngineError::OffLink { remote: spec.remote }));
             }
         }
@@ -355,20 +295,6 @@ impl<'a> After<'a> {
                 refused.push((at, EngineError::InUse { object: Object::NextHop(*id), by }));
             }
         }
-    }
-
-    fn neighbours(&self, refused: &mut Refused) {
-        for (key, at, _) in self.changes.neighbours.sets() {
-            if !self.is_on_link(key) {
-                refused.push((at, EngineError::OffLink { remote: key.1 }));
-            }
-        }
-    }
-
-    /// Whether a neighbour is on the link of an address of its port.
-    fn is_on_link(&self, (port, ip): &Neighbour) -> bool {
-        let mut links = self.links.iter().filter(|((other, _), _)| other == port);
-        links.any(|(_, spec)| spec.has_on_link(*ip)) && !self.is_ours(*ip)
     }
 
     /// Who names a next hop or a group.

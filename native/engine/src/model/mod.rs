@@ -5,6 +5,7 @@
 
 mod changes;
 mod check;
+mod paths;
 mod tunnel;
 mod wishes;
 
@@ -22,6 +23,7 @@ pub use changes::{Changes, NextHopSpec, PortSpec, RowSpec, UnderlaySpec, VapSpec
 pub use check::Limits;
 #[cfg(test)]
 pub use check::Refused;
+pub use paths::{Path, Paths, Prefix};
 
 /// A port.
 #[derive(Clone, Debug)]
@@ -62,24 +64,6 @@ pub struct VapRow {
     pub rows: usize,
     /// What the index's counters stood at when the VAP was made.
     pub counters_before: [u64; pipeline::COUNTERS_PER_VAP],
-}
-
-/// How another NVE is reached.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Path {
-    /// The underlay port to leave by.
-    pub port: PortId,
-    /// Our address on it, of the same family.
-    pub source: IpAddr,
-    /// The neighbour that the frame goes to.
-    pub neighbour: IpAddr,
-}
-
-impl Path {
-    /// The neighbour, on its link.
-    pub fn to(&self) -> Neighbour {
-        (self.port, self.neighbour)
-    }
 }
 
 /// A next hop.
@@ -138,6 +122,10 @@ pub struct Model {
     pub next_hops: BTreeMap<NextHopId, NextHopRow>,
     /// Groups of next hops.
     pub groups: BTreeMap<GroupId, GroupRow>,
+    /// Static routes, with their gateways.
+    pub routes: BTreeMap<Prefix, Vec<IpAddr>>,
+    /// Which port is the kernel's end of which underlay port.
+    pub exceptions: BTreeMap<PortId, PortId>,
     /// Static neighbours.
     pub neighbours: BTreeMap<Neighbour, MacAddr>,
     /// The numbers of permitted sources' IPv6 addresses.
@@ -187,6 +175,7 @@ impl Model {
         match vaps.next() {
             Some(((port, _), _)) if *port == id => "access",
             _ if self.addresses(id).next().is_some() => "underlay",
+            _ if self.exceptions.values().any(|tap| *tap == id) => "exception",
             _ => "unused",
         }
     }
@@ -197,10 +186,20 @@ impl Model {
         self.underlays.range(all).map(|(_, spec)| spec)
     }
 
-    /// How `remote` is reached: on the first link that it is on.
-    pub fn path_to(&self, remote: IpAddr) -> Option<Path> {
-        let link = self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote));
-        link.map(|(key, _)| Path { port: key.0, source: key.1, neighbour: remote })
+    /// The VLAN of an underlay port's link.
+    pub fn vlan(&self, port: PortId) -> Option<u16> {
+        self.addresses(port).find_map(|spec| spec.options.vlan)
+    }
+
+    /// The ways that there are.
+    pub fn paths(&self) -> Paths<'_> {
+        let routes = self.routes.iter().map(|(prefix, gateways)| (*prefix, gateways.as_slice()));
+        Paths::new(self.underlays.iter().map(|(key, spec)| (*key, spec)), routes)
+    }
+
+    /// Whether the way to somebody may depend on whether this neighbour lives.
+    pub fn is_gateway(&self, neighbour: Neighbour) -> bool {
+        self.routes.values().any(|gateways| gateways.contains(&neighbour.1))
     }
 
     /// The VAP that learns at these indices of VAP and VN, and its VN, if `source` is news there: a poller may have seen the frame before the

@@ -80,6 +80,16 @@ pub fn alive(next_hop: u32, alive: bool) -> Command {
 pub fn flood(vn: u32, next_hops: &[u32]) -> Command {
     Command::FloodSet { vn: VnId(vn), dests: next_hops.iter().map(|id| Dest::NextHop(NextHopId(*id))).collect() }
 }
+pub fn route(length: u8, gateways: &[u8]) -> Command {
+    let gateways = gateways.iter().map(|last| host(*last)).collect();
+    Command::RouteSet { prefix: "203.0.113.0".parse().unwrap(), length, gateways }
+}
+pub fn no_route(length: u8) -> Command {
+    Command::RouteDel { prefix: "203.0.113.0".parse().unwrap(), length }
+}
+pub fn exception(port: u16, tap: Option<u16>) -> Command {
+    Command::ExceptionSet { port: PortId(port), tap: tap.map(PortId) }
+}
 /// Hosts of both links.
 pub fn sources(vn: u32, hosts: &[u8]) -> Command {
     let both = hosts.iter().flat_map(|last| [host(*last), host_6((*last).into())]);
@@ -206,6 +216,18 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
             Command::PairSet { vn: VnId(1), ip: "::ffff:10.0.0.1".parse().unwrap(), mac: MAC },
             range("ip", "::ffff:10.0.0.1", "a station's address"),
         ),
+        (route(33, &[2]), range("prefix_len", "33", "0 to 32")),
+        (route(23, &[2]), range("prefix", "203.0.113.0", "zero behind its length")),
+        (route(24, &[]), range("gateways", "0", "1 to 8")),
+        (route(24, &[1]), EngineError::OffLink { remote: host(1) }),
+        (
+            Command::RouteSet { prefix: "::".parse().unwrap(), length: 0, gateways: vec![host(2)] },
+            range("gateway", "192.0.2.2", "a unicast address of the prefix's family"),
+        ),
+        (exception(0, Some(2)), range("port", "0", "a port with an underlay address")),
+        (exception(1, Some(9)), absent(Object::Port(PortId(9)))),
+        (exception(1, Some(0)), taken("port 0", vap_1)),
+        (exception(1, Some(1)), taken("port 1", Object::Underlay(PortId(1), host(1)))),
         (neighbour(0, 2, MAC), EngineError::OffLink { remote: host(2) }),
         (neighbour(1, 1, MAC), EngineError::OffLink { remote: host(1) }),
         (neighbour(1, 2, MacAddr::BROADCAST), range("mac", "ff:ff:ff:ff:ff:ff", "a station's address")),
@@ -347,6 +369,65 @@ fn a_port_has_addresses_of_both_families_and_a_remote_needs_one_of_its_own() {
 }
 
 #[test]
+fn a_route_stays_while_a_next_hop_needs_it_and_an_address_while_a_route_does() {
+    let mut bench = bench();
+    let far: IpAddr = "203.0.113.9".parse().unwrap();
+    let off_link = EngineError::OffLink { remote: far };
+    assert_eq!(bench.apply(vec![next_hop_to(9, far, 1)]), Err(vec![(0, off_link)]));
+    bench.apply(vec![route(24, &[2]), next_hop_to(9, far, 1)]).unwrap();
+    bench.check();
+    let of = |length| Object::Route((length, "203.0.113.0".parse().unwrap()));
+    let in_use = |object, by| Err(vec![(0, EngineError::InUse { object, by })]);
+    assert_eq!(bench.apply(vec![no_route(24)]), in_use(of(24), Object::NextHop(NextHopId(9))));
+    bench.apply(vec![no_route(24), route(28, &[3])]).unwrap();
+    assert_eq!(bench.model.next_hops[&NextHopId(9)].path.neighbour, host(3));
+    bench.apply(vec![Command::NextHopDel { next_hop: NextHopId(9) }]).unwrap();
+    let address = Object::Underlay(PortId(1), host(1));
+    let others = [flood(1, &[]), no_row(1, 2), Command::NextHopDel { next_hop: NextHopId(1) }];
+    bench.apply([&others[..], &[Command::NextHopDel { next_hop: NextHopId(2) }]].concat()).unwrap();
+    assert_eq!(bench.apply(vec![no_underlay(1, host(1))]), in_use(address, of(28)));
+    bench.apply(vec![no_underlay(1, host(1)), no_route(28)]).unwrap();
+    bench.check();
+}
+
+#[test]
+fn the_kernels_end_is_no_tenants_and_goes_before_its_ports_do() {
+    let mut bench = bench();
+    bench.apply(vec![port(2, 1500), exception(1, Some(2))]).unwrap();
+    bench.check();
+    let end = Object::Exception(PortId(1));
+    let refused = |error| Err(vec![(0, error)]);
+    let taken = |what: &str| EngineError::Taken { what: what.into(), holder: end };
+    assert_eq!(bench.apply(vec![vap(9, 1, 2, 5)]), refused(taken("port 2")));
+    assert_eq!(bench.apply(vec![underlay_6(2)]), refused(taken("port 2")));
+    let by_end = |object| EngineError::InUse { object, by: end };
+    assert_eq!(bench.apply(vec![Command::PortDel { port: PortId(2) }]), refused(by_end(Object::Port(PortId(2)))));
+    bench.apply(vec![port(3, 1601)]).unwrap();
+    let (port_1, mtu) = (Object::Port(PortId(1)), 1600);
+    let too_long = EngineError::PortMtu { object: end, port: port_1, needed: 1601, mtu };
+    assert_eq!(bench.apply(vec![exception(1, Some(3))]), refused(too_long));
+    bench.apply(vec![exception(1, None), Command::PortDel { port: PortId(2) }]).unwrap();
+    bench.check();
+}
+
+#[test]
+fn all_addresses_of_a_port_are_in_one_vlan() {
+    let mut bench = bench();
+    let in_vlan = |vlan| Command::UnderlaySet {
+        port: PortId(1),
+        ip: host_6(1),
+        prefix: 64,
+        options: crate::schema::UnderlayOptions { vlan, ..Default::default() },
+    };
+    let holder = Object::Underlay(PortId(1), host(1));
+    let taken = EngineError::Taken { what: "the vlan of port 1".into(), holder };
+    assert_eq!(bench.apply(vec![in_vlan(Some(7))]), Err(vec![(0, taken)]));
+    let range = EngineError::OutOfRange { field: "vid", got: "4095".into(), expected: "1 to 4094" };
+    assert_eq!(bench.apply(vec![in_vlan(Some(4095))]), Err(vec![(0, range)]));
+    bench.apply(vec![in_vlan(None)]).unwrap();
+}
+
+#[test]
 fn the_number_of_an_ipv6_source_rests_until_nobody_can_hold_it() {
     let mut bench = bench();
     let number = |bench: &Bench, last| {
@@ -403,6 +484,10 @@ fn any_command() -> impl Strategy<Value = Command> {
         Just(no_underlay(2, host_6(1))),
         (0u32..3, 2u8..4, 1u32..4).prop_map(|(id, host, vni)| next_hop(id, host, vni)),
         (0u32..3, 2u16..4, 1u32..4).prop_map(|(id, last, vni)| next_hop_to(id, host_6(last), vni)),
+        (24u8..26, 2u8..5).prop_map(|(length, gateway)| route(length, &[gateway, 3])),
+        (24u8..26).prop_map(no_route),
+        (0u32..3, 9u8..11).prop_map(|(id, last)| next_hop_to(id, [203, 0, 113, last].into(), 1)),
+        (1u16..3, proptest::option::of(0u16..3)).prop_map(|(port, tap)| exception(port, tap)),
         (0u32..3).prop_map(|id| Command::NextHopDel { next_hop: NextHopId(id) }),
         (0u32..3, 0u8..4, dest, 0u16..3).prop_map(|(vn, last, dest, age)| ageing_row(vn, last, dest, age)),
         (0u32..3, 0u8..4).prop_map(|(vn, last)| no_row(vn, last)),

@@ -58,8 +58,15 @@ pub fn check_options(options: &NextHopOptions, encap: Encap) -> Result<(), Engin
 }
 
 impl NextHopSpec {
-    /// The tunnel from this NVE's end to the neighbour's, each a MAC and an IP address, by `port`, whose link takes IP packets of `mtu` bytes.
-    pub fn tunnel(&self, [source, destination]: [(MacAddr, IpAddr); 2], port: PortId, mtu: u16) -> Tunnel<'_> {
+    /// The tunnel from this NVE's end to the neighbour's, each a MAC and an IP address, by `port`, whose link takes IP packets of `mtu` bytes
+    /// in this VLAN.
+    pub fn tunnel(
+        &self,
+        [source, destination]: [(MacAddr, IpAddr); 2],
+        port: PortId,
+        vlan: Option<u16>,
+        mtu: u16,
+    ) -> Tunnel<'_> {
         let options = &self.options;
         let (ttl, pcp) = (options.ttl, options.pcp);
         let (dscp, map) = match &options.dscp {
@@ -72,6 +79,7 @@ impl NextHopSpec {
             _ => default,
         };
         let outer = Outer {
+            tag: vlan.map(|vid| u16::from(fixed(pcp, 0)) << 13 | vid),
             class: fixed(dscp, 0) << 2,
             ttl: fixed(ttl, Outer::TTL),
             dont_fragment: matches!(options.df, None | Some(Df::Set)),
@@ -119,7 +127,7 @@ mod tests {
         let (remote, vni) = ([192, 0, 2, 2].into(), Vni::try_from(7).unwrap());
         let spec = NextHopSpec { remote, encap: Encap::Geneve, vni, options };
         let end = |number| (MacAddr([2, 0, 0, 0, 0, number]), last(number));
-        look(spec.tunnel([end(1), end(2)], PortId(3), 1600));
+        look(spec.tunnel([end(1), end(2)], PortId(3), None, 1600));
     }
 
     fn v4(last: u8) -> IpAddr {

@@ -55,6 +55,8 @@ pub struct VapOptions {}
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UnderlayOptions {
+    /// VID of the C-TAG that every frame on the link has; without it, none has.
+    pub vlan: Option<u16>,
     /// Whether tunnelled packets without a UDP checksum are taken, over IPv6.
     pub zero_checksum: bool,
 }

@@ -57,6 +57,12 @@ pub enum Command {
     GroupDel { group: GroupId },
     /// Op 19.
     NextHopAlive { next_hop: NextHopId, alive: bool },
+    /// Op 20.
+    RouteSet { prefix: IpAddr, length: u8, gateways: Vec<IpAddr> },
+    /// Op 21.
+    RouteDel { prefix: IpAddr, length: u8 },
+    /// Op 22.
+    ExceptionSet { port: PortId, tap: Option<PortId> },
     /// Op 30.
     PortAdmin { port: PortId, up: bool },
     /// Any other op.
@@ -229,6 +235,9 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     17 => Command::GroupSet { group: f.group()?, members: f.next("members")? },
     18 => Command::GroupDel { group: f.group()? },
     19 => Command::NextHopAlive { next_hop: f.next_hop()?, alive: f.next("alive")? },
+    20 => Command::RouteSet { prefix: f.ip("prefix")?, length: f.next("prefix_len")?, gateways: f.ips("gateways")? },
+    21 => Command::RouteDel { prefix: f.ip("prefix")?, length: f.next("prefix_len")? },
+    22 => Command::ExceptionSet { port: f.port()?, tap: f.next::<Option<u16>>("tap")?.map(PortId) },
     27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
     28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
     30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },

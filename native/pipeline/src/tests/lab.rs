@@ -163,6 +163,9 @@ impl Sink<TestPacket> for Recorder<'_> {
         self.effects.punted.push((class, frame.to_vec()));
         Ok(())
     }
+    fn divert(&mut self, port: u16, packet: TestPacket, origin: PortId) {
+        self.transmit(port, packet, origin);
+    }
     fn seen(&mut self, sighting: Sighting) {
         self.effects.seen.push((sighting.place, sighting.mac.0));
     }
@@ -288,6 +291,13 @@ impl Lab {
 
     pub fn run(&self, port: PortId, frame: &[u8]) -> Effects {
         self.run_burst(port, [TestPacket::new(frame)])
+    }
+
+    /// Changes the underlay port.
+    pub fn change_underlay(&mut self, change: impl FnOnce(&mut UnderlayPort)) {
+        let entry = &mut Arc::make_mut(&mut self.snapshot.ports)[usize::from(UNDERLAY.0)];
+        let PortEntry::Underlay(port) = entry else { panic!() };
+        change(Arc::make_mut(port));
     }
 
     /// Runs a burst, and checks that no packet is lost or made: what came in and what was copied is what left.

@@ -1,4 +1,4 @@
-//! The underlay address as a host: it answers ARP (RFC 826) and ICMP echo (RFC 792), and nothing else.
+//! The underlay's IPv4 addresses as a host: ARP (RFC 826) and ICMP echo (RFC 792).
 
 use tables::UnderlayPort;
 use types::{DropReason, MacAddr, PortId};
@@ -7,6 +7,8 @@ use wire::{
     echo_to_reply,
 };
 
+use super::exception::not_overlay;
+use super::vlan::leave;
 use crate::meta::Verdict;
 use crate::packet::{Packet, PuntClass};
 
@@ -34,7 +36,7 @@ pub fn arp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P) -> Verdic
             let reply = ArpPacket::new(ArpOperation::Reply, (port.mac.0, target_ip), (sender_mac.0, sender_ip.into()));
             answer(port, data, sender_mac);
             data[ETHERNET_HEADER..ETHERNET_HEADER + reply.as_bytes().len()].copy_from_slice(reply.as_bytes());
-            Verdict::Send(id.0)
+            leave(id.0, port.vlan, packet)
         }
     }
 }
@@ -45,7 +47,7 @@ pub fn icmp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, total_le
     packet.truncate(ETHERNET_HEADER + total_length);
     let data = packet.data_mut();
     if !echo_to_reply(&mut data[ETHERNET_HEADER + IPV4_HEADER..]) {
-        return Verdict::Drop(DropReason::NotOverlay);
+        return not_overlay(port);
     }
     if let Ok((ip, _)) = Ipv4Header::mut_from_prefix(&mut data[ETHERNET_HEADER..]) {
         core::mem::swap(&mut ip.destination, &mut ip.source);
@@ -55,7 +57,7 @@ pub fn icmp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, total_le
     let mut sender = [0; 6];
     sender.copy_from_slice(&data[6..12]);
     answer(port, data, MacAddr(sender));
-    Verdict::Send(id.0)
+    leave(id.0, port.vlan, packet)
 }
 
 fn answer(port: &UnderlayPort, data: &mut [u8], to: MacAddr) {

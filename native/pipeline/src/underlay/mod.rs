@@ -2,12 +2,16 @@
 
 mod context;
 mod decap;
+mod exception;
 mod host;
+mod host_v6;
 mod learn;
 mod outer;
 mod tunnelled;
+mod vlan;
 
 pub use context::{context, permit};
 pub use decap::decapsulate;
+pub use exception::from_kernel;
 pub use learn::learn;
 pub use outer::outer;

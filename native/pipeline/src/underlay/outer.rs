@@ -6,8 +6,10 @@ use wire::{
     ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, IPV6_HEADER, Ipv4Header, Ipv6Header, Protocol,
 };
 
-use super::host;
+use super::exception::{fragment, not_overlay};
 use super::tunnelled::{Tunnelled, tunnelled};
+use super::vlan::untag;
+use super::{host, host_v6};
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
@@ -28,14 +30,30 @@ pub fn outer<P: Packet>(
     metas: &mut [Meta],
 ) {
     for (packet, meta) in burst.iter_mut().zip(metas) {
-        let result = match packet.is_segmented() {
+        let result = match packet.is_segmented() || port.vlan != 0 {
             false => outer_one(pipeline, port, id, packet, meta),
-            true => Err(Verdict::Drop(DropReason::Segmented)),
+            true => odd(pipeline, port, id, packet, meta),
         };
         if let Err(verdict) = result {
             meta.verdict = verdict;
         }
     }
+}
+
+/// The same for a frame that is tagged, or must be.
+#[inline(never)]
+fn odd<P: Packet>(
+    pipeline: &Pipeline<'_>,
+    port: &UnderlayPort,
+    id: PortId,
+    packet: &mut P,
+    meta: &mut Meta,
+) -> Result<(), Verdict> {
+    if packet.is_segmented() {
+        return Err(Verdict::Drop(DropReason::Segmented));
+    }
+    untag(port, packet).map_err(Verdict::Drop)?;
+    outer_one(pipeline, port, id, packet, meta)
 }
 
 #[inline(always)]
@@ -54,8 +72,9 @@ fn outer_one<P: Packet>(
     match ethernet.ether_type.get() {
         EtherType::IPV4 if to_us => {}
         EtherType::ARP if to_us || destination == MacAddr::BROADCAST => return Err(host::arp(port, id, packet)),
-        EtherType::IPV6 if to_us => return ipv6(pipeline, port, packet, meta),
-        ether_type if EtherType::is_tag(ether_type) => return drop(DropReason::OuterTag),
+        EtherType::IPV6 if to_us || destination.is_group() => return ipv6(pipeline, port, id, packet, meta),
+        // It may be a priority tag. Behind one that was taken off there is none.
+        ether_type if EtherType::is_tag(ether_type) => return odd(pipeline, port, id, packet, meta),
         _ if to_us => return drop(DropReason::NotOverlay),
         _ => return drop(DropReason::NotForUs),
     }
@@ -75,17 +94,17 @@ fn outer_one<P: Packet>(
         return drop(DropReason::NotForUs);
     }
     if ip.is_fragment() {
-        return drop(DropReason::OuterFragment);
+        return Err(fragment(port, ip.protocol == Protocol::UDP));
     }
     let datagram = &payload[IPV4_HEADER..total_length];
     match ip.protocol {
         Protocol::UDP => {}
         Protocol::ICMP => return Err(host::icmp(port, id, packet, total_length)),
-        _ => return drop(DropReason::NotOverlay),
+        _ => return Err(not_overlay(port)),
     }
     // No checksum is accepted (RFC 7348, 5).
     let Some(tunnelled) = tunnelled(&payload[IPV4_ADDRESSES], datagram, || true).map_err(Verdict::Drop)? else {
-        return drop(DropReason::NotOverlay);
+        return Err(not_overlay(port));
     };
     note(pipeline, packet, meta, Source::V4(ip.source_ip()), ip.tos, ETHERNET_HEADER + IPV4_HEADER, tunnelled);
     Ok(())
@@ -114,34 +133,40 @@ fn note<P: Packet>(
     packet.truncate(before_udp + tunnelled.length);
 }
 
-/// The same of an IPv6 packet to our MAC.
+/// The same of an IPv6 packet to our MAC or to a group.
 #[inline(never)]
 fn ipv6<P: Packet>(
     pipeline: &Pipeline<'_>,
     port: &UnderlayPort,
+    id: PortId,
     packet: &mut P,
     meta: &mut Meta,
 ) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
+    let to_us = packet.data().starts_with(&port.mac.0);
     let payload = &packet.data()[ETHERNET_HEADER..];
     let Ok((ip, rest)) = Ipv6Header::ref_from_prefix(payload) else { return drop(DropReason::Truncated) };
     if !ip.is_version_6() {
         return drop(DropReason::OuterInvalid);
     }
     let Some(datagram) = rest.get(..ip.payload_length.get().into()) else { return drop(DropReason::Truncated) };
-    if !port.has_v6(ip.destination_ip()) {
+    if ip.next_header == Protocol::ICMPV6 {
+        let length = IPV6_HEADER + datagram.len();
+        return Err(host_v6::icmpv6(port, id, packet, length, to_us));
+    }
+    if !to_us || !port.has_v6(ip.destination_ip()) {
         return drop(DropReason::NotForUs);
     }
     match ip.next_header {
         Protocol::UDP => {}
         Ipv6Header::FRAGMENT => return drop(DropReason::OuterFragment),
         _ if ip.has_extension() => return drop(DropReason::OuterExtension),
-        _ => return drop(DropReason::NotOverlay),
+        _ => return Err(not_overlay(port)),
     }
     // Only where it was agreed (RFC 6935, 5; RFC 6936, 5), and even then from permitted senders only.
     let may_lack_checksum = || port.zero_checksum.contains(&ip.destination_ip());
     let tunnelled = tunnelled(&payload[IPV6_ADDRESSES], datagram, may_lack_checksum).map_err(Verdict::Drop)?;
-    let Some(tunnelled) = tunnelled else { return drop(DropReason::NotOverlay) };
+    let Some(tunnelled) = tunnelled else { return Err(not_overlay(port)) };
     let (source, class) = (Source::V6(pipeline.snapshot.peers.number(ip.source_ip())), ip.traffic_class());
     note(pipeline, packet, meta, source, class, ETHERNET_HEADER + IPV6_HEADER, tunnelled);
     Ok(())

@@ -1,0 +1,154 @@
+//! Which of our IPv6 addresses may be used: duplicate address detection (RFC 4862, 5.4) as a machine without I/O.
+//!
+//! An address is tentative at first: it is asked for once its link is up, and becomes ours if nobody answers for a second. Who answers, or
+//! wants it at the same time, makes it a duplicate: it is told, and not used until the controller takes it away and sets another or
+//! the same again. IPv4 addresses are used at once. Optimistic use (RFC 4429) is not done.
+//!
+//! ```text
+//! add → Tentative ──link up──▶ Tentative, asking ──RETRANS──▶ Preferred
+//!                                    │ somebody has it, or wants it
+//!                                    ▼
+//!                                Duplicate
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::neighbour::Neighbour;
+
+/// How long an answer may take (RFC 4861, 10: RETRANS_TIMER); one question is enough (RFC 4862, 5.1).
+const RETRANS: Duration = Duration::from_secs(1);
+
+/// What an address is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Not known to be ours alone.
+    Tentative,
+    /// Ours.
+    Preferred,
+    /// Somebody else's.
+    Duplicate,
+}
+
+impl State {
+    /// The state's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tentative => "tentative",
+            Self::Preferred => "preferred",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+/// What the machine wants done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Ask whether anybody has it.
+    Probe(Neighbour),
+    /// Its state changed.
+    Changed(Neighbour, State),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    state: State,
+    /// When nobody has answered; `None` while nobody has been asked.
+    due: Option<Instant>,
+}
+
+/// The machine: addresses by port. What it does not know is not ours.
+#[derive(Default, Debug)]
+pub struct Addresses(BTreeMap<Neighbour, Entry>);
+
+impl Addresses {
+    /// An address is to be ours.
+    pub fn add(&mut self, address: Neighbour) {
+        let state = if address.1.is_ipv6() { State::Tentative } else { State::Preferred };
+        self.0.entry(address).or_insert(Entry { state, due: None });
+    }
+
+    /// It is no longer.
+    pub fn remove(&mut self, address: Neighbour) {
+        self.0.remove(&address);
+    }
+
+    /// Somebody else has it, or wants it.
+    pub fn claimed(&mut self, address: Neighbour) -> Option<Effect> {
+        let entry = self.0.get_mut(&address).filter(|entry| entry.state == State::Tentative)?;
+        entry.state = State::Duplicate;
+        Some(Effect::Changed(address, State::Duplicate))
+    }
+
+    /// Does what is due; `is_up` tells whether a port's link is.
+    pub fn poll(&mut self, now: Instant, is_up: impl Fn(types::PortId) -> bool) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (address, entry) in self.0.iter_mut().filter(|(_, entry)| entry.state == State::Tentative) {
+            match entry.due {
+                None if is_up(address.0) => {
+                    entry.due = Some(now + RETRANS);
+                    effects.push(Effect::Probe(*address));
+                }
+                Some(due) if due <= now => {
+                    entry.state = State::Preferred;
+                    effects.push(Effect::Changed(*address, State::Preferred));
+                }
+                _ => {}
+            }
+        }
+        effects
+    }
+
+    /// The state of an address of ours.
+    pub fn state(&self, address: Neighbour) -> Option<State> {
+        self.0.get(&address).map(|entry| entry.state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    use types::PortId;
+
+    use super::*;
+
+    const OURS: Neighbour = (PortId(1), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)));
+
+    #[test]
+    fn an_address_is_asked_for_when_its_link_is_up_and_used_when_nobody_answers() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        addresses.add(OURS);
+        assert_eq!(addresses.poll(now + 9 * RETRANS, |_| false), [], "nobody would hear it");
+        assert_eq!(addresses.state(OURS), Some(State::Tentative));
+        assert_eq!(addresses.poll(now, |_| true), [Effect::Probe(OURS)]);
+        assert_eq!(addresses.poll(now + RETRANS / 2, |_| true), []);
+        assert_eq!(addresses.poll(now + RETRANS, |_| true), [Effect::Changed(OURS, State::Preferred)]);
+        assert_eq!(addresses.poll(now + 9 * RETRANS, |_| true), []);
+        assert_eq!(addresses.claimed(OURS), None, "who comes later is the duplicate");
+        addresses.add(OURS);
+        assert_eq!(addresses.state(OURS), Some(State::Preferred), "set again, as it is");
+    }
+
+    #[test]
+    fn one_that_somebody_has_is_not_used_until_it_is_set_anew() {
+        let (mut addresses, now) = (Addresses::default(), Instant::now());
+        addresses.add(OURS);
+        assert_eq!(addresses.poll(now, |_| true), [Effect::Probe(OURS)]);
+        assert_eq!(addresses.claimed(OURS), Some(Effect::Changed(OURS, State::Duplicate)));
+        assert_eq!(addresses.claimed(OURS), None, "told once");
+        assert_eq!(addresses.poll(now + 9 * RETRANS, |_| true), []);
+        addresses.remove(OURS);
+        assert_eq!(addresses.state(OURS), None);
+        addresses.add(OURS);
+        assert_eq!(addresses.poll(now, |_| true), [Effect::Probe(OURS)]);
+    }
+
+    #[test]
+    fn an_ipv4_address_is_used_at_once() {
+        let (mut addresses, ours) = (Addresses::default(), (PortId(1), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))));
+        addresses.add(ours);
+        assert_eq!(addresses.state(ours), Some(State::Preferred));
+        assert_eq!(addresses.poll(Instant::now(), |_| true), []);
+    }
+}
