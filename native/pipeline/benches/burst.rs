@@ -16,7 +16,7 @@ use std::time::Instant;
 use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot,
-    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -129,6 +129,7 @@ struct Tables {
     contexts: MapReader<ContextKey>,
     sources: MapReader<SourceKey>,
     pairs: PairWriter,
+    meters: VapMeters,
     drops: Vec<AtomicU64>,
     vaps: Vec<AtomicU64>,
 }
@@ -151,6 +152,7 @@ fn tables() -> Tables {
         vaps: [VapEntry { port: ACCESS.0, c_vid: VID, vn: VN, ..VapEntry::CLOSED }].into_iter().collect(),
         vns: [VnEntry { max_frame: 1514, ..VnEntry::default() }].into_iter().collect(),
         next_hops: (0..NVES).map(next_hop).collect(),
+        ..Snapshot::default()
     };
     let mut fdb: MapWriter<FdbKey> = concurrent_map(65_536, 0x5eed);
     let mut contexts: MapWriter<ContextKey> = concurrent_map(65_535, 0x5eee);
@@ -169,6 +171,7 @@ fn tables() -> Tables {
         contexts: contexts.reader(),
         sources: sources.reader(),
         pairs: PairWriter::new(1),
+        meters: VapMeters::new(1),
         drops,
         vaps,
     }
@@ -212,7 +215,8 @@ fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let counters = Counters::new(&tables.drops, &tables.vaps);
     let Tables { snapshot, fdb, contexts, sources, .. } = tables;
     let mut pairs = tables.pairs.reader();
-    let pipeline = Pipeline { snapshot, fdb, contexts, sources, pairs: pairs.load(), counters };
+    let pipeline =
+        Pipeline { snapshot, fdb, contexts, sources, pairs: pairs.load(), meters: &tables.meters, now: 0, counters };
     let (port, expected) = if mode == Mode::Decap { (UNDERLAY, ACCESS.0) } else { (ACCESS, UNDERLAY.0) };
     let mut burst: Burst<Buffer> =
         (0..BURST).map(|_| Buffer { bytes: Box::new([0; 512]), start: ROOM, end: ROOM }).collect();

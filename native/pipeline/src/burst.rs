@@ -2,7 +2,8 @@
 
 use arrayvec::ArrayVec;
 use tables::{
-    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, Pairs, PortEntry, Snapshot, SourceKey,
+    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, Pairs, PortEntry, Snapshot,
+    SourceKey, VapMeters,
 };
 use types::{DropReason, PortId};
 use wire::flow_hash;
@@ -11,6 +12,7 @@ use crate::counters::Counters;
 use crate::encap::{HeaderRoom, encapsulate, header_for};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Sink};
+use crate::policy::{self, LazyKey};
 use crate::tags::{apply_policy, push_tags, strip_tags};
 use crate::{access, forward, underlay};
 
@@ -32,6 +34,10 @@ pub struct Pipeline<'a> {
     pub sources: &'a MapReader<SourceKey>,
     /// Who has which address.
     pub pairs: &'a Pairs,
+    /// What the VAPs' tenants have sent lately.
+    pub meters: &'a VapMeters,
+    /// The time, by the clock that the rates in the tables are made for.
+    pub now: u64,
     /// Where to count.
     pub counters: Counters<'a>,
 }
@@ -48,6 +54,9 @@ impl Pipeline<'_> {
                 let special = access::classify(self, access, burst, metas);
                 if special.has(access::CHECKED) {
                     access::guard(self, port, burst, metas, sink);
+                }
+                if special.has(policy::INWARD) {
+                    policy::inward(self, special, burst, metas);
                 }
             }
             PortEntry::Underlay(underlay) => {
@@ -85,30 +94,46 @@ impl Pipeline<'_> {
                 continue;
             }
             strip_tags(packet, meta.strip);
-            meta.verdict = match self.address(packet, meta, meta.verdict) {
+            meta.verdict = match self.address(packet, meta, meta.verdict, &mut LazyKey::None) {
                 Ok(port) => Verdict::Send(port),
                 Err(reason) => Verdict::Drop(reason),
             };
         }
     }
 
-    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by.
+    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by. `key` is
+    /// the frame's, for its access lists.
     #[inline(always)]
-    fn address<P: Packet>(&self, packet: &mut P, meta: &Meta, to: Verdict) -> Result<u16, DropReason> {
+    fn address<P: Packet>(
+        &self,
+        packet: &mut P,
+        meta: &Meta,
+        to: Verdict,
+        key: &mut LazyKey,
+    ) -> Result<u16, DropReason> {
         match to {
-            Verdict::Vap(index) => self.to_vap(packet, meta, index),
+            Verdict::Vap(index) => self.to_vap(packet, meta, index, key),
             Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),
             _ => Err(DropReason::UnknownUnicast),
         }
     }
 
     #[inline(always)]
-    fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
+    fn to_vap<P: Packet>(
+        &self,
+        packet: &mut P,
+        meta: &Meta,
+        index: Index,
+        key: &mut LazyKey,
+    ) -> Result<u16, DropReason> {
         let vap = self.snapshot.vap(index);
         // A row may outlive its VAP by a moment. That it names a VAP of this very VN is checked here, at the last place, so
         // that no order of table changes can carry a frame into another VN.
         if vap.vn != meta.vn {
             return Err(DropReason::UnknownUnicast);
+        }
+        if vap.flags.has(Flags::ACL_OUT) || meta.flags.has(Flags::VN_ACL_OUT) {
+            policy::may_go_to(self, packet.data(), meta, (index, vap.flags), key)?;
         }
         if meta.tagged {
             apply_policy(packet, &vap.tags)?;
@@ -141,7 +166,8 @@ impl Pipeline<'_> {
             return dropped(DropReason::NoReceiver);
         };
         sink.replicated(copies);
-        let send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to) {
+        let mut key = LazyKey::None;
+        let mut send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to, &mut key) {
             Ok(port) => sink.transmit(port, packet, origin),
             Err(reason) => dropped(reason),
         };

@@ -5,9 +5,9 @@
 //! [`DropReason`](types::DropReason); a group frame may besides be copied.
 //!
 //! ```text
-//! access:   classify → guard ─┐
-//!                             ├→ forward → encap | deliver | replicate
-//! underlay: outer → context ──┘
+//! access:   classify → guard → policy ─┐
+//!                                      ├→ forward → encap | deliver | replicate
+//! underlay: outer → context → decap ───┘
 //! ```
 //!
 //! It is generic over [`Packet`] and [`Sink`], so that all of it runs in tests without DPDK, root or huge pages. It knows no
@@ -21,6 +21,7 @@ mod encap;
 mod forward;
 mod meta;
 mod packet;
+mod policy;
 mod tags;
 mod underlay;
 

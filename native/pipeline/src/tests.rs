@@ -4,6 +4,7 @@ mod access;
 mod control;
 mod lab;
 mod learning;
+mod policy;
 mod properties;
 mod tags;
 mod underlay;

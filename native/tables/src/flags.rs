@@ -20,6 +20,21 @@ impl Flags {
     /// VAP: its selector is the whole port, so what leaves by it may look like another VAP's.
     pub const WHOLE: Self = Self(1 << 3);
 
+    /// VAP: what its tenant sends to groups and unknown MACs is limited.
+    pub const STORM: Self = Self(1 << 4);
+    /// VAP: what its tenant sends is limited.
+    pub const POLICE: Self = Self(1 << 5);
+    /// VAP: a source IP must be a pair of the source MAC.
+    pub const GUARD_IP: Self = Self(1 << 6);
+    /// VAP: a list decides about frames from its tenant.
+    pub const ACL_IN: Self = Self(1 << 7);
+    /// VAP: a list decides about frames to its tenant.
+    pub const ACL_OUT: Self = Self(1 << 8);
+    /// VN: a list decides about frames from its tenants.
+    pub const VN_ACL_IN: Self = Self(1 << 31);
+    /// VN: a list decides about frames to its tenants.
+    pub const VN_ACL_OUT: Self = Self(1 << 30);
+
     /// Whether any of `flags` is set.
     #[inline(always)]
     pub const fn has(self, flags: Self) -> bool {

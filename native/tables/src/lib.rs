@@ -17,6 +17,7 @@ mod index_pool;
 mod map;
 mod meter;
 mod pairs;
+mod policy;
 mod prefetch;
 mod quiescence;
 mod snapshot;
@@ -27,8 +28,9 @@ pub use fdb::{ContextKey, Destination, FdbKey, SourceKey};
 pub use flags::Flags;
 pub use index_pool::IndexPool;
 pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
-pub use meter::{Meter, Meters, Rate};
+pub use meter::{Meter, Rate};
 pub use pairs::{PairReader, PairWriter, Pairs};
+pub use policy::{AclBinding, VapMeters, VapPolicy};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{

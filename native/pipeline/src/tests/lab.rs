@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot, SourceKey,
-    UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
 use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
@@ -15,6 +15,8 @@ use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
 use crate::packet::{Packet, PuntClass, Sighting, Sink};
 use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline};
 
+/// Ticks of a second.
+pub const HZ: u64 = 1_000_000;
 pub const LINK_1: PortId = PortId(0);
 pub const LINK_2: PortId = PortId(1);
 pub const UNDERLAY: PortId = PortId(2);
@@ -169,6 +171,8 @@ pub struct Lab {
     pub contexts: MapWriter<ContextKey>,
     pub sources: MapWriter<SourceKey>,
     pub pairs: PairWriter,
+    pub meters: VapMeters,
+    pub now: u64,
     pub buffers: usize,
     pub punt_room: bool,
 }
@@ -202,6 +206,7 @@ impl Lab {
             next_hops: [next_hop(NVE_2, BLUE_VNI), next_hop(NVE_2, RED_VNI), next_hop(NVE_3, BLUE_VNI)]
                 .into_iter()
                 .collect(),
+            ..Snapshot::default()
         };
         let mut lab = Self {
             snapshot,
@@ -209,6 +214,8 @@ impl Lab {
             contexts: concurrent_map(8, 2),
             sources: concurrent_map(8, 3),
             pairs: PairWriter::new(4),
+            meters: VapMeters::new(3),
+            now: HZ,
             buffers: 100,
             punt_room: true,
         };
@@ -271,6 +278,8 @@ impl Lab {
             contexts: &self.contexts.reader(),
             sources: &self.sources.reader(),
             pairs: self.pairs.reader().load(),
+            meters: &self.meters,
+            now: self.now,
             counters: Counters::new(&drops, &vaps),
         }
         .run(port, &mut burst, &mut sink);
