@@ -30,7 +30,10 @@ function anyCommand(random: Random): Command {
   const nh = random.below(4);
   const [port, link] = [random.one([0, 0, 0, 1, 1, 2]), random.one([2, 2, 3, 3, 0])];
   const mac = `02:00:00:00:00:0${random.below(6)}` as MacAddr;
-  const there = (): IpAddr => `192.0.${random.one([2, 3])}.${2 + random.below(3)}` as IpAddr;
+  const there = (): IpAddr =>
+    `${random.one(['192.0.2.', '192.0.2.', '192.0.3.', '2001:db8:2::', '2001:db8:3::'])}${1 + random.below(4)}` as IpAddr;
+  const here = { ip: `192.0.${link === 2 ? 2 : 3}.1` as IpAddr, prefixLen: 24 };
+  const here6 = { ip: `2001:db8:${link === 2 ? 2 : 3}::1` as IpAddr, prefixLen: 64 };
   const tenant = (): IpAddr => random.one(['10.0.0.1', '10.0.0.2', '2001:db8::1', '2001:db8::2']) as IpAddr;
   const mtu = random.one([1000, 1500, 1500, 1500, 1500, 1500]);
   const makers: readonly (() => Command)[] = [
@@ -55,8 +58,8 @@ function anyCommand(random: Random): Command {
       return { op: 'VapSet', vap, vn, port, selector, guard: random.below(2) === 0, uplink: random.below(3) === 0 };
     },
     () => ({ op: 'VapDel', vap }),
-    () => ({ op: 'UnderlaySet', port: link, ip: `192.0.${link === 2 ? 2 : 3}.1` as IpAddr, prefixLen: 24 }),
-    () => ({ op: 'UnderlayDel', port: link }),
+    () => ({ op: 'UnderlaySet', port: link, ...random.one([here, here, here, here6]) }),
+    () => ({ op: 'UnderlayDel', port: link, ip: random.one([here, here6]).ip }),
     () => ({ op: 'NextHopSet', nh, remote: there(), encap: 1, contextId: 1 + random.below(2) }),
     () => ({ op: 'NextHopDel', nh }),
     () => ({ op: 'FdbSet', vn, mac, dest: random.below(2) === 0 ? { kind: 'vap', vap } : { kind: 'nh', nh } }),

@@ -142,7 +142,7 @@ it('a batch with one bad command changes nothing, whatever else is in it', async
     ],
     ['NVE-ENG-005', { op: 'FdbSet', vn: VN, mac: NEW.mac, dest: { kind: 'nh', nh: absent } }],
     ['NVE-ENG-006', { op: 'PortDel', port: PORT.underlay }],
-    ['NVE-ENG-006', { op: 'UnderlayDel', port: PORT.underlay }],
+    ['NVE-ENG-006', { op: 'UnderlayDel', port: PORT.underlay, ip: '192.0.2.1' as IpAddr }],
     ['NVE-ENG-006', { op: 'PortDel', port: PORT.link }],
     ['NVE-ENG-012', { op: 'NextHopSet', nh: BLUE.id, remote, encap: 1, contextId: 1 }],
     ['NVE-DPDK-002', xdpPort(21, 'not-there', 1500)],

@@ -8,14 +8,14 @@ type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
 /** Each object under its key, as the command that made it. */
 export interface State {
   readonly ports: Map<number, Of<'PortAdd'>>;
-  readonly underlays: Map<number, Of<'UnderlaySet'>>;
+  readonly underlays: Map<string, Of<'UnderlaySet'>>;
   readonly neighbours: Map<string, Of<'NeighbourSet'>>;
   readonly vns: Map<number, Of<'VnSet'>>;
   readonly vaps: Map<number, Of<'VapSet'>>;
   readonly nextHops: Map<number, Of<'NextHopSet'>>;
   readonly rows: Map<string, Of<'FdbSet'>>;
   readonly floods: Map<number, readonly number[]>;
-  readonly sources: Map<number, readonly string[]>;
+  readonly sources: Map<number, readonly IpAddr[]>;
   readonly pairs: Map<string, Of<'PairSet'>>;
 }
 
@@ -66,9 +66,9 @@ function nameOf(command: Command): string {
   const { op } = command;
   const kind = op.replace(/Add|Set|Del/, '');
   if (op === 'FdbSet' || op === 'FdbDel') return `${kind} ${command.vn} ${command.mac}`;
-  if (op === 'NeighbourSet' || op === 'NeighbourDel') return `${kind} ${command.port} ${command.ip}`;
+  if (kind === 'Neighbour' || kind === 'Underlay') return `${kind} ${placeOf(command as Of<'NeighbourDel'>)}`;
   if (op === 'PairSet' || op === 'PairDel') return `${kind} ${command.vn} ${command.ip}`;
-  const id = { Port: 'port', Underlay: 'port', Vn: 'vn', Vap: 'vap', NextHop: 'nh', Flood: 'vn', Sources: 'vn' }[kind];
+  const id = { Port: 'port', Vn: 'vn', Vap: 'vap', NextHop: 'nh', Flood: 'vn', Sources: 'vn' }[kind];
   return `${kind} ${(command as unknown as Record<string, unknown>)[`${id}`]}`;
 }
 
@@ -87,15 +87,15 @@ function changesFixed({ ports, vaps, underlays, nextHops }: State, command: Comm
   };
   if (command.op === 'PortAdd') return fixed(ports.get(command.port), 'mtu', 'kind');
   if (command.op === 'VapSet') return fixed(vaps.get(command.vap), 'vn', 'port', 'selector');
-  if (command.op === 'UnderlaySet') return fixed(underlays.get(command.port), 'ip', 'prefixLen');
+  if (command.op === 'UnderlaySet') return fixed(underlays.get(placeOf(command)), 'prefixLen');
   if (command.op === 'NextHopSet') return fixed(nextHops.get(command.nh), 'remote', 'contextId');
   return false;
 }
 
 function put(state: State, command: Command): void {
   if (command.op === 'PortAdd') state.ports.set(command.port, command);
-  if (command.op === 'UnderlaySet') state.underlays.set(command.port, command);
-  if (command.op === 'NeighbourSet') state.neighbours.set(`${command.port} ${command.ip}`, command);
+  if (command.op === 'UnderlaySet') state.underlays.set(placeOf(command), command);
+  if (command.op === 'NeighbourSet') state.neighbours.set(placeOf(command), command);
   if (command.op === 'VnSet') state.vns.set(command.vn, command);
   if (command.op === 'VapSet') state.vaps.set(command.vap, command);
   if (command.op === 'NextHopSet') state.nextHops.set(command.nh, command);
@@ -111,8 +111,8 @@ function put(state: State, command: Command): void {
 
 function take(state: State, command: Command): void {
   if (command.op === 'PortDel') state.ports.delete(command.port);
-  if (command.op === 'UnderlayDel') state.underlays.delete(command.port);
-  if (command.op === 'NeighbourDel') state.neighbours.delete(`${command.port} ${command.ip}`);
+  if (command.op === 'UnderlayDel') state.underlays.delete(placeOf(command));
+  if (command.op === 'NeighbourDel') state.neighbours.delete(placeOf(command));
   if (command.op === 'VapDel') state.vaps.delete(command.vap);
   if (command.op === 'NextHopDel') state.nextHops.delete(command.nh);
   if (command.op === 'FdbDel') state.rows.delete(`${command.vn} ${command.mac}`);
@@ -130,6 +130,7 @@ function isGood(state: State): boolean {
   const { ports, underlays, neighbours, vns, vaps, nextHops, rows, floods, sources, pairs } = state;
   const unique = (items: readonly unknown[]): boolean => new Set(items).size === items.length;
   const links = [...underlays.values()];
+  const isOurs = (ip: string) => links.some((link) => link.ip === ip);
   const vapList = [...vaps.values()];
   return (
     unique([...vns.values()].flatMap(({ vni }) => vni ?? [])) &&
@@ -137,12 +138,20 @@ function isGood(state: State): boolean {
     unique(vapList.filter(({ uplink }) => uplink).map(({ vn }) => vn)) &&
     vapList.every(({ vn, port }) => {
       const [itsVn, itsPort] = [vns.get(vn), ports.get(port)];
-      return itsVn !== undefined && itsPort !== undefined && itsVn.mtu <= itsPort.mtu && !underlays.has(port);
+      return (
+        itsVn !== undefined &&
+        itsPort !== undefined &&
+        itsVn.mtu <= itsPort.mtu &&
+        !links.some((link) => link.port === port)
+      );
     }) &&
-    links.every(({ port }) => ports.has(port)) &&
+    // Every link of IPv6 carries 1280 bytes (RFC 8200, 5).
+    links.every(({ port, ip }) => (ports.get(port)?.mtu ?? 0) >= (ip.includes(':') ? 1280 : 68)) &&
     unique(links.map(({ ip }) => ip)) &&
-    [...neighbours.values()].every(({ port, ip }) => onLink(underlays.get(port), ip)) &&
+    [...neighbours.values()].every(({ port, ip }) => links.some((link) => link.port === port && onLink(link, ip))) &&
     [...nextHops.values()].every(({ remote }) => links.some((link) => onLink(link, remote))) &&
+    ![...neighbours.values()].some(({ ip }) => isOurs(ip)) &&
+    ![...nextHops.values()].some(({ remote }) => isOurs(remote)) &&
     [...rows.values()].every(({ vn, dest }) =>
       dest.kind === 'vap' ? vaps.get(dest.vap)?.vn === vn : nextHops.has(dest.nh) && vns.has(vn),
     ) &&
@@ -151,17 +160,16 @@ function isGood(state: State): boolean {
   );
 }
 
-const asNumber = (ip: string): number => ip.split('.').reduce((number, part) => number * 256 + Number(part), 0);
-const byAddress = (a: string, b: string): number => asNumber(a) - asNumber(b);
+const placeOf = ({ port, ip }: { readonly port: number; readonly ip: IpAddr }): string => `${port} ${ip}`;
+const bits = (ip: IpAddr): string => [...ipToBytes(ip)].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+/** IPv4 before IPv6, each by number. */
+const byAddress = (a: IpAddr, b: IpAddr): number =>
+  bits(a).length - bits(b).length || (bits(a) < bits(b) ? -1 : Number(a !== b));
 
-function onLink(link: Of<'UnderlaySet'> | undefined, ip: string): boolean {
-  if (link === undefined || ip === link.ip) return false;
-  const size = 2 ** (32 - link.prefixLen);
-  return Math.floor(asNumber(ip) / size) === Math.floor(asNumber(link.ip) / size);
+function onLink({ ip, prefixLen }: Of<'UnderlaySet'>, other: IpAddr): boolean {
+  const [ours, theirs] = [bits(ip), bits(other)];
+  return ip !== other && ours.length === theirs.length && ours.slice(0, prefixLen) === theirs.slice(0, prefixLen);
 }
-
-/** IPv4 before IPv6. */
-const ordered = (ip: IpAddr): Uint8Array => Uint8Array.of(ip.includes(':') ? 1 : 0, ...ipToBytes(ip));
 
 /** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for, counters). */
 export function dumps(state: State): {
@@ -171,9 +179,10 @@ export function dumps(state: State): {
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
   const { ports, underlays, vns, vaps, nextHops, rows, floods, sources, neighbours, pairs } = state;
-  const linkOf = (ip: string) => sorted(underlays).find((link) => onLink(link, ip))?.port ?? -1;
+  const links = [...underlays.values()].sort((a, b) => a.port - b.port || byAddress(a.ip, b.ip));
+  const linkOf = (ip: IpAddr) => links.find((link) => onLink(link, ip))?.port ?? -1;
   const role = (port: number) => {
-    if (underlays.has(port)) return 'underlay';
+    if (links.some((link) => link.port === port)) return 'underlay';
     return [...vaps.values()].some((vap) => vap.port === port) ? 'access' : 'unused';
   };
   const without = <T extends { op: string }>({ op: _, ...rest }: T) => rest;
@@ -195,12 +204,12 @@ export function dumps(state: State): {
       sources: (sources.get(vn) ?? []) as DumpRows['vns']['sources'],
     })),
     vaps: sorted(vaps).map(without),
-    underlays: sorted(underlays).map(without),
+    underlays: links.map(without),
     nexthops: sorted(nextHops).map((one) => {
       const port = linkOf(one.remote);
       return { ...without(one), port, neighbourMac: neighbours.get(`${port} ${one.remote}`)?.mac ?? null };
     }),
-    pairs: [...pairs.values()].sort((a, b) => a.vn - b.vn || Buffer.compare(ordered(a.ip), ordered(b.ip))).map(without),
+    pairs: [...pairs.values()].sort((a, b) => a.vn - b.vn || byAddress(a.ip, b.ip)).map(without),
     fdb: [...rows.values()].sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1)).map(without),
   };
 }

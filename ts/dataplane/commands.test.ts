@@ -93,7 +93,7 @@ const rows: [Command, unknown[]][] = [
   ],
   [{ op: 'VapDel', vap: 9 }, [6, 9]],
   [{ op: 'UnderlaySet', port: 1, ip, prefixLen: 24 }, [7, 1, ipBytes, 24]],
-  [{ op: 'UnderlayDel', port: 1 }, [8, 1]],
+  [{ op: 'UnderlayDel', port: 1, ip }, [8, 1, ipBytes]],
   [{ op: 'NextHopSet', nh: 4, remote: ip, encap: 1, contextId: 5001 }, [9, 4, ipBytes, 1, 5001]],
   [{ op: 'NextHopDel', nh: 4 }, [10, 4]],
   [{ op: 'FdbSet', vn, mac, dest: { kind: 'vap', vap: 9 } }, [11, 7, macBytes, [0, 9]]],

@@ -46,7 +46,7 @@ export function encodeCommand(command: Command): unknown[] {
     case 'UnderlaySet':
       return [7, command.port, ipToBytes(command.ip), command.prefixLen, ...optional(command.options)];
     case 'UnderlayDel':
-      return [8, command.port];
+      return [8, command.port, ipToBytes(command.ip)];
     case 'NextHopSet':
       return [9, command.nh, ipToBytes(command.remote), command.encap, command.contextId, ...optional(command.options)];
     case 'NextHopDel':

@@ -118,7 +118,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
   underlays: (r) => ({
     port: r.uint('port', U16),
     ip: r.ip('ip'),
-    prefixLen: r.uint('prefix_len', 32),
+    prefixLen: r.uint('prefix_len', 128),
     mac: r.mac('mac'),
   }),
   nexthops: (r) => ({

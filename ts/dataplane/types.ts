@@ -169,7 +169,7 @@ export type Command =
       readonly prefixLen: number;
       readonly options?: UnderlayOptions;
     }
-  | { readonly op: 'UnderlayDel'; readonly port: PortId }
+  | { readonly op: 'UnderlayDel'; readonly port: PortId; readonly ip: IpAddr }
   | {
       readonly op: 'NextHopSet';
       readonly nh: NextHopId;

@@ -3,6 +3,7 @@
 //! It is the single writer of the tables and the only one who answers requests. Between requests it looks after neighbours,
 //! links and pollers. The EAL starts on it and not on the caller's thread, whose CPU affinity must stay as it is.
 
+use core::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use crate::poller::{Poller, SIGHTING, Surroundings};
 use crate::region::{Pushed, Region, RingReader, RingWriter};
 use crate::request::{Answer, Doorbell, Reply, Request};
 use crate::schema::{self, Batch, Dump, Hugepages, Info, Inject, Options, SCHEMA};
-use crate::show::Show;
+use crate::show::{self, Show};
 use crate::sightings::Sightings;
 
 /// How often the control thread looks around when nobody asks anything.
@@ -244,8 +245,7 @@ impl Control {
             self.links.remove(&id);
         }
         if effects.next_hops_changed || changes.neighbours.iter().next().is_some() {
-            let wanted: BTreeSet<Neighbour> =
-                self.model.next_hops.values().map(|row| (row.port, row.spec.remote)).collect();
+            let wanted: BTreeSet<Neighbour> = self.model.next_hops.values().map(|row| row.path.to()).collect();
             let asked = self.neighbours.want(&wanted, now);
             self.carry_out(fixed);
             self.carry_out(asked);
@@ -331,7 +331,7 @@ impl Control {
     /// ARP of a neighbour.
     fn heard(&mut self, port: PortId, frame: &[u8]) {
         let Some((arp, _)) = frame.get(ETHERNET_HEADER..).and_then(ArpPacket::parse) else { return };
-        let neighbour = (port, arp.sender_ip.into());
+        let neighbour = (port, IpAddr::from(arp.sender_ip));
         let effect = self.neighbours.answered(neighbour, MacAddr(arp.sender_mac), Instant::now());
         self.carry_out(effect.into_iter().collect());
     }
@@ -349,8 +349,7 @@ impl Control {
                 Effect::Ask(neighbour, to) => self.ask(neighbour, to),
                 Effect::Changed(neighbour, state) => {
                     self.forwarding.resolve(&self.model, neighbour, state.mac());
-                    let ip = neighbour.1.octets();
-                    self.event(&("neighbour", neighbour.0.0, Bytes::new(&ip), state.name()));
+                    self.event(&("neighbour", neighbour.0.0, show::ip(neighbour.1), state.name()));
                 }
             }
         }
@@ -358,10 +357,11 @@ impl Control {
 
     /// Sends an ARP request for a neighbour.
     fn ask(&self, (port, ip): Neighbour, to: MacAddr) {
-        let Some(underlay) = self.model.underlays.get(&port) else { return };
+        let source = self.model.addresses(port).find(|spec| spec.has_on_link(ip)).map(|spec| spec.ip);
+        let (Some(IpAddr::V4(source)), IpAddr::V4(ip)) = (source, ip) else { return };
         let mac = self.devices.mac(port).0;
         let header = EthernetHeader { destination: to.0, source: mac, ether_type: EtherType::ARP.into() };
-        let request = ArpPacket::new(ArpOperation::Request, (mac, underlay.ip), ([0; 6], ip));
+        let request = ArpPacket::new(ArpOperation::Request, (mac, source), ([0; 6], ip));
         self.send(port, &[header.as_bytes(), request.as_bytes()].concat());
     }
 
@@ -392,8 +392,8 @@ impl World for Known<'_> {
         self.devices.mac(port)
     }
 
-    fn neighbour_mac(&self, port: PortId, ip: core::net::Ipv4Addr) -> Option<MacAddr> {
-        self.neighbours.mac((port, ip))
+    fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr> {
+        self.neighbours.mac(neighbour)
     }
 
     fn wait(&self, done: &dyn Fn() -> bool) {

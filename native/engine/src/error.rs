@@ -1,7 +1,7 @@
 //! Why the engine refuses something: a code, and the values at fault. Texts for people are made where people are.
 
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
@@ -15,8 +15,8 @@ pub enum Object {
     Vn(VnId),
     /// A VAP.
     Vap(VapId),
-    /// The underlay address of a port.
-    Underlay(PortId),
+    /// An underlay address of a port.
+    Underlay(PortId, IpAddr),
     /// A next hop.
     NextHop(NextHopId),
     /// An FDB row.
@@ -26,7 +26,7 @@ pub enum Object {
     /// The permitted sources of a VN.
     Sources(VnId),
     /// A static neighbour on the link of a port.
-    Neighbour(PortId, Ipv4Addr),
+    Neighbour(PortId, IpAddr),
     /// An IP-MAC pair of a VN.
     Pair(VnId, IpAddr),
 }
@@ -37,7 +37,7 @@ impl fmt::Display for Object {
             Self::Port(id) => write!(f, "port {id}"),
             Self::Vn(id) => write!(f, "vn {id}"),
             Self::Vap(id) => write!(f, "vap {id}"),
-            Self::Underlay(id) => write!(f, "underlay address of port {id}"),
+            Self::Underlay(port, ip) => write!(f, "underlay address {ip} of port {port}"),
             Self::NextHop(id) => write!(f, "next hop {id}"),
             Self::Row(vn, mac) => write!(f, "row {mac} of vn {vn}"),
             Self::Flood(vn) => write!(f, "flood list of vn {vn}"),
@@ -125,7 +125,7 @@ pub enum EngineError {
     #[error("no underlay address has {remote} on its link")]
     OffLink {
         /// The remote.
-        remote: Ipv4Addr,
+        remote: IpAddr,
     },
     /// A VN's frames do not fit a port.
     #[error("{object} needs an MTU of {needed}, {port} has {mtu}")]

@@ -6,18 +6,18 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
-    NextHopIndex, PairReader, PairWriter, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot, SnapshotReader,
-    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
+    SnapshotReader, Source, SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
 
-use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PortRow, VapRow, VapSpec, VnRow, VnSpec};
+use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, VapRow, VapSpec, VnRow, VnSpec};
 use crate::neighbour::Neighbour;
 use crate::schema::Dest;
 
@@ -25,6 +25,8 @@ use crate::schema::Dest;
 const OBJECTS: u32 = 65_535;
 /// Next hops that there can be at once.
 const NEXT_HOPS: u32 = 1 << 20;
+/// IPv6 addresses that permitted sources have, all together.
+const PEERS: u32 = 65_536;
 /// Permitted sources, all VNs together.
 const SOURCES: usize = 262_144;
 /// IP-MAC pairs, all VNs together.
@@ -63,6 +65,7 @@ struct Gone {
     vaps: Vec<Index>,
     next_hops: Vec<NextHopIndex>,
     vns: Vec<Index>,
+    peers: Vec<u32>,
 }
 
 /// What applying a batch needs to know of ports and neighbours.
@@ -70,7 +73,7 @@ pub trait World {
     /// The MAC of an open port.
     fn port_mac(&self, port: PortId) -> MacAddr;
     /// The MAC of a neighbour, if it is known.
-    fn neighbour_mac(&self, port: PortId, ip: Ipv4Addr) -> Option<MacAddr>;
+    fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr>;
     /// Waits until `done`, though not for ever. No frame goes where it may not if it does not wait; some are dropped that need not be.
     fn wait(&self, done: &dyn Fn() -> bool);
 }
@@ -87,12 +90,17 @@ pub struct Forwarding {
     vn_indices: IndexPool,
     vap_indices: IndexPool,
     next_hop_indices: IndexPool,
+    peer_indices: IndexPool,
 }
 
 impl Forwarding {
     /// Empty tables for `fdb_capacity` rows. `seed` should be random.
     pub fn new(fdb_capacity: usize, seed: u64) -> Self {
-        let snapshot = Snapshot { ports: Arc::new(vec![PortEntry::Unused; PortId::LIMIT]), ..Snapshot::default() };
+        let snapshot = Snapshot {
+            ports: Arc::new(vec![PortEntry::Unused; PortId::LIMIT]),
+            peers: Arc::new(Peers::new(seed.rotate_left(11))),
+            ..Snapshot::default()
+        };
         let publisher = Publisher::default();
         publisher.publish(snapshot.clone());
         Self {
@@ -106,6 +114,7 @@ impl Forwarding {
             vn_indices: IndexPool::new(OBJECTS),
             vap_indices: IndexPool::new(OBJECTS),
             next_hop_indices: IndexPool::new(NEXT_HOPS),
+            peer_indices: IndexPool::new(PEERS),
         }
     }
 
@@ -126,6 +135,7 @@ impl Forwarding {
         Limits {
             rows: self.fdb.capacity(),
             sources: self.sources.capacity(),
+            new_peers: self.peer_indices.available(&self.quiescence),
             pairs: PAIRS,
             new_vns: self.vn_indices.available(&self.quiescence),
             new_vaps: self.vap_indices.available(&self.quiescence),
@@ -141,14 +151,15 @@ impl Forwarding {
         self.publisher.publish(self.snapshot.clone());
         let new_objects = changes.vns.sets().next().is_some()
             || changes.vaps.sets().next().is_some()
-            || changes.next_hops.sets().next().is_some();
+            || changes.next_hops.sets().next().is_some()
+            || changes.sources.sets().next().is_some();
         if new_objects {
             // A poller that saw a row before the object that it names would drop the frame.
             self.let_pollers_catch_up(world);
         }
         self.remove_rows(model, changes);
         self.add_rows(model, changes);
-        if let Some(gone) = self.delete_objects(model, changes, &mut effects) {
+        if let Some(gone) = self.delete_objects(model, changes, world, &mut effects) {
             self.publisher.publish(self.snapshot.clone());
             self.retire(gone);
             // When the batch is answered, what it deleted moves no frame any more: its tag may be given to another VN.
@@ -170,10 +181,12 @@ impl Forwarding {
                 self.set_port(*id, PortEntry::Access(Arc::new(AccessPort::new(mac))));
             }
         }
-        for (id, _, spec) in changes.underlays.sets() {
-            let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
-            model.underlays.insert(*id, spec.clone());
-            self.set_port(*id, PortEntry::Underlay(UnderlayPort { mac, ip: spec.ip }));
+        for (key, _, spec) in changes.underlays.sets() {
+            model.underlays.insert(*key, spec.clone());
+            self.set_underlay(model, key.0);
+        }
+        for (_, _, list) in changes.sources.sets() {
+            self.number_peers(model, list);
         }
         for (id, _, spec) in changes.vns.sets() {
             self.set_vn(model, *id, spec);
@@ -189,6 +202,33 @@ impl Forwarding {
             self.set_flood(model, *vn, list.clone());
         }
         model.neighbours.extend(changes.neighbours.sets().map(|(neighbour, _, mac)| (*neighbour, *mac)));
+    }
+
+    /// Writes a port's entry anew if it has underlay addresses, else as that of a port for tenants.
+    fn set_underlay(&mut self, model: &Model, port: PortId) {
+        let mac = model.ports.get(&port).map_or_else(MacAddr::default, |row| row.mac);
+        let ips = || model.addresses(port).map(|spec| spec.ip);
+        let entry = match ips().next() {
+            None => PortEntry::Access(Arc::new(AccessPort::new(mac))),
+            Some(_) => PortEntry::Underlay(Arc::new(UnderlayPort {
+                mac,
+                v4: ips().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }).collect(),
+                v6: ips().filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None }).collect(),
+            })),
+        };
+        self.set_port(port, entry);
+    }
+
+    /// Gives every IPv6 address of a list a number, if it has none.
+    fn number_peers(&mut self, model: &mut Model, list: &[IpAddr]) {
+        for ip in list {
+            let IpAddr::V6(ip) = ip else { continue };
+            if !model.peers.contains_key(ip) {
+                let index = self.peer_indices.take(&self.quiescence).unwrap_or(Peers::NOBODY);
+                Arc::make_mut(&mut self.snapshot.peers).insert(*ip, index);
+                model.peers.insert(*ip, PeerRow { index, users: 0 });
+            }
+        }
     }
 
     fn set_vn(&mut self, model: &mut Model, id: VnId, spec: &VnSpec) {
@@ -257,29 +297,44 @@ impl Forwarding {
     }
 
     fn set_next_hop(&mut self, model: &mut Model, id: NextHopId, spec: &NextHopSpec, world: &impl World) {
-        let Some(port) = model.link_of(spec.remote) else { return };
+        let Some(path) = model.path_to(spec.remote) else { return };
         let (index, users) = match model.next_hops.get(&id) {
             Some(row) => (row.index, row.users),
             None => (self.next_hop_indices.take(&self.quiescence).unwrap_or_default(), 0),
         };
-        let row = NextHopRow { index, spec: spec.clone(), port, users };
-        self.write_next_hop(model, &row, world.neighbour_mac(port, spec.remote));
+        let row = NextHopRow { index, spec: spec.clone(), path, users };
+        self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
         model.next_hops.insert(id, row);
     }
 
     /// Writes a next hop's ready-made header, or that there is none.
     fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, mac: Option<MacAddr>) {
-        let mut entry = NextHopEntry { port: row.port.0, ..NextHopEntry::UNRESOLVED };
-        if let (Some(mac), Some(underlay), Some(port)) =
-            (mac, model.underlays.get(&row.port), model.ports.get(&row.port))
+        let mut entry = NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED };
+        let addresses = (row.path.source, row.spec.remote);
+        if let (Some(mac), Some(port), (IpAddr::V4(source), IpAddr::V4(remote))) =
+            (mac, model.ports.get(&row.path.port), addresses)
         {
-            let header = OuterHeader::template((port.mac, underlay.ip), (mac, row.spec.remote), row.spec.vni);
+            let header = OuterHeader::template((port.mac, source), (mac, remote), row.spec.vni);
             entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
             entry.header_length = VXLAN_OVERHEAD as u8;
             // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
             entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
         }
         *self.snapshot.next_hops.slot(row.index as usize) = entry;
+    }
+
+    /// Finds the way to every next hop anew, and tells whether one has changed.
+    fn reroute(&mut self, model: &mut Model, world: &impl World) -> bool {
+        let paths = model.next_hops.iter().map(|(id, row)| (*id, row.path, model.path_to(row.spec.remote)));
+        let changed: Vec<_> =
+            paths.filter_map(|(id, old, new)| new.filter(|new| *new != old).map(|path| (id, path))).collect();
+        for (id, path) in &changed {
+            let Some(row) = model.next_hops.get_mut(id) else { continue };
+            row.path = *path;
+            let row = row.clone();
+            self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
+        }
+        !changed.is_empty()
     }
 
     fn set_flood(&mut self, model: &mut Model, id: VnId, list: Vec<NextHopId>) {
@@ -318,7 +373,7 @@ impl Forwarding {
             model.row_count -= rows.len();
             model.source_count -= sources.len();
             for source in sources {
-                self.sources.remove(SourceKey { vn: index, source });
+                self.forbid(model, index, source);
             }
             model.pair_count -= pairs.len();
             for ip in pairs.into_keys() {
@@ -356,21 +411,31 @@ impl Forwarding {
             let Some(vn) = model.vns.get_mut(id) else { continue };
             let gone: Vec<_> =
                 vn.sources.iter().filter(|source| list.binary_search(source).is_err()).copied().collect();
-            for source in gone {
-                vn.sources.remove(&source);
-                self.sources.remove(SourceKey { vn: vn.index, source });
-                model.source_count -= 1;
+            for source in &gone {
+                vn.sources.remove(source);
             }
+            let index = vn.index;
+            model.source_count -= gone.len();
+            gone.into_iter().for_each(|source| self.forbid(model, index, source));
+        }
+    }
+
+    /// Takes a source's permission to send into a VN away.
+    fn forbid(&mut self, model: &mut Model, vn: Index, source: IpAddr) {
+        if let Some(number) = count_peer(model, source, -1) {
+            self.sources.remove(SourceKey::new(vn, number));
         }
     }
 
     fn add_rows(&mut self, model: &mut Model, changes: &Changes) {
         for (id, _, list) in changes.sources.sets() {
             let Some(vn) = model.vns.get_mut(id) else { continue };
-            for source in list {
-                if vn.sources.insert(*source) {
-                    reserved(self.sources.insert(SourceKey { vn: vn.index, source: *source }, 1));
-                    model.source_count += 1;
+            let index = vn.index;
+            let new: Vec<_> = list.iter().filter(|source| vn.sources.insert(**source)).copied().collect();
+            model.source_count += new.len();
+            for source in new {
+                if let Some(number) = count_peer(model, source, 1) {
+                    reserved(self.sources.insert(SourceKey::new(index, number), 1));
                 }
             }
         }
@@ -409,7 +474,13 @@ impl Forwarding {
     }
 
     /// Closes and forgets what is to be deleted; the indices that go with the next snapshot, or `None` if it would be the same.
-    fn delete_objects(&mut self, model: &mut Model, changes: &Changes, effects: &mut Effects) -> Option<Gone> {
+    fn delete_objects(
+        &mut self,
+        model: &mut Model,
+        changes: &Changes,
+        world: &impl World,
+        effects: &mut Effects,
+    ) -> Option<Gone> {
         let mut gone = Gone::default();
         for (id, _) in changes.vaps.dels() {
             let Some(row) = model.vaps.remove(id) else { continue };
@@ -433,13 +504,25 @@ impl Forwarding {
             *self.snapshot.vns.slot(row.index.into()) = VnEntry::default();
             gone.vns.push(row.index);
         }
-        let mut any = !(gone.vaps.is_empty() && gone.next_hops.is_empty() && gone.vns.is_empty());
-        for (id, _) in changes.underlays.dels() {
-            if model.underlays.remove(id).is_some() {
-                let mac = model.ports.get(id).map_or_else(MacAddr::default, |row| row.mac);
-                self.set_port(*id, PortEntry::Access(Arc::new(AccessPort::new(mac))));
+        if changes.sources.iter().next().is_some() || !gone.vns.is_empty() {
+            let unused: Vec<Ipv6Addr> =
+                model.peers.iter().filter(|(_, row)| row.users == 0).map(|(address, _)| *address).collect();
+            for address in unused {
+                Arc::make_mut(&mut self.snapshot.peers).remove(address);
+                gone.peers.extend(model.peers.remove(&address).map(|row| row.index));
+            }
+        }
+        let mut any =
+            !(gone.vaps.is_empty() && gone.next_hops.is_empty() && gone.vns.is_empty() && gone.peers.is_empty());
+        for (key, _) in changes.underlays.dels() {
+            if model.underlays.remove(key).is_some() {
+                self.set_underlay(model, key.0);
                 any = true;
             }
+        }
+        if changes.underlays.iter().next().is_some() && self.reroute(model, world) {
+            effects.next_hops_changed = true;
+            any = true;
         }
         for (neighbour, _) in changes.neighbours.dels() {
             model.neighbours.remove(neighbour);
@@ -461,6 +544,7 @@ impl Forwarding {
         gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index.into(), generation));
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
         gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
+        gone.peers.into_iter().for_each(|index| self.peer_indices.retire(index, generation));
     }
 
     fn set_port(&mut self, port: PortId, entry: PortEntry) {
@@ -470,8 +554,8 @@ impl Forwarding {
     }
 
     /// A neighbour's MAC became known, changed or was lost: every next hop to it is written anew.
-    pub fn resolve(&mut self, model: &Model, (port, remote): Neighbour, mac: Option<MacAddr>) {
-        for row in model.next_hops.values().filter(|row| row.port == port && row.spec.remote == remote) {
+    pub fn resolve(&mut self, model: &Model, neighbour: Neighbour, mac: Option<MacAddr>) {
+        for row in model.next_hops.values().filter(|row| row.path.to() == neighbour) {
             self.write_next_hop(model, row, mac);
         }
         self.publisher.publish(self.snapshot.clone());
@@ -481,6 +565,17 @@ impl Forwarding {
 /// An index of a VN or a VAP from its pool, which has no more than there are.
 fn index(taken: Option<u32>) -> Index {
     taken.map_or(Snapshot::NONE, |index| index as Index)
+}
+
+/// The number of a source, which one VN more or less names.
+fn count_peer(model: &mut Model, source: IpAddr, change: isize) -> Option<Source> {
+    match source {
+        IpAddr::V4(ip) => Some(Source::V4(ip)),
+        IpAddr::V6(ip) => model.peers.get_mut(&ip).map(|row| {
+            row.users = row.users.saturating_add_signed(change);
+            Source::V6(row.index)
+        }),
+    }
 }
 
 /// The room for it was reserved when the batch was checked.

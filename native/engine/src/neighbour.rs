@@ -1,4 +1,4 @@
-//! Who is at which MAC on the underlay links: ARP (RFC 826) as a machine without I/O.
+//! Who is at which MAC on the underlay links: ARP (RFC 826) and neighbour discovery (RFC 4861, 7) as one machine without I/O.
 //!
 //! Every neighbour that a next hop needs is resolved ahead of traffic and kept fresh: asked by broadcast until it answers, asked
 //! by unicast when its answer grows old, forgotten when it stays silent. Answers from anybody else are ignored, so that the table
@@ -11,7 +11,7 @@
 //!             └──┴───────────────── Failed (still asked) ◀──┘
 //! ```
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ impl State {
 }
 
 /// A neighbour: a link and an address on it.
-pub type Neighbour = (PortId, Ipv4Addr);
+pub type Neighbour = (PortId, IpAddr);
 
 /// What the machine wants done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -154,9 +154,11 @@ impl Neighbours {
 
 #[cfg(test)]
 mod tests {
+    use core::net::Ipv4Addr;
+
     use super::*;
 
-    const THERE: Neighbour = (PortId(1), Ipv4Addr::new(192, 0, 2, 2));
+    const THERE: Neighbour = (PortId(1), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)));
     const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
     const OTHER: MacAddr = MacAddr([2, 0, 0, 0, 0, 3]);
 
@@ -194,7 +196,7 @@ mod tests {
         neighbours.want(&BTreeSet::from([THERE]), now);
         neighbours.answered(THERE, MAC, now);
         assert_eq!(neighbours.answered(THERE, OTHER, now), Some(Effect::Changed(THERE, State::Reachable(OTHER))));
-        let stranger = (PortId(1), Ipv4Addr::new(192, 0, 2, 77));
+        let stranger = (PortId(1), Ipv4Addr::new(192, 0, 2, 77).into());
         assert_eq!(neighbours.answered(stranger, MAC, now), None);
         assert_eq!(neighbours.iter().count(), 1);
         neighbours.want(&BTreeSet::new(), now);

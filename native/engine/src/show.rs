@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 
 use dpdk::{Eal, clock};
 use serde::Serialize;
-use serde_bytes::Bytes;
+use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
 use types::{DropReason, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 
@@ -43,6 +43,22 @@ fn page<R: Serialize>(rows: impl Iterator<Item = (Cursor, R)>, limit: u32) -> Ve
 
 fn mac(mac: &MacAddr) -> &Bytes {
     Bytes::new(&mac.0)
+}
+
+/// An address as a command has it.
+pub fn ip(ip: IpAddr) -> ByteBuf {
+    ByteBuf::from(match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    })
+}
+
+/// The place of an address on a port among all.
+fn place(port: PortId, ip: IpAddr) -> Cursor {
+    match ip {
+        IpAddr::V4(ip) => (u64::from(port.0) << 1, ip.to_bits().into()),
+        IpAddr::V6(ip) => (u64::from(port.0) << 1 | 1, ip.to_bits()),
+    }
 }
 
 impl Show<'_> {
@@ -84,7 +100,7 @@ impl Show<'_> {
     fn vns(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.vns.range(VnId(start)..).map(|(id, row)| {
             let flood: Vec<u32> = row.flood.iter().map(|id| id.0).collect();
-            let sources: Vec<_> = row.sources.iter().map(|ip| serde_bytes::ByteArray::new(ip.octets())).collect();
+            let sources: Vec<_> = row.sources.iter().map(|source| ip(*source)).collect();
             let vni = row.spec.vni.map(types::Vni::get);
             ((id.0.into(), 0), (id.0, vni, row.spec.mtu, row.vaps.len(), row.rows.len(), flood, sources))
         })
@@ -103,19 +119,17 @@ impl Show<'_> {
     }
 
     fn underlays(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
-        self.model.underlays.iter().map(|(id, spec)| {
-            let address = serde_bytes::ByteArray::new(spec.ip.octets());
-            let mac = self.model.ports.get(id).map(|row| mac(&row.mac));
-            ((id.0.into(), 0), (id.0, address, spec.prefix, mac))
+        self.model.underlays.iter().map(|((port, address), spec)| {
+            let mac = self.model.ports.get(port).map(|row| mac(&row.mac));
+            (place(*port, *address), (port.0, ip(spec.ip), spec.prefix, mac))
         })
     }
 
     fn next_hops(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
-            let remote = serde_bytes::ByteArray::new(row.spec.remote.octets());
-            let neighbour =
-                self.neighbours.mac((row.port, row.spec.remote)).map(|mac| serde_bytes::ByteArray::new(mac.0));
-            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.port.0, neighbour))
+            let remote = ip(row.spec.remote);
+            let neighbour = self.neighbours.mac(row.path.to()).map(|mac| serde_bytes::ByteArray::new(mac.0));
+            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.path.port.0, neighbour))
         })
     }
 
@@ -156,10 +170,9 @@ impl Show<'_> {
     }
 
     fn neighbours(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
-        self.neighbours.iter().map(|((port, ip), state)| {
-            let address = serde_bytes::ByteArray::new(ip.octets());
+        self.neighbours.iter().map(|((port, address), state)| {
             let mac = state.mac().map(|mac| serde_bytes::ByteArray::new(mac.0));
-            ((port.0.into(), ip.to_bits().into()), (port.0, address, mac, state.name()))
+            (place(port, address), (port.0, ip(address), mac, state.name()))
         })
     }
 

@@ -198,7 +198,15 @@ fn the_engine_on_real_ports() {
     assert_eq!(apply(&engine, ((2, UNDERLAY),)), (false, vec![(0, "NVE-ENG-006".to_owned())]));
     let gone = apply(
         &engine,
-        ((2, UNDERLAY), (8, UNDERLAY), (10, 1), (12, 1, there(THERE)), (6, 1), (12, 1, there(HERE)), (4, 1)),
+        (
+            (2, UNDERLAY),
+            (8, UNDERLAY, Bytes::new(&US)),
+            (10, 1),
+            (12, 1, there(THERE)),
+            (6, 1),
+            (12, 1, there(HERE)),
+            (4, 1),
+        ),
     );
     assert_eq!(gone, (true, vec![]));
     assert_eq!(ports(&engine), [ACCESS]);
@@ -233,7 +241,7 @@ fn the_engine_on_real_ports() {
 
 fn ports(engine: &Engine) -> Vec<u16> {
     type Row = (u16, String, String, ByteBuf, u16, bool, String);
-    let (rows, _): (Vec<Row>, Option<(u64, u64)>) =
+    let (rows, _): (Vec<Row>, Option<(u64, u128)>) =
         unpack(&call(|reply| engine.dump(pack(("ports", (), 64)), reply)).unwrap());
     rows.into_iter().map(|row| row.0).collect()
 }
@@ -241,7 +249,7 @@ fn ports(engine: &Engine) -> Vec<u16> {
 fn neighbours(engine: &Engine) -> Vec<(String, Option<Vec<u8>>)> {
     type Row = (u16, ByteBuf, Option<ByteBuf>, String);
     let answer = call(|reply| engine.dump(pack(("neighbours", (), 64)), reply)).unwrap();
-    let (rows, _): (Vec<Row>, Option<(u64, u64)>) = unpack(&answer);
+    let (rows, _): (Vec<Row>, Option<(u64, u128)>) = unpack(&answer);
     rows.into_iter().map(|(_, _, mac, state)| (state, mac.map(ByteBuf::into_vec))).collect()
 }
 
@@ -254,7 +262,7 @@ fn paging(engine: &Engine) {
     let mac = |last: u8| ByteBuf::from([2, 0, 0, 0, 0, last]);
     let rows: Vec<_> = (10..13u32).flat_map(|vn| (0..7).map(move |last| (11, vn, mac(last), (0, vn)))).collect();
     assert_eq!(apply(engine, rows), (true, vec![]));
-    let (mut seen, mut cursor) = (Vec::new(), None::<(u64, u64)>);
+    let (mut seen, mut cursor) = (Vec::new(), None::<(u64, u128)>);
     loop {
         let answer = call(|reply| engine.dump(pack(("fdb", cursor, 4)), reply)).unwrap();
         type Row = (u32, ByteBuf, (u8, u32));

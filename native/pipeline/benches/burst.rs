@@ -16,7 +16,7 @@ use std::time::Instant;
 use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot,
-    SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
+    Source, SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -147,7 +147,7 @@ fn tables() -> Tables {
     let snapshot = Snapshot {
         ports: Arc::new(vec![
             PortEntry::Access(Arc::new(access)),
-            PortEntry::Underlay(UnderlayPort { mac: US.0, ip: US.1 }),
+            PortEntry::Underlay(Arc::new(UnderlayPort { mac: US.0, v4: [US.1].into(), ..UnderlayPort::default() })),
         ]),
         vaps: [VapEntry { port: ACCESS.0, c_vid: VID, vn: VN, ..VapEntry::CLOSED }].into_iter().collect(),
         vns: [VnEntry { max_frame: 1514, ..VnEntry::default() }].into_iter().collect(),
@@ -161,7 +161,7 @@ fn tables() -> Tables {
     for flow in 0..FLOWS {
         fdb.insert(FdbKey::new(VN, tenant(flow)), Destination::Vap(VAP).pack()).unwrap();
         fdb.insert(FdbKey::new(VN, remote(flow)), Destination::NextHop(u32::from(flow % NVES)).pack()).unwrap();
-        sources.insert(SourceKey { vn: VN, source: nve(flow).1 }, 1).unwrap();
+        sources.insert(SourceKey::new(VN, Source::V4(nve(flow).1)), 1).unwrap();
     }
     let words = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
     let (drops, vaps) = (words(Counters::DROP_WORDS), words(COUNTERS_PER_VAP));

@@ -1,6 +1,8 @@
 //! The scratch of one packet while it is in the pipeline.
 
-use tables::{Flags, Index, LookUp, NextHopIndex, Snapshot};
+use core::net::Ipv4Addr;
+
+use tables::{Flags, Index, LookUp, NextHopIndex, Snapshot, Source};
 use types::DropReason;
 
 use crate::packet::PuntClass;
@@ -43,7 +45,7 @@ pub struct Meta {
     /// What is special about its VN and the VAP it came from.
     pub flags: Flags,
     /// Outer source address of a tunnelled packet.
-    pub outer_source: u32,
+    pub outer_source: Source,
     /// The destination's row.
     pub destination: LookUp,
     /// What is asked about its sender: the row of a source MAC; of a tunnelled packet the VN of its Context ID, and then the permission of
@@ -61,7 +63,7 @@ impl Meta {
         group: false,
         tagged: false,
         flags: Flags::NONE,
-        outer_source: 0,
+        outer_source: Source::V4(Ipv4Addr::UNSPECIFIED),
         destination: LookUp::NONE,
         source: LookUp::NONE,
     };

@@ -4,6 +4,7 @@
 //! (RFC 8014, 3: tenant addresses may overlap and never mix).
 
 use core::net::Ipv4Addr;
+
 use types::{MacAddr, Vni};
 
 use crate::map::Key;
@@ -40,19 +41,38 @@ impl Key for ContextKey {
     }
 }
 
-/// An NVE that may send tunnelled packets of a VN.
+/// An outer source address, as a number: an IPv4 address is its own, an IPv6 address has one in [`Peers`](crate::Peers).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct SourceKey {
-    /// Index of the VN.
-    pub vn: Index,
-    /// Outer source address.
-    pub source: Ipv4Addr,
+pub enum Source {
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// The number of an IPv6 address.
+    V6(u32),
+}
+
+/// An NVE that may send tunnelled packets of a VN, packed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SourceKey(u64);
+
+impl SourceKey {
+    const V4: u64 = 1 << 63;
+    const V6: u64 = Self::V4 | 1 << 62;
+
+    /// The key of `source` in the VN of index `vn`.
+    #[inline(always)]
+    pub const fn new(vn: Index, source: Source) -> Self {
+        let source = match source {
+            Source::V4(ip) => Self::V4 | (ip.to_bits() as u64) << 16,
+            Source::V6(number) => Self::V6 | (number as u64) << 16,
+        };
+        Self(source | vn as u64)
+    }
 }
 
 impl Key for SourceKey {
     #[inline(always)]
     fn pack(self) -> u64 {
-        1 << 63 | u64::from(self.source.to_bits()) << 16 | u64::from(self.vn)
+        self.0
     }
 }
 
@@ -107,6 +127,10 @@ mod tests {
         }
         let mac = MacAddr([2, 0, 0, 0, 0, 1]);
         assert_ne!(FdbKey::new(1, mac), FdbKey::new(2, mac));
-        assert_ne!(SourceKey { vn: 0, source: Ipv4Addr::UNSPECIFIED }.pack(), 0);
+        let (v4, v6) = (Source::V4(Ipv4Addr::UNSPECIFIED), Source::V6(0));
+        assert_ne!(SourceKey::new(0, v4).pack(), 0);
+        assert_ne!(SourceKey::new(0, v4), SourceKey::new(0, v6), "families never meet");
+        assert_ne!(SourceKey::new(1, v4), SourceKey::new(2, v4));
+        assert_ne!(SourceKey::new(Index::MAX, Source::V6(u32::MAX)).pack(), u64::MAX, "it may have a row");
     }
 }

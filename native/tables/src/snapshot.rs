@@ -4,7 +4,7 @@
 //! [`NONE`](Index) marks an absent reference, and entries of retired indices stay in place, closed: a reference that a poller read just
 //! before a change finds an entry that forwards nothing.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
@@ -13,6 +13,7 @@ use types::{MacAddr, PortId, Selector, Vid};
 use crate::acl::Acl;
 use crate::chunks::Chunks;
 use crate::flags::Flags;
+use crate::peers::Peers;
 use crate::policy::{AclBinding, VapPolicy};
 
 /// A dense index into one of the tables; [`Snapshot::NONE`] is none.
@@ -33,7 +34,7 @@ pub enum PortEntry {
     /// Tenants are behind it, or nobody yet.
     Access(Arc<AccessPort>),
     /// Other NVEs are behind it.
-    Underlay(UnderlayPort),
+    Underlay(Arc<UnderlayPort>),
 }
 
 /// The VAPs of an access port, by what selects them.
@@ -90,13 +91,29 @@ impl AccessPort {
     }
 }
 
-/// An underlay port and this NVE's address on it.
-#[derive(Clone, Copy, Debug)]
+/// An underlay port and this NVE's addresses on it.
+#[derive(Clone, Debug, Default)]
 pub struct UnderlayPort {
     /// The port's MAC.
     pub mac: MacAddr,
-    /// The NVE's address.
-    pub ip: Ipv4Addr,
+    /// The NVE's IPv4 addresses.
+    pub v4: Box<[Ipv4Addr]>,
+    /// The NVE's IPv6 addresses.
+    pub v6: Box<[Ipv6Addr]>,
+}
+
+impl UnderlayPort {
+    /// Whether an IPv4 address is this NVE's.
+    #[inline(always)]
+    pub fn has_v4(&self, ip: Ipv4Addr) -> bool {
+        self.v4.contains(&ip)
+    }
+
+    /// Whether an IPv6 address is this NVE's.
+    #[inline(always)]
+    pub fn has_v6(&self, ip: Ipv6Addr) -> bool {
+        self.v6.contains(&ip)
+    }
 }
 
 /// What a VAP does with its tenant's own tags (RFC 8014, 3.1.1).
@@ -227,6 +244,8 @@ pub struct Snapshot {
     pub vap_policies: Chunks<VapPolicy>,
     /// By VN index, likewise.
     pub vn_acls: Chunks<AclBinding>,
+    /// The numbers of other NVEs' IPv6 addresses.
+    pub peers: Arc<Peers>,
 }
 
 impl Snapshot {

@@ -53,7 +53,7 @@ export function keyOf(command: Command): ObjectKey {
       return portKey(command.port);
     case 'UnderlaySet':
     case 'UnderlayDel':
-      return `underlay ${command.port}`;
+      return `underlay ${command.port} ${command.ip}`;
     case 'VnSet':
     case 'VnDel':
       return vnKey(command.vn);
@@ -97,7 +97,7 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
     case 'UnderlaySet':
       return [portKey(object.port)];
     case 'NeighbourSet':
-      return [`underlay ${object.port}`];
+      return [portKey(object.port)];
     case 'VapSet':
       return [vnKey(object.vn), portKey(object.port), ...aclsOf(object.options)];
     case 'FdbSet':
@@ -132,7 +132,7 @@ export function deletionOf(object: EngineObject): Command {
     case 'PortAdd':
       return { op: 'PortDel', port: object.port };
     case 'UnderlaySet':
-      return { op: 'UnderlayDel', port: object.port };
+      return { op: 'UnderlayDel', port: object.port, ip: object.ip };
     case 'NeighbourSet':
       return { op: 'NeighbourDel', port: object.port, ip: object.ip };
     case 'AclSet':

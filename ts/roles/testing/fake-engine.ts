@@ -190,7 +190,8 @@ function rowOf(kind: DumpKind, object: EngineObject, all: ReadonlyMap<ObjectKey,
     case 'PortAdd': {
       const mac = `02:fe:00:00:00:${object.port.toString(16).padStart(2, '0')}` as MacAddr;
       const { port, name, mtu } = object;
-      const role = all.has(`underlay ${port}`) ? 'underlay' : 'access';
+      const isUnderlay = [...all.values()].some((other) => other.op === 'UnderlaySet' && other.port === port);
+      const role = isUnderlay ? 'underlay' : 'access';
       return kind === 'ports' ? [{ port, name, driver: object.kind.driver, mac, mtu, linkUp: true, role }] : [];
     }
     case 'VnSet': {

@@ -1,8 +1,8 @@
 //! The bench on which batches are applied, and the check that the tables say what the model says.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
-use tables::{ContextKey, Destination, FdbKey, PortEntry, Snapshot, SourceKey};
+use tables::{ContextKey, Destination, FdbKey, PortEntry, Snapshot, Source, SourceKey};
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
 
 use super::*;
@@ -17,8 +17,8 @@ impl World for Surroundings {
     fn port_mac(&self, port: PortId) -> MacAddr {
         MacAddr([2, 0xff, 0, 0, 0, port.0 as u8])
     }
-    fn neighbour_mac(&self, _port: PortId, ip: Ipv4Addr) -> Option<MacAddr> {
-        (ip.octets()[3] == 2).then_some(MacAddr([2, 0xee, 0, 0, 0, 2]))
+    fn neighbour_mac(&self, (_, ip): Neighbour) -> Option<MacAddr> {
+        [host(2), host_6(2)].contains(&ip).then_some(MacAddr([2, 0xee, 0, 0, 0, 2]))
     }
     fn wait(&self, _done: &dyn Fn() -> bool) {}
 }
@@ -69,9 +69,12 @@ impl Bench {
                 assert_eq!(self.readers.contexts.get(ContextKey(vni)), Some(vn.index.into()));
                 assert_eq!(model.vni_holders.get(&vni), Some(id));
             }
-            for host in 1..6 {
-                let source = Ipv4Addr::new(192, 0, 2, host);
-                let permitted = self.readers.sources.get(SourceKey { vn: vn.index, source }).is_some();
+            for source in (1..6).flat_map(|last| [host(last), host_6(last.into())]) {
+                let number = match source {
+                    IpAddr::V4(ip) => Source::V4(ip),
+                    IpAddr::V6(ip) => Source::V6(snapshot.peers.number(ip)),
+                };
+                let permitted = self.readers.sources.get(SourceKey::new(vn.index, number)).is_some();
                 assert_eq!(permitted, vn.sources.contains(&source));
             }
             for last in 0..4 {
@@ -93,7 +96,11 @@ impl Bench {
         assert_eq!(model.vni_holders.len(), model.vns.values().filter(|vn| vn.spec.vni.is_some()).count());
         assert_eq!(model.pair_count, model.vns.values().map(|vn| vn.pairs.len()).sum::<usize>());
         assert_eq!(model.source_count, model.vns.values().map(|vn| vn.sources.len()).sum::<usize>());
-        assert!(model.neighbours.keys().all(|(port, ip)| model.underlays[port].has_on_link(*ip)));
+        assert!(model.neighbours.keys().all(|(port, ip)| model.addresses(*port).any(|spec| spec.has_on_link(*ip))));
+        for (peer, row) in &model.peers {
+            let users = model.vns.values().filter(|vn| vn.sources.contains(&IpAddr::V6(*peer))).count();
+            assert_eq!((row.users, users > 0), (users, true), "uses of {peer}");
+        }
         self.check_vaps_and_next_hops();
     }
 
@@ -118,9 +125,13 @@ impl Bench {
             match entry {
                 PortEntry::Access(access) => {
                     assert_eq!(access.c_tag.iter().filter(|vap| **vap != Snapshot::NONE).count(), selected);
-                    assert!(model.ports.contains_key(&port) && !model.underlays.contains_key(&port));
+                    assert!(model.ports.contains_key(&port) && model.addresses(port).next().is_none());
                 }
-                PortEntry::Underlay(_) => assert!(model.underlays.contains_key(&port)),
+                PortEntry::Underlay(underlay) => {
+                    let v4 = underlay.v4.iter().copied().map(IpAddr::from);
+                    let ips: Vec<_> = v4.chain(underlay.v6.iter().copied().map(IpAddr::from)).collect();
+                    assert!(model.addresses(port).map(|spec| spec.ip).eq(ips.iter().copied()) && !ips.is_empty());
+                }
                 PortEntry::Unused => assert!(!model.ports.contains_key(&port)),
             }
         }
@@ -130,12 +141,9 @@ impl Bench {
             let in_floods = model.vns.values().filter(|vn| vn.flood.contains(id));
             assert_eq!(row.users, in_rows.count() + in_floods.count(), "uses of next hop {id}");
             let entry = snapshot.next_hop(row.index).expect("a next hop has an entry");
-            assert_eq!(
-                entry.header_length > 0,
-                row.spec.remote.octets()[3] == 2,
-                "resolved iff the neighbour is known"
-            );
-            assert_eq!(entry.port, row.port.0);
+            assert_eq!(entry.header_length > 0, row.spec.remote == host(2), "resolved iff the neighbour is known");
+            assert_eq!(entry.port, row.path.port.0);
+            assert!(model.underlays[&(row.path.port, row.path.source)].has_on_link(row.spec.remote));
         }
     }
 }
@@ -146,7 +154,7 @@ fn a_neighbours_mac_reaches_every_next_hop_to_it() {
     bench.apply(vec![next_hop(3, 3, 5001)]).unwrap();
     let index = bench.model.next_hops[&NextHopId(3)].index;
     assert_eq!(bench.readers.snapshot.load().next_hop(index).unwrap().header_length, 0);
-    let (neighbour, mac) = ((PortId(1), Ipv4Addr::new(192, 0, 2, 3)), MacAddr([2, 0xee, 0, 0, 0, 3]));
+    let (neighbour, mac) = ((PortId(1), host(3)), MacAddr([2, 0xee, 0, 0, 0, 3]));
     bench.forwarding.resolve(&bench.model, neighbour, Some(mac));
     let entry = *bench.readers.snapshot.load().next_hop(index).unwrap();
     assert_eq!((entry.header_length, entry.max_frame, entry.port), (50, 1600 - 36, 1));
@@ -248,8 +256,8 @@ impl World for Watched<'_> {
     fn port_mac(&self, port: PortId) -> MacAddr {
         Surroundings.port_mac(port)
     }
-    fn neighbour_mac(&self, port: PortId, ip: Ipv4Addr) -> Option<MacAddr> {
-        Surroundings.neighbour_mac(port, ip)
+    fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr> {
+        Surroundings.neighbour_mac(neighbour)
     }
     fn wait(&self, done: &dyn Fn() -> bool) {
         assert!(!done(), "the poller is in the middle of a burst");

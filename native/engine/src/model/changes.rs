@@ -1,6 +1,6 @@
 //! A batch, sorted by object: numbers turned into types, each object at most once.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 
 use tables::TagPolicy;
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
@@ -64,8 +64,8 @@ pub struct VapSpec {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnderlaySpec {
     /// The NVE's address.
-    pub ip: Ipv4Addr,
-    /// Its prefix length, 1 to 31.
+    pub ip: IpAddr,
+    /// Its prefix length, 1 to 31 or 127.
     pub prefix: u8,
     /// What is special about it.
     pub options: UnderlayOptions,
@@ -75,7 +75,7 @@ pub struct UnderlaySpec {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NextHopSpec {
     /// The remote NVE.
-    pub remote: Ipv4Addr,
+    pub remote: IpAddr,
     /// The VNI under which it receives.
     pub vni: Vni,
     /// How it is sent to.
@@ -84,9 +84,8 @@ pub struct NextHopSpec {
 
 impl UnderlaySpec {
     /// Whether `remote` is a neighbour on this link, and not this NVE.
-    pub fn has_on_link(&self, remote: Ipv4Addr) -> bool {
-        let mask = u32::MAX << (32 - self.prefix);
-        remote != self.ip && remote.to_bits() & mask == self.ip.to_bits() & mask
+    pub fn has_on_link(&self, remote: IpAddr) -> bool {
+        remote != self.ip && network(remote, self.prefix) == network(self.ip, self.prefix)
     }
 }
 
@@ -96,11 +95,11 @@ pub struct Changes {
     pub ports: Wishes<PortId, PortSpec>,
     pub vns: Wishes<VnId, VnSpec>,
     pub vaps: Wishes<VapId, VapSpec>,
-    pub underlays: Wishes<PortId, UnderlaySpec>,
+    pub underlays: Wishes<Neighbour, UnderlaySpec>,
     pub next_hops: Wishes<NextHopId, NextHopSpec>,
     pub rows: Wishes<(VnId, MacAddr), Dest>,
     pub floods: Wishes<VnId, Vec<NextHopId>>,
-    pub sources: Wishes<VnId, Vec<Ipv4Addr>>,
+    pub sources: Wishes<VnId, Vec<IpAddr>>,
     pub neighbours: Wishes<Neighbour, MacAddr>,
     pub pairs: Wishes<(VnId, IpAddr), MacAddr>,
 }
@@ -145,14 +144,18 @@ impl Changes {
             }
             Command::VapDel { vap } => wish(&mut self.vaps, at, vap, Object::Vap(vap), None),
             Command::UnderlaySet { port, ip, prefix, options } => {
-                check("ip", ip, "a unicast IPv4 address", is_unicast(ip))?;
-                check("prefix_len", prefix, "1 to 31", (1..=31).contains(&prefix))?;
-                wish(&mut self.underlays, at, port, Object::Underlay(port), Some(UnderlaySpec { ip, prefix, options }))
+                check("ip", ip, "a unicast address", is_unicast(ip))?;
+                let (longest, expected) = if ip.is_ipv4() { (31, "1 to 31") } else { (127, "1 to 127") };
+                check("prefix_len", prefix, expected, (1..=longest).contains(&prefix))?;
+                let spec = UnderlaySpec { ip, prefix, options };
+                wish(&mut self.underlays, at, (port, ip), Object::Underlay(port, ip), Some(spec))
             }
-            Command::UnderlayDel { port } => wish(&mut self.underlays, at, port, Object::Underlay(port), None),
+            Command::UnderlayDel { port, ip } => {
+                wish(&mut self.underlays, at, (port, ip), Object::Underlay(port, ip), None)
+            }
             Command::NextHopSet { next_hop, remote, encap, context_id, options } => {
                 check("encap", encap, "1 (VXLAN)", encap == 1)?;
-                check("remote", remote, "a unicast IPv4 address", is_unicast(remote))?;
+                check("remote", remote, "a unicast address", is_unicast(remote))?;
                 let spec = NextHopSpec { remote, vni: vni_of(context_id)?, options };
                 wish(&mut self.next_hops, at, next_hop, Object::NextHop(next_hop), Some(spec))
             }
@@ -177,7 +180,7 @@ impl Changes {
                 wish(&mut self.sources, at, vn, Object::Sources(vn), Some(sources))
             }
             Command::NeighbourSet { port, ip, mac } => {
-                check("ip", ip, "a unicast IPv4 address", is_unicast(ip))?;
+                check("ip", ip, "a unicast address", is_unicast(ip))?;
                 check("mac", mac, "a station's address", mac.is_station())?;
                 wish(&mut self.neighbours, at, (port, ip), Object::Neighbour(port, ip), Some(mac))
             }
@@ -185,7 +188,7 @@ impl Changes {
                 wish(&mut self.neighbours, at, (port, ip), Object::Neighbour(port, ip), None)
             }
             Command::PairSet { vn, ip, mac } => {
-                check("ip", ip, "a station's address", may_be_a_stations(ip))?;
+                check("ip", ip, "a station's address", is_unicast(ip))?;
                 check("mac", mac, "a station's address", mac.is_station())?;
                 wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), Some(mac))
             }
@@ -251,15 +254,25 @@ fn policy_of(tags: schema::Tags) -> Result<TagPolicy, EngineError> {
     })
 }
 
-fn is_unicast(ip: Ipv4Addr) -> bool {
-    !(ip.is_multicast() || ip.is_broadcast() || ip.is_unspecified() || ip.is_loopback())
+/// Whether a host may have the address. An IPv4 address in IPv6's clothes has two names, and is none (RFC 4291, 2.5.5.2).
+fn is_unicast(ip: IpAddr) -> bool {
+    let is_special = match ip {
+        IpAddr::V4(ip) => ip.is_broadcast() || ip.octets()[0] == 0,
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().is_some(),
+    };
+    !(is_special || ip.is_multicast() || ip.is_unspecified() || ip.is_loopback())
 }
 
-fn may_be_a_stations(ip: IpAddr) -> bool {
+/// The first `length` bits of an address; of the other family's, always something else.
+pub fn network(ip: IpAddr, length: u8) -> IpAddr {
     match ip {
-        IpAddr::V4(ip) => is_unicast(ip),
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or(0);
+            IpAddr::V4((ip.to_bits() & mask).into())
+        }
         IpAddr::V6(ip) => {
-            !(ip.is_multicast() || ip.is_unspecified() || ip.is_loopback()) && ip.to_ipv4_mapped().is_none()
+            let mask = u128::MAX.checked_shl(128 - u32::from(length.min(128))).unwrap_or(0);
+            IpAddr::V6((ip.to_bits() & mask).into())
         }
     }
 }

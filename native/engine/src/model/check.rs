@@ -4,7 +4,7 @@
 //! makes it, or if it is there and the batch does not delete it.
 
 use core::net::IpAddr;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use types::{NextHopId, PortId, VapId, VnId};
 
@@ -12,7 +12,11 @@ use super::changes::{Changes, PortSpec, UnderlaySpec, VapSpec, VnSpec};
 use super::wishes::Wishes;
 use super::{Model, NextHopRow};
 use crate::error::{EngineError, Object};
+use crate::neighbour::Neighbour;
 use crate::schema::{Command, Dest};
+
+/// What every link of IPv6 carries (RFC 8200, 5).
+const IPV6_MTU: u16 = 1280;
 
 /// What the tables can hold.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +25,8 @@ pub struct Limits {
     pub rows: usize,
     /// Permitted sources, all VNs together.
     pub sources: usize,
+    /// Further IPv6 addresses of permitted sources, now.
+    pub new_peers: usize,
     /// IP-MAC pairs, all VNs together.
     pub pairs: usize,
     /// Further VNs, now.
@@ -45,7 +51,7 @@ impl Changes {
     }
 
     fn check(&self, model: &Model, limits: &Limits) -> Refused {
-        let after = After { model, changes: self, unnamed: self.unnamed(model) };
+        let after = After { model, changes: self, unnamed: self.unnamed(model), links: self.links(model) };
         let mut refused = Refused::new();
         after.ports(&mut refused);
         after.vns(&mut refused);
@@ -57,6 +63,12 @@ impl Changes {
         after.lists(&mut refused);
         after.room(limits, &mut refused);
         refused
+    }
+
+    /// Underlay addresses after the batch.
+    fn links<'a>(&'a self, model: &'a Model) -> BTreeMap<Neighbour, &'a UnderlaySpec> {
+        let kept = model.underlays.iter().filter(|(key, _)| !self.underlays.names(key));
+        kept.map(|(key, spec)| (*key, spec)).chain(self.underlays.sets().map(|(key, _, spec)| (*key, spec))).collect()
     }
 
     /// How often the batch takes back a naming of each destination: rows deleted or changed, flood lists replaced, VNs swept.
@@ -85,6 +97,7 @@ struct After<'a> {
     model: &'a Model,
     changes: &'a Changes,
     unnamed: HashMap<Dest, usize>,
+    links: BTreeMap<Neighbour, &'a UnderlaySpec>,
 }
 
 /// The object `key` after the batch: what the batch wishes, else what is there.
@@ -110,8 +123,18 @@ impl<'a> After<'a> {
     fn vap(&self, id: VapId) -> Option<&'a VapSpec> {
         after(&self.changes.vaps, &self.model.vaps, &id, |row| &row.spec)
     }
-    fn underlay(&self, id: PortId) -> Option<&'a UnderlaySpec> {
-        after(&self.changes.underlays, &self.model.underlays, &id, |spec| spec)
+    /// An underlay address of a port.
+    fn underlay(&self, port: PortId) -> Option<Object> {
+        let mut keys = self.links.keys().filter(|key| key.0 == port);
+        keys.next().map(|(port, ip)| Object::Underlay(*port, *ip))
+    }
+    /// The first link that `remote` is on.
+    fn link_of(&self, remote: IpAddr) -> Option<Neighbour> {
+        let mut links = self.links.iter().filter(|(_, spec)| spec.has_on_link(remote));
+        links.next().map(|(key, _)| *key).filter(|_| !self.is_ours(remote))
+    }
+    fn is_ours(&self, ip: IpAddr) -> bool {
+        self.links.keys().any(|(_, ours)| *ours == ip)
     }
     fn has_next_hop(&self, id: NextHopId) -> bool {
         after(&self.changes.next_hops, &self.model.next_hops, &id, |row: &NextHopRow| &row.spec).is_some()
@@ -124,15 +147,17 @@ impl<'a> After<'a> {
         kept.chain(self.changes.vaps.sets().map(|(id, _, spec)| (*id, spec)))
     }
 
-    /// Underlay addresses after the batch.
-    fn underlays_after(&self) -> impl Iterator<Item = (PortId, &'a UnderlaySpec)> {
-        let kept = self
-            .model
-            .underlays
-            .iter()
-            .filter(|(id, _)| !self.changes.underlays.names(id))
-            .map(|(id, spec)| (*id, spec));
-        kept.chain(self.changes.underlays.sets().map(|(id, _, spec)| (*id, spec)))
+    /// Next hops after the batch, and their remotes.
+    fn next_hops_after(&self) -> impl Iterator<Item = (NextHopId, IpAddr)> {
+        let rows = self.model.next_hops.iter().filter(|(id, _)| !self.changes.next_hops.names(id));
+        let kept = rows.map(|(id, row)| (*id, row.spec.remote));
+        kept.chain(self.changes.next_hops.sets().map(|(id, _, spec)| (*id, spec.remote)))
+    }
+
+    /// Static neighbours after the batch.
+    fn neighbours_after(&self) -> impl Iterator<Item = Neighbour> {
+        let kept = self.model.neighbours.keys().filter(|key| !self.changes.neighbours.names(key));
+        kept.chain(self.changes.neighbours.sets().map(|(key, _, _)| key)).copied()
     }
 
     fn ports(&self, refused: &mut Refused) {
@@ -150,7 +175,7 @@ impl<'a> After<'a> {
         }
         for (id, at) in self.changes.ports.dels() {
             let vap = self.vaps_after().find(|(_, spec)| spec.port == *id).map(|(vap, _)| Object::Vap(vap));
-            let by = vap.or_else(|| self.underlay(*id).map(|_| Object::Underlay(*id)));
+            let by = vap.or_else(|| self.underlay(*id));
             if let Some(by) = by {
                 refused.push((at, EngineError::InUse { object: Object::Port(*id), by }));
             }
@@ -212,8 +237,7 @@ impl<'a> After<'a> {
             }
             if self.port(spec.port).is_none() {
                 refuse(EngineError::Absent { object: Object::Port(spec.port) });
-            } else if self.underlay(spec.port).is_some() {
-                let holder = Object::Underlay(spec.port);
+            } else if let Some(holder) = self.underlay(spec.port) {
                 refuse(EngineError::Taken { what: format!("port {}", spec.port), holder });
             }
             let selector = (spec.port, spec.selector);
@@ -248,34 +272,44 @@ impl<'a> After<'a> {
     }
 
     fn underlays(&self, refused: &mut Refused) {
-        for (id, at, spec) in self.changes.underlays.sets() {
-            let object = Object::Underlay(*id);
-            if self.model.underlays.get(id).is_some_and(|old| old != spec) {
-                refused.push((at, EngineError::Immutable { object, field: "address" }));
+        for ((port, ip), at, spec) in self.changes.underlays.sets() {
+            let object = Object::Underlay(*port, *ip);
+            if self.model.underlays.get(&(*port, *ip)).is_some_and(|old| old.prefix != spec.prefix) {
+                refused.push((at, EngineError::Immutable { object, field: "prefix" }));
             }
-            if self.port(*id).is_none() {
-                refused.push((at, EngineError::Absent { object: Object::Port(*id) }));
+            match self.port(*port) {
+                None => refused.push((at, EngineError::Absent { object: Object::Port(*port) })),
+                Some(PortSpec { mtu, .. }) if ip.is_ipv6() && *mtu < IPV6_MTU => {
+                    let (port, needed, mtu) = (Object::Port(*port), IPV6_MTU, *mtu);
+                    refused.push((at, EngineError::PortMtu { object, port, needed, mtu }));
+                }
+                Some(_) => {}
             }
-            if let Some((vap, _)) = self.vaps_after().find(|(_, vap)| vap.port == *id) {
-                let what = format!("port {id}");
+            if let Some((vap, _)) = self.vaps_after().find(|(_, vap)| vap.port == *port) {
+                let what = format!("port {port}");
                 refused.push((at, EngineError::Taken { what, holder: Object::Vap(vap) }));
             }
-            if let Some((other, _)) = self.underlays_after().find(|(other, old)| other != id && old.ip == spec.ip) {
-                let what = format!("address {}", spec.ip);
-                refused.push((at, EngineError::Taken { what, holder: Object::Underlay(other) }));
+            let mut remotes = self.next_hops_after().filter(|(_, remote)| remote == ip);
+            let remote = remotes.next().map(|(id, _)| Object::NextHop(id));
+            let mut neighbours = self.neighbours_after().filter(|(_, other)| other == ip);
+            let neighbour = neighbours.next().map(|(port, ip)| Object::Neighbour(port, ip));
+            if let Some(holder) = remote.or(neighbour) {
+                refused.push((at, EngineError::Taken { what: format!("address {ip}"), holder }));
+            }
+            if let Some((other, _)) = self.links.keys().find(|(other, address)| other != port && address == ip) {
+                let what = format!("address {ip}");
+                refused.push((at, EngineError::Taken { what, holder: Object::Underlay(*other, *ip) }));
             }
         }
-        for (id, at) in self.changes.underlays.dels() {
-            let mut next_hops = self.model.next_hops.iter();
-            let next_hop = next_hops
-                .find(|(nh, row)| row.port == *id && !self.changes.next_hops.names(nh))
-                .map(|(nh, _)| Object::NextHop(*nh));
-            let mut neighbours = self.model.neighbours.keys();
-            let neighbour = neighbours
-                .find(|key| key.0 == *id && !self.changes.neighbours.names(key))
-                .map(|(port, ip)| Object::Neighbour(*port, *ip));
-            if let Some(by) = next_hop.or(neighbour) {
-                refused.push((at, EngineError::InUse { object: Object::Underlay(*id), by }));
+        for ((port, ip), at) in self.changes.underlays.dels() {
+            let Some(spec) = self.model.underlays.get(&(*port, *ip)) else { continue };
+            let lost = |remote: IpAddr| spec.has_on_link(remote) && self.link_of(remote).is_none();
+            let kept = self.model.next_hops.iter().filter(|(id, _)| !self.changes.next_hops.names(id));
+            let next_hop = kept.filter(|(_, row)| lost(row.spec.remote)).map(|(id, _)| Object::NextHop(*id)).next();
+            let mut neighbours = self.model.neighbours.keys().filter(|key| !self.changes.neighbours.names(key));
+            let neighbour = neighbours.find(|key| key.0 == *port && spec.has_on_link(key.1) && !self.is_on_link(key));
+            if let Some(by) = next_hop.or(neighbour.map(|(port, ip)| Object::Neighbour(*port, *ip))) {
+                refused.push((at, EngineError::InUse { object: Object::Underlay(*port, *ip), by }));
             }
         }
     }
@@ -288,7 +322,7 @@ impl<'a> After<'a> {
                 let field = "remote or context_id";
                 refused.push((at, EngineError::Immutable { object: Object::NextHop(*id), field }));
             }
-            if !self.underlays_after().any(|(_, underlay)| underlay.has_on_link(spec.remote)) {
+            if self.link_of(spec.remote).is_none() {
                 refused.push((at, EngineError::OffLink { remote: spec.remote }));
             }
         }
@@ -302,15 +336,17 @@ impl<'a> After<'a> {
     }
 
     fn neighbours(&self, refused: &mut Refused) {
-        for ((port, ip), at, _) in self.changes.neighbours.sets() {
-            match self.underlay(*port) {
-                None => refused.push((at, EngineError::Absent { object: Object::Underlay(*port) })),
-                Some(underlay) if !underlay.has_on_link(*ip) => {
-                    refused.push((at, EngineError::OffLink { remote: *ip }));
-                }
-                Some(_) => {}
+        for (key, at, _) in self.changes.neighbours.sets() {
+            if !self.is_on_link(key) {
+                refused.push((at, EngineError::OffLink { remote: key.1 }));
             }
         }
+    }
+
+    /// Whether a neighbour is on the link of an address of its port.
+    fn is_on_link(&self, (port, ip): &Neighbour) -> bool {
+        let mut links = self.links.iter().filter(|((other, _), _)| other == port);
+        links.any(|(_, spec)| spec.has_on_link(*ip)) && !self.is_ours(*ip)
     }
 
     fn user_of(&self, id: NextHopId) -> Object {
@@ -383,6 +419,15 @@ impl<'a> After<'a> {
             (self.model.source_count - gone + come > limits.sources, self.changes.sources.sets().last())
         {
             refused.push((at, EngineError::TableFull { table: "sources", capacity: limits.sources }));
+        }
+        let mut new_peers = BTreeSet::new();
+        for (_, at, list) in self.changes.sources.sets() {
+            let v6 = list.iter().filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(*ip) } else { None });
+            new_peers.extend(v6.filter(|ip| !self.model.peers.contains_key(ip)));
+            if new_peers.len() > limits.new_peers {
+                let capacity = self.model.peers.len() + limits.new_peers;
+                refused.push((at, EngineError::TableFull { table: "IPv6 peer", capacity }));
+            }
         }
         let has_pair = |(vn, ip): &(VnId, IpAddr)| self.model.vns.get(vn).is_some_and(|row| row.pairs.contains_key(ip));
         let gone = self.changes.pairs.dels().filter(|(pair, _)| !is_deleted(&pair.0) && has_pair(pair)).count()

@@ -7,7 +7,7 @@ mod changes;
 mod check;
 mod wishes;
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
 use tables::{Index, NextHopIndex};
@@ -42,7 +42,7 @@ pub struct VnRow {
     /// Its flood list.
     pub flood: Vec<NextHopId>,
     /// The NVEs that may send.
-    pub sources: BTreeSet<Ipv4Addr>,
+    pub sources: BTreeSet<IpAddr>,
     /// Its FDB rows.
     pub rows: BTreeMap<MacAddr, Dest>,
     /// Its IP-MAC pairs.
@@ -62,6 +62,24 @@ pub struct VapRow {
     pub counters_before: [u64; pipeline::COUNTERS_PER_VAP],
 }
 
+/// How another NVE is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Path {
+    /// The underlay port to leave by.
+    pub port: PortId,
+    /// Our address on it, of the same family.
+    pub source: IpAddr,
+    /// The neighbour that the frame goes to.
+    pub neighbour: IpAddr,
+}
+
+impl Path {
+    /// The neighbour, on its link.
+    pub fn to(&self) -> Neighbour {
+        (self.port, self.neighbour)
+    }
+}
+
 /// A next hop.
 #[derive(Clone, Debug)]
 pub struct NextHopRow {
@@ -69,9 +87,18 @@ pub struct NextHopRow {
     pub index: NextHopIndex,
     /// As the controller described it.
     pub spec: NextHopSpec,
-    /// The underlay port it leaves by.
-    pub port: PortId,
+    /// How it is reached.
+    pub path: Path,
     /// How many rows and flood lists name it.
+    pub users: usize,
+}
+
+/// An IPv6 address that may send.
+#[derive(Clone, Debug)]
+pub struct PeerRow {
+    /// Its number in the tables.
+    pub index: u32,
+    /// How many VNs' sources it is among.
     pub users: usize,
 }
 
@@ -85,11 +112,13 @@ pub struct Model {
     /// VAPs.
     pub vaps: BTreeMap<VapId, VapRow>,
     /// Underlay addresses.
-    pub underlays: BTreeMap<PortId, UnderlaySpec>,
+    pub underlays: BTreeMap<Neighbour, UnderlaySpec>,
     /// Next hops.
     pub next_hops: BTreeMap<NextHopId, NextHopRow>,
     /// Static neighbours.
     pub neighbours: BTreeMap<Neighbour, MacAddr>,
+    /// The numbers of permitted sources' IPv6 addresses.
+    pub peers: BTreeMap<Ipv6Addr, PeerRow>,
     /// Who receives under which VNI.
     pub vni_holders: BTreeMap<Vni, VnId>,
     /// Who has which frames of which port.
@@ -110,14 +139,21 @@ impl Model {
         let mut vaps = self.selector_holders.range((id, Selector::Port)..);
         match vaps.next() {
             Some(((port, _), _)) if *port == id => "access",
-            _ if self.underlays.contains_key(&id) => "underlay",
+            _ if self.addresses(id).next().is_some() => "underlay",
             _ => "unused",
         }
     }
 
-    /// The underlay port on whose link `remote` is.
-    pub fn link_of(&self, remote: Ipv4Addr) -> Option<PortId> {
-        self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote)).map(|(port, _)| *port)
+    /// The underlay addresses of a port.
+    pub fn addresses(&self, port: PortId) -> impl Iterator<Item = &UnderlaySpec> {
+        let all = (port, IpAddr::V4(Ipv4Addr::UNSPECIFIED))..=(port, IpAddr::V6(u128::MAX.into()));
+        self.underlays.range(all).map(|(_, spec)| spec)
+    }
+
+    /// How `remote` is reached: on the first link that it is on.
+    pub fn path_to(&self, remote: IpAddr) -> Option<Path> {
+        let link = self.underlays.iter().find(|(_, spec)| spec.has_on_link(remote));
+        link.map(|(key, _)| Path { port: key.0, source: key.1, neighbour: remote })
     }
 
     /// The VAP that learns at these indices of VAP and VN, and its VN, if `source` is news there: a poller may have seen the frame before the

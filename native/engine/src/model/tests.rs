@@ -1,6 +1,6 @@
 //! A batch is refused whole, for the right reason, at the right command; and what is accepted is what the tables then say.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
@@ -29,16 +29,27 @@ pub fn vap(vap: u32, vn: u32, port: u16, vid: u16) -> Command {
         options: Default::default(),
     }
 }
-pub fn underlay(port: u16) -> Command {
-    Command::UnderlaySet {
-        port: PortId(port),
-        ip: Ipv4Addr::new(192, 0, 2, 1),
-        prefix: 24,
-        options: Default::default(),
-    }
+/// A host on the link of the underlay.
+pub fn host(last: u8) -> IpAddr {
+    Ipv4Addr::new(192, 0, 2, last).into()
 }
-pub fn next_hop(next_hop: u32, host: u8, vni: u32) -> Command {
-    let remote = Ipv4Addr::new(192, 0, 2, host);
+/// A host on the IPv6 link of the underlay.
+pub fn host_6(last: u16) -> IpAddr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last).into()
+}
+pub fn underlay(port: u16) -> Command {
+    Command::UnderlaySet { port: PortId(port), ip: host(1), prefix: 24, options: Default::default() }
+}
+pub fn underlay_6(port: u16) -> Command {
+    Command::UnderlaySet { port: PortId(port), ip: host_6(1), prefix: 64, options: Default::default() }
+}
+pub fn no_underlay(port: u16, ip: IpAddr) -> Command {
+    Command::UnderlayDel { port: PortId(port), ip }
+}
+pub fn next_hop(next_hop: u32, last: u8, vni: u32) -> Command {
+    next_hop_to(next_hop, host(last), vni)
+}
+pub fn next_hop_to(next_hop: u32, remote: IpAddr, vni: u32) -> Command {
     Command::NextHopSet {
         next_hop: NextHopId(next_hop),
         remote,
@@ -56,11 +67,13 @@ pub fn no_row(vn: u32, last: u8) -> Command {
 pub fn flood(vn: u32, next_hops: &[u32]) -> Command {
     Command::FloodSet { vn: VnId(vn), next_hops: next_hops.iter().copied().map(NextHopId).collect() }
 }
+/// Hosts of both links.
 pub fn sources(vn: u32, hosts: &[u8]) -> Command {
-    Command::SourcesSet { vn: VnId(vn), sources: hosts.iter().map(|host| Ipv4Addr::new(192, 0, 2, *host)).collect() }
+    let both = hosts.iter().flat_map(|last| [host(*last), host_6((*last).into())]);
+    Command::SourcesSet { vn: VnId(vn), sources: both.collect() }
 }
-pub fn neighbour(port: u16, host: u8, mac: MacAddr) -> Command {
-    Command::NeighbourSet { port: PortId(port), ip: Ipv4Addr::new(192, 0, 2, host), mac }
+pub fn neighbour(port: u16, last: u8, mac: MacAddr) -> Command {
+    Command::NeighbourSet { port: PortId(port), ip: host(last), mac }
 }
 /// The pair of an address of either family that ends in `last`.
 pub fn pair(vn: u32, last: u8, owner: u8) -> Command {
@@ -73,11 +86,11 @@ pub fn no_pair(vn: u32, last: u8) -> Command {
 pub fn address(last: u8) -> IpAddr {
     match last % 2 {
         0 => Ipv4Addr::new(10, 0, 0, last).into(),
-        _ => core::net::Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(last)).into(),
+        _ => Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(last)).into(),
     }
 }
-pub fn no_neighbour(port: u16, host: u8) -> Command {
-    Command::NeighbourDel { port: PortId(port), ip: Ipv4Addr::new(192, 0, 2, host) }
+pub fn no_neighbour(port: u16, last: u8) -> Command {
+    Command::NeighbourDel { port: PortId(port), ip: host(last) }
 }
 
 /// Two VNs, an access port with a VAP of each, an underlay port, and a next hop for each.
@@ -115,7 +128,7 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         (port(9, 67), range("mtu", "67", "68 to 9600")),
         (port(0, 1400), EngineError::Immutable { object: Object::Port(PortId(0)), field: "mtu" }),
         (Command::PortDel { port: PortId(0) }, in_use(Object::Port(PortId(0)), vap_1)),
-        (Command::PortDel { port: PortId(1) }, in_use(Object::Port(PortId(1)), Object::Underlay(PortId(1)))),
+        (Command::PortDel { port: PortId(1) }, in_use(Object::Port(PortId(1)), Object::Underlay(PortId(1), host(1)))),
         (vn(3, 0), range("vni", "0", "1 to 16777215")),
         (vn(3, 1 << 24), range("vni", "16777216", "1 to 16777215")),
         (vn(3, 5001), taken("vni 5001", vn_1)),
@@ -129,13 +142,13 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         (vap(3, 9, 0, 5), absent(Object::Vn(VnId(9)))),
         (vap(3, 1, 9, 5), absent(Object::Port(PortId(9)))),
         (vap(3, 1, 0, 200), taken("C-TAG 200 of port 0", Object::Vap(VapId(2)))),
-        (vap(3, 1, 1, 5), taken("port 1", Object::Underlay(PortId(1)))),
+        (vap(3, 1, 1, 5), taken("port 1", Object::Underlay(PortId(1), host(1)))),
         (vap(1, 1, 0, 101), EngineError::Immutable { object: vap_1, field: "vn, port or selector" }),
         (Command::VapDel { vap: VapId(1) }, in_use(vap_1, Object::Row(VnId(1), MAC))),
         (underlay(9), absent(Object::Port(PortId(9)))),
         (underlay(0), taken("port 0", vap_1)),
-        (Command::UnderlayDel { port: PortId(1) }, in_use(Object::Underlay(PortId(1)), nh)),
-        (next_hop(3, 1, 5001), EngineError::OffLink { remote: Ipv4Addr::new(192, 0, 2, 1) }),
+        (no_underlay(1, host(1)), in_use(Object::Underlay(PortId(1), host(1)), nh)),
+        (next_hop(3, 1, 5001), EngineError::OffLink { remote: host(1) }),
         (next_hop(3, 2, 0), range("vni", "0", "1 to 16777215")),
         (next_hop(1, 3, 5001), EngineError::Immutable { object: nh, field: "remote or context_id" }),
         (next_hop(1, 2, 5002), EngineError::Immutable { object: nh, field: "remote or context_id" }),
@@ -164,8 +177,8 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
             Command::PairSet { vn: VnId(1), ip: "::ffff:10.0.0.1".parse().unwrap(), mac: MAC },
             range("ip", "::ffff:10.0.0.1", "a station's address"),
         ),
-        (neighbour(0, 2, MAC), absent(Object::Underlay(PortId(0)))),
-        (neighbour(1, 1, MAC), EngineError::OffLink { remote: Ipv4Addr::new(192, 0, 2, 1) }),
+        (neighbour(0, 2, MAC), EngineError::OffLink { remote: host(2) }),
+        (neighbour(1, 1, MAC), EngineError::OffLink { remote: host(1) }),
         (neighbour(1, 2, MacAddr::BROADCAST), range("mac", "ff:ff:ff:ff:ff:ff", "a station's address")),
     ];
     for (command, error) in cases {
@@ -233,9 +246,9 @@ fn one_batch_can_take_a_whole_vn_down_and_hand_its_vni_and_tag_on() {
 #[test]
 fn an_underlay_address_stays_while_a_static_neighbour_is_on_its_link() {
     let mut bench = bench();
-    let by = Object::Neighbour(PortId(2), Ipv4Addr::new(198, 51, 100, 2));
-    let object = Object::Underlay(PortId(2));
-    let (ip, far) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
+    let (ip, far) = (IpAddr::from([198, 51, 100, 1]), IpAddr::from([198, 51, 100, 2]));
+    let by = Object::Neighbour(PortId(2), far);
+    let object = Object::Underlay(PortId(2), ip);
     let set = Command::NeighbourSet { port: PortId(2), ip: far, mac: MAC };
     bench
         .apply(vec![
@@ -244,12 +257,63 @@ fn an_underlay_address_stays_while_a_static_neighbour_is_on_its_link() {
             port(2, 1600),
         ])
         .unwrap();
-    let del = Command::UnderlayDel { port: PortId(2) };
+    let del = no_underlay(2, ip);
     assert_eq!(bench.apply(vec![del.clone()]), Err(vec![(0, EngineError::InUse { object, by })]));
     bench
         .apply(vec![Command::PortDel { port: PortId(2) }, del, Command::NeighbourDel { port: PortId(2), ip: far }])
         .unwrap();
     assert!(bench.model.neighbours.is_empty());
+}
+
+#[test]
+fn a_port_has_addresses_of_both_families_and_a_remote_needs_one_of_its_own() {
+    let mut bench = bench();
+    let off_link = |remote| EngineError::OffLink { remote };
+    assert_eq!(bench.apply(vec![next_hop_to(9, host_6(2), 1)]), Err(vec![(0, off_link(host_6(2)))]));
+    bench.apply(vec![underlay_6(1), next_hop_to(9, host_6(2), 1)]).unwrap();
+    bench.check();
+    let (nh, address) = (Object::NextHop(NextHopId(9)), |ip| Object::Underlay(PortId(1), ip));
+    let in_use = EngineError::InUse { object: address(host_6(1)), by: nh };
+    assert_eq!(bench.apply(vec![no_underlay(1, host_6(1))]), Err(vec![(0, in_use)]));
+    // Another address on the same link does as well.
+    let second =
+        |last| Command::UnderlaySet { port: PortId(1), ip: host_6(last), prefix: 64, options: Default::default() };
+    let taken = EngineError::Taken { what: "address 2001:db8::2".into(), holder: nh };
+    assert_eq!(bench.apply(vec![second(2)]), Err(vec![(0, taken)]), "a remote's address");
+    bench.apply(vec![second(3), no_underlay(1, host_6(1))]).unwrap();
+    assert_eq!(bench.model.next_hops[&NextHopId(9)].path.source, host_6(3));
+    bench.check();
+    let mapped = IpAddr::V6(Ipv4Addr::new(192, 0, 2, 9).to_ipv6_mapped());
+    for ip in [mapped, Ipv6Addr::LOCALHOST.into(), Ipv6Addr::UNSPECIFIED.into(), [0xff02, 0, 0, 0, 0, 0, 0, 1].into()] {
+        let refused = bench.apply(vec![next_hop_to(10, ip, 1)]).unwrap_err();
+        assert!(matches!(refused[0].1, EngineError::OutOfRange { field: "remote", .. }), "{ip}");
+    }
+    let small = [
+        port(3, 1279),
+        Command::UnderlaySet { port: PortId(3), ip: host_6(9), prefix: 64, options: Default::default() },
+    ];
+    assert!(matches!(bench.apply(small.to_vec()).unwrap_err()[0].1, EngineError::PortMtu { needed: 1280, .. }));
+}
+
+#[test]
+fn the_number_of_an_ipv6_source_rests_until_nobody_can_hold_it() {
+    let mut bench = bench();
+    let number = |bench: &Bench, last| {
+        let IpAddr::V6(ip) = host_6(last) else { panic!() };
+        bench.model.peers.get(&ip).map(|row| row.index)
+    };
+    let first = number(&bench, 2);
+    bench.apply(vec![sources(2, &[2])]).unwrap();
+    bench.apply(vec![sources(1, &[])]).unwrap();
+    assert_eq!(number(&bench, 2), first, "the other VN names it still");
+    bench.apply(vec![sources(2, &[3])]).unwrap();
+    assert_eq!(number(&bench, 2), None);
+    bench.apply(vec![sources(1, &[4])]).unwrap();
+    assert_ne!(number(&bench, 4), first, "a poller may hold a snapshot in which it was another's");
+    bench.check();
+    bench.apply(vec![sources(1, &[5])]).unwrap();
+    assert_eq!(number(&bench, 5), first);
+    bench.check();
 }
 
 #[test]
@@ -278,8 +342,11 @@ fn any_command() -> impl Strategy<Value = Command> {
         (0u32..4, 0u32..3, 0u16..2, 1u16..4).prop_map(|(id, vn, port, vid)| vap(id, vn, port, vid)),
         (0u32..4).prop_map(|id| Command::VapDel { vap: VapId(id) }),
         Just(underlay(2)),
-        Just(Command::UnderlayDel { port: PortId(2) }),
+        Just(no_underlay(2, host(1))),
+        Just(underlay_6(2)),
+        Just(no_underlay(2, host_6(1))),
         (0u32..3, 2u8..4, 1u32..4).prop_map(|(id, host, vni)| next_hop(id, host, vni)),
+        (0u32..3, 2u16..4, 1u32..4).prop_map(|(id, last, vni)| next_hop_to(id, host_6(last), vni)),
         (0u32..3).prop_map(|id| Command::NextHopDel { next_hop: NextHopId(id) }),
         (0u32..3, 0u8..4, dest).prop_map(|(vn, last, dest)| row(vn, last, dest)),
         (0u32..3, 0u8..4).prop_map(|(vn, last)| no_row(vn, last)),

@@ -1,7 +1,7 @@
 //! Batches of commands.
 
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
@@ -28,11 +28,11 @@ pub enum Command {
     /// Op 6.
     VapDel { vap: VapId },
     /// Op 7.
-    UnderlaySet { port: PortId, ip: Ipv4Addr, prefix: u8, options: UnderlayOptions },
+    UnderlaySet { port: PortId, ip: IpAddr, prefix: u8, options: UnderlayOptions },
     /// Op 8.
-    UnderlayDel { port: PortId },
+    UnderlayDel { port: PortId, ip: IpAddr },
     /// Op 9.
-    NextHopSet { next_hop: NextHopId, remote: Ipv4Addr, encap: u8, context_id: u32, options: NextHopOptions },
+    NextHopSet { next_hop: NextHopId, remote: IpAddr, encap: u8, context_id: u32, options: NextHopOptions },
     /// Op 10.
     NextHopDel { next_hop: NextHopId },
     /// Op 11.
@@ -42,11 +42,11 @@ pub enum Command {
     /// Op 13.
     FloodSet { vn: VnId, next_hops: Vec<NextHopId> },
     /// Op 14.
-    SourcesSet { vn: VnId, sources: Vec<Ipv4Addr> },
+    SourcesSet { vn: VnId, sources: Vec<IpAddr> },
     /// Op 15.
-    NeighbourSet { port: PortId, ip: Ipv4Addr, mac: MacAddr },
+    NeighbourSet { port: PortId, ip: IpAddr, mac: MacAddr },
     /// Op 16.
-    NeighbourDel { port: PortId, ip: Ipv4Addr },
+    NeighbourDel { port: PortId, ip: IpAddr },
     /// Op 27.
     PairSet { vn: VnId, ip: IpAddr, mac: MacAddr },
     /// Op 28.
@@ -135,11 +135,11 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     fn mac(&mut self) -> Result<MacAddr, A::Error> {
         self.next::<Bytes<6>>("mac").map(|bytes| MacAddr(bytes.0))
     }
-    fn ip(&mut self, name: &'static str) -> Result<Ipv4Addr, A::Error> {
-        self.next::<Bytes<4>>(name).map(|bytes| bytes.0.into())
+    fn ip(&mut self, name: &'static str) -> Result<IpAddr, A::Error> {
+        self.next::<Ip>(name).map(|ip| ip.0)
     }
-    fn tenant_ip(&mut self) -> Result<IpAddr, A::Error> {
-        self.next::<IpBytes>("ip").map(|bytes| bytes.0)
+    fn ips(&mut self, name: &'static str) -> Result<Vec<IpAddr>, A::Error> {
+        Ok(self.next::<Vec<Ip>>(name)?.into_iter().map(|ip| ip.0).collect())
     }
     /// An element that an older controller does not send.
     fn optional<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, A::Error> {
@@ -198,7 +198,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     6 => Command::VapDel { vap: f.vap()? },
     7 =>
         Command::UnderlaySet { port: f.port()?, ip: f.ip("ip")?, prefix: f.next("prefix_len")?, options: f.options()? },
-    8 => Command::UnderlayDel { port: f.port()? },
+    8 => Command::UnderlayDel { port: f.port()?, ip: f.ip("ip")? },
     9 => Command::NextHopSet {
         next_hop: f.next_hop()?,
         remote: f.ip("remote")?,
@@ -210,14 +210,11 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     11 => Command::FdbSet { vn: f.vn()?, mac: f.mac()?, dest: f.next("dest")? },
     12 => Command::FdbDel { vn: f.vn()?, mac: f.mac()? },
     13 => Command::FloodSet { vn: f.vn()?, next_hops: f.next::<Vec<u32>>("nhs")?.into_iter().map(NextHopId).collect() },
-    14 => Command::SourcesSet {
-        vn: f.vn()?,
-        sources: f.next::<Vec<Bytes<4>>>("ips")?.into_iter().map(|bytes| bytes.0.into()).collect(),
-    },
+    14 => Command::SourcesSet { vn: f.vn()?, sources: f.ips("ips")? },
     15 => Command::NeighbourSet { port: f.port()?, ip: f.ip("ip")?, mac: f.mac()? },
     16 => Command::NeighbourDel { port: f.port()?, ip: f.ip("ip")? },
-    27 => Command::PairSet { vn: f.vn()?, ip: f.tenant_ip()?, mac: f.mac()? },
-    28 => Command::PairDel { vn: f.vn()?, ip: f.tenant_ip()? },
+    27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
+    28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
     op => Command::Unknown { op },
 });
 
@@ -277,23 +274,23 @@ impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
     }
 }
 
-/// `bin` of 4 or 16 bytes.
-struct IpBytes(IpAddr);
+/// `bin` of 4 bytes (IPv4) or 16 (IPv6).
+struct Ip(IpAddr);
 
-impl<'de> Deserialize<'de> for IpBytes {
+impl<'de> Deserialize<'de> for Ip {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FourOrSixteen;
-        impl Visitor<'_> for FourOrSixteen {
-            type Value = IpBytes;
+        struct EitherFamily;
+        impl Visitor<'_> for EitherFamily {
+            type Value = Ip;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("bin of 4 or 16 bytes")
             }
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<IpBytes, E> {
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Ip, E> {
                 let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
                 let ip = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
-                ip.map(IpBytes).map_err(|_| E::invalid_length(bytes.len(), &self))
+                ip.map(Ip).map_err(|_| E::invalid_length(bytes.len(), &self))
             }
         }
-        deserializer.deserialize_bytes(FourOrSixteen)
+        deserializer.deserialize_bytes(EitherFamily)
     }
 }

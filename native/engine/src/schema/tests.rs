@@ -105,7 +105,7 @@ fn wrong_shapes_name_what_is_wrong() {
     };
     assert!(detail(command((4,))).contains("`vn` is missing"));
     assert!(detail(command((11, 7, Bytes::new(&MAC[..5]), (0, 1)))).contains("bin of 6 bytes"));
-    assert!(detail(command((7, 0, Bytes::new(&[0; 16]), 64))).contains("bin of 4 bytes"));
+    assert!(detail(command((7, 0, Bytes::new(&[0; 15]), 64))).contains("bin of 4 or 16 bytes"));
     assert!(detail(command((5, 1, 7, 3, ("t-tag", 100), 0))).contains("t-tag"));
     assert!(detail(command((5, 1, 7, 3, ("s-tag",), 0))).contains("`vid` is missing"));
     let unknown = std::collections::BTreeMap::from([("colour", "blue")]);

@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot, SourceKey,
-    UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
+    AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot, Source,
+    SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
 use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
@@ -196,7 +196,11 @@ impl Lab {
             ports: Arc::new(vec![
                 PortEntry::Access(Arc::new(link_1)),
                 PortEntry::Access(Arc::new(link_2)),
-                PortEntry::Underlay(UnderlayPort { mac: MacAddr(US.0), ip: US.1 }),
+                PortEntry::Underlay(Arc::new(UnderlayPort {
+                    mac: MacAddr(US.0),
+                    v4: [US.1].into(),
+                    ..UnderlayPort::default()
+                })),
                 PortEntry::Unused,
             ]),
             vaps: [vap(LINK_1, BLUE_TAG, BLUE), vap(LINK_1, RED_TAG, RED), vap(LINK_2, 0, BLUE)].into_iter().collect(),
@@ -227,9 +231,9 @@ impl Lab {
         lab.row(RED, THERE, Destination::NextHop(TO_NVE_2_RED));
         for (vn, vni) in [(BLUE, BLUE_VNI), (RED, RED_VNI)] {
             lab.contexts.insert(ContextKey(Vni::try_from(vni).unwrap()), vn.into()).unwrap();
-            lab.sources.insert(SourceKey { vn, source: NVE_2.1 }, 1).unwrap();
+            lab.sources.insert(SourceKey::new(vn, Source::V4(NVE_2.1)), 1).unwrap();
         }
-        lab.sources.insert(SourceKey { vn: BLUE, source: NVE_3.1 }, 1).unwrap();
+        lab.sources.insert(SourceKey::new(BLUE, Source::V4(NVE_3.1)), 1).unwrap();
         lab
     }
 

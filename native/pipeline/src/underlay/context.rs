@@ -1,7 +1,5 @@
 //! VNI and source NVE give the VN (RFC 8014, 4.3(5)). A sender that is no NVE of the VN is nobody to it (RFC 7348, 7; RFC 8926, 6).
 
-use core::net::Ipv4Addr;
-
 use tables::SourceKey;
 use types::DropReason;
 
@@ -15,8 +13,7 @@ pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
         match pipeline.contexts.finish(meta.source) {
             Some(vn) => {
                 meta.vn = vn as u16;
-                let source = Ipv4Addr::from_bits(meta.outer_source);
-                meta.source = pipeline.sources.begin(SourceKey { vn: meta.vn, source });
+                meta.source = pipeline.sources.begin(SourceKey::new(meta.vn, meta.outer_source));
             }
             None => meta.verdict = Verdict::Drop(DropReason::UnknownVni),
         }

@@ -19,18 +19,19 @@ pub fn arp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P) -> Verdic
     };
     let (sender_mac, sender_ip) = (MacAddr(arp.sender_mac), arp.sender_ip);
     // Nobody else may claim our address, and a neighbour is a station (RFC 826 leaves both to the receiver).
-    if !sender_mac.is_station() || sender_ip == port.ip.octets() {
+    if !sender_mac.is_station() || port.has_v4(sender_ip.into()) {
         return Verdict::Drop(DropReason::ArpInvalid);
     }
-    if arp.target_ip != port.ip.octets() {
+    let target_ip = arp.target_ip.into();
+    if !port.has_v4(target_ip) {
         // A gratuitous announcement names its sender as target; it may tell of a neighbour's new MAC.
-        let gratuitous = arp.target_ip == sender_ip;
+        let gratuitous = target_ip.octets() == sender_ip;
         return if gratuitous { Verdict::Punt(PuntClass::Arp) } else { Verdict::Drop(DropReason::NotForUs) };
     }
     match operation {
         ArpOperation::Reply => Verdict::Punt(PuntClass::Arp),
         ArpOperation::Request => {
-            let reply = ArpPacket::new(ArpOperation::Reply, (port.mac.0, port.ip), (sender_mac.0, sender_ip.into()));
+            let reply = ArpPacket::new(ArpOperation::Reply, (port.mac.0, target_ip), (sender_mac.0, sender_ip.into()));
             answer(port, data, sender_mac);
             data[ETHERNET_HEADER..ETHERNET_HEADER + reply.as_bytes().len()].copy_from_slice(reply.as_bytes());
             Verdict::Send(id.0)
@@ -47,8 +48,7 @@ pub fn icmp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, total_le
         return Verdict::Drop(DropReason::NotOverlay);
     }
     if let Ok((ip, _)) = Ipv4Header::mut_from_prefix(&mut data[ETHERNET_HEADER..]) {
-        ip.destination = ip.source;
-        ip.source = port.ip.octets();
+        core::mem::swap(&mut ip.destination, &mut ip.source);
         ip.ttl = OuterHeader::TTL;
         ip.fill_checksum();
     }

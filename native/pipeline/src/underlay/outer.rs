@@ -1,6 +1,6 @@
 //! The outer headers: everything is checked before anything is believed.
 
-use tables::{ContextKey, UnderlayPort};
+use tables::{ContextKey, Source, UnderlayPort};
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{
     ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, Ipv4Header, Protocol, UDP_HEADER, UdpHeader,
@@ -68,7 +68,7 @@ fn outer_one<P: Packet>(
     if total_length < IPV4_HEADER || !ip.checksum_ok() {
         return drop(DropReason::OuterInvalid);
     }
-    if ip.destination_ip() != port.ip {
+    if !port.has_v4(ip.destination_ip()) {
         return drop(DropReason::NotForUs);
     }
     if ip.is_fragment() {
@@ -103,7 +103,7 @@ fn outer_one<P: Packet>(
     if let Ok(vni) = Vni::try_from(vxlan.vni()) {
         meta.source = pipeline.contexts.begin(ContextKey(vni));
     }
-    meta.outer_source = ip.source_ip().to_bits();
+    meta.outer_source = Source::V4(ip.source_ip());
     // Ethernet may have padded a short packet; the padding is no part of the tenant's frame.
     packet.truncate(ETHERNET_HEADER + IPV4_HEADER + udp_length);
     Ok(())
