@@ -22,7 +22,8 @@ use crate::error::EngineError;
 use crate::forwarding::{Forwarding, World};
 use crate::model::{Changes, Model};
 use crate::neighbour::{Effect, Neighbour, Neighbours};
-use crate::poller::{Poller, SIGHTING, Surroundings};
+use crate::police::default_rate;
+use crate::poller::{Poller, SIGHTING, Surroundings, Task};
 use crate::region::{Pushed, Region, RingReader, RingWriter};
 use crate::request::{Answer, Doorbell, Reply, Request};
 use crate::schema::{self, Batch, Dump, Hugepages, Info, Inject, Options, SCHEMA};
@@ -40,7 +41,7 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 /// The most commands of one batch.
 const BATCH: usize = 20_000;
 /// VAP indices, and so counters, that there can be.
-const VAPS: usize = 65_535;
+pub const VAPS: usize = 65_535;
 
 /// The rings of the region, by number, and their sizes in words.
 pub mod ring {
@@ -112,7 +113,7 @@ impl Control {
         .map_err(eal_error)?;
         let pool = Mempool::create(&eal, &MempoolConfig { count: config.mbufs, data_room: config.mbuf_size, cache: 0 })
             .map_err(pool_error)?;
-        let mut forwarding = Forwarding::new(config.fdb_capacity as usize, seed());
+        let mut forwarding = Forwarding::new(config.fdb_capacity as usize, seed(), dpdk::clock::tsc_hz(&eal));
         let (punt, from_poller) = region.ring(ring::PUNT);
         let (to_poller, injects) = region.ring(ring::INJECT);
         let poller = Poller::start(Surroundings {
@@ -238,6 +239,11 @@ impl Control {
                 row.counters_before = self.region.vap(index);
             }
         }
+        let rates = changes
+            .police
+            .iter()
+            .map(|(class, wish)| Task::Police(*class, wish.to.unwrap_or_else(|| default_rate(*class))));
+        self.poller.tasks(rates.collect());
         // Only now, so that a frame that already waits meets all of the batch.
         self.devices.attach(&new, &self.poller);
         for id in effects.closed_ports {
@@ -317,9 +323,7 @@ impl Control {
         let Some(class) = PuntClass::ALL.get((tag >> 16) as usize) else { return };
         let class = match class {
             PuntClass::Arp => return self.heard(port, frame),
-            PuntClass::Lldp => "lldp",
-            PuntClass::Ecp => "ecp",
-            PuntClass::LinkLocal => "link_local",
+            PuntClass::Lldp | PuntClass::Ecp | PuntClass::LinkLocal => class.name(),
         };
         let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let record = schema::event(&(port.0, None::<u32>, class, since_epoch.as_nanos() as u64, Bytes::new(frame)));

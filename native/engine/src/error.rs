@@ -3,8 +3,9 @@
 use core::fmt;
 use core::net::IpAddr;
 
+use pipeline::PuntClass;
 use serde::{Serialize, Serializer};
-use types::{MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{AclId, MacAddr, NextHopId, PortId, VapId, VnId};
 
 /// An object of the command interface.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -21,6 +22,10 @@ pub enum Object {
     NextHop(NextHopId),
     /// An FDB row.
     Row(VnId, MacAddr),
+    /// An access control list.
+    Acl(AclId),
+    /// The rate of a class of punts.
+    Police(PuntClass),
     /// The flood list of a VN.
     Flood(VnId),
     /// The permitted sources of a VN.
@@ -40,6 +45,8 @@ impl fmt::Display for Object {
             Self::Underlay(port, ip) => write!(f, "underlay address {ip} of port {port}"),
             Self::NextHop(id) => write!(f, "next hop {id}"),
             Self::Row(vn, mac) => write!(f, "row {mac} of vn {vn}"),
+            Self::Acl(id) => write!(f, "acl {id}"),
+            Self::Police(class) => write!(f, "rate of {}", class.name()),
             Self::Flood(vn) => write!(f, "flood list of vn {vn}"),
             Self::Sources(vn) => write!(f, "sources of vn {vn}"),
             Self::Pair(vn, ip) => write!(f, "pair {ip} of vn {vn}"),

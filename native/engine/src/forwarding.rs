@@ -6,6 +6,8 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
+mod policy;
+
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -17,7 +19,9 @@ use tables::{
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
 
-use crate::model::{Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, VapRow, VapSpec, VnRow, VnSpec};
+use crate::model::{
+    ACLS, Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, VapRow, VapSpec, VnRow, VnSpec,
+};
 use crate::neighbour::Neighbour;
 use crate::schema::Dest;
 
@@ -65,6 +69,7 @@ struct Gone {
     vaps: Vec<Index>,
     next_hops: Vec<NextHopIndex>,
     vns: Vec<Index>,
+    acls: Vec<Index>,
     peers: Vec<u32>,
 }
 
@@ -90,12 +95,15 @@ pub struct Forwarding {
     vn_indices: IndexPool,
     vap_indices: IndexPool,
     next_hop_indices: IndexPool,
+    acl_indices: IndexPool,
+    /// Ticks a second of the clock that the pollers read.
+    hz: u64,
     peer_indices: IndexPool,
 }
 
 impl Forwarding {
-    /// Empty tables for `fdb_capacity` rows. `seed` should be random.
-    pub fn new(fdb_capacity: usize, seed: u64) -> Self {
+    /// Empty tables for `fdb_capacity` rows. `seed` should be random; `hz` is how often a second the pollers' clock ticks.
+    pub fn new(fdb_capacity: usize, seed: u64, hz: u64) -> Self {
         let snapshot = Snapshot {
             ports: Arc::new(vec![PortEntry::Unused; PortId::LIMIT]),
             peers: Arc::new(Peers::new(seed.rotate_left(11))),
@@ -114,6 +122,8 @@ impl Forwarding {
             vn_indices: IndexPool::new(OBJECTS),
             vap_indices: IndexPool::new(OBJECTS),
             next_hop_indices: IndexPool::new(NEXT_HOPS),
+            acl_indices: IndexPool::new(ACLS),
+            hz,
             peer_indices: IndexPool::new(PEERS),
         }
     }
@@ -138,6 +148,7 @@ impl Forwarding {
             new_peers: self.peer_indices.available(&self.quiescence),
             pairs: PAIRS,
             new_vns: self.vn_indices.available(&self.quiescence),
+            new_acls: self.acl_indices.available(&self.quiescence),
             new_vaps: self.vap_indices.available(&self.quiescence),
             new_next_hops: self.next_hop_indices.available(&self.quiescence),
         }
@@ -188,6 +199,7 @@ impl Forwarding {
         for (_, _, list) in changes.sources.sets() {
             self.number_peers(model, list);
         }
+        self.set_acls(model, changes);
         for (id, _, spec) in changes.vns.sets() {
             self.set_vn(model, *id, spec);
         }
@@ -200,6 +212,12 @@ impl Forwarding {
         }
         for (vn, _, list) in changes.floods.sets() {
             self.set_flood(model, *vn, list.clone());
+        }
+        for (class, wish) in changes.police.iter() {
+            match wish.to {
+                Some(rate) => model.police.insert(*class, rate),
+                None => model.police.remove(class),
+            };
         }
         model.neighbours.extend(changes.neighbours.sets().map(|(neighbour, _, mac)| (*neighbour, *mac)));
     }
@@ -236,7 +254,9 @@ impl Forwarding {
             Some(row) => row.index,
             None => index(self.vn_indices.take(&self.quiescence)),
         };
-        self.snapshot.vns.slot(index.into()).max_frame = spec.mtu + ETHERNET_HEADER as u16;
+        let flags = self.bind_vn(model, index, &spec.options);
+        let entry = self.snapshot.vns.slot(index.into());
+        (entry.max_frame, entry.flags) = (spec.mtu + ETHERNET_HEADER as u16, flags);
         let row = model.vns.entry(id).or_insert_with(|| VnRow { index, ..VnRow::default() });
         // The old VNI, if it differs, is withdrawn with the rows; `spec` is set there.
         row.spec.mtu = spec.mtu;
@@ -264,10 +284,11 @@ impl Forwarding {
                 index
             }
         };
+        let asked = self.bind_vap(model, index, &spec.options);
         let entry = VapEntry {
             port: spec.port.0,
             vn: vn_index,
-            flags: Flags::NONE
+            flags: asked
                 .with_if(spec.guard, Flags::GUARD)
                 .with_if(spec.learn, Flags::LEARN)
                 .with_if(spec.reflect, Flags::REFLECT),
@@ -512,8 +533,12 @@ impl Forwarding {
                 gone.peers.extend(model.peers.remove(&address).map(|row| row.index));
             }
         }
-        let mut any =
-            !(gone.vaps.is_empty() && gone.next_hops.is_empty() && gone.vns.is_empty() && gone.peers.is_empty());
+        gone.acls = self.delete_acls(model, changes);
+        let mut any = !(gone.acls.is_empty()
+            && gone.vaps.is_empty()
+            && gone.next_hops.is_empty()
+            && gone.vns.is_empty()
+            && gone.peers.is_empty());
         for (key, _) in changes.underlays.dels() {
             if model.underlays.remove(key).is_some() {
                 self.set_underlay(model, key.0);
@@ -544,6 +569,7 @@ impl Forwarding {
         gone.vaps.into_iter().for_each(|index| self.vap_indices.retire(index.into(), generation));
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
         gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
+        gone.acls.into_iter().for_each(|index| self.acl_indices.retire(index.into(), generation));
         gone.peers.into_iter().for_each(|index| self.peer_indices.retire(index, generation));
     }
 

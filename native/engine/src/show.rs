@@ -5,17 +5,19 @@ use core::ops::Bound;
 use core::sync::atomic::Ordering;
 
 use dpdk::{Eal, clock};
+use pipeline::PuntClass;
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
-use types::{DropReason, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
+use types::{AclId, DropReason, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 
 use crate::devices::Devices;
 use crate::error::EngineError;
 use crate::model::Model;
 use crate::neighbour::Neighbours;
+use crate::police::default_rate;
 use crate::region::{PollerCounter, Region};
-use crate::schema::{Cursor, Dest, Dump, dump_reply, stats_reply};
+use crate::schema::{Cursor, Dest, Dump, Rule, dump_reply, stats_reply};
 
 /// The most rows of one page.
 const PAGE: u32 = 10_000;
@@ -77,15 +79,38 @@ impl Show<'_> {
             "underlays" => Ok(page(self.underlays().filter(|(at, _)| after(at)), *limit)),
             "nexthops" => Ok(page(self.next_hops(start).filter(|(at, _)| after(at)), *limit)),
             "fdb" => Ok(page(self.rows(*cursor), *limit)),
+            "acls" => Ok(page(self.acls(start).filter(|(at, _)| after(at)), *limit)),
+            "police" => Ok(page(self.police().filter(|(at, _)| after(at)), *limit)),
             "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
             "vap_counters" => Ok(page(self.vap_counters(start).filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, nexthops, fdb, neighbours, pairs or vap_counters".into(),
+                expected: "ports, vns, vaps, underlays, nexthops, fdb, neighbours, acls, police, pairs or vap_counters"
+                    .into(),
             }),
         }
+    }
+
+    fn acls(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.acls.range(AclId(start)..).flat_map(|(id, row)| {
+            let default = Rule::any(row.spec.default);
+            let rules = row.spec.rules.iter().cloned().enumerate().map(|(at, rule)| (Some(at), rule));
+            rules
+                .chain([(None, default)])
+                .zip(row.list.decided())
+                .enumerate()
+                .map(|(at, ((number, rule), packets))| ((id.0.into(), at as u128), (id.0, number, rule, packets)))
+        })
+    }
+
+    fn police(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        PuntClass::ALL.into_iter().enumerate().map(|(at, class)| {
+            let set = self.model.police.get(&class);
+            let (per_second, burst) = set.copied().unwrap_or(default_rate(class));
+            ((at as u64, 0), (class.name(), per_second, burst, set.is_none()))
+        })
     }
 
     fn ports(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {

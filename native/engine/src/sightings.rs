@@ -7,7 +7,7 @@
 use pipeline::Sighting;
 use types::{MacAddr, PortId};
 
-use crate::police::{Meter, Rate};
+use tables::{Meter, Rate};
 
 /// What one VAP, and one port, may tell a second, and at once.
 const VAP: (u64, u64) = (500, 256);
@@ -60,7 +60,7 @@ impl Sightings {
         }
         let port = &mut self.ports[usize::from(port.0) % PortId::LIMIT];
         let admitted =
-            self.vaps[usize::from(vap) % VAPS].admit(&self.vap_rate, now) && port.admit(&self.port_rate, now);
+            self.vaps[usize::from(vap) % VAPS].admit(&self.vap_rate, 1, now) && port.admit(&self.port_rate, 1, now);
         if admitted {
             *told = Told { source, vap, vn, until: now + self.second };
         }

@@ -22,7 +22,7 @@ pub trait Packet: Sized {
 }
 
 /// Why a frame is handed to the control plane.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum PuntClass {
     /// A group address that bridges do not forward (802.1Q, 8.6.3), and neither of the next two.
@@ -40,6 +40,16 @@ impl PuntClass {
     pub const ALL: [Self; 4] = [Self::LinkLocal, Self::Arp, Self::Lldp, Self::Ecp];
     /// How many classes there are.
     pub const COUNT: usize = Self::ALL.len();
+
+    /// Its name, where people and controllers see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LinkLocal => "link_local",
+            Self::Arp => "arp",
+            Self::Lldp => "lldp",
+            Self::Ecp => "ecp",
+        }
+    }
 }
 
 /// A source MAC at a VAP that learns, where no row has it.

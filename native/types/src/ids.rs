@@ -29,6 +29,10 @@ id! {
     NextHopId(u32)
 }
 id! {
+    /// An access control list.
+    AclId(u32)
+}
+id! {
     /// A port of the engine, 0 to 63.
     PortId(u16)
 }

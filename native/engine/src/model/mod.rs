@@ -3,19 +3,23 @@
 //! The model belongs to the control thread. It answers `dump`, and every batch is checked against it ([`Changes::prepare`]) before
 //! anything is touched. It knows neither packets nor DPDK, and nothing in it is read by a poller.
 
+mod acl;
 mod changes;
 mod check;
 mod wishes;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use tables::{Index, NextHopIndex};
-use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
+use pipeline::PuntClass;
+use tables::{Acl, Index, NextHopIndex};
+use types::{AclId, MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
 
 use crate::neighbour::Neighbour;
 use crate::schema::{Dest, Kind};
 
+pub use acl::{ACLS, AclSpec};
 pub use changes::{Changes, NextHopSpec, PortSpec, UnderlaySpec, VapSpec, VnSpec};
 pub use check::Limits;
 #[cfg(test)]
@@ -102,6 +106,17 @@ pub struct PeerRow {
     pub users: usize,
 }
 
+/// An access list.
+#[derive(Clone, Debug)]
+pub struct AclRow {
+    /// Its index in the tables.
+    pub index: Index,
+    /// As the controller described it.
+    pub spec: AclSpec,
+    /// What frames meet, with its counters.
+    pub list: Arc<Acl>,
+}
+
 /// All objects.
 #[derive(Default)]
 pub struct Model {
@@ -119,6 +134,10 @@ pub struct Model {
     pub neighbours: BTreeMap<Neighbour, MacAddr>,
     /// The numbers of permitted sources' IPv6 addresses.
     pub peers: BTreeMap<Ipv6Addr, PeerRow>,
+    /// Access lists.
+    pub acls: BTreeMap<AclId, AclRow>,
+    /// What each source may send of a class of punts, where that is not the default.
+    pub police: BTreeMap<PuntClass, (u32, u32)>,
     /// Who receives under which VNI.
     pub vni_holders: BTreeMap<Vni, VnId>,
     /// Who has which frames of which port.

@@ -1,13 +1,17 @@
 //! The command interface as bytes: `docs/engine.md`. Decoding checks shapes; whether a value is allowed, and whether
 //! what it names exists, is the model's business.
 
+mod acl;
 mod attributes;
 mod command;
 mod options;
 mod reply;
 
+pub use acl::{Action, Rule};
 pub use attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
-pub use command::{Batch, Command, Dest, Kind, Selector, Tags};
+#[cfg(test)]
+pub use command::Bytes;
+pub use command::{Batch, Command, Dest, Ip, Kind, Selector, Tags};
 pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
 pub use reply::{Info, dump_reply, event, info_reply, result_reply, stats_reply};
 
