@@ -10,6 +10,18 @@ const alias = Object.entries(imports).map(([name, built]) => ({
   replacement: new URL(built.replace('./dist/', './ts/').replace(/\.js$/, '.ts'), import.meta.url).pathname,
 }));
 
+/** Loads, floods, traffic at a rate, and what looks at the whole machine. */
+const ALONE = [
+  'test/bench/**/*.test.ts',
+  'test/e2e/access-flood.test.ts',
+  'test/e2e/access-scale.test.ts',
+  'test/e2e/churn*.test.ts',
+  'test/e2e/demo.test.ts',
+  'test/e2e/isolation*.test.ts',
+  'test/e2e/table-scale.test.ts',
+  'test/interop/lldpad-flood.test.ts',
+];
+
 export default defineConfig({
   resolve: { alias },
   test: {
@@ -20,18 +32,31 @@ export default defineConfig({
         test: { name: 'unit', include: ['ts/**/*.test.ts'] },
       },
       {
-        // What crosses a layer or a process. One file at a time: they share the machine's CPUs, ports and namespaces. A process each:
-        // an engine's EAL starts once in a process.
+        // What crosses a layer or a process, and mostly waits for it: two files at a time. A process each: an engine's EAL starts once in
+        // a process. Each file has network namespaces, folders and names of its own.
         extends: true,
         test: {
           name: 'e2e',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/soak/**'],
+          exclude: ['test/soak/**', ...ALONE],
+          pool: 'forks',
+          maxWorkers: 2,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // The same, of those that need the machine's CPUs or its huge pages for themselves.
+        extends: true,
+        test: {
+          name: 'e2e-alone',
+          include: ALONE,
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -44,7 +69,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 3_600_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -20,6 +20,7 @@ const calls = {
   dump: (engine, [kind]) => engine.dump(kind),
   stats: (engine) => engine.stats(),
   inject: (engine, [port, frame]) => engine.inject(port, frame),
+  trace: (engine, [port, frame]) => engine.trace(port, frame),
   close: (engine) => engine.close(),
 };
 

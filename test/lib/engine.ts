@@ -10,6 +10,7 @@ import type {
   EngineStats,
   PortStats,
   Punt,
+  Trace,
 } from '#dataplane';
 import type { Namespace } from './namespace.js';
 import { Talker } from './talker.js';
@@ -80,6 +81,10 @@ export class EngineProcess {
 
   async inject(port: number, frame: Uint8Array): Promise<void> {
     await this.#call('inject', port, frame);
+  }
+
+  trace(port: number, frame: Uint8Array): Promise<Trace> {
+    return this.#call('trace', port, frame) as Promise<Trace>;
   }
 
   /** Drops so far, as `{ 'PORT reason': packets }`. */

@@ -2,9 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Handlers, RpcServer, type TsiListRow } from '#hypervisor';
+import { type Handlers, RpcServer, type TraceRow, type TsiListRow } from '#hypervisor';
 import { nveError } from '#model';
 import { Authority } from '../../test/lib/certificates.js';
+import { pcapOf } from '../../test/lib/pcap.js';
 import { renderDocs } from './docs.js';
 import { makeProgram, run } from './program.js';
 
@@ -79,7 +80,10 @@ describe('usage', () => {
       'agent -c x --fault wrong-vn',
       "error: option '--fault <name>' argument 'wrong-vn' is invalid. Allowed choices are wrong-vni.\nfix: See --help of the command.\n",
     ],
-    ['inject p xyz', 'error: the frame is not hexadecimal, two digits a byte\nfix: See --help of the command.\n'],
+    [
+      'inject p xyz',
+      'error: the frame is not hexadecimal: "x" at character 1 is no digit\nfix: See --help of the command.\n',
+    ],
   ])('splitnve %s', async (line, err) => {
     expect(await cli(line)).toEqual({ code: 2, out: '', err });
   });
@@ -114,7 +118,7 @@ describe('--help', () => {
     const { code, out, err } = await cli(`${name} --help`);
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain(`Usage: splitnve ${name}`);
-    const isGroup = ['show', 'tsi', 'vdp', 'vn'].includes(name);
+    const isGroup = ['show', 'trace', 'tsi', 'vdp', 'vn'].includes(name);
     if (!isGroup) expect(out).toMatch(/\nExamples:\n {2}\S/);
   });
 
@@ -190,6 +194,55 @@ describe('data', () => {
       'PORT     REASON        PACKETS\naccess0  source_guard        3\n',
     );
     expect(JSON.parse((await cli('show drops --socket SOCKET --json --all')).out)).toEqual(rows);
+  });
+
+  it('traces a frame, or each of a capture, and says where a frame is wrong', async () => {
+    const row = (bytes: string): TraceRow => ({
+      outcome: 'dropped',
+      detail: 'untagged',
+      meaning: 'No tag.',
+      frame: { port: 'access0', bytes },
+      sent: [],
+      drops: [{ reason: 'untagged', packets: 1 }],
+      learned: [],
+      steps: [{ step: 'port', facts: { port: 'access0', up: true, row: null } }],
+    });
+    const calls: unknown[] = [];
+    const trace: Handlers['trace'] = ({ frame, ...where }) => {
+      calls.push({ ...where, length: frame.length });
+      return row(Buffer.from(frame).toString('hex'));
+    };
+    await serve({ trace });
+    const text = 'packet 1, 3 bytes\n  port  port=access0 up=yes row=none\n  => dropped: untagged. No tag.\n';
+    expect(await cli('trace packet 0102:03 --port access0 --socket SOCKET')).toEqual({ code: 0, out: text, err: '' });
+    expect(JSON.parse((await cli('trace packet 010203 --vap 7 --json --socket SOCKET')).out)).toEqual([
+      { number: 1, length: 3, ...row('010203') },
+    ]);
+    writeFileSync(join(directory, 'two.pcap'), pcapOf([Buffer.alloc(60), Buffer.alloc(1400)], { snap: 64 }));
+    const { out } = await cli('trace packet DIR/two.pcap --port access0 --socket SOCKET');
+    expect(out.match(/^packet .*$/gm)).toEqual([
+      'packet 1, 60 bytes',
+      'packet 2, 64 bytes, of 1400 that were on the wire',
+    ]);
+    expect(calls.map((call) => JSON.stringify(call))).toEqual([
+      '{"port":"access0","length":3}',
+      '{"vap":7,"length":3}',
+      '{"port":"access0","length":60}',
+      '{"port":"access0","length":64}',
+    ]);
+    writeFileSync(join(directory, 'no.pcap'), '');
+    writeFileSync(join(directory, 'none.pcap'), pcapOf([]));
+    writeFileSync(join(directory, 'cut.pcap'), pcapOf([Buffer.alloc(60)]).subarray(0, 70));
+    const refused = async (line: string) => (await cli(`trace packet ${line} --socket SOCKET`)).err.split('\n')[0];
+    expect(await refused('DIR/no.pcap --port p')).toMatch(/^error: cannot read .*no.pcap: it is empty/);
+    expect(await refused('DIR/none.pcap --port p')).toMatch(/none.pcap: it holds no packets/);
+    expect(await refused('DIR/cut.pcap --port p')).toMatch(/pcap.frame 1/);
+    expect(await refused('DIR/absent.pcap --port p')).toMatch(/absent.pcap: .*no such file/i);
+    expect(await refused('- --port p')).toMatch(/standard input: it is empty/);
+    expect(await refused('010 --port p')).toMatch(/at character 3 a byte lacks its second digit/);
+    expect(await refused('01 --port p --vap 7')).toMatch(/either --port or --vap/);
+    expect(await refused('01')).toMatch(/either --port or --vap/);
+    expect(await refused('01 --vap x')).toMatch(/the number of a VAP/);
   });
 
   it('goes in as a frame in hexadecimal, from the line or from standard input', async () => {

@@ -6,6 +6,7 @@ import { registerDemo } from './commands/demo.js';
 import { registerInject } from './commands/inject.js';
 import { registerAgent, registerNva, registerTnve } from './commands/roles.js';
 import { registerShow } from './commands/show.js';
+import { registerTrace } from './commands/trace.js';
 import { registerTsi } from './commands/tsi.js';
 import { registerVdp } from './commands/vdp.js';
 import { registerVn } from './commands/vn.js';
@@ -32,6 +33,7 @@ export function makeProgram(io: Io, setExitCode: (code: number) => void = () => 
   registerTsi(program, io);
   registerVdp(program, io);
   registerVn(program, io);
+  registerTrace(program, io);
   registerInject(program, io);
   registerDemo(program, setExitCode);
   prepare(program, io);

@@ -18,6 +18,7 @@ export interface NativeEngine {
   /** What is in the punt ring, back to back; empties it. */
   punts(): Buffer;
   inject(request: Buffer): Promise<Buffer>;
+  trace(request: Buffer): Promise<Buffer>;
   close(): Promise<void>;
   /** Synchronous, for the exit of the process. */
   shutdownNow(): void;

@@ -116,9 +116,18 @@ const rows: [Command, unknown[]][] = [
       selector: { kind: 'port' },
       guard: true,
       uplink: false,
-      options: { aclIn: 1, police: [10_000_000_000, 9000], storm: [1000, 100] },
+      options: { aclIn: 1, police: [10_000_000_000, 9000], storm: [1000, 100], guardIp: true },
     },
-    [5, 9, 7, 3, ['port'], 1, ['refuse'], { acl_in: 1, police: [10_000_000_000, 9000], storm: [1000, 100] }],
+    [
+      5,
+      9,
+      7,
+      3,
+      ['port'],
+      1,
+      ['refuse'],
+      { acl_in: 1, police: [10_000_000_000, 9000], storm: [1000, 100], guard_ip: true },
+    ],
   ],
   [{ op: 'AclSet', acl: 1, default: 'deny', rules: [{ action: 'permit' }] }, [25, 1, 'deny', [{ action: 'permit' }]]],
   [{ op: 'AclDel', acl: 1 }, [26, 1]],
@@ -138,16 +147,22 @@ describe('encodeCommand', () => {
   });
 });
 
+async function all<T>(generator: AsyncGenerator<T>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of generator) items.push(item);
+  return items;
+}
+
 describe('batchesOf', () => {
-  it('leaves a load of one batch as it is', () => {
+  it('leaves a load of one batch as it is', async () => {
     const commands = rows.map(([command]) => command);
-    expect(batchesOf(commands)).toEqual([commands]);
-    expect(batchesOf([])).toEqual([]);
+    expect(await all(batchesOf(commands))).toEqual([commands]);
+    expect(await all(batchesOf([]))).toEqual([]);
   });
 
-  it('puts objects before what names them, and deletions last, in reverse', () => {
+  it('puts objects before what names them, and deletions last, in reverse', async () => {
     const commands = rows.map(([command]) => command).reverse();
-    const batches = batchesOf(commands, 1);
+    const batches = await all(batchesOf(commands, 1));
     expect(batches.every((batch) => batch.length === 1)).toBe(true);
     const order = batches.map(([command]) => command!.op).filter((op, n, all) => all.indexOf(op) === n);
     expect(order).toEqual([
@@ -172,6 +187,17 @@ describe('batchesOf', () => {
       'PortDel',
     ]);
     expect(batches.flat()).toHaveLength(commands.length);
+  });
+
+  it('fills its batches, also where one rank ends and the next begins', async () => {
+    const commands = Array.from(
+      { length: 250 },
+      (_, n): Command =>
+        n % 2 === 0 ? { op: 'VnDel', vn: n as VnId } : { op: 'VnSet', vn: n as VnId, vni: null, mtu: 1500 as Mtu },
+    );
+    const batches = await all(batchesOf(commands, 100));
+    expect(batches.map((batch) => batch.length)).toEqual([100, 100, 50]);
+    expect(batches.flat().map(({ op }) => op)).toEqual([...Array(125).fill('VnSet'), ...Array(125).fill('VnDel')]);
   });
 });
 

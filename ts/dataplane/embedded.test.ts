@@ -40,6 +40,7 @@ function addon(answers: Partial<NativeEngine> = {}) {
     events: () => Buffer.alloc(0),
     punts: () => Buffer.alloc(0),
     inject: async () => Buffer.alloc(0),
+    trace: async () => pack(['dropped', 'untagged', 'No tag.', [], [['untagged', 1]], [], [], []]),
     close: async () => undefined,
     shutdownNow: () => undefined,
     ...answers,

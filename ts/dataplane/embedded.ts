@@ -8,6 +8,7 @@ import { batchesOf, decodeResult, encodeCommand } from './commands.js';
 import type { Engine, Page, Unsubscribe } from './engine.js';
 import { pack, unpack, unpackAll } from './msgpack.js';
 import { decodeDump, decodeEvent, decodeInfo, decodePunt, decodeStats } from './replies.js';
+import { decodeTrace, type Trace } from './trace.js';
 import {
   type ApplyResult,
   type Command,
@@ -79,7 +80,7 @@ class EmbeddedEngine implements Engine {
 
   async #applyAll(commands: readonly Command[]): Promise<ApplyResult> {
     const applied: Command[] = [];
-    for (const batch of batchesOf(commands)) {
+    for await (const batch of batchesOf(commands)) {
       const batchId = ++this.#batchId;
       const { schema, epoch } = this.#info;
       const bytes = pack([schema, epoch, batchId, batch.map(encodeCommand)]);
@@ -113,6 +114,10 @@ class EmbeddedEngine implements Engine {
 
   async inject(port: PortId, frame: Uint8Array): Promise<void> {
     await this.#call((native) => native.inject(pack([port, frame])));
+  }
+
+  async trace(port: PortId, frame: Uint8Array): Promise<Trace> {
+    return decodeTrace(unpack(await this.#call((native) => native.trace(pack([port, frame])))));
   }
 
   onEvent(listener: (event: EngineEvent) => void): Unsubscribe {

@@ -1,6 +1,7 @@
 // The engine as everybody above it sees it. Two shells implement it: embedded.ts (inside Node, through the addon) and, later, an
 // attachment to the core daemon. It decides nothing and knows no policy; docs/engine.md is the contract.
 
+import type { Trace } from './trace.js';
 import type {
   ApplyResult,
   Command,
@@ -41,6 +42,9 @@ export interface Engine {
 
   /** Sends a raw frame out of a port, as it is. */
   inject(port: PortId, frame: Uint8Array): Promise<void>;
+
+  /** What would become of a frame that came in by a port now, from the code that forwards. Nothing leaves, nothing is counted. */
+  trace(port: PortId, frame: Uint8Array): Promise<Trace>;
 
   onEvent(listener: (event: EngineEvent) => void): Unsubscribe;
   onPunt(listener: (punt: Punt) => void): Unsubscribe;

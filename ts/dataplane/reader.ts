@@ -9,8 +9,10 @@ import {
   macFromBytes,
   type NveError,
   nveError,
+  parseVnId,
   type Result,
   show,
+  type VnId,
 } from '#model';
 
 /** The engine answered something that docs/engine.md does not say. */
@@ -71,6 +73,12 @@ export class Reader {
     const [value, at] = this.take(field);
     if (typeof value === 'string') return value;
     throw badReply(at, value, 'text');
+  }
+
+  textOrNil(field: string): string | null {
+    if (this.items[this.next] !== null) return this.text(field);
+    this.next++;
+    return null;
   }
 
   oneOf<const T extends string>(field: string, words: readonly T[]): T {
@@ -134,3 +142,12 @@ export class Reader {
     return value.map((item) => read(item, at));
   }
 }
+
+/** A number that must be one of the model's nouns. */
+export function noun<T>(parse: (value: unknown) => Result<T>, value: number, at: string): T {
+  const parsed = parse(value);
+  if (parsed.ok) return parsed.value;
+  throw badReply(at, value, parsed.error.message);
+}
+
+export const vnIdOf = (reader: Reader): VnId => noun(parseVnId, reader.uint('vn', 0xffff_ffff), 'vn');

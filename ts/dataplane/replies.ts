@@ -1,9 +1,9 @@
 // What the engine tells, decoded from docs/engine.md's positional arrays: `open`'s info, dump rows, statistics, events, punts.
 
-import { parseMtu, parseVid, parseVnId, parseVni, type Result, type VnId } from '#model';
+import { parseMtu, parseVid, parseVni } from '#model';
 import { decodeRule } from './acl.js';
 import { decodeFlags } from './commands.js';
-import { badReply, Reader } from './reader.js';
+import { noun, Reader, vnIdOf } from './reader.js';
 import type {
   Dest,
   DumpKind,
@@ -22,14 +22,6 @@ const U8 = 0xff;
 const U16 = 0xffff;
 const U32 = 0xffff_ffff;
 const NEIGHBOUR_STATES: readonly NeighbourState[] = ['incomplete', 'reachable', 'failed', 'static'];
-
-function noun<T>(parse: (value: unknown) => Result<T>, value: number, at: string): T {
-  const parsed = parse(value);
-  if (parsed.ok) return parsed.value;
-  throw badReply(at, value, parsed.error.message);
-}
-
-const vnOf = (reader: Reader): VnId => noun(parseVnId, reader.uint('vn', U32), 'vn');
 
 export function decodeInfo(value: unknown): EngineInfo {
   const reader = new Reader(value, 'info');
@@ -95,7 +87,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     role: r.oneOf('role', ['access', 'underlay', 'unused']),
   }),
   vns: (r) => {
-    const vn = vnOf(r);
+    const vn = vnIdOf(r);
     const vni = r.uintOrNil('vni', U32);
     return {
       vn,
@@ -109,7 +101,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
   },
   vaps: (r) => ({
     vap: r.uint('vap', U32),
-    vn: vnOf(r),
+    vn: vnIdOf(r),
     port: r.uint('port', U16),
     selector: decodeSelector(r.any('selector'), 'vaps.selector'),
     ...decodeFlags(r.uint('flags', U32)),
@@ -129,7 +121,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     port: r.uint('port', U16),
     neighbourMac: r.macOrNil('neighbour_mac'),
   }),
-  fdb: (r) => ({ vn: vnOf(r), mac: r.mac('mac'), dest: decodeDest(r.any('dest'), 'fdb.dest') }),
+  fdb: (r) => ({ vn: vnIdOf(r), mac: r.mac('mac'), dest: decodeDest(r.any('dest'), 'fdb.dest') }),
   neighbours: (r) => ({
     port: r.uint('port', U16),
     ip: r.ip('ip'),
@@ -155,7 +147,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     outPackets: r.counter('out_packets'),
     outBytes: r.counter('out_bytes'),
   }),
-  pairs: (r) => ({ vn: vnOf(r), ip: r.ip('ip'), mac: r.mac('mac') }),
+  pairs: (r) => ({ vn: vnIdOf(r), ip: r.ip('ip'), mac: r.mac('mac') }),
 };
 
 /** `[[row, …], cursor or nil]` */
@@ -212,7 +204,7 @@ export function decodeEvent(value: unknown): EngineEvent | undefined {
         state: reader.oneOf('state', NEIGHBOUR_STATES),
       };
     case 'learned':
-      return { kind, vap: reader.uint('vap', U32), vn: vnOf(reader), mac: reader.mac('mac') };
+      return { kind, vap: reader.uint('vap', U32), vn: vnIdOf(reader), mac: reader.mac('mac') };
     case 'poller_failed':
       return { kind, poller: reader.uint('poller', U16), message: reader.text('message') };
     case 'overflow':

@@ -13,6 +13,7 @@ import type {
   ShowVapRow,
   ShowVdpRow,
   ShowVnRow,
+  TraceRow,
   TsiListRow,
   VnConnectionRow,
   VnListRow,
@@ -185,6 +186,11 @@ export class HypervisorClient {
 
   async inject(port: string, frame: Uint8Array, options?: RequestOptions): Promise<void> {
     await this.request('inject', { port, frame }, options);
+  }
+
+  /** What would become of a frame that came in by a port, or from the tenant at a VAP, whose tags it then gets. */
+  trace(params: ParamsIn<'trace'>, options?: RequestOptions): Promise<TraceRow> {
+    return this.request('trace', params, options);
   }
 
   addVn(params: ParamsIn<'vn.add'>, options?: RequestOptions): Promise<VnListRow> {

@@ -29,6 +29,7 @@ export type {
   ShowVapRow,
   ShowVdpRow,
   ShowVnRow,
+  TraceRow,
   TsiListRow,
   VnConnectionRow,
   VnListRow,

@@ -24,6 +24,7 @@ import {
   ShowVapRow,
   ShowVdpRow,
   ShowVnRow,
+  TraceRow,
   TsiListRow,
   VnConnectionRow,
   VnListRow,
@@ -201,6 +202,19 @@ export const METHODS = {
         .refine((frame) => frame.length >= 14 && frame.length <= 9622, '14 to 9622 bytes'),
     }),
     result: nothing,
+  },
+  /** What would become of a frame that came in by a port now; or, without the VAP's tags, from the tenant at a VAP. Nothing leaves. */
+  trace: {
+    params: z
+      .strictObject({
+        port: LinkNameSchema.optional(),
+        vap: z.number().int().min(0).max(0xffff_ffff).optional(),
+        frame: z
+          .custom<Uint8Array>((frame) => frame instanceof Uint8Array)
+          .refine((frame) => frame.length <= 16_376, 'at most 16376 bytes'),
+      })
+      .refine(({ port, vap }) => (port === undefined) !== (vap === undefined), 'either port or vap'),
+    result: TraceRow,
   },
   'vn.add': {
     params: z.strictObject({

@@ -16,6 +16,7 @@ import {
 
 const count = z.number().int().min(0);
 const text = z.string().max(512);
+const hex = z.string().regex(/^([0-9a-f]{2})*$/, 'hexadecimal');
 
 /** A TSI row of docs/rpc.md; at a tNVE also the port that was made for the TSI. */
 export const TsiListRow = TsiRowSchema.extend({
@@ -151,6 +152,22 @@ export const ShowVdpRow = z.object({
   error: text.nullable(),
 });
 
+/** What would become of a frame; the steps and the names of their facts are those of docs/engine.md ("trace"), ids as names. */
+export const TraceRow = z.object({
+  outcome: z.enum(['sent', 'replicated', 'punted', 'dropped']),
+  detail: text.nullable(),
+  meaning: text.nullable(),
+  /** The frame that was traced: with the tags of the VAP, if one was named. */
+  frame: z.object({ port: text, bytes: hex }),
+  /** What would leave; bytes in hexadecimal. */
+  sent: z.array(z.object({ port: text, bytes: hex })),
+  drops: z.array(z.object({ reason: text, packets: count })),
+  learned: z.array(z.object({ vap: count, vn: VnNameSchema.nullable(), mac: MacAddrSchema })),
+  steps: z.array(
+    z.object({ step: text, facts: z.record(text, z.union([z.string(), z.number(), z.boolean(), z.null()])) }),
+  ),
+});
+
 export const VnListRow = z.object({
   vn: VnNameSchema,
   id: count,
@@ -161,6 +178,7 @@ export const VnListRow = z.object({
   hosts: z.array(z.object({ mac: MacAddrSchema, tsi: TsiIdSchema, nve: NveIdSchema, ips: z.array(IpAddrSchema) })),
 });
 
+export type TraceRow = z.output<typeof TraceRow>;
 export type TsiListRow = z.output<typeof TsiListRow>;
 export type VnConnectionRow = z.output<typeof VnConnectionRow>;
 export type ShowVnRow = z.output<typeof ShowVnRow>;

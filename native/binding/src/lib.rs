@@ -88,6 +88,12 @@ impl NativeEngine {
         promise(env, |reply| self.engine.inject(request.to_vec(), reply))
     }
 
+    /// Tells what would become of a frame.
+    #[napi(catch_unwind, ts_return_type = "Promise<Buffer>")]
+    pub fn trace<'e>(&self, env: &'e Env, request: Buffer) -> Result<Object<'e>> {
+        promise(env, |reply| self.engine.trace(request.to_vec(), reply))
+    }
+
     /// Stops and closes everything.
     #[napi(catch_unwind, ts_return_type = "Promise<Buffer>")]
     pub fn close<'e>(&self, env: &'e Env) -> Result<Object<'e>> {

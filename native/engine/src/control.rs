@@ -18,17 +18,18 @@ use wire::{ArpOperation, ArpPacket, ETHERNET_HEADER, EtherType, EthernetHeader, 
 
 use crate::devices::Devices;
 use crate::dpdk_error::{eal_error, pool_error};
-use crate::error::EngineError;
-use crate::forwarding::{Forwarding, World};
+use crate::error::{EngineError, Object};
+use crate::forwarding::{Forwarding, Readers, World};
 use crate::model::{Changes, Model};
 use crate::neighbour::{Effect, Neighbour, Neighbours};
 use crate::police::default_rate;
 use crate::poller::{Poller, SIGHTING, Surroundings, Task};
 use crate::region::{Pushed, Region, RingReader, RingWriter};
 use crate::request::{Answer, Doorbell, Reply, Request};
-use crate::schema::{self, Batch, Dump, Hugepages, Info, Inject, Options, SCHEMA};
+use crate::schema::{self, Batch, Dump, Hugepages, Info, Inject, Options, SCHEMA, Trace};
 use crate::show::{self, Show};
 use crate::sightings::Sightings;
+use crate::trace;
 
 /// How often the control thread looks around when nobody asks anything.
 const TICK: Duration = Duration::from_millis(5);
@@ -62,6 +63,8 @@ pub struct Control {
     epoch: u64,
     model: Model,
     forwarding: Forwarding,
+    /// For traces. Never online: the tables' writer does not read while it writes.
+    readers: Readers,
     devices: Devices,
     neighbours: Neighbours,
     poller: Poller,
@@ -138,6 +141,7 @@ impl Control {
         let control = Self {
             epoch: *epoch,
             model: Model::default(),
+            readers: forwarding.readers(),
             forwarding,
             devices: Devices::new(pool),
             neighbours: Neighbours::default(),
@@ -185,6 +189,7 @@ impl Control {
             Request::Dump(bytes) => self.show().dump(&schema::decode::<Dump>("dump", &bytes)?),
             Request::Stats => Ok(self.show().stats(&self.eal)),
             Request::Inject(bytes) => self.inject(&schema::decode::<Inject>("inject", &bytes)?),
+            Request::Trace(bytes) => self.trace(&schema::decode::<Trace>("trace", &bytes)?),
             Request::Close => Err(EngineError::Closed),
         }
     }
@@ -275,6 +280,19 @@ impl Control {
         }
     }
 
+    fn trace(&mut self, Trace(port, frame): &Trace) -> Answer {
+        let port = PortId(*port);
+        if !self.model.ports.contains_key(&port) {
+            return Err(EngineError::Absent { object: Object::Port(port) });
+        }
+        if frame.len() > trace::LONGEST {
+            let got = format!("{} bytes", frame.len());
+            return Err(EngineError::OutOfRange { field: "frame", got, expected: "at most 16384 bytes" });
+        }
+        let reply = trace::trace(&self.model, &mut self.readers, port, frame, self.devices.buffer());
+        Ok(schema::trace_reply(&reply))
+    }
+
     fn send(&self, port: PortId, frame: &[u8]) -> bool {
         let sent = self.to_poller.push(port.0.into(), frame) != Pushed::Lost;
         self.poller.wake();
@@ -321,12 +339,12 @@ impl Control {
             return self.sighted(port, frame);
         }
         let Some(class) = PuntClass::ALL.get((tag >> 16) as usize) else { return };
-        let class = match class {
-            PuntClass::Arp => return self.heard(port, frame),
-            PuntClass::Lldp | PuntClass::Ecp | PuntClass::LinkLocal => class.name(),
-        };
+        if *class == PuntClass::Arp {
+            return self.heard(port, frame);
+        }
         let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let record = schema::event(&(port.0, None::<u32>, class, since_epoch.as_nanos() as u64, Bytes::new(frame)));
+        let record =
+            schema::event(&(port.0, None::<u32>, class.name(), since_epoch.as_nanos() as u64, Bytes::new(frame)));
         if self.punts.push(0, &record) == Pushed::First {
             (self.doorbell)();
         }

@@ -46,6 +46,11 @@ impl Devices {
         Port::open(&self.pool, &config).map_err(port_error)
     }
 
+    /// The longest frame that one packet buffer holds, bytes.
+    pub fn buffer(&self) -> usize {
+        usize::from(self.pool.data_room()).saturating_sub(dpdk::HEADROOM)
+    }
+
     /// Takes an opened device in.
     pub fn add(&mut self, id: PortId, port: Port) {
         self.open.insert(id, port);

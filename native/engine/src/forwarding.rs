@@ -11,10 +11,11 @@ mod policy;
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
     NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
-    SnapshotReader, Source, SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    SnapshotReader, Source, SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
@@ -50,6 +51,23 @@ pub struct Readers {
     pub pairs: PairReader,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
+}
+
+impl Readers {
+    /// The pipeline over what the tables hold now, counting into `counters`, with what was sent until `now` in `meters`.
+    #[inline]
+    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>, meters: &'a VapMeters, now: u64) -> Pipeline<'a> {
+        Pipeline {
+            snapshot: self.snapshot.load(),
+            fdb: &self.fdb,
+            contexts: &self.contexts,
+            sources: &self.sources,
+            pairs: self.pairs.load(),
+            meters,
+            now,
+            counters,
+        }
+    }
 }
 
 /// What applying a batch asks of others.

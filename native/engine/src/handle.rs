@@ -78,6 +78,11 @@ impl Engine {
         self.request(Request::Inject(request), reply);
     }
 
+    /// What would become of a frame.
+    pub fn trace(&self, request: Vec<u8>, reply: Reply) {
+        self.request(Request::Trace(request), reply);
+    }
+
     /// Stops and closes everything.
     pub fn close(&self, reply: Reply) {
         self.request(Request::Close, reply);

@@ -26,6 +26,7 @@ mod request;
 mod schema;
 mod show;
 mod sightings;
+mod trace;
 
 pub use error::EngineError;
 pub use handle::Engine;

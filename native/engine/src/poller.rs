@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 use dpdk::clock::tsc;
 use dpdk::wait::{Waker, readable};
 use dpdk::{Eal, Errno, Mbuf, Mempool, PollerThread, RxQueue, TxQueue, free_all};
-use pipeline::{BURST, Burst, Counters, Pipeline, PuntClass, Sighting, Sink};
+use pipeline::{BURST, Burst, Counters, PuntClass, Sighting, Sink};
 use tables::VapMeters;
 use types::{DropReason, MacAddr, PortId};
 
@@ -276,18 +276,8 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             do_tasks(mailbox, &mut queues, &mut police);
         }
         readers.quiescence.quiescent();
-        let snapshot = readers.snapshot.load();
         let counters = region.counters();
-        let pipeline = Pipeline {
-            snapshot,
-            fdb: &readers.fdb,
-            contexts: &readers.contexts,
-            sources: &readers.sources,
-            pairs: readers.pairs.load(),
-            meters: &meters,
-            now: time,
-            counters,
-        };
+        let pipeline = readers.pipeline(counters, &meters, time);
         let mut out = Out {
             tx: &mut queues.tx,
             pending: &mut pending,

@@ -12,6 +12,8 @@ pub enum Request {
     Stats,
     /// `inject`.
     Inject(Vec<u8>),
+    /// `trace`.
+    Trace(Vec<u8>),
     /// `close`.
     Close,
 }

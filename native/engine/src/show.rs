@@ -9,7 +9,7 @@ use pipeline::PuntClass;
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
-use types::{AclId, DropReason, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
+use types::{AclId, DropReason, MacAddr, NextHopId, PortId, VapId, VnId};
 
 use crate::devices::Devices;
 use crate::error::EngineError;
@@ -17,7 +17,7 @@ use crate::model::Model;
 use crate::neighbour::Neighbours;
 use crate::police::default_rate;
 use crate::region::{PollerCounter, Region};
-use crate::schema::{Cursor, Dest, Dump, Rule, dump_reply, stats_reply};
+use crate::schema::{Cursor, Dest, Dump, Rule, SelectorRow, dump_reply, stats_reply};
 
 /// The most rows of one page.
 const PAGE: u32 = 10_000;
@@ -237,21 +237,6 @@ impl Show<'_> {
             of(PollerCounter::Copies),
         );
         stats_reply(&(ports, drops.collect::<Vec<_>>(), [poller]))
-    }
-}
-
-/// A selector as a command has it.
-struct SelectorRow(Selector);
-
-impl Serialize for SelectorRow {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Selector::Port => ["port"].serialize(serializer),
-            Selector::Untagged => ["untagged"].serialize(serializer),
-            Selector::CTag(vid) => ("c-tag", vid.get()).serialize(serializer),
-            Selector::STag(vid) => ("s-tag", vid.get()).serialize(serializer),
-            Selector::SAndCTag(s, c) => ("s-tag+c-tag", s.get(), c.get()).serialize(serializer),
-        }
     }
 }
 

@@ -191,6 +191,7 @@ fn the_engine_on_real_ports() {
     }
     assert_eq!(inject(&engine, 33, &[0; 64]).unwrap_err().code(), "NVE-ENG-014");
 
+    a_trace_tells_what_would_be_and_changes_nothing(&engine);
     a_new_station_is_learned_once(&engine);
     frames_that_wait_in_a_new_port_meet_all_of_the_batch(&engine, &folder.join("waiting.pcap"));
 
@@ -275,6 +276,60 @@ fn paging(engine: &Engine) {
     }
     let all: Vec<_> = (10..13u32).flat_map(|vn| (0..7u8).map(move |last| (vn, last))).collect();
     assert_eq!(seen, all);
+}
+
+/// The same frames as above; what the trace says would leave is what left.
+fn a_trace_tells_what_would_be_and_changes_nothing(engine: &Engine) {
+    #[derive(serde::Deserialize, PartialEq, Debug)]
+    #[serde(untagged)]
+    enum Fact {
+        Number(u64),
+        Other(serde::de::IgnoredAny),
+    }
+    type Traced = (
+        String,
+        Option<String>,
+        Option<String>,
+        Vec<(u16, ByteBuf)>,
+        Vec<(String, u64)>,
+        Vec<(u32, u64, u64, u64, u64)>,
+        Vec<(u32, u32, ByteBuf)>,
+        Vec<(String, std::collections::HashMap<String, Fact>)>,
+    );
+    let traced = |port: u16, frame: &[u8]| -> Traced {
+        unpack(&call(|reply| engine.trace(pack((port, Bytes::new(frame))), reply)).unwrap())
+    };
+    // At the underlay port the file of the test comes in without end.
+    let counted = || {
+        let drops = drops(engine).into_iter().filter(|(port, ..)| *port == ACCESS).collect::<Vec<_>>();
+        (drops, call(|reply| engine.dump(pack(("vap_counters", (), 64)), reply)))
+    };
+    let before = counted();
+
+    let (outcome, detail, _, frames, drops, vaps, learned, steps) = traced(ACCESS, &tenant_frame(100, THERE, HERE));
+    assert_eq!((outcome.as_str(), detail, drops, learned), ("sent", None, vec![], vec![]));
+    assert_eq!(vaps, [(1, 1, 64, 0, 0)]);
+    let names: Vec<_> = steps.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["port", "classify", "guard", "forward", "rewrite"]);
+    assert_eq!((&steps[1].1["vap"], &steps[1].1["vn"]), (&Fact::Number(1), &Fact::Number(1)));
+    assert_eq!((&steps[4].1["nh"], &steps[4].1["port"]), (&Fact::Number(1), &Fact::Number(UNDERLAY.into())));
+    let (port, packet) = &frames[0];
+    assert_eq!((*port, &packet[..6], packet.len()), (UNDERLAY, &NVE_2.0[..], 50 + 60));
+    assert_eq!(packet[50..62], [THERE, HERE].concat());
+
+    let (outcome, detail, meaning, frames, drops, ..) = traced(ACCESS, &tenant_frame(100, THERE, THERE));
+    assert_eq!((outcome.as_str(), detail.as_deref(), frames.len()), ("dropped", Some("source_guard"), 0));
+    assert_eq!(meaning.as_deref(), Some("Access: the source MAC is no TSI's of this VAP."));
+    assert_eq!(drops, [("source_guard".to_owned(), 1)]);
+    // Longer than a buffer of this engine: it would come in pieces.
+    assert_eq!(traced(ACCESS, &[0; 3000]).1.as_deref(), Some("segmented"));
+    assert_eq!(traced(ACCESS, &[]).1.as_deref(), Some("truncated"));
+
+    let refused = |port: u16, length: usize| {
+        call(|reply| engine.trace(pack((port, Bytes::new(&vec![0; length]))), reply)).unwrap_err().code()
+    };
+    assert_eq!((refused(33, 64), refused(ACCESS, 16_385)), ("NVE-ENG-005", "NVE-ENG-007"));
+    assert_eq!(counted(), before);
 }
 
 /// At a VAP that learns the frames of a new station pass, and its MAC is told once; its row there ends that, a row elsewhere is told again.

@@ -11,6 +11,7 @@ use wire::flow_hash;
 use crate::counters::Counters;
 use crate::encap::{HeaderRoom, encapsulate, header_for};
 use crate::meta::{Meta, Verdict};
+use crate::observer::{Observer, Step};
 use crate::packet::{Packet, Sink};
 use crate::policy::{self, LazyKey};
 use crate::tags::{apply_policy, push_tags, strip_tags};
@@ -45,6 +46,17 @@ pub struct Pipeline<'a> {
 impl Pipeline<'_> {
     /// Processes a burst that came in by `port`; `burst` is empty afterwards.
     pub fn run<P: Packet, S: Sink<P>>(&self, port: PortId, burst: &mut Burst<P>, sink: &mut S) {
+        self.run_observed(port, burst, sink, &mut ());
+    }
+
+    /// The same, with somebody who watches every step.
+    pub fn run_observed<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        port: PortId,
+        burst: &mut Burst<P>,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
         burst.iter().for_each(Packet::prefetch);
         let mut metas = [Meta::NEW; BURST];
         let metas = &mut metas[..burst.len()];
@@ -52,27 +64,37 @@ impl Pipeline<'_> {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
                 let special = access::classify(self, access, burst, metas);
+                observer.after(Step::Classify, burst, metas);
                 if special.has(access::CHECKED) {
                     access::guard(self, port, burst, metas, sink);
+                    observer.after(Step::Guard, burst, metas);
                 }
                 if special.has(policy::INWARD) {
                     policy::inward(self, special, burst, metas);
+                    observer.after(Step::Policy, burst, metas);
                 }
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
+                observer.after(Step::Outer, burst, metas);
                 underlay::context(self, metas);
+                observer.after(Step::Context, burst, metas);
                 underlay::permit(self, metas);
+                observer.after(Step::Permit, burst, metas);
                 underlay::decapsulate(self, burst, metas);
+                observer.after(Step::Decap, burst, metas);
             }
         }
         forward::forward(self, metas);
+        observer.after(Step::Forward, burst, metas);
         self.rewrite(burst, metas);
+        observer.after(Step::Rewrite, burst, metas);
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
-                Verdict::Replicate => self.replicate(packet, meta, port, sink),
+                Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
+                Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
                         self.counters.dropped(port, reason, 1);
@@ -96,15 +118,28 @@ impl Pipeline<'_> {
             strip_tags(packet, meta.strip);
             meta.verdict = match self.address(packet, meta, meta.verdict, &mut LazyKey::None) {
                 Ok(port) => Verdict::Send(port),
+                Err(DropReason::UnderlayMtu) => {
+                    meta.strip = 0;
+                    Verdict::TooBig(DropReason::UnderlayMtu, self.longest(meta.verdict))
+                }
                 Err(reason) => Verdict::Drop(reason),
             };
+        }
+    }
+
+    /// The longest frame that can be sent there.
+    #[cold]
+    fn longest(&self, to: Verdict) -> u16 {
+        match to {
+            Verdict::NextHop(index) => self.snapshot.next_hop(index).map_or(0, |next_hop| next_hop.max_frame),
+            _ => 0,
         }
     }
 
     /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by. `key` is
     /// the frame's, for its access lists.
     #[inline(always)]
-    fn address<P: Packet>(
+    pub(crate) fn address<P: Packet>(
         &self,
         packet: &mut P,
         meta: &Meta,
@@ -155,7 +190,14 @@ impl Pipeline<'_> {
     /// Tenants come first: each gets its tags put into a copy of its own. What goes to several NVEs is one and the same frame, not copied and
     /// no longer changed, behind a header for each.
     #[cold]
-    fn replicate<P: Packet, S: Sink<P>>(&self, mut packet: P, meta: &Meta, origin: PortId, sink: &mut S) {
+    fn replicate<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        mut packet: P,
+        meta: &Meta,
+        origin: PortId,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
@@ -167,47 +209,55 @@ impl Pipeline<'_> {
         };
         sink.replicated(copies);
         let mut key = LazyKey::None;
-        let mut send = |mut packet: P, to: Verdict, sink: &mut S| match self.address(&mut packet, meta, to, &mut key) {
-            Ok(port) => sink.transmit(port, packet, origin),
-            Err(reason) => dropped(reason),
+        let mut send = |mut packet: P, to: Verdict, sink: &mut S, observer: &mut O| {
+            let result = self.address(&mut packet, meta, to, &mut key);
+            observer.copied(to, result);
+            match result {
+                Ok(port) => sink.transmit(port, packet, origin),
+                Err(reason) => dropped(reason),
+            }
         };
         // The last of all gets the packet itself.
         let last = if remote.is_empty() { local.next_back() } else { None };
         for vap in local {
             match sink.copy(&packet) {
-                Some(copy) => send(copy, Verdict::Vap(vap), sink),
+                Some(copy) => send(copy, Verdict::Vap(vap), sink, observer),
                 None => dropped(DropReason::NoBuffer),
             }
         }
         match (last, remote) {
-            (Some(vap), _) => send(packet, Verdict::Vap(vap), sink),
-            (None, [next_hop]) => send(packet, Verdict::NextHop(*next_hop), sink),
+            (Some(vap), _) => send(packet, Verdict::Vap(vap), sink, observer),
+            (None, [next_hop]) => send(packet, Verdict::NextHop(*next_hop), sink, observer),
             (None, []) => {}
             (None, [others @ .., last]) => {
                 let frame = sink.share(packet);
                 let hash = flow_hash(frame.as_ref());
-                others.iter().for_each(|next_hop| self.send_behind(&frame, hash, *next_hop, origin, sink));
+                for next_hop in others {
+                    self.send_behind(&frame, hash, *next_hop, origin, sink, observer);
+                }
                 match sink.unshare(frame) {
-                    Ok(packet) => send(packet, Verdict::NextHop(*last), sink),
-                    Err(frame) => self.send_behind(&frame, hash, *last, origin, sink),
+                    Ok(packet) => send(packet, Verdict::NextHop(*last), sink, observer),
+                    Err(frame) => self.send_behind(&frame, hash, *last, origin, sink, observer),
                 }
             }
         }
     }
 
     /// Sends a shared frame to one of several next hops.
-    fn send_behind<P, S: Sink<P>>(
+    fn send_behind<P, S: Sink<P>, O: Observer<P>>(
         &self,
         frame: &S::Shared,
         hash: u32,
         next_hop: NextHopIndex,
         origin: PortId,
         sink: &mut S,
+        observer: &mut O,
     ) {
         let mut room: HeaderRoom = [0; OUTER_HEADER_ROOM];
         let sent = header_for(self.snapshot, frame.as_ref(), hash, next_hop, &mut room).and_then(|(port, header)| {
-            sink.transmit_behind(port, header, frame, origin).then_some(()).ok_or(DropReason::NoBuffer)
+            sink.transmit_behind(port, header, frame, origin).then_some(port).ok_or(DropReason::NoBuffer)
         });
+        observer.copied(Verdict::NextHop(next_hop), sent);
         if let Err(reason) = sent {
             self.counters.dropped(origin, reason, 1);
         }

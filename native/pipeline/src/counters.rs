@@ -1,6 +1,7 @@
 //! One poller's counters: plain words that only this poller writes, so that counting is a load, an add and a store.
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use tables::Acl;
 use types::{DropReason, PortId};
 
 /// What is counted per VAP.
@@ -24,6 +25,7 @@ pub const COUNTERS_PER_VAP: usize = 4;
 pub struct Counters<'a> {
     drops: &'a [AtomicU64],
     vaps: &'a [AtomicU64],
+    counts_lists: bool,
 }
 
 impl<'a> Counters<'a> {
@@ -32,7 +34,20 @@ impl<'a> Counters<'a> {
 
     /// Counters over `drops` ([`Self::DROP_WORDS`] words) and `vaps` ([`COUNTERS_PER_VAP`] words for each VAP index).
     pub fn new(drops: &'a [AtomicU64], vaps: &'a [AtomicU64]) -> Self {
-        Self { drops, vaps }
+        Self { drops, vaps, counts_lists: true }
+    }
+
+    /// The same for a frame that is none: what the tables count themselves is left alone.
+    pub fn apart(drops: &'a [AtomicU64], vaps: &'a [AtomicU64]) -> Self {
+        Self { drops, vaps, counts_lists: false }
+    }
+
+    /// Counts one frame that rule `at` of a list decided.
+    #[inline]
+    pub fn decided(&self, acl: &Acl, at: usize) {
+        if self.counts_lists {
+            add(acl.counter(at), 1);
+        }
     }
 
     /// Counts packets that came in by `port` and were dropped for `reason`.

@@ -20,9 +20,11 @@ mod counters;
 mod encap;
 mod forward;
 mod meta;
+mod observer;
 mod packet;
 mod policy;
 mod tags;
+mod too_big;
 mod underlay;
 
 #[cfg(test)]
@@ -30,4 +32,6 @@ mod tests;
 
 pub use burst::{BURST, Burst, Pipeline};
 pub use counters::{COUNTERS_PER_VAP, Counters, VapCounter};
+pub use meta::{Meta, Verdict};
+pub use observer::{Observer, Step};
 pub use packet::{Packet, PuntClass, Sighting, Sink};

@@ -22,6 +22,9 @@ pub enum Verdict {
     Send(u16),
     /// To the control plane.
     Punt(PuntClass),
+    /// Nowhere, under this reason, for a frame may be only so many bytes long; its sender is to be told. What the VN allows does not count the
+    /// tenant's own tags, what the underlay does, does.
+    TooBig(DropReason, u16),
     /// Nowhere.
     Drop(DropReason),
 }

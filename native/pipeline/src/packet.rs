@@ -38,10 +38,7 @@ pub enum PuntClass {
 impl PuntClass {
     /// Every class, at its number.
     pub const ALL: [Self; 4] = [Self::LinkLocal, Self::Arp, Self::Lldp, Self::Ecp];
-    /// How many classes there are.
-    pub const COUNT: usize = Self::ALL.len();
-
-    /// Its name, where people and controllers see it.
+    /// The class's name, in `snake_case`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::LinkLocal => "link_local",
@@ -50,6 +47,9 @@ impl PuntClass {
             Self::Ecp => "ecp",
         }
     }
+
+    /// How many classes there are.
+    pub const COUNT: usize = Self::ALL.len();
 }
 
 /// A source MAC at a VAP that learns, where no row has it.

@@ -7,4 +7,5 @@ mod learning;
 mod policy;
 mod properties;
 mod tags;
+mod too_big;
 mod underlay;

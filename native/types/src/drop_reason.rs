@@ -1,12 +1,12 @@
 //! Why a packet went no further. One closed list: a drop without a reason cannot be written.
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)*) => {
         /// The reason why a packet was dropped. Its name is what statistics, events and documentation show.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[repr(u8)]
         pub enum DropReason {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])+ $name,)*
         }
 
         impl DropReason {
@@ -20,6 +20,14 @@ macro_rules! reasons {
                 match self {
                     $(DropReason::$name => $text,)*
                 }
+            }
+
+            /// What the reason means, for people.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(DropReason::$name => concat!($($doc),+),)*
+                }
+                .trim()
             }
         }
     };
@@ -125,7 +133,8 @@ mod tests {
     fn the_page_lists_every_reason() {
         let page = include_str!("../../../docs/drops.md");
         for reason in DropReason::ALL {
-            assert!(page.contains(&format!("| `{}` |", reason.name())), "docs/drops.md lacks {}", reason.name());
+            let row = format!("| `{}` | {} |", reason.name(), reason.meaning());
+            assert!(page.contains(&row), "docs/drops.md lacks {row}");
         }
     }
 }

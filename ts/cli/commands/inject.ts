@@ -1,7 +1,8 @@
 // splitnve inject: a raw frame out of a port of a running agent or tNVE.
 
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { examples } from '../help.js';
+import { parseFrame } from '../input.js';
 import type { Io } from '../io.js';
 import { type RpcOptions, runSilently, withRpcOptions } from '../rpc.js';
 
@@ -26,12 +27,4 @@ export function registerInject(program: Command, io: Io): void {
       const bytes = parseFrame(frame === '-' ? (await io.stdin()).toString('latin1') : frame);
       await runSilently(io, options, (client) => client.inject(port, bytes));
     });
-}
-
-/** Hexadecimal digits; white space and colons between them are ignored. */
-export function parseFrame(text: string): Uint8Array {
-  const digits = text.replace(/[\s:]/g, '');
-  if (!/^([0-9a-f]{2})+$/i.test(digits))
-    throw new InvalidArgumentError('the frame is not hexadecimal, two digits a byte');
-  return Buffer.from(digits, 'hex');
 }

@@ -1,15 +1,14 @@
 // splitnve vdp: what stations negotiate over VDP on the access links of an agent.
 
-import { readFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ShowVdpRow } from '#hypervisor';
 import { nveError } from '#model';
 import { explainCapture, explainFrame, explainOptions, isCapture } from '#roles';
 import { examples } from '../help.js';
+import { inputOf, parseFrame } from '../input.js';
 import type { Io } from '../io.js';
 import { printRows, type RpcOptions, withClient, withRpcOptions } from '../rpc.js';
 import type { Column } from '../table.js';
-import { parseFrame } from './inject.js';
 import { tagText } from './show.js';
 
 const distinct = (items: readonly (string | null)[]): string =>
@@ -94,21 +93,4 @@ export function registerVdp(program: Command, io: Io): void {
       io.out(`${capture.value.lines.join('\n')}\n`);
       if (capture.value.problem !== null) throw capture.value.problem;
     });
-}
-
-/** Of frames of an access link; one of a minute of a busy link has some MB. */
-const FILE_MAX = 256 * 1024 * 1024;
-
-/** What is hexadecimal is the frame itself; a file with such a name is `./NAME`. */
-async function inputOf(target: string, io: Io): Promise<Buffer> {
-  if (target === '-') return io.stdin();
-  if (/^[\s:0-9a-f]*$/i.test(target)) return Buffer.from(target);
-  try {
-    const { size } = await stat(target);
-    if (size > FILE_MAX) throw new Error(`it has ${size} bytes, the limit is ${FILE_MAX}`);
-    return await readFile(target);
-  } catch (caught) {
-    const reason = caught instanceof Error ? caught.message : String(caught);
-    throw nveError('NVE-CLI-003', { file: target, reason }, caught);
-  }
 }

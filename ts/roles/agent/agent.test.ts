@@ -556,6 +556,21 @@ describe('show', () => {
   });
 });
 
+describe('trace', () => {
+  it('says in names what the engine said in ids', async () => {
+    await startAgent();
+    const frame = new Uint8Array(14);
+    expect(await client.trace({ port: 'access1', frame })).toMatchObject({
+      outcome: 'dropped',
+      frame: { port: 'access1', bytes: '00'.repeat(14) },
+      steps: [{ step: 'port', facts: { port: 'access1', role: 'access', mac: '02:00:00:00:00:01' } }],
+    });
+    await expect(client.trace({ port: 'nope', frame })).rejects.toMatchObject({ code: 'NVE-RPC-009' });
+    await expect(client.trace({ vap: 77, frame })).rejects.toMatchObject({ code: 'NVE-ENG-005' });
+    await expect(client.trace({ frame })).rejects.toMatchObject({ code: 'NVE-RPC-003' });
+  });
+});
+
 describe('an engine that fails', () => {
   it('ends the agent, and the request with the reason', async () => {
     await startAgent();

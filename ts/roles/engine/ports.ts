@@ -86,3 +86,10 @@ export class PortNames {
     return [...this.#ids.keys()];
   }
 }
+
+/** NVE-RPC-009 if there is no port of this name. */
+export function portIdOf(ports: PortNames, name: string): PortId {
+  const id = ports.id(name);
+  if (id !== undefined) return id;
+  throw nveError('NVE-RPC-009', { port: name, known: ports.names() });
+}

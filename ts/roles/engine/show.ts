@@ -1,19 +1,11 @@
 // The engine's tables as the rows of `show`: numbers become the names that the role knows, counters stand beside what they count.
 
-import type { Engine, NextHopRow, PortId, VapRow } from '#dataplane';
+import type { Engine, NextHopRow, VapRow } from '#dataplane';
 import type { Handlers, ParamsOf, ShowDropsRow, ShowFdbRow, ShowPortsRow, ShowVapRow, ShowVnRow } from '#hypervisor';
-import {
-  ENCAP_VXLAN,
-  type IpAddr,
-  type MacAddr,
-  type NveId,
-  nveError,
-  type TsiId,
-  type VnId,
-  type VnName,
-} from '#model';
-import type { PortNames } from './ports.js';
+import { ENCAP_VXLAN, type IpAddr, type MacAddr, type NveId, type TsiId, type VnId, type VnName } from '#model';
+import { type PortNames, portIdOf } from './ports.js';
 import { tagOfSelector } from './tags.js';
+import { traceFrame } from './trace.js';
 
 /** What only the role knows. */
 export interface ShowNames {
@@ -29,10 +21,10 @@ export interface ShowNames {
 const FDB_PAGE = 2_000;
 
 type ShowHandlers = Required<
-  Pick<Handlers, 'show.vn' | 'show.vap' | 'show.fdb' | 'show.drops' | 'show.ports' | 'inject'>
+  Pick<Handlers, 'show.vn' | 'show.vap' | 'show.fdb' | 'show.drops' | 'show.ports' | 'inject' | 'trace'>
 >;
 
-/** The handlers of what every role with an engine shows, and of `inject`. */
+/** The handlers of what every role with an engine shows, of `inject` and of `trace`. */
 export function showHandlers(engine: Engine, names: ShowNames): ShowHandlers {
   const { ports } = names;
   const all = <Row>(rows: Row[]): { rows: Row[]; cursor: null } => ({ rows, cursor: null });
@@ -43,6 +35,7 @@ export function showHandlers(engine: Engine, names: ShowNames): ShowHandlers {
     'show.drops': async () => all(await showDrops(engine, names)),
     'show.ports': async () => all(await showPorts(engine, names)),
     inject: (params) => inject(engine, ports, params),
+    trace: (params) => traceFrame(engine, names, params),
   };
 }
 
@@ -156,11 +149,4 @@ async function inject(
 ): Promise<Record<string, never>> {
   await engine.inject(portIdOf(ports, port), frame);
   return {};
-}
-
-function portIdOf(ports: PortNames, name: string): PortId {
-  const id = ports.id(name);
-  if (id !== undefined) return id;
-  const known = ports.names();
-  throw nveError('NVE-RPC-009', { port: name, known });
 }

@@ -13,6 +13,7 @@ import type {
   Page,
   Punt,
   Refusal,
+  Trace,
   Unsubscribe,
 } from '#dataplane';
 import { type MacAddr, nveError } from '#model';
@@ -148,6 +149,20 @@ export class FakeEngine implements Engine {
 
   async inject(port: number, frame: Uint8Array): Promise<void> {
     this.injected.push({ port, frame });
+  }
+
+  /** As of a port without VAPs. */
+  async trace(port: number): Promise<Trace> {
+    return {
+      outcome: 'dropped',
+      detail: 'untagged',
+      meaning: 'No tag.',
+      frames: [],
+      drops: [{ reason: 'untagged', packets: 1 }],
+      vaps: [],
+      learned: [],
+      steps: [{ step: 'port', facts: { port, role: 'access', mac: Uint8Array.of(2, 0, 0, 0, 0, 1) } }],
+    };
   }
 
   onEvent(listener: (event: EngineEvent) => void): Unsubscribe {

@@ -6,6 +6,7 @@ mod attributes;
 mod command;
 mod options;
 mod reply;
+mod trace;
 
 pub use acl::{Action, Rule};
 pub use attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
@@ -13,7 +14,8 @@ pub use attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
 pub use command::Bytes;
 pub use command::{Batch, Command, Dest, Ip, Kind, Selector, Tags};
 pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
-pub use reply::{Info, dump_reply, event, info_reply, result_reply, stats_reply};
+pub use reply::{Info, SelectorRow, dump_reply, event, info_reply, result_reply, stats_reply};
+pub use trace::{Fact, Facts, Outcome, Trace, TraceReply, TraceStep, trace_reply};
 
 use crate::error::EngineError;
 use serde::de::DeserializeOwned;

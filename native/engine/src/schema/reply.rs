@@ -1,12 +1,13 @@
 //! What the engine answers.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use types::Selector;
 
 use super::options::{Cursor, SCHEMA};
 use crate::error::{ContextMap, EngineError};
 
 /// Encodes a value that cannot fail to be encoded: numbers, texts and byte strings in arrays, and structs as maps.
-fn encode(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
     rmp_serde::to_vec_named(value).unwrap_or_default()
 }
 
@@ -53,5 +54,20 @@ pub fn info_reply(epoch: u64, info: &Info) -> Vec<u8> {
     match (SCHEMA, epoch, info).serialize(&mut serializer) {
         Ok(()) => bytes,
         Err(_) => Vec::new(),
+    }
+}
+
+/// A selector as a command has it.
+pub struct SelectorRow(pub Selector);
+
+impl Serialize for SelectorRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Selector::Port => ["port"].serialize(serializer),
+            Selector::Untagged => ["untagged"].serialize(serializer),
+            Selector::CTag(vid) => ("c-tag", vid.get()).serialize(serializer),
+            Selector::STag(vid) => ("s-tag", vid.get()).serialize(serializer),
+            Selector::SAndCTag(s, c) => ("s-tag+c-tag", s.get(), c.get()).serialize(serializer),
+        }
     }
 }

@@ -41,6 +41,9 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: 
     // What follows the selecting tags is the tenant's frame, with the tenant's own tags at its front.
     let Selected { length, ether_type, payload, .. } = selected;
     meta.strip = length;
+    meta.vn = vap.vn;
+    meta.vap = selected.vap;
+    meta.flags = vap.flags.with(vn.flags);
     if EtherType::is_tag(ether_type) {
         tagged(&vap.tags, ether_type, payload, vn.max_frame, meta)?;
     } else {
@@ -50,10 +53,7 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: 
     if !source.is_station() {
         return Err(drop(DropReason::SourceInvalid));
     }
-    meta.vn = vap.vn;
-    meta.vap = selected.vap;
     meta.group = destination.is_group();
-    meta.flags = vap.flags.with(vn.flags);
     meta.destination = pipeline.fdb.begin(FdbKey::new(vap.vn, destination));
     if vap.flags.has(CHECKED) {
         meta.source = pipeline.fdb.begin(FdbKey::new(vap.vn, source));
@@ -194,7 +194,7 @@ pub fn check_shape(ether_type: u16, payload: &[u8], max_frame: u16) -> Result<()
         return Err(Verdict::Drop(DropReason::Truncated));
     }
     if payload.len() + ETHERNET_HEADER > usize::from(max_frame) {
-        return Err(Verdict::Drop(DropReason::VnMtu));
+        return Err(Verdict::TooBig(DropReason::VnMtu, max_frame));
     }
     Ok(())
 }

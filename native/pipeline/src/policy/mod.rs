@@ -23,10 +23,13 @@ const ACL_IN: Flags = Flags::ACL_IN.with(Flags::VN_ACL_IN);
 /// The key of a frame, read when the first list asks for it; of one that cannot be decided, inside, none.
 pub type LazyKey = Option<Option<AclKey>>;
 
+/// Whether a frame passes a step.
+type Passes<P> = fn(&Pipeline<'_>, &P, &Meta) -> bool;
+
 /// Asks of a burst's frames from tenants what their VAPs and VNs want asked; `special` is what any of them want.
 #[inline(never)]
 pub fn inward<P: Packet>(pipeline: &Pipeline<'_>, special: Flags, burst: &Burst<P>, metas: &mut [Meta]) {
-    let steps: [(Flags, DropReason, fn(&Pipeline<'_>, &P, &Meta) -> bool); 4] = [
+    let steps: [(Flags, DropReason, Passes<P>); 4] = [
         (Flags::STORM, DropReason::Storm, storm),
         (Flags::POLICE, DropReason::Policed, police),
         (Flags::GUARD_IP, DropReason::IpGuard, guard_ip),
@@ -86,6 +89,12 @@ pub fn may_go_to(
 /// Whether the list of index `acl` permits a frame, if it is `asked`. One that is not there, or a frame that cannot be read, permits nothing.
 #[inline(always)]
 fn passes(pipeline: &Pipeline<'_>, read: &mut impl FnMut() -> Option<AclKey>, asked: bool, acl: Index) -> bool {
-    let permits = |acl: &Acl, key: Option<AclKey>| key.is_some_and(|key| acl.decide(&key) == Action::Permit);
+    let permits = |acl: &Acl, key: Option<AclKey>| {
+        key.is_some_and(|key| {
+            let (action, at) = acl.decide(&key);
+            pipeline.counters.decided(acl, at);
+            action == Action::Permit
+        })
+    };
     !asked || pipeline.snapshot.acl(acl).is_some_and(|acl| permits(acl, read()))
 }

@@ -18,7 +18,7 @@ const stages = [
   { name: 'cargo tests', run: cargoTests },
   { name: 'unit tests', run: () => vitest('unit') },
   { name: 'build', needed: true, run: buildStage },
-  { name: 'e2e tests', run: () => vitest('e2e') },
+  { name: 'e2e tests', run: () => vitest('e2e*') },
 ];
 
 /** @param {string[]} args */

@@ -11,6 +11,9 @@ use crate::forwarding::tests::Bench;
 use crate::model::tests::{bench, vn};
 use crate::schema::{Bytes, Command, Ip, Selector, Tags, VapOptions, VnOptions};
 
+type Change = fn(&mut Rule);
+type BoxedChange = Box<dyn Fn(&mut Rule)>;
+
 fn permit(change: impl FnOnce(&mut Rule)) -> Rule {
     let mut rule = Rule::any(Action::Permit);
     change(&mut rule);
@@ -44,7 +47,7 @@ fn v6(length: u8) -> Option<(Ip, u8)> {
 
 #[test]
 fn a_rule_that_cannot_be_meant_is_refused_with_its_number_and_field() {
-    let cases: [(&str, fn(&mut Rule)); 14] = [
+    let cases: [(&str, Change); 14] = [
         ("vid", |rule| rule.vid = Some(4095)),
         ("vid", |rule| rule.vid = Some(0)),
         ("src_ip", |rule| rule.src_ip = v4([10, 0, 0, 0], 33)),
@@ -110,12 +113,14 @@ fn a_list_that_is_set_again_keeps_its_counters_and_a_changed_one_counts_anew() {
     let counts = |bench: &Bench| bench.model.acls[&AclId(1)].list.decided().collect::<Vec<_>>();
     bench.apply(vec![acl(1, vec![Rule::any(Action::Permit)])]).unwrap();
     let index = bench.model.acls[&AclId(1)].index;
-    assert_eq!(bench.readers.snapshot.load().acl(index).unwrap().decide(&key), tables::Action::Permit);
+    let list = &bench.model.acls[&AclId(1)].list;
+    assert_eq!(list.decide(&key), (tables::Action::Permit, 0));
+    list.counter(0).unwrap().store(1, core::sync::atomic::Ordering::Relaxed);
     bench.apply(vec![acl(1, vec![Rule::any(Action::Permit)])]).unwrap();
     assert_eq!(counts(&bench), [1, 0]);
     bench.apply(vec![acl(1, vec![])]).unwrap();
     assert_eq!(counts(&bench), [0]);
-    assert_eq!(bench.readers.snapshot.load().acl(index).unwrap().decide(&key), tables::Action::Deny);
+    assert_eq!(bench.readers.snapshot.load().acl(index).unwrap().decide(&key), (tables::Action::Deny, 0));
 }
 
 #[test]
@@ -169,7 +174,7 @@ fn a_rule_means_what_it_says() {
     let bytes = |last: u8| Bytes([2, 0, 0, 0, 0, last]);
     let all = Bytes([0xff; 6]);
     let (tcp, icmp) = (key([10, 0, 0, 1], 6, web), key([10, 0, 0, 1], 1, ping));
-    let cases: [(&str, AclKey, bool, Box<dyn Fn(&mut Rule)>); 20] = [
+    let cases: [(&str, AclKey, bool, BoxedChange); 20] = [
         ("any", tcp, true, Box::new(|_| {})),
         ("src mac", tcp, true, Box::new(move |rule| rule.src_mac = Some((bytes(2), all)))),
         ("another", tcp, false, Box::new(move |rule| rule.src_mac = Some((bytes(1), all)))),
@@ -203,6 +208,6 @@ fn a_rule_means_what_it_says() {
     ];
     for (name, key, matches, change) in cases {
         let list = AclSpec::check(Action::Deny, vec![permit(change)]).unwrap().build();
-        assert_eq!(list.decide(&key) == tables::Action::Permit, matches, "{name}");
+        assert_eq!(list.decide(&key).0 == tables::Action::Permit, matches, "{name}");
     }
 }
