@@ -81,7 +81,7 @@ function stats(received: number, vap: number, sent: number, more: Partial<AllSta
       { ...none, port: SOURCE, rxPackets: received },
       { ...none, port: SINK, txPackets: sent },
     ],
-    vaps: [{ vap: VAP, inPackets: vap, inBytes: vap * 64, outPackets: vap, outBytes: vap * 60 }],
+    vaps: [{ vap: VAP, inPackets: vap, inBytes: vap * 64, outPackets: vap, outBytes: vap * 60, suppressed: 0 }],
     drops: [],
     pollers: [],
     ...more,
@@ -99,7 +99,7 @@ describe('counters', () => {
       [stats(120, 120, 120, { vaps: [] }), 'no counters'],
     ] as const)
       expect(() => checkCounters(encap, wrong)).toThrow(message);
-    const short = { vap: VAP, inPackets: 120, inBytes: 119, outPackets: 0, outBytes: 0 };
+    const short = { vap: VAP, inPackets: 120, inBytes: 119, outPackets: 0, outBytes: 0, suppressed: 0 };
     expect(() => checkCounters(encap, stats(120, 120, 120, { vaps: [short] }))).toThrow('119 bytes');
   });
 

@@ -62,7 +62,16 @@ function anyCommand(random: Random): Command {
     () => ({ op: 'UnderlayDel', port: link, ip: random.one([here, here6]).ip }),
     () => ({ op: 'NextHopSet', nh, remote: there(), encap: 1, contextId: 1 + random.below(2) }),
     () => ({ op: 'NextHopDel', nh }),
-    () => ({ op: 'FdbSet', vn, mac, dest: random.below(2) === 0 ? { kind: 'vap', vap } : { kind: 'nh', nh } }),
+    () => {
+      const ageS = random.one([{}, {}, { ageS: 0 }, { ageS: 1 }, { ageS: 65_535 }]);
+      return {
+        op: 'FdbSet',
+        vn,
+        mac,
+        dest: random.below(2) === 0 ? { kind: 'vap', vap } : { kind: 'nh', nh },
+        ...ageS,
+      };
+    },
     () => ({ op: 'FdbDel', vn, mac }),
     () => ({ op: 'FloodSet', vn, nhs: Array.from({ length: random.below(3) }, () => random.below(4)) }),
     () => ({ op: 'SourcesSet', vn, ips: Array.from({ length: random.below(3) }, there) }),

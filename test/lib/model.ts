@@ -210,6 +210,8 @@ export function dumps(state: State): {
       return { ...without(one), port, neighbourMac: neighbours.get(`${port} ${one.remote}`)?.mac ?? null };
     }),
     pairs: [...pairs.values()].sort((a, b) => a.vn - b.vn || byAddress(a.ip, b.ip)).map(without),
-    fdb: [...rows.values()].sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1)).map(without),
+    fdb: [...rows.values()]
+      .sort((a, b) => a.vn - b.vn || (a.mac < b.mac ? -1 : 1))
+      .map(({ op: _, ageS, ...row }) => ({ ...row, ageS: ageS ?? 0 })),
   };
 }

@@ -53,7 +53,13 @@ export function encodeCommand(command: Command): unknown[] {
     case 'NextHopDel':
       return [10, command.nh];
     case 'FdbSet':
-      return [11, command.vn, macToBytes(command.mac), encodeDest(command.dest)];
+      return [
+        11,
+        command.vn,
+        macToBytes(command.mac),
+        encodeDest(command.dest),
+        ...(command.ageS === undefined ? [] : [command.ageS]),
+      ];
     case 'FdbDel':
       return [12, command.vn, macToBytes(command.mac)];
     case 'FloodSet':

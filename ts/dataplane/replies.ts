@@ -121,7 +121,12 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     port: r.uint('port', U16),
     neighbourMac: r.macOrNil('neighbour_mac'),
   }),
-  fdb: (r) => ({ vn: vnIdOf(r), mac: r.mac('mac'), dest: decodeDest(r.any('dest'), 'fdb.dest') }),
+  fdb: (r) => ({
+    vn: vnIdOf(r),
+    mac: r.mac('mac'),
+    dest: decodeDest(r.any('dest'), 'fdb.dest'),
+    ageS: r.uint('age_s', U16),
+  }),
   neighbours: (r) => ({
     port: r.uint('port', U16),
     ip: r.ip('ip'),
@@ -146,6 +151,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     inBytes: r.counter('in_bytes'),
     outPackets: r.counter('out_packets'),
     outBytes: r.counter('out_bytes'),
+    suppressed: r.counter('suppressed'),
   }),
   pairs: (r) => ({ vn: vnIdOf(r), ip: r.ip('ip'), mac: r.mac('mac') }),
 };
@@ -205,6 +211,11 @@ export function decodeEvent(value: unknown): EngineEvent | undefined {
       };
     case 'learned':
       return { kind, vap: reader.uint('vap', U32), vn: vnIdOf(reader), mac: reader.mac('mac') };
+    case 'learned_remote':
+      return { kind, vn: vnIdOf(reader), mac: reader.mac('mac'), remote: reader.ip('remote') };
+    case 'unknown':
+    case 'aged':
+      return { kind, vn: vnIdOf(reader), mac: reader.mac('mac') };
     case 'poller_failed':
       return { kind, poller: reader.uint('poller', U16), message: reader.text('message') };
     case 'overflow':

@@ -24,7 +24,7 @@ export interface Trace {
   /** What would be counted as dropped, at the port where the frame came in. */
   readonly drops: readonly { readonly reason: string; readonly packets: number }[];
   /** By how much the counters of VAPs would move. */
-  readonly vaps: readonly VapCounters[];
+  readonly vaps: readonly Omit<VapCounters, 'suppressed'>[];
   /** `learned` events that the frame could cause. */
   readonly learned: readonly { readonly vap: VapId; readonly vn: VnId; readonly mac: MacAddr }[];
   readonly steps: readonly TraceStep[];

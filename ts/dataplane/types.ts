@@ -67,6 +67,12 @@ export interface VapFlags {
 
 /** What may be set of a VN besides; what is absent has its default. */
 export interface VnOptions {
+  /** What becomes of unicast to a MAC without a row, where no VAP is the uplink: dropped (so by default), dropped and told, or sent to everybody. */
+  readonly unknown?: 'drop' | 'query' | 'flood';
+  /** Every NVE may send, and MACs behind NVEs are told as they are seen. */
+  readonly learn?: boolean;
+  /** ARP and neighbour solicitations are answered from the VN's pairs. */
+  readonly suppress?: boolean;
   /** The access list of what comes from the VN's tenants here. */
   readonly aclIn?: AclId;
   /** The access list of what goes to the VN's tenants here. */
@@ -88,7 +94,26 @@ export interface VapOptions {
 /** The same of an underlay address. */
 export type UnderlayOptions = Readonly<Record<never, never>>;
 /** The same of a next hop. */
-export type NextHopOptions = Readonly<Record<never, never>>;
+export interface NextHopOptions {
+  /** Outer TTL or hop limit, 1 to 255, or the frame's own; 64. */
+  readonly ttl?: number | 'inherit';
+  /** Outer DF bit over IPv4; `set`. */
+  readonly df?: 'set' | 'unset' | 'inherit';
+  /** Outer DSCP, 0 to 63, the frame's own, or one for each of the frame's (64 bytes); 0. */
+  readonly dscp?: number | 'inherit' | Uint8Array;
+  /** Outer ECN field: RFC 6040's normal mode, the kernel's, or Not-ECT; `standard`. */
+  readonly ecn?: 'standard' | 'kernel' | 'off';
+  /** Whether there is an outer UDP checksum; over IPv6 there is, over IPv4 not. */
+  readonly checksum?: boolean;
+  /** First and last UDP source port; 49152 to 65535. */
+  readonly ports?: readonly [number, number];
+  /** Geneve options as they are sent, at most 32 bytes. */
+  readonly options?: Uint8Array;
+  /** PCP of the outer tag, 0 to 7, or that of the frame's tag; 0. */
+  readonly pcp?: number | 'inherit';
+  /** The longest IP packet that the path takes, bytes; the port's MTU. */
+  readonly mtu?: number;
+}
 
 /** Exactly `mac` where `mask` has ones. */
 export interface MaskedMac {
@@ -181,7 +206,14 @@ export type Command =
       readonly options?: NextHopOptions;
     }
   | { readonly op: 'NextHopDel'; readonly nh: NextHopId }
-  | { readonly op: 'FdbSet'; readonly vn: VnId; readonly mac: MacAddr; readonly dest: Dest }
+  | {
+      readonly op: 'FdbSet';
+      readonly vn: VnId;
+      readonly mac: MacAddr;
+      readonly dest: Dest;
+      /** Seconds without a frame of the MAC after which that is told; never, if absent. */
+      readonly ageS?: number;
+    }
   | { readonly op: 'FdbDel'; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly op: 'FloodSet'; readonly vn: VnId; readonly nhs: readonly NextHopId[] }
   | { readonly op: 'SourcesSet'; readonly vn: VnId; readonly ips: readonly IpAddr[] }
@@ -296,6 +328,8 @@ export interface FdbRow {
   readonly vn: VnId;
   readonly mac: MacAddr;
   readonly dest: Dest;
+  /** 0: it does not age. */
+  readonly ageS: number;
 }
 
 export type NeighbourState = 'incomplete' | 'reachable' | 'failed' | 'static';
@@ -328,6 +362,8 @@ export interface VapCounters {
   readonly inBytes: number;
   readonly outPackets: number;
   readonly outBytes: number;
+  /** ARP requests and neighbour solicitations of the tenant that were answered from the VN's pairs. */
+  readonly suppressed: number;
 }
 
 /** The station of a VN that has an address. */
@@ -393,6 +429,12 @@ export type EngineEvent =
   | { readonly kind: 'neighbour'; readonly port: PortId; readonly ip: IpAddr; readonly state: NeighbourState }
   /** A source MAC at a VAP that learns, without a row that names this VAP. Told about once a second while frames of it arrive. */
   | { readonly kind: 'learned'; readonly vap: VapId; readonly vn: VnId; readonly mac: MacAddr }
+  /** The same in a tunnelled packet from `remote`, in a VN that learns, without a row that leads there. */
+  | { readonly kind: 'learned_remote'; readonly vn: VnId; readonly mac: MacAddr; readonly remote: IpAddr }
+  /** Frames are for a MAC without a row, in a VN that asks. */
+  | { readonly kind: 'unknown'; readonly vn: VnId; readonly mac: MacAddr }
+  /** Nothing was seen of the MAC of a row for its `ageS`. The row stays until it is deleted. */
+  | { readonly kind: 'aged'; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly kind: 'poller_failed'; readonly poller: number; readonly message: string }
   | { readonly kind: 'overflow'; readonly ring: string; readonly lost: number };
 

@@ -28,6 +28,7 @@ export * from './nnp-client-events.js';
 export * from './nnp-server.js';
 export type { SubscriptionStatus } from './nnp-server-feed.js';
 export * from './nnp-types.js';
+export * from './remote-learning.js';
 export * from './station-port.js';
 export * from './station-vsi.js';
 export * from './tag-pool.js';

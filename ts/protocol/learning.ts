@@ -7,7 +7,7 @@
  *            seen                    NVA refuses, or it is away
  *   unknown ─────► placed ◄──┐   ┌────────────────────────► gone ── held, then forgotten
  *      │  elsewhere  │       │   │                           ▲│
- *      └─────────► asking ───┴───┘                           ││ seen again
+ *      └─────────► asking ───┴───┘   (aged: forgotten)       ││ seen again
  *                      NVA takes it    moved, refused ───────┘└► placed or asking
  * ```
  *
@@ -55,6 +55,8 @@ export type LearningEvent =
       readonly ask?: number;
       readonly result: 'taken' | 'refused' | 'away';
     }
+  /** Nothing was seen of it for its time. */
+  | { readonly type: 'aged'; readonly vn: VnId; readonly mac: MacAddr }
   /** The engine does not take the row. */
   | { readonly type: 'failed'; readonly vn: VnId; readonly mac: MacAddr };
 
@@ -183,6 +185,12 @@ export class Learning {
         if (learned.phase !== 'placed') break;
         this.#withdraw(learned);
         this.#gone(learned, now, 0);
+        break;
+      case 'aged':
+        // The NVA is told, too: who is silent may be anywhere.
+        if (learned.phase !== 'placed') break;
+        this.#withdraw(learned);
+        this.#forget(learned);
         break;
       case 'failed':
         if (learned.phase !== 'placed') break;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port};
-use pipeline::{PuntClass, Sighting};
+use pipeline::{Place, PuntClass, Sighting};
 use serde_bytes::Bytes;
 use types::{MacAddr, PortId};
 use wire::{ArpOperation, ArpPacket, ETHERNET_HEADER, EtherType, EthernetHeader, IntoBytes};
@@ -76,6 +76,7 @@ pub struct Control {
     doorbell: Doorbell,
     links: BTreeMap<PortId, bool>,
     looked: Instant,
+    looked_at_ages: Instant,
     poller_failed: bool,
     scratch: Vec<u8>,
     eal: Eal,
@@ -154,6 +155,7 @@ impl Control {
             doorbell,
             links: BTreeMap::new(),
             looked: Instant::now(),
+            looked_at_ages: Instant::now(),
             poller_failed: false,
             scratch: Vec::new(),
             eal,
@@ -311,6 +313,7 @@ impl Control {
             self.event(&("overflow", "punt", lost));
         }
         let now = Instant::now();
+        self.look_at_ages(now);
         let effects = self.neighbours.poll(now);
         self.carry_out(effects);
         if now.duration_since(self.looked) >= LOOK {
@@ -359,9 +362,28 @@ impl Control {
     }
 
     fn sighted(&self, port: PortId, record: &[u8]) {
-        let Some(Sighting { vap, vn, source, .. }) = Sightings::decode(port, record) else { return };
-        if let Some((vap, vn)) = self.model.news(vap, vn, source) {
-            self.event(&("learned", vap.0, vn.0, Bytes::new(&source.0)));
+        let Some(Sighting { vn, mac, place, .. }) = Sightings::decode(port, record) else { return };
+        let address = Bytes::new(&mac.0);
+        match place {
+            Place::Vap(vap) => {
+                if let Some((vap, vn)) = self.model.news(vap, vn, mac) {
+                    self.event(&("learned", vap.0, vn.0, address));
+                }
+            }
+            Place::Nve(remote) => {
+                if let Some(vn) = self.model.is_news_behind(vn, mac, remote) {
+                    let remote = match remote {
+                        IpAddr::V4(ip) => ip.octets().to_vec(),
+                        IpAddr::V6(ip) => ip.octets().to_vec(),
+                    };
+                    self.event(&("learned_remote", vn.0, address, Bytes::new(&remote)));
+                }
+            }
+            Place::Nowhere => {
+                if let Some(vn) = self.model.is_asked_for(vn, mac) {
+                    self.event(&("unknown", vn.0, address));
+                }
+            }
         }
     }
 
@@ -388,9 +410,28 @@ impl Control {
     }
 
     fn event(&self, event: &impl serde::Serialize) {
-        if self.events.push(0, &schema::event(event)) == Pushed::First {
+        let _ = self.told(event);
+    }
+
+    /// Tells an event; false if there was no room for it.
+    fn told(&self, event: &impl serde::Serialize) -> bool {
+        let pushed = self.events.push(0, &schema::event(event));
+        if pushed == Pushed::First {
             (self.doorbell)();
         }
+        pushed != Pushed::Lost
+    }
+
+    /// Tells of rows of which nothing was seen.
+    fn look_at_ages(&mut self, now: Instant) {
+        if now.duration_since(self.looked_at_ages) < TICK {
+            return;
+        }
+        self.looked_at_ages = now;
+        let mut ageing = core::mem::take(&mut self.model.ageing);
+        let seen = |vn, mac| self.forwarding.seen(self.model.vns.get(&vn)?.index, mac);
+        ageing.look(now, seen, |vn, mac| self.told(&("aged", vn.0, Bytes::new(&mac.0))));
+        self.model.ageing = ageing;
     }
 
     /// Stops and closes everything, the EAL last.

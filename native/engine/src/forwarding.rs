@@ -8,6 +8,7 @@
 
 mod policy;
 
+use core::cell::Cell;
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -15,16 +16,16 @@ use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
     NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
-    SnapshotReader, Source, SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
+    SnapshotReader, Source, SourceKey, UnderlayPort, Unknown, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{MacAddr, NextHopId, PortId, Selector, VapId, VnId};
-use wire::{ETHERNET_HEADER, IntoBytes, OuterHeader, VXLAN_OVERHEAD};
+use wire::ETHERNET_HEADER;
 
 use crate::model::{
-    ACLS, Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, VapRow, VapSpec, VnRow, VnSpec,
+    ACLS, Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, RowSpec, VapRow, VapSpec, VnRow, VnSpec,
 };
 use crate::neighbour::Neighbour;
-use crate::schema::Dest;
+use crate::schema::{self, Dest};
 
 /// VNs and VAPs that there can be at once, each: the last index means "none".
 const OBJECTS: u32 = 65_535;
@@ -49,14 +50,21 @@ pub struct Readers {
     pub sources: MapReader<SourceKey>,
     /// IP-MAC pairs.
     pub pairs: PairReader,
+    /// The IPv4 identification of the last packet that it sent and routers may fragment.
+    pub identification: Cell<u16>,
     /// Its word on what it no longer holds.
     pub quiescence: QuiescentReader,
 }
 
 impl Readers {
-    /// The pipeline over what the tables hold now, counting into `counters`, with what was sent until `now` in `meters`.
+    /// The pipeline over what the tables hold now, in this era, counting into `counters`, with what was sent until `now` in `meters`.
     #[inline]
-    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>, meters: &'a VapMeters, now: u64) -> Pipeline<'a> {
+    pub fn pipeline<'a>(
+        &'a mut self,
+        counters: Counters<'a>,
+        era: u16,
+        (meters, now): (&'a VapMeters, u64),
+    ) -> Pipeline<'a> {
         Pipeline {
             snapshot: self.snapshot.load(),
             fdb: &self.fdb,
@@ -65,6 +73,8 @@ impl Readers {
             pairs: self.pairs.load(),
             meters,
             now,
+            era,
+            identification: &self.identification,
             counters,
         }
     }
@@ -154,6 +164,7 @@ impl Forwarding {
             contexts: self.contexts.reader(),
             sources: self.sources.reader(),
             pairs: self.pairs.reader(),
+            identification: Cell::new(0),
             quiescence: self.quiescence.reader(),
         }
     }
@@ -272,9 +283,17 @@ impl Forwarding {
             Some(row) => row.index,
             None => index(self.vn_indices.take(&self.quiescence)),
         };
-        let flags = self.bind_vn(model, index, &spec.options);
+        let asked = self.bind_vn(model, index, &spec.options);
         let entry = self.snapshot.vns.slot(index.into());
-        (entry.max_frame, entry.flags) = (spec.mtu + ETHERNET_HEADER as u16, flags);
+        entry.max_frame = spec.mtu + ETHERNET_HEADER as u16;
+        entry.unknown = match spec.options.unknown {
+            schema::Unknown::Drop => Unknown::Drop,
+            schema::Unknown::Query => Unknown::Query,
+            schema::Unknown::Flood => Unknown::Flood,
+        };
+        entry.flags =
+            asked.with_if(spec.options.learn, Flags::LEARN_REMOTE).with_if(spec.options.suppress, Flags::SUPPRESS);
+        model.vn_at.insert(index, id);
         let row = model.vns.entry(id).or_insert_with(|| VnRow { index, ..VnRow::default() });
         // The old VNI, if it differs, is withdrawn with the rows; `spec` is set there.
         row.spec.mtu = spec.mtu;
@@ -342,23 +361,19 @@ impl Forwarding {
             None => (self.next_hop_indices.take(&self.quiescence).unwrap_or_default(), 0),
         };
         let row = NextHopRow { index, spec: spec.clone(), path, users };
+        *self.snapshot.remotes.slot(index as usize) = Some(spec.remote);
         self.write_next_hop(model, &row, world.neighbour_mac(path.to()));
         model.next_hops.insert(id, row);
     }
 
     /// Writes a next hop's ready-made header, or that there is none.
     fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, mac: Option<MacAddr>) {
-        let mut entry = NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED };
-        let addresses = (row.path.source, row.spec.remote);
-        if let (Some(mac), Some(port), (IpAddr::V4(source), IpAddr::V4(remote))) =
-            (mac, model.ports.get(&row.path.port), addresses)
-        {
-            let header = OuterHeader::template((port.mac, source), (mac, remote), row.spec.vni);
-            entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
-            entry.header_length = VXLAN_OVERHEAD as u8;
-            // The MTU counts from the outer IP header; the frame's own Ethernet header travels inside.
-            entry.max_frame = port.spec.mtu.saturating_sub((VXLAN_OVERHEAD - ETHERNET_HEADER) as u16);
-        }
+        let entry = mac.and_then(|mac| {
+            let port = model.ports.get(&row.path.port)?;
+            let ends = [(port.mac, row.path.source), (mac, row.spec.remote)];
+            row.spec.tunnel(ends, row.path.port, port.spec.mtu).entry()
+        });
+        let entry = entry.unwrap_or(NextHopEntry { port: row.path.port.0, ..NextHopEntry::UNRESOLVED });
         *self.snapshot.next_hops.slot(row.index as usize) = entry;
     }
 
@@ -420,6 +435,7 @@ impl Forwarding {
             }
             for (mac, dest) in rows {
                 self.fdb.remove(FdbKey::new(index, mac));
+                model.ageing.set(*id, mac, 0);
                 model.count_use(dest, -1);
             }
         }
@@ -435,6 +451,7 @@ impl Forwarding {
             let Some(vn) = model.vns.get_mut(vn_id) else { continue };
             if let Some(dest) = vn.rows.remove(mac) {
                 self.fdb.remove(FdbKey::new(vn.index, *mac));
+                model.ageing.set(*vn_id, *mac, 0);
                 model.row_count -= 1;
                 model.count_use(dest, -1);
             }
@@ -493,17 +510,20 @@ impl Forwarding {
             }
             self.pairs.insert(vn.index, *ip, *mac);
         }
-        for ((vn_id, mac), _, dest) in changes.rows.sets() {
+        for ((vn_id, mac), _, RowSpec { dest, age_s }) in changes.rows.sets() {
             let destination = match dest {
                 Dest::Vap(id) => model.vaps.get(id).map(|row| Destination::Vap(row.index)),
                 Dest::NextHop(id) => model.next_hops.get(id).map(|row| Destination::NextHop(row.index)),
             };
             let (Some(vn), Some(destination)) = (model.vns.get_mut(vn_id), destination) else { continue };
             let old = vn.rows.insert(*mac, *dest);
-            if old == Some(*dest) {
+            if old == Some(*dest) && model.ageing.age_s(*vn_id, *mac) == *age_s {
                 continue;
             }
-            reserved(self.fdb.insert(FdbKey::new(vn.index, *mac), destination.pack()));
+            let key = FdbKey::new(vn.index, *mac);
+            reserved(self.fdb.insert(key, destination.pack()));
+            self.fdb.watch(key, *age_s != 0);
+            model.ageing.set(*vn_id, *mac, *age_s);
             match old {
                 Some(old) => model.count_use(old, -1),
                 None => model.row_count += 1,
@@ -535,11 +555,13 @@ impl Forwarding {
         for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
             *self.snapshot.next_hops.slot(row.index as usize) = NextHopEntry::UNRESOLVED;
+            *self.snapshot.remotes.slot(row.index as usize) = None;
             effects.next_hops_changed = true;
             gone.next_hops.push(row.index);
         }
         for (id, _) in changes.vns.dels() {
             let Some(row) = model.vns.remove(id) else { continue };
+            model.vn_at.remove(&row.index);
             *self.snapshot.vns.slot(row.index.into()) = VnEntry::default();
             gone.vns.push(row.index);
         }
@@ -589,6 +611,11 @@ impl Forwarding {
         gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
         gone.acls.into_iter().for_each(|index| self.acl_indices.retire(index.into(), generation));
         gone.peers.into_iter().for_each(|index| self.peer_indices.retire(index, generation));
+    }
+
+    /// What pollers noted of a row; see [`MapWriter::seen`].
+    pub fn seen(&self, vn: Index, mac: MacAddr) -> Option<u16> {
+        self.fdb.seen(FdbKey::new(vn, mac))
     }
 
     fn set_port(&mut self, port: PortId, entry: PortEntry) {

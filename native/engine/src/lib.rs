@@ -10,6 +10,7 @@
 //! all state; a poller ([`poller`]) only reads tables and moves packets; between them lie the rings of one memory region ([`region`]).
 #![forbid(unsafe_code)]
 
+mod ageing;
 mod control;
 mod devices;
 mod dpdk_error;

@@ -265,6 +265,7 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
     let mut injected = Vec::with_capacity(usize::from(u16::MAX));
     let mut idle = 0u32;
     let hz = dpdk::clock::tsc_hz(&eal);
+    let era_shift = hz.max(2).ilog2() - 1;
     let (mut police, mut sightings) = (Police::new(hz), Sightings::new(hz));
     let meters = VapMeters::new(VAPS);
     let mut turn = tsc();
@@ -277,7 +278,9 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
         }
         readers.quiescence.quiescent();
         let counters = region.counters();
-        let pipeline = readers.pipeline(counters, &meters, time);
+        // About half a second, whatever the clock's rate.
+        let era = (turn >> era_shift) as u16 | 1;
+        let pipeline = readers.pipeline(counters, era, (&meters, time));
         let mut out = Out {
             tx: &mut queues.tx,
             pending: &mut pending,

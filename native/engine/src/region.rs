@@ -224,8 +224,8 @@ mod tests {
         region.counters().vap_in(3, 64);
         let at = 2 * DropReason::COUNT + DropReason::UnknownTag as usize;
         assert_eq!(region.drops()[at].load(Ordering::Relaxed), 3);
-        assert_eq!(region.vap(3), [1, 64, 0, 0]);
-        assert_eq!(region.vap(9), [0; 4]);
+        assert_eq!(region.vap(3), [1, 64, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(region.vap(9), [0; 8]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
 use types::{AclId, DropReason, MacAddr, NextHopId, PortId, VapId, VnId};
+use wire::Encap;
 
 use crate::devices::Devices;
 use crate::error::EngineError;
@@ -154,7 +155,10 @@ impl Show<'_> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
             let remote = ip(row.spec.remote);
             let neighbour = self.neighbours.mac(row.path.to()).map(|mac| serde_bytes::ByteArray::new(mac.0));
-            ((id.0.into(), 0), (id.0, remote, 1u8, row.spec.vni.get(), row.path.port.0, neighbour))
+            (
+                (id.0.into(), 0),
+                (id.0, remote, encap_number(row.spec.encap), row.spec.vni.get(), row.path.port.0, neighbour),
+            )
         })
     }
 
@@ -163,11 +167,12 @@ impl Show<'_> {
         self.model.vns.range(VnId(vn)..).flat_map(move |(id, row)| {
             let from = last.filter(|_| id.0 == vn).map_or(MacAddr::default(), |mac| MacAddr::from_u64(mac as u64 + 1));
             row.rows.range(from..).map(|(address, dest)| {
+                let age_s = self.model.ageing.age_s(*id, *address);
                 let dest = match dest {
                     Dest::Vap(vap) => (0u8, vap.0),
                     Dest::NextHop(next_hop) => (1, next_hop.0),
                 };
-                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest))
+                ((id.0.into(), address.to_u64().into()), (id.0, mac(address), dest, age_s))
             })
         })
     }
@@ -203,9 +208,9 @@ impl Show<'_> {
 
     fn vap_counters(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.vaps.range(VapId(start)..).map(|(id, row)| {
-            let [in_packets, in_bytes, out_packets, out_bytes] =
+            let [in_packets, in_bytes, out_packets, out_bytes, suppressed] =
                 core::array::from_fn(|at| self.region.vap(row.index)[at].wrapping_sub(row.counters_before[at]));
-            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes))
+            ((id.0.into(), 0), (id.0, in_packets, in_bytes, out_packets, out_bytes, suppressed))
         })
     }
 
@@ -237,6 +242,13 @@ impl Show<'_> {
             of(PollerCounter::Copies),
         );
         stats_reply(&(ports, drops.collect::<Vec<_>>(), [poller]))
+    }
+}
+
+fn encap_number(encap: Encap) -> u8 {
+    match encap {
+        Encap::Vxlan => 1,
+        Encap::Geneve => 2,
     }
 }
 

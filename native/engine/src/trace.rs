@@ -8,7 +8,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use dpdk::HEADROOM;
 use pipeline::{
-    Burst, COUNTERS_PER_VAP, Counters, Meta, Observer, Packet, Pipeline, PuntClass, Sighting, Sink, Step, Verdict,
+    Burst, COUNTERS_PER_VAP, Counters, Meta, Observer, Packet, Pipeline, Place, PuntClass, Sighting, Sink, Step,
+    Verdict,
 };
 use serde_bytes::{ByteBuf, Bytes};
 use tables::{Destination, Flags, Index, PortEntry, Snapshot, Source, VapMeters};
@@ -30,7 +31,7 @@ pub fn trace(model: &Model, readers: &mut Readers, port: PortId, frame: &[u8], b
     let vaps = words(indices * COUNTERS_PER_VAP);
     // As if nobody had sent anything for long: no limit is reached.
     let meters = VapMeters::new(indices);
-    let pipeline = readers.pipeline(Counters::apart(&drops, &vaps), &meters, 0);
+    let pipeline = readers.pipeline(Counters::new(&drops, &vaps), 0, (&meters, 0));
     let names = Names { model, pipeline: &pipeline };
     let mut steps = vec![TraceStep("port", names.port(port))];
     let mut notes = Notes::default();
@@ -43,7 +44,9 @@ pub fn trace(model: &Model, readers: &mut Readers, port: PortId, frame: &[u8], b
         Verdict::Replicate => Outcome::Replicated,
         Verdict::Punt(class) => Outcome::Punted(class.name()),
         Verdict::Drop(reason) | Verdict::TooBig(reason, _) => Outcome::Dropped(reason),
-        Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => Outcome::Dropped(DropReason::UnknownUnicast),
+        Verdict::Query | Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {
+            Outcome::Dropped(DropReason::UnknownUnicast)
+        }
     };
     let read = |word: &AtomicU64| word.load(Ordering::Relaxed);
     let at_port = drops.chunks(DropReason::COUNT).nth(usize::from(port.0)).unwrap_or(&[]);
@@ -179,6 +182,7 @@ fn with_verdict(mut facts: Facts, verdict: Verdict) -> Facts {
         Verdict::Punt(class) => facts.push(("punt", Fact::Text(class.name()))),
         Verdict::Send(port) => facts.push(("port", Fact::Number(port.into()))),
         Verdict::Replicate => facts.push(("replicate", Fact::Flag(true))),
+        Verdict::Query => facts.push(("query", Fact::Flag(true))),
         Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {}
     }
     facts
@@ -244,6 +248,12 @@ impl Names<'_> {
                     return None;
                 }
                 asked.into_iter().map(|(name, flags)| (name, Fact::Flag(meta.flags.has(flags)))).collect()
+            }
+            Step::Suppress if !decided => return None,
+            Step::Suppress => self.way(meta.verdict),
+            Step::Learn => {
+                let row = self.pipeline.fdb.finish(meta.source);
+                vec![("source", mac(source())), ("row", self.row(row))]
             }
             Step::Outer if decided => vec![],
             Step::Outer => match meta.outer_source {
@@ -322,7 +332,8 @@ impl Names<'_> {
     }
 
     fn learned(&self, seen: &Sighting) -> Option<(u32, u32, ByteBuf)> {
-        let (vap, vn) = self.model.news(seen.vap, seen.vn, seen.source)?;
-        Some((vap.0, vn.0, ByteBuf::from(Bytes::new(&seen.source.0).to_vec())))
+        let Place::Vap(vap) = seen.place else { return None };
+        let (vap, vn) = self.model.news(vap, seen.vn, seen.mac)?;
+        Some((vap.0, vn.0, ByteBuf::from(Bytes::new(&seen.mac.0).to_vec())))
     }
 }

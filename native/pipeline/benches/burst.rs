@@ -7,19 +7,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot set up its tables has nothing to measure")]
 
+use core::cell::Cell;
 use core::hint::black_box;
 use core::net::Ipv4Addr;
 use core::sync::atomic::AtomicU64;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink};
+use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink, Tunnel};
 use tables::{
     AccessPort, Acl, AclRule, Action, ContextKey, Destination, FdbKey, Flags, MapReader, MapWriter, NextHopEntry,
     PairWriter, PortEntry, Snapshot, Source, SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Vni};
-use wire::{IntoBytes, OuterHeader, VXLAN_OVERHEAD};
+use wire::{Encap, Outer, fold, sum};
 
 const FLOWS: u16 = 1000;
 const NVES: u16 = 100;
@@ -135,10 +136,9 @@ struct Tables {
 }
 
 fn next_hop(flow: u16) -> NextHopEntry {
-    let mut entry = NextHopEntry { port: UNDERLAY.0, max_frame: 1600, ..NextHopEntry::UNRESOLVED };
-    entry.header[..VXLAN_OVERHEAD].copy_from_slice(OuterHeader::template(US, nve(flow), vni()).as_bytes());
-    entry.header_length = VXLAN_OVERHEAD as u8;
-    entry
+    let end = |(mac, ip): (MacAddr, Ipv4Addr)| (mac, ip.into());
+    let outer = Outer::new(end(US), end(nve(flow)), Encap::Vxlan, vni());
+    Tunnel::new(outer, UNDERLAY, 1650).entry().unwrap()
 }
 
 fn tables() -> Tables {
@@ -152,6 +152,7 @@ fn tables() -> Tables {
         vaps: [VapEntry { port: ACCESS.0, c_vid: VID, vn: VN, ..VapEntry::CLOSED }].into_iter().collect(),
         vns: [VnEntry { max_frame: 1514, ..VnEntry::default() }].into_iter().collect(),
         next_hops: (0..NVES).map(next_hop).collect(),
+        remotes: (0..NVES).map(|number| Some(nve(number).1.into())).collect(),
         ..Snapshot::default()
     };
     let mut fdb: MapWriter<FdbKey> = concurrent_map(65_536, 0x5eed);
@@ -204,8 +205,15 @@ fn frames(mode: Mode) -> Vec<Vec<u8>> {
             frame
         }
         Mode::Decap => {
-            let mut outer = [0; VXLAN_OVERHEAD];
-            OuterHeader::template(nve(flow), US, vni()).emit(&mut outer, FRAME, u32::from(flow) << 18);
+            let ((from_mac, from), (to_mac, to)) = (nve(flow), US);
+            let [high, low] = flow.to_be_bytes();
+            let mut ip = vec![0x45, 0, 0, 36 + FRAME as u8, 0, 0, 0x40, 0, 64, 17, 0, 0];
+            ip.extend([from.octets(), to.octets()].concat());
+            let checksum = !fold(sum(&ip, 0));
+            ip[10..12].copy_from_slice(&checksum.to_be_bytes());
+            let udp = [high | 0xc0, low, 0x12, 0xb5, 0, 16 + FRAME as u8, 0, 0];
+            let vxlan = [&[8, 0, 0, 0][..], &(vni().get() << 8).to_be_bytes()].concat();
+            let outer = [&to_mac.0[..], &from_mac.0, &[8, 0], &ip, &udp, &vxlan].concat();
             [&outer[..], &frame(tenant(flow), remote(flow), flow)].concat()
         }
     };
@@ -233,9 +241,11 @@ fn bind_acl(tables: &mut Tables) {
 fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let counters = Counters::new(&tables.drops, &tables.vaps);
     let Tables { snapshot, fdb, contexts, sources, .. } = tables;
-    let mut pairs = tables.pairs.reader();
+    let (mut pairs, identification) = (tables.pairs.reader(), Cell::new(0));
+    let (pairs, identification) = (pairs.load(), &identification);
+    let meters = &tables.meters;
     let pipeline =
-        Pipeline { snapshot, fdb, contexts, sources, pairs: pairs.load(), meters: &tables.meters, now: 0, counters };
+        Pipeline { snapshot, fdb, contexts, sources, pairs, meters, now: 0, identification, era: 1, counters };
     let (port, expected) = if mode == Mode::Decap { (UNDERLAY, ACCESS.0) } else { (ACCESS, UNDERLAY.0) };
     let mut burst: Burst<Buffer> =
         (0..BURST).map(|_| Buffer { bytes: Box::new([0; 512]), start: ROOM, end: ROOM }).collect();

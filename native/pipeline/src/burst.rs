@@ -1,20 +1,21 @@
 //! The order of the steps, and where each packet ends.
 
+use core::cell::Cell;
+
 use arrayvec::ArrayVec;
 use tables::{
-    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, OUTER_HEADER_ROOM, Pairs, PortEntry, Snapshot,
-    SourceKey, VapMeters,
+    ContextKey, FdbKey, Flags, Index, MapReader, NextHopIndex, Pairs, PortEntry, Snapshot, SourceKey, VapMeters,
 };
-use types::{DropReason, PortId};
-use wire::flow_hash;
+use types::{DropReason, MacAddr, PortId};
+use wire::{Flow, OUTER_MAX, flow};
 
 use crate::counters::Counters;
-use crate::encap::{HeaderRoom, encapsulate, header_for};
+use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority};
 use crate::meta::{Meta, Verdict};
 use crate::observer::{Observer, Step};
-use crate::packet::{Packet, Sink};
+use crate::packet::{Packet, Place, Sighting, Sink};
 use crate::policy::{self, LazyKey};
-use crate::tags::{apply_policy, push_tags, strip_tags};
+use crate::tags::{apply_policy, priority, push_tags, strip_tags};
 use crate::{access, forward, underlay};
 
 /// The most packets of one burst.
@@ -39,6 +40,10 @@ pub struct Pipeline<'a> {
     pub meters: &'a VapMeters,
     /// The time, by the clock that the rates in the tables are made for.
     pub now: u64,
+    /// An odd number that changes with time, about twice a second: when rows are seen. 0: what is run is no real frame.
+    pub era: u16,
+    /// The IPv4 identification of the last packet sent that routers may fragment (RFC 6864, 4.2).
+    pub identification: &'a Cell<u16>,
     /// Where to count.
     pub counters: Counters<'a>,
 }
@@ -73,6 +78,10 @@ impl Pipeline<'_> {
                     policy::inward(self, special, burst, metas);
                     observer.after(Step::Policy, burst, metas);
                 }
+                if special.has(Flags::SUPPRESS) {
+                    access::suppress(self, burst, metas);
+                    observer.after(Step::Suppress, burst, metas);
+                }
             }
             PortEntry::Underlay(underlay) => {
                 underlay::outer(self, underlay, port, burst, metas);
@@ -81,13 +90,18 @@ impl Pipeline<'_> {
                 observer.after(Step::Context, burst, metas);
                 underlay::permit(self, metas);
                 observer.after(Step::Permit, burst, metas);
-                underlay::decapsulate(self, burst, metas);
+                let special = underlay::decapsulate(self, burst, metas);
                 observer.after(Step::Decap, burst, metas);
+                if special.has(Flags::LEARN_REMOTE) {
+                    underlay::learn(self, port, burst, metas, sink);
+                    observer.after(Step::Learn, burst, metas);
+                }
             }
         }
         forward::forward(self, metas);
         observer.after(Step::Forward, burst, metas);
-        self.rewrite(burst, metas);
+        self.deliver(burst, metas);
+        self.tunnel(burst, metas);
         observer.after(Step::Rewrite, burst, metas);
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
@@ -95,6 +109,7 @@ impl Pipeline<'_> {
                 Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
                 Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
+                Verdict::Query => self.query(&packet, meta, port, sink),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
                         self.counters.dropped(port, reason, 1);
@@ -108,53 +123,50 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Turns the tenant frames that have one destination into what leaves for it.
-    #[inline(never)]
-    fn rewrite<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
-        for (packet, meta) in burst.iter_mut().zip(metas) {
-            if !matches!(meta.verdict, Verdict::Vap(_) | Verdict::NextHop(_)) {
-                continue;
-            }
-            strip_tags(packet, meta.strip);
-            meta.verdict = match self.address(packet, meta, meta.verdict, &mut LazyKey::None) {
-                Ok(port) => Verdict::Send(port),
-                Err(DropReason::UnderlayMtu) => {
-                    meta.strip = 0;
-                    Verdict::TooBig(DropReason::UnderlayMtu, self.longest(meta.verdict))
-                }
-                Err(reason) => Verdict::Drop(reason),
-            };
-        }
-    }
-
-    /// The longest frame that can be sent there.
+    /// Drops a frame whose destination nobody knows, and asks for it.
     #[cold]
-    fn longest(&self, to: Verdict) -> u16 {
-        match to {
-            Verdict::NextHop(index) => self.snapshot.next_hop(index).map_or(0, |next_hop| next_hop.max_frame),
-            _ => 0,
+    fn query<P: Packet, S: Sink<P>>(&self, packet: &P, meta: &Meta, port: PortId, sink: &mut S) {
+        if let Some(mac) = packet.data().first_chunk() {
+            sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*mac), place: Place::Nowhere });
+        }
+        self.counters.dropped(port, DropReason::UnknownUnicast, 1);
+    }
+
+    /// Turns the tenants' frames that have one destination here into what leaves for it.
+    #[inline(never)]
+    fn deliver<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
+        for (packet, meta) in burst.iter_mut().zip(metas) {
+            if let Verdict::Vap(index) = meta.verdict {
+                strip_tags(packet, meta.strip);
+                meta.verdict =
+                    self.to_vap(packet, meta, index, &mut LazyKey::None).map_or_else(Verdict::Drop, Verdict::Send);
+            }
         }
     }
 
-    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for one VAP or next hop; returns the port to leave by. `key` is
-    /// the frame's, for its access lists.
-    #[inline(always)]
-    pub(crate) fn address<P: Packet>(
-        &self,
-        packet: &mut P,
-        meta: &Meta,
-        to: Verdict,
-        key: &mut LazyKey,
-    ) -> Result<u16, DropReason> {
-        match to {
-            Verdict::Vap(index) => self.to_vap(packet, meta, index, key),
-            Verdict::NextHop(index) => encapsulate(self.snapshot, packet, index),
-            _ => Err(DropReason::UnknownUnicast),
+    /// The same of those that go to one next hop.
+    #[inline(never)]
+    fn tunnel<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
+        for (packet, meta) in burst.iter_mut().zip(metas) {
+            if let Verdict::NextHop(index) = meta.verdict {
+                let pcp = if wants_priority(self.snapshot, index) { priority(packet.data()) } else { 0 };
+                strip_tags(packet, meta.strip);
+                meta.verdict = match encapsulate(self, packet, pcp, index) {
+                    Ok(port) => Verdict::Send(port),
+                    Err(DropReason::UnderlayMtu) => {
+                        meta.strip = 0;
+                        Verdict::TooBig(DropReason::UnderlayMtu, longest(self.snapshot, index))
+                    }
+                    Err(reason) => Verdict::Drop(reason),
+                };
+            }
         }
     }
 
+    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for a VAP; returns the port to leave by. `key` is the
+    /// frame's, for its access lists.
     #[inline(always)]
-    fn to_vap<P: Packet>(
+    pub(crate) fn to_vap<P: Packet>(
         &self,
         packet: &mut P,
         meta: &Meta,
@@ -198,6 +210,7 @@ impl Pipeline<'_> {
         sink: &mut S,
         observer: &mut O,
     ) {
+        let pcp = priority(packet.data());
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
@@ -210,7 +223,11 @@ impl Pipeline<'_> {
         sink.replicated(copies);
         let mut key = LazyKey::None;
         let mut send = |mut packet: P, to: Verdict, sink: &mut S, observer: &mut O| {
-            let result = self.address(&mut packet, meta, to, &mut key);
+            let result = match to {
+                Verdict::Vap(index) => self.to_vap(&mut packet, meta, index, &mut key),
+                Verdict::NextHop(index) => encapsulate(self, &mut packet, pcp, index),
+                _ => Err(DropReason::NoReceiver),
+            };
             observer.copied(to, result);
             match result {
                 Ok(port) => sink.transmit(port, packet, origin),
@@ -231,30 +248,30 @@ impl Pipeline<'_> {
             (None, []) => {}
             (None, [others @ .., last]) => {
                 let frame = sink.share(packet);
-                let hash = flow_hash(frame.as_ref());
+                let known = (flow(frame.as_ref()), pcp);
                 for next_hop in others {
-                    self.send_behind(&frame, hash, *next_hop, origin, sink, observer);
+                    self.send_behind(&frame, known, *next_hop, origin, sink, observer);
                 }
                 match sink.unshare(frame) {
                     Ok(packet) => send(packet, Verdict::NextHop(*last), sink, observer),
-                    Err(frame) => self.send_behind(&frame, hash, *last, origin, sink, observer),
+                    Err(frame) => self.send_behind(&frame, known, *last, origin, sink, observer),
                 }
             }
         }
     }
 
-    /// Sends a shared frame to one of several next hops.
+    /// Sends a shared frame, of which flow and priority are known, to one of several next hops.
     fn send_behind<P, S: Sink<P>, O: Observer<P>>(
         &self,
         frame: &S::Shared,
-        hash: u32,
+        (flow, pcp): (Flow, u8),
         next_hop: NextHopIndex,
         origin: PortId,
         sink: &mut S,
         observer: &mut O,
     ) {
-        let mut room: HeaderRoom = [0; OUTER_HEADER_ROOM];
-        let sent = header_for(self.snapshot, frame.as_ref(), hash, next_hop, &mut room).and_then(|(port, header)| {
+        let mut room: HeaderRoom = [0; OUTER_MAX];
+        let sent = header_for(self, frame.as_ref(), flow, pcp, next_hop, &mut room).and_then(|(port, header)| {
             sink.transmit_behind(port, header, frame, origin).then_some(port).ok_or(DropReason::NoBuffer)
         });
         observer.copied(Verdict::NextHop(next_hop), sent);

@@ -15,17 +15,18 @@ pub enum VapCounter {
     OutPackets = 2,
     /// Their bytes.
     OutBytes = 3,
+    /// Questions of the tenant that were answered in the place of who was asked for.
+    Suppressed = 4,
 }
 
-/// Words per VAP.
-pub const COUNTERS_PER_VAP: usize = 4;
+/// Words per VAP: a cache line.
+pub const COUNTERS_PER_VAP: usize = 8;
 
 /// The counters of one poller. The words may lie in memory that others read.
 #[derive(Clone, Copy)]
 pub struct Counters<'a> {
     drops: &'a [AtomicU64],
     vaps: &'a [AtomicU64],
-    counts_lists: bool,
 }
 
 impl<'a> Counters<'a> {
@@ -34,20 +35,13 @@ impl<'a> Counters<'a> {
 
     /// Counters over `drops` ([`Self::DROP_WORDS`] words) and `vaps` ([`COUNTERS_PER_VAP`] words for each VAP index).
     pub fn new(drops: &'a [AtomicU64], vaps: &'a [AtomicU64]) -> Self {
-        Self { drops, vaps, counts_lists: true }
-    }
-
-    /// The same for a frame that is none: what the tables count themselves is left alone.
-    pub fn apart(drops: &'a [AtomicU64], vaps: &'a [AtomicU64]) -> Self {
-        Self { drops, vaps, counts_lists: false }
+        Self { drops, vaps }
     }
 
     /// Counts one frame that rule `at` of a list decided.
     #[inline]
     pub fn decided(&self, acl: &Acl, at: usize) {
-        if self.counts_lists {
-            add(acl.counter(at), 1);
-        }
+        add(acl.counter(at), 1);
     }
 
     /// Counts packets that came in by `port` and were dropped for `reason`.
@@ -66,6 +60,12 @@ impl<'a> Counters<'a> {
     #[inline]
     pub fn vap_out(&self, vap: u16, bytes: usize) {
         self.vap(vap, VapCounter::OutPackets, bytes);
+    }
+
+    /// Counts one question of the tenant at VAP index `vap` that was answered in the place of who was asked for.
+    #[inline]
+    pub fn suppressed(&self, vap: u16) {
+        add(self.vaps.get(usize::from(vap) * COUNTERS_PER_VAP + VapCounter::Suppressed as usize), 1);
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! Where a tenant's frame goes inside its VN: by destination MAC only (RFC 8014, 3.1).
 
-use tables::{Destination, Flags, Snapshot};
+use tables::{Destination, Flags, Snapshot, Unknown};
 use types::DropReason;
 
 use crate::burst::Pipeline;
@@ -27,10 +27,19 @@ fn unicast(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
         Some(Destination::Vap(vap)) => Verdict::Vap(vap),
         Some(Destination::NextHop(_)) if meta.came_by_tunnel() => Verdict::Drop(DropReason::SplitHorizon),
         Some(Destination::NextHop(next_hop)) => Verdict::NextHop(next_hop),
-        None => match pipeline.snapshot.vn(meta.vn).map_or(Snapshot::NONE, |vn| vn.uplink) {
-            Snapshot::NONE => Verdict::Drop(DropReason::UnknownUnicast),
-            uplink if uplink == meta.vap => Verdict::Drop(DropReason::UnknownUnicast),
-            uplink => Verdict::Vap(uplink),
-        },
+        None => unknown(pipeline, meta),
+    }
+}
+
+/// A destination without a row: to the uplink, and where there is none, as the VN says.
+#[inline(never)]
+fn unknown(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
+    let Some(vn) = pipeline.snapshot.vn(meta.vn) else { return Verdict::Drop(DropReason::UnknownUnicast) };
+    match (vn.uplink, vn.unknown) {
+        (Snapshot::NONE, Unknown::Flood) => Verdict::Replicate,
+        (Snapshot::NONE, Unknown::Query) => Verdict::Query,
+        (Snapshot::NONE, Unknown::Drop) => Verdict::Drop(DropReason::UnknownUnicast),
+        (uplink, _) if uplink == meta.vap => Verdict::Drop(DropReason::UnknownUnicast),
+        (uplink, _) => Verdict::Vap(uplink),
     }
 }

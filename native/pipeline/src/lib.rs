@@ -5,9 +5,9 @@
 //! [`DropReason`](types::DropReason); a group frame may besides be copied.
 //!
 //! ```text
-//! access:   classify → guard → policy ─┐
-//!                                      ├→ forward → encap | deliver | replicate
-//! underlay: outer → context → decap ───┘
+//! access:   classify → guard → policy → suppress ─┐
+//!                                                 ├→ forward → encap | deliver | replicate
+//! underlay: outer → context → decap → learn ──────┘
 //! ```
 //!
 //! It is generic over [`Packet`] and [`Sink`], so that all of it runs in tests without DPDK, root or huge pages. It knows no
@@ -32,6 +32,7 @@ mod tests;
 
 pub use burst::{BURST, Burst, Pipeline};
 pub use counters::{COUNTERS_PER_VAP, Counters, VapCounter};
+pub use encap::{EcnMode, Tunnel};
 pub use meta::{Meta, Verdict};
 pub use observer::{Observer, Step};
-pub use packet::{Packet, PuntClass, Sighting, Sink};
+pub use packet::{Packet, Place, PuntClass, Sighting, Sink};

@@ -18,6 +18,8 @@ pub enum Verdict {
     NextHop(NextHopIndex),
     /// A copy to everybody else in the VN.
     Replicate,
+    /// Nowhere, because nobody knows its destination; the control plane is asked.
+    Query,
     /// Out of this port, as it now is.
     Send(u16),
     /// To the control plane.

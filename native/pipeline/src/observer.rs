@@ -14,6 +14,8 @@ pub enum Step {
     Guard,
     /// Access: what the tenant may send was asked.
     Policy,
+    /// Access: a question was answered in the place of who is asked.
+    Suppress,
     /// Underlay: the outer headers were checked.
     Outer,
     /// Underlay: the Context ID gave the VN.
@@ -22,6 +24,8 @@ pub enum Step {
     Permit,
     /// Underlay: the outer headers went, and the tenant's frame was checked.
     Decap,
+    /// Underlay: the inner source MAC was looked at, in a VN that learns.
+    Learn,
     /// The destination gave the way.
     Forward,
     /// What has one destination became what leaves.
@@ -35,10 +39,12 @@ impl Step {
             Self::Classify => "classify",
             Self::Guard => "guard",
             Self::Policy => "policy",
+            Self::Suppress => "suppress",
             Self::Outer => "outer",
             Self::Context => "context",
             Self::Permit => "permit",
             Self::Decap => "decap",
+            Self::Learn => "learn",
             Self::Forward => "forward",
             Self::Rewrite => "rewrite",
         }

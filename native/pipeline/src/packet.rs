@@ -1,5 +1,7 @@
 //! What the pipeline needs of a packet buffer and of the world that packets leave to.
 
+use core::net::IpAddr;
+
 use tables::Index;
 use types::{DropReason, MacAddr, PortId};
 
@@ -52,17 +54,28 @@ impl PuntClass {
     pub const COUNT: usize = Self::ALL.len();
 }
 
-/// A source MAC at a VAP that learns, where no row has it.
+/// Where a MAC is, going by a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// At a VAP of this index: a frame came from it.
+    Vap(Index),
+    /// Behind another NVE: a tunnelled frame came from it.
+    Nve(IpAddr),
+    /// A frame was for it, and nobody knows.
+    Nowhere,
+}
+
+/// A MAC of which no row says what a frame does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sighting {
-    /// The port.
+    /// The port that the frame came in by.
     pub port: PortId,
-    /// Index of the VAP.
-    pub vap: Index,
-    /// Index of its VN.
+    /// Index of the VN.
     pub vn: Index,
     /// The MAC.
-    pub source: MacAddr,
+    pub mac: MacAddr,
+    /// Where it is.
+    pub place: Place,
 }
 
 /// Where packets go.
@@ -83,6 +96,6 @@ pub trait Sink<P> {
     fn replicated(&mut self, copies: usize);
     /// Hands a copy of `frame` to the control plane, or says why not.
     fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason>;
-    /// Tells of a source MAC that the VAP has no row for. Called for every such frame; the sink tells as much of it as it sees fit.
+    /// Tells of a MAC of which no row says what a frame does. Called for every such frame; the sink tells as much of it as it sees fit.
     fn seen(&mut self, sighting: Sighting);
 }

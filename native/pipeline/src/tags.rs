@@ -34,6 +34,15 @@ pub fn apply_policy<P: Packet>(packet: &mut P, policy: &TagPolicy) -> Result<(),
     Ok(())
 }
 
+/// The PCP of a frame's outermost tag; 0 if it has none.
+#[inline(never)]
+pub fn priority(frame: &[u8]) -> u8 {
+    match frame.get(MACS..MACS + 3) {
+        Some([high, low, tci]) if EtherType::is_tag(u16::from_be_bytes([*high, *low])) => tci >> 5,
+        _ => 0,
+    }
+}
+
 /// Removes the first `length` bytes after the MACs: whole tags.
 #[inline(always)]
 pub fn strip_tags<P: Packet>(packet: &mut P, length: u8) {

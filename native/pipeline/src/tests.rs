@@ -2,10 +2,14 @@
 
 mod access;
 mod control;
+mod encap;
 mod lab;
 mod learning;
 mod policy;
 mod properties;
+mod remote_learning;
+mod suppress;
 mod tags;
 mod too_big;
 mod underlay;
+mod unknown;

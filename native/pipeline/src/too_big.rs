@@ -5,7 +5,7 @@ use types::{DropReason, PortId};
 use wire::{ETHERNET_HEADER, TOO_BIG_V4, TOO_BIG_V6, TagStack, TooBig};
 
 use crate::burst::Pipeline;
-use crate::meta::{Meta, Verdict};
+use crate::meta::Meta;
 use crate::packet::{Packet, Sink};
 use crate::policy::LazyKey;
 use crate::tags::strip_tags;
@@ -29,7 +29,7 @@ impl Pipeline<'_> {
             return;
         }
         sink.replicated(1);
-        match self.address(&mut packet, meta, Verdict::Vap(meta.vap), &mut LazyKey::None) {
+        match self.to_vap(&mut packet, meta, meta.vap, &mut LazyKey::None) {
             Ok(port) => sink.transmit(port, packet, origin),
             Err(reason) => self.counters.dropped(origin, reason, 1),
         }

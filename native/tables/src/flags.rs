@@ -19,6 +19,10 @@ impl Flags {
     pub const REFLECT: Self = Self(1 << 2);
     /// VAP: its selector is the whole port, so what leaves by it may look like another VAP's.
     pub const WHOLE: Self = Self(1 << 3);
+    /// VN: MACs behind other NVEs are learned, from whoever sends.
+    pub const LEARN_REMOTE: Self = Self(1 << 31);
+    /// VN: ARP and neighbour solicitations are answered from what is known.
+    pub const SUPPRESS: Self = Self(1 << 30);
 
     /// VAP: what its tenant sends to groups and unknown MACs is limited.
     pub const STORM: Self = Self(1 << 4);
@@ -31,9 +35,9 @@ impl Flags {
     /// VAP: a list decides about frames to its tenant.
     pub const ACL_OUT: Self = Self(1 << 8);
     /// VN: a list decides about frames from its tenants.
-    pub const VN_ACL_IN: Self = Self(1 << 31);
+    pub const VN_ACL_IN: Self = Self(1 << 29);
     /// VN: a list decides about frames to its tenants.
-    pub const VN_ACL_OUT: Self = Self(1 << 30);
+    pub const VN_ACL_OUT: Self = Self(1 << 28);
 
     /// Whether any of `flags` is set.
     #[inline(always)]
@@ -50,5 +54,20 @@ impl Flags {
     /// These and, if `holds`, `flags`.
     pub const fn with_if(self, holds: bool, flags: Self) -> Self {
         if holds { self.with(flags) } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Flags as F;
+
+    #[test]
+    fn no_bit_means_two_things() {
+        let of_a_vap =
+            [F::GUARD, F::LEARN, F::REFLECT, F::WHOLE, F::STORM, F::POLICE, F::GUARD_IP, F::ACL_IN, F::ACL_OUT];
+        let of_a_vn = [F::LEARN_REMOTE, F::SUPPRESS, F::VN_ACL_IN, F::VN_ACL_OUT];
+        let all = || of_a_vap.iter().chain(&of_a_vn);
+        let distinct = all().fold(0, |bits, flag| bits | flag.0).count_ones();
+        assert_eq!((distinct as usize, all().all(|flag| flag.0.is_power_of_two())), (all().count(), true));
     }
 }

@@ -16,6 +16,7 @@ mod flags;
 mod index_pool;
 mod map;
 mod meter;
+mod next_hop;
 mod pairs;
 mod peers;
 mod policy;
@@ -28,14 +29,15 @@ pub use chunks::Chunks;
 pub use fdb::{ContextKey, Destination, FdbKey, Source, SourceKey};
 pub use flags::Flags;
 pub use index_pool::IndexPool;
-pub use map::{Full, Key, LookUp, MapReader, MapWriter, concurrent_map};
+pub use map::{Full, Key, LookUp, MapReader, MapWriter, Row, concurrent_map};
 pub use meter::{Meter, Rate};
+pub use next_hop::{HEADER_HEAD, HEADER_TAIL, NextHopEntry, Work};
 pub use pairs::{PairReader, PairWriter, Pairs};
 pub use peers::Peers;
 pub use policy::{AclBinding, VapMeters, VapPolicy};
 pub use prefetch::prefetch;
 pub use quiescence::{Quiescence, QuiescentReader};
 pub use snapshot::{
-    AccessPort, Index, NextHopEntry, NextHopIndex, OUTER_HEADER_ROOM, PortEntry, Publisher, STags, Snapshot,
-    SnapshotReader, TagPolicy, UnderlayPort, VapEntry, VnEntry,
+    AccessPort, Index, NextHopIndex, PortEntry, Publisher, STags, Snapshot, SnapshotReader, TagPolicy, UnderlayPort,
+    Unknown, VapEntry, VnEntry,
 };

@@ -16,7 +16,7 @@
 //! prefetches, [`MapReader::finish`] reads.
 
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use crate::prefetch::prefetch;
@@ -46,6 +46,8 @@ struct Bucket {
     values: [AtomicU32; SLOTS],
     version: AtomicU32,
     overflow: AtomicU32,
+    /// When each row was last seen, as [`Row::mark`] has it.
+    seen: [AtomicU16; SLOTS],
 }
 
 struct Shared {
@@ -95,6 +97,32 @@ pub struct MapWriter<K> {
 pub struct MapReader<K> {
     shared: Arc<Shared>,
     key: PhantomData<K>,
+}
+
+/// What nobody wants to know when it was seen.
+const UNWATCHED: u16 = 0;
+/// What is watched and was not seen yet.
+const UNSEEN: u16 = 2;
+
+/// A row that was found.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    /// Its value.
+    pub value: u32,
+    seen: &'a AtomicU16,
+}
+
+impl Row<'_> {
+    /// Notes that the row is in use, if somebody watches it. `era` is an odd number that changes with time: a line that all pollers read is
+    /// written once an era, not once a packet. In era 0, which is never, nothing is noted.
+    #[inline(always)]
+    pub fn mark(&self, era: u16) {
+        let seen = self.seen.load(Ordering::Relaxed);
+        if seen != UNWATCHED && seen != era && era != 0 {
+            // A slot that has become another's meanwhile only counts as seen for once.
+            self.seen.store(era, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A look-up that has begun.
@@ -155,6 +183,7 @@ impl<K: Key> MapWriter<K> {
             let free = bucket.keys.iter().position(|slot| slot.load(Ordering::Relaxed) == EMPTY);
             if let Some(slot) = free {
                 bucket.values[slot].store(value, Ordering::Release);
+                bucket.seen[slot].store(UNWATCHED, Ordering::Relaxed);
                 bucket.keys[slot].store(key, Ordering::Release);
                 self.len += 1;
                 return Ok(None);
@@ -179,6 +208,20 @@ impl<K: Key> MapWriter<K> {
         }
         self.len -= 1;
         Some(value)
+    }
+
+    /// From now on it is noted, or not, when a row is in use. It begins unseen.
+    pub fn watch(&mut self, key: K, watch: bool) {
+        if let Some((at, slot)) = self.find(key.pack()) {
+            let seen = if watch { UNSEEN } else { UNWATCHED };
+            self.shared.bucket(at).seen[slot].store(seen, Ordering::Relaxed);
+        }
+    }
+
+    /// What was noted of a row: another number than before if it was in use since.
+    pub fn seen(&self, key: K) -> Option<u16> {
+        let (at, slot) = self.find(key.pack())?;
+        Some(self.shared.bucket(at).seen[slot].load(Ordering::Relaxed))
     }
 
     fn find(&self, key: u64) -> Option<(usize, usize)> {
@@ -210,11 +253,17 @@ impl<K: Key> MapReader<K> {
 
     /// Ends a look-up that [`Self::begin`] of this map began.
     #[inline(always)]
-    pub fn finish(&self, LookUp { packed, hash }: LookUp) -> Option<u32> {
+    pub fn finish(&self, look_up: LookUp) -> Option<u32> {
+        self.finish_row(look_up).map(|row| row.value)
+    }
+
+    /// The same, for who would mark the row.
+    #[inline(always)]
+    pub fn finish_row(&self, LookUp { packed, hash }: LookUp) -> Option<Row<'_>> {
         let bucket = self.shared.bucket(hash);
         // The common case first: a row in its home bucket, or a miss there and no overflow.
         match Self::probe(bucket, packed) {
-            Some(value) => Some(value),
+            Some(row) => Some(row),
             None if bucket.overflow.load(Ordering::Acquire) == 0 => None,
             None => self.finish_in_overflow(packed, hash),
         }
@@ -227,11 +276,11 @@ impl<K: Key> MapReader<K> {
     }
 
     #[cold]
-    fn finish_in_overflow(&self, key: u64, hash: usize) -> Option<u32> {
+    fn finish_in_overflow(&self, key: u64, hash: usize) -> Option<Row<'_>> {
         for step in 1..self.shared.buckets.len() {
             let bucket = self.shared.bucket(hash.wrapping_add(step));
-            if let Some(value) = Self::probe(bucket, key) {
-                return Some(value);
+            if let Some(row) = Self::probe(bucket, key) {
+                return Some(row);
             }
             if bucket.overflow.load(Ordering::Acquire) == 0 {
                 return None;
@@ -241,13 +290,13 @@ impl<K: Key> MapReader<K> {
     }
 
     #[inline(always)]
-    fn probe(bucket: &Bucket, key: u64) -> Option<u32> {
+    fn probe(bucket: &Bucket, key: u64) -> Option<Row<'_>> {
         loop {
             let version = bucket.version.load(Ordering::Acquire);
             let slot = bucket.keys.iter().position(|slot| slot.load(Ordering::Acquire) == key)?;
             let value = bucket.values[slot].load(Ordering::Acquire);
             if bucket.version.load(Ordering::Acquire) == version {
-                return Some(value);
+                return Some(Row { value, seen: &bucket.seen[slot] });
             }
         }
     }

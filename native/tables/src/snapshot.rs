@@ -4,7 +4,7 @@
 //! [`NONE`](Index) marks an absent reference, and entries of retired indices stay in place, closed: a reference that a poller read just
 //! before a change finds an entry that forwards nothing.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
@@ -13,6 +13,7 @@ use types::{MacAddr, PortId, Selector, Vid};
 use crate::acl::Acl;
 use crate::chunks::Chunks;
 use crate::flags::Flags;
+use crate::next_hop::NextHopEntry;
 use crate::peers::Peers;
 use crate::policy::{AclBinding, VapPolicy};
 
@@ -21,9 +22,6 @@ pub type Index = u16;
 
 /// The same of a next hop: there are as many as VNs times the NVEs of each.
 pub type NextHopIndex = u32;
-
-/// Room for an outer header in a next hop, bytes.
-pub const OUTER_HEADER_ROOM: usize = 56;
 
 /// What a port is for.
 #[derive(Clone, Debug, Default)]
@@ -181,6 +179,18 @@ impl Default for VapEntry {
     }
 }
 
+/// What becomes of unicast to a MAC without a row, where a VN has no uplink.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unknown {
+    /// It is dropped.
+    #[default]
+    Drop,
+    /// It is dropped, and the control plane is told of the MAC.
+    Query,
+    /// It goes to everybody, as a group frame does.
+    Flood,
+}
+
 /// A VN.
 #[derive(Clone, Debug)]
 pub struct VnEntry {
@@ -190,6 +200,8 @@ pub struct VnEntry {
     pub flags: Flags,
     /// The VAP that takes unknown unicast.
     pub uplink: Index,
+    /// What becomes of unknown unicast without one.
+    pub unknown: Unknown,
     /// The VN's VAPs.
     pub vaps: Arc<[Index]>,
     /// The next hops that get a copy of each group frame.
@@ -198,32 +210,14 @@ pub struct VnEntry {
 
 impl Default for VnEntry {
     fn default() -> Self {
-        Self { max_frame: 0, flags: Flags::NONE, uplink: Snapshot::NONE, vaps: Arc::new([]), flood: Arc::new([]) }
-    }
-}
-
-/// A next hop: everything needed to send to it, in one cache line.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub struct NextHopEntry {
-    /// The ready-made outer header; its first [`Self::header_length`] bytes.
-    pub header: [u8; OUTER_HEADER_ROOM],
-    /// Length of the outer header, 0 while the neighbour's MAC is unknown.
-    pub header_length: u8,
-    /// The longest inner frame that fits the underlay port's MTU, bytes.
-    pub max_frame: u16,
-    /// The port to leave by.
-    pub port: u16,
-}
-
-impl NextHopEntry {
-    /// A next hop that cannot be sent to.
-    pub const UNRESOLVED: Self = Self { header: [0; OUTER_HEADER_ROOM], header_length: 0, max_frame: 0, port: 0 };
-}
-
-impl Default for NextHopEntry {
-    fn default() -> Self {
-        Self::UNRESOLVED
+        Self {
+            max_frame: 0,
+            flags: Flags::NONE,
+            uplink: Snapshot::NONE,
+            unknown: Unknown::Drop,
+            vaps: Arc::new([]),
+            flood: Arc::new([]),
+        }
     }
 }
 
@@ -244,6 +238,8 @@ pub struct Snapshot {
     pub vap_policies: Chunks<VapPolicy>,
     /// By VN index, likewise.
     pub vn_acls: Chunks<AclBinding>,
+    /// The NVE behind each next hop, by its index.
+    pub remotes: Chunks<Option<IpAddr>>,
     /// The numbers of other NVEs' IPv6 addresses.
     pub peers: Arc<Peers>,
 }
@@ -288,6 +284,12 @@ impl Snapshot {
         self.vn_acls.get(usize::from(index)).copied().unwrap_or_default()
     }
 
+    /// The NVE behind a next hop.
+    #[inline(always)]
+    pub fn remote(&self, index: NextHopIndex) -> Option<IpAddr> {
+        self.remotes.get(index as usize).copied().flatten()
+    }
+
     /// A next hop, if there is one of that index.
     #[inline(always)]
     pub fn next_hop(&self, index: NextHopIndex) -> Option<&NextHopEntry> {
@@ -325,11 +327,6 @@ impl SnapshotReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_next_hop_is_one_cache_line() {
-        assert_eq!(size_of::<NextHopEntry>(), 64);
-    }
 
     #[test]
     fn readers_see_what_was_published_last_and_absent_objects_are_closed() {

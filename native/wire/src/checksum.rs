@@ -1,18 +1,17 @@
 //! The Internet checksum (RFC 1071) and its incremental form (RFC 1624).
 
-/// The unfolded one's complement sum of `bytes` as big-endian 16-bit words, on top of `start`. An odd last byte is padded with zero.
+/// The one's complement sum of `bytes` as big-endian 16-bit words, on top of `start`, not folded. An odd last byte is padded with zero.
 #[inline]
 pub fn sum(bytes: &[u8], start: u64) -> u64 {
-    // Four bytes a step: 2^32 words fit a 64-bit sum without a carry, and it folds to the same 16 bits.
-    let mut total = start;
+    // The sum does not depend on the order of bytes but for a swap of its result (RFC 1071, 2(B)), so words are taken as the machine reads
+    // them: four bytes a step, of which 2^32 fit 64 bits without a carry.
     let mut words = bytes.chunks_exact(4);
-    for word in &mut words {
-        total += u64::from(u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
-    }
+    let native = |word: &[u8]| u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
+    let total: u64 = words.by_ref().map(native).sum();
     let mut last = [0; 4];
     let rest = words.remainder();
     last[..rest.len()].copy_from_slice(rest);
-    total + u64::from(u32::from_be_bytes(last))
+    start + u64::from(u16::from_be(fold(total + native(&last))))
 }
 
 /// Folds a sum to 16 bits, without complementing it.

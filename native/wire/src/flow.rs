@@ -3,15 +3,25 @@
 use crate::ethernet::{ETHERNET_HEADER, EtherType, TagStack};
 use crate::ipv4::Protocol;
 
-/// A 32-bit hash that is equal for all frames of one flow: MACs, and for IP the addresses, and for unfragmented TCP and UDP the ports.
-/// Fragments leave the ports out, so that all fragments of a datagram take one path.
+/// What a tunnel needs to know of a frame, whatever it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flow {
+    /// Equal for all frames of one flow: MACs, and for IP the addresses, and for unfragmented TCP and UDP the ports. Fragments leave the
+    /// ports out, so that all fragments of a datagram take one path.
+    pub hash: u32,
+    /// DSCP and ECN of the IP header behind at most two tags; 0 without one.
+    pub class: u8,
+}
+
+/// The flow that a frame belongs to.
 #[inline]
-pub fn flow_hash(frame: &[u8]) -> u32 {
+pub fn flow(frame: &[u8]) -> Flow {
     match frame.first_chunk::<PLAIN>() {
         // Nearly every frame there is: fixed offsets, one check of the length.
         Some(start) if start[12..15] == [0x08, 0x00, 0x45] => {
             let (protocol, fragment) = (start[23], [start[20], start[21]]);
-            combine(macs(start), ipv4_addresses(&start[26..]), protocol, ports(protocol, fragment, &start[34..]))
+            let ports = ports(protocol, fragment, &start[34..]);
+            Flow { hash: combine(macs(start), ipv4_addresses(&start[26..]), protocol, ports), class: start[15] }
         }
         _ => of_any_frame(frame),
     }
@@ -21,13 +31,13 @@ pub fn flow_hash(frame: &[u8]) -> u32 {
 const PLAIN: usize = ETHERNET_HEADER + 20 + 4;
 
 /// The same of any frame.
-fn of_any_frame(frame: &[u8]) -> u32 {
+fn of_any_frame(frame: &[u8]) -> Flow {
     if frame.len() < 12 {
-        return 0;
+        return Flow { hash: 0, class: 0 };
     }
     let rest = frame.get(ETHERNET_HEADER..).unwrap_or(&[]);
     let ether_type = frame[12..].first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes));
-    let (network, protocol, ports) = match TagStack::parse(ether_type, rest) {
+    let (network, protocol, ports, class) = match TagStack::parse(ether_type, rest) {
         Some(tags) => match (tags.ether_type, &rest[usize::from(tags.length)..]) {
             (EtherType::IPV4, packet) => ipv4(packet),
             (EtherType::IPV6, packet) => ipv6(packet),
@@ -35,24 +45,26 @@ fn of_any_frame(frame: &[u8]) -> u32 {
         },
         None => NO_IP,
     };
-    combine(macs(frame), network, protocol, ports)
+    Flow { hash: combine(macs(frame), network, protocol, ports), class }
 }
 
-/// Hash of the addresses, protocol, and ports or 0.
-type Network = (u64, u8, u32);
-const NO_IP: Network = (0, 0, 0);
+/// Hash of the addresses, protocol, ports or 0, and class.
+type Network = (u64, u8, u32, u8);
+const NO_IP: Network = (0, 0, 0, 0);
 
 fn ipv4(packet: &[u8]) -> Network {
     let Some(header) = packet.first_chunk::<20>() else { return NO_IP };
     let (protocol, fragment) = (header[9], [header[6], header[7]]);
     let behind = packet.get(usize::from(header[0] & 0x0f) * 4..).unwrap_or(&[]);
-    (ipv4_addresses(&header[12..]), protocol, ports(protocol, fragment, behind))
+    let class = if header[0] >> 4 == 4 { header[1] } else { 0 };
+    (ipv4_addresses(&header[12..]), protocol, ports(protocol, fragment, behind), class)
 }
 
 fn ipv6(packet: &[u8]) -> Network {
     let Some(header) = packet.first_chunk::<40>() else { return NO_IP };
     let pairs = [(8, 24), (16, 32)].map(|(a, b)| mix(read64(&header[a..]) ^ KEY[0], read64(&header[b..]) ^ KEY[1]));
-    (mix(pairs[0], pairs[1] ^ KEY[2]), header[6], ports(header[6], [0, 0], &packet[40..]))
+    let class = if header[0] >> 4 == 6 { header[0] << 4 | header[1] >> 4 } else { 0 };
+    (mix(pairs[0], pairs[1] ^ KEY[2]), header[6], ports(header[6], [0, 0], &packet[40..]), class)
 }
 
 const KEY: [u64; 4] = [0x9e37_79b9_7f4a_7c15, 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3];
@@ -101,8 +113,13 @@ fn read32(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::InnerIp;
     use proptest::prelude::*;
     use std::collections::HashSet;
+
+    fn flow_hash(frame: &[u8]) -> u32 {
+        flow(frame).hash
+    }
 
     fn udp(source_port: u16, fragment: u16) -> Vec<u8> {
         let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
@@ -170,7 +187,8 @@ mod tests {
             if let Some(place) = frame.get_mut(12..end) {
                 place.copy_from_slice(&ip[start][..place.len()]);
             }
-            prop_assert_eq!(flow_hash(&frame), of_any_frame(&frame));
+            prop_assert_eq!(flow(&frame), of_any_frame(&frame));
+            prop_assert_eq!(flow(&frame).class, InnerIp::find(&frame).map_or(0, |ip| ip.class(&frame)));
         }
 
         #[test]

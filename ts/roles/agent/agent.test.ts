@@ -104,7 +104,7 @@ afterEach(async () => {
 });
 
 const objects = (): string[] => [...engine.objects.keys()].sort();
-const BASE = ['port 0', 'port 1', 'port 2', 'underlay 0'];
+const BASE = ['port 0', 'port 1', 'port 2', 'underlay 0 192.0.2.1'];
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 describe('reload', () => {
@@ -145,7 +145,7 @@ describe('start', () => {
   it('makes the ports and the underlay', async () => {
     await startAgent();
     expect(objects()).toEqual(BASE);
-    expect(engine.objects.get('underlay 0')).toMatchObject({ ip: '192.0.2.1', prefixLen: 24 });
+    expect(engine.objects.get('underlay 0 192.0.2.1')).toMatchObject({ ip: '192.0.2.1', prefixLen: 24 });
     expect(nva.calls).toEqual(['start']);
     expect(lines.at(-1)).toMatchObject({ msg: 'ready', component: 'agent' });
   });

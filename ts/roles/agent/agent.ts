@@ -9,12 +9,14 @@ import {
   type AgentConfig,
   type Association,
   type LinkName,
+  type MacAddr,
   type NveError,
   nveError,
   ok,
   toNveError,
   tsiKeyText,
   unwrap,
+  type VnId,
 } from '#model';
 import { channelText, TagAllocator, TsiTable, type VdpChannel } from '#protocol';
 import type { Store } from '#store';
@@ -34,6 +36,7 @@ import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
 import { PortLinks } from './port-links.js';
 import { type Readings, readAgent } from './readings.js';
+import { RemoteMacs } from './remote-macs.js';
 import { Restoration } from './restoration.js';
 import { agentDrops, rpcHandlers } from './rpc.js';
 import { isConnection } from './rpc-vn.js';
@@ -69,6 +72,7 @@ export class Agent {
   readonly #portLinks: PortLinks;
   readonly #vns: Vns;
   readonly #learned: LearnedMacs;
+  readonly #remoteMacs: RemoteMacs;
   readonly #tsis: Tsis;
   readonly #authorization: Authorization;
   readonly #access: AccessLinks;
@@ -114,6 +118,7 @@ export class Agent {
       returning: this.#associations.flatMap(({ key, upTo }) => (upTo === 'activated' ? [key] : [])),
       vns: () => this.#vns,
       learned: () => this.#learned,
+      remoteMacs: () => this.#remoteMacs,
       dispatch: (event, cause) => this.#tsis.dispatch(event, cause),
     });
     this.#vns = new Vns({
@@ -122,8 +127,12 @@ export class Agent {
       linkOf: (link) => this.#links.get(link),
       viewOf: (vn) => this.#nva.view(vn),
       learned: {
-        claimed: (vn, macs) => this.#learned.claimed(vn, macs),
+        claimed: (vn, macs) => {
+          this.#learned.claimed(vn, macs);
+          this.#remoteMacs.claimed(vn, macs);
+        },
         left: (vn, key) => this.#learned.left(vn, key),
+        placed: (vn, mac) => this.#remoteMacs.claimed(vn, [mac]),
       },
       fault: parts.fault,
     });
@@ -137,6 +146,15 @@ export class Agent {
       report: (change, attachment) => this.#nva.reportLearned(change, attachment),
     });
     this.#names = agentNames(this.#ports, this.#vns, (vn) => this.#nva.view(vn));
+    this.#remoteMacs = new RemoteMacs({
+      log,
+      self: config.node.name,
+      reconciler: this.#reconciler,
+      vnOf: (vn) => this.#vns.get(vn),
+      viewOf: (vn) => this.#nva.view(vn),
+      nextHop: (vn, remote, contextId) => this.#vns.learnedNextHop(vn, remote, contextId),
+      moved: (vn, macs) => this.#learned.moved(vn, macs),
+    });
     this.#authorization = new Authorization({
       policy: new LocalPolicy(config.authorization),
       ask: async (effect, signal) => this.#restoration.verdict(effect.key, await this.#nva.authorize(effect, signal)),
@@ -198,6 +216,8 @@ export class Agent {
 
     engine.onEvent((event) => {
       if (event.kind === 'learned') this.#learned.seen(event);
+      else if (event.kind === 'learned_remote') this.#remoteMacs.seen(event);
+      else if (event.kind === 'aged') this.#aged(event.vn, event.mac);
       else if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
       else this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
       if (event.kind === 'poller_failed')
@@ -282,6 +302,7 @@ export class Agent {
       },
       disconnectVn: ({ vn, name }) => {
         this.#nva.unsubscribe(vn);
+        this.#remoteMacs.ended(vn);
         this.#log.info({ component: 'vn', vn: name, id: vn }, `VN ${name}: last TSI gone, swept`);
         void this.#vns.disconnect(vn).catch(() => undefined);
       },
@@ -331,6 +352,11 @@ export class Agent {
     for (const one of this.#links.ofPort(this.#portOf(link))) this.#carrier(one, up);
     this.#access.linkChanged(this.#portOf(link), up);
     this.#rpc?.notify('link', { link, up });
+  }
+
+  #aged(vn: VnId, mac: MacAddr): void {
+    this.#learned.aged(vn, mac);
+    this.#remoteMacs.aged(vn, mac);
   }
 
   #carrier(link: LinkName, up: boolean): void {

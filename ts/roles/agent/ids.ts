@@ -18,6 +18,11 @@ export class Ids {
     return this.#get(vn, `nh ${remote} ${encap} ${contextId}`);
   }
 
+  /** The way of a VN to an NVE that MACs are learned behind: another than what the NVA named, and gone when they are. */
+  learnedNextHop(vn: VnId, remote: IpAddr, contextId: number): NextHopId {
+    return this.#get(vn, `learned ${remote} ${contextId}`);
+  }
+
   /** The VN is gone; if it comes again its objects get new numbers. */
   forget(vn: VnId): void {
     this.#byVn.delete(vn);

@@ -70,6 +70,10 @@ export class LearnedMacs {
     for (const mac of macs) this.#handle({ type: 'claimed', vn, mac });
   }
 
+  aged(vn: VnId, mac: MacAddr): void {
+    this.#handle({ type: 'aged', vn, mac });
+  }
+
   left(vn: VnId, key: TsiKey): void {
     this.#handle({ type: 'left', vn, key });
   }

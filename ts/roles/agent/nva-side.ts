@@ -26,6 +26,7 @@ import {
 } from '#nva';
 import type { TsiEvent } from '#protocol';
 import type { LearnedMacs } from './learned.js';
+import type { RemoteMacs } from './remote-macs.js';
 import type { Cause, TsiPorts } from './tsis.js';
 import type { Vns } from './vns.js';
 
@@ -40,6 +41,8 @@ export interface NvaSideParts {
   readonly returning: readonly TsiKey[];
   /** Of MACs that were learned. */
   readonly learned: () => Pick<LearnedMacs, 'moved' | 'refused'>;
+  /** Of MACs that were learned behind other NVEs. */
+  readonly remoteMacs: () => Pick<RemoteMacs, 'mappingChanged'>;
   /** Gives the TSI life cycle an event. */
   readonly dispatch: (event: TsiEvent, cause: Cause) => void;
 }
@@ -204,10 +207,12 @@ export class NvaSide {
     };
   }
 
-  async #mappingChanged({ vn, info, hosts, revision }: MappingChange): Promise<void> {
+  async #mappingChanged(change: MappingChange): Promise<void> {
+    const { vn, info, hosts, revision } = change;
     const vns = this.#parts.vns();
     const local = vns.get(vn);
     if (local === undefined) return;
+    this.#parts.remoteMacs().mappingChanged(change);
     if (info === null) {
       this.#log.info({ component: 'vn', vn: local.info.name, id: vn }, `VN ${local.info.name} was deleted at the NVA`);
       this.#revoke({ vn }, { text: `VN ${local.info.name} was deleted at the NVA` });

@@ -1,7 +1,7 @@
 // One VN as this NVE serves it: what is attached here (from the TSI life cycle) and what the NVA says, and from both, by a pure
 // function, what the engine shall hold.
 
-import type { NextHopId } from '#dataplane';
+import type { NextHopId, VnOptions } from '#dataplane';
 import {
   ENCAP_VXLAN,
   formatTag,
@@ -11,6 +11,7 @@ import {
   type LinkName,
   type MacAddr,
   type NveId,
+  settingsOf,
   type Tag,
   type TsiId,
   type VnInfo,
@@ -20,6 +21,9 @@ import { type EngineObject, type EngineState, stateOf } from '../engine/objects.
 import { selectorOf } from '../engine/tags.js';
 import type { Ids } from './ids.js';
 import type { AgentLink } from './links.js';
+
+/** Seconds of silence after which a MAC that was learned is forgotten (802.1Q, 8.8.3: the default of a bridge). */
+export const LEARNED_AGE_S = 300;
 
 /** A tenant's MAC that is attached here. */
 export interface LocalRow {
@@ -106,13 +110,24 @@ export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: Nve
   return host !== undefined && host.nveId !== self && host.mobilitySeq > row.since;
 }
 
+/** What the engine is told of how the VN is served, where that is not its default. */
+function optionsOf(info: VnInfo): { options?: VnOptions } {
+  const { unknown, learn, suppress } = settingsOf(info);
+  const options: VnOptions = {
+    ...(unknown === 'drop' ? {} : { unknown }),
+    ...(learn ? { learn } : {}),
+    ...(suppress ? { suppress } : {}),
+  };
+  return Object.keys(options).length === 0 ? {} : { options };
+}
+
 /** The VN without its rows, and by which next hop each other NVE of it is reached. Only new numbers are taken from `ids`. */
 export function vnStructure(input: VnInput): { state: EngineState; nextHops: ReadonlyMap<NveId, NextHopId> } {
   const { local, view, self, ids, reflects } = input;
   const { vn, mtu } = local.info;
   // Each NVE receives a VN under a Context ID of its own; the NVA may name another one than the VN's default.
   const vni = view?.members.get(self)?.contextId ?? local.info.vni;
-  const objects: EngineObject[] = [{ op: 'VnSet', vn, vni, mtu }];
+  const objects: EngineObject[] = [{ op: 'VnSet', vn, vni, mtu, ...optionsOf(local.info) }];
   for (const { link, tag, learners } of local.vaps.values()) {
     const vap = ids.vap(vn, link.name, tag);
     const { port, tenantTags: tags } = link;
@@ -144,7 +159,8 @@ export function vnRow(input: VnInput, nextHops: ReadonlyMap<NveId, NextHopId>, m
   const row = local.rows.get(mac);
   const host = view?.hosts.get(mac);
   if (row !== undefined && !isMovedAway(row, host, self)) {
-    return { op: 'FdbSet', vn, mac, dest: { kind: 'vap', vap: ids.vap(vn, row.link.name, row.tag) } };
+    const dest = { kind: 'vap', vap: ids.vap(vn, row.link.name, row.tag) } as const;
+    return { op: 'FdbSet', vn, mac, dest, ...(row.isLearned ? { ageS: LEARNED_AGE_S } : {}) };
   }
   const nh = host === undefined ? undefined : nextHops.get(host.nveId);
   return nh === undefined ? null : { op: 'FdbSet', vn, mac, dest: { kind: 'nh', nh } };

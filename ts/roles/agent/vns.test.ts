@@ -33,7 +33,7 @@ it('a large VN comes in slices, may change meanwhile, and never names what is no
     self: 'nve1' as NveId,
     linkOf: () => err(nveError('NVE-SYS-003', { reason: 'no link here' })),
     viewOf: () => view,
-    learned: { claimed: () => undefined, left: () => undefined },
+    learned: { claimed: () => undefined, left: () => undefined, placed: () => undefined },
   });
   vns.connect(blue);
 

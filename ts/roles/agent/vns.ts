@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { NextHopId, VapId } from '#dataplane';
 import {
   err,
+  type IpAddr,
   isVn,
   type LinkName,
   type MacAddr,
@@ -22,7 +23,7 @@ import {
 } from '#model';
 import type { VnView } from '#nva';
 import type { TsiEffect } from '#protocol';
-import { fdbKey, macOfKey, type ObjectKey, vapKey, vnKey } from '../engine/objects.js';
+import { type EngineObject, fdbKey, macOfKey, type ObjectKey, pairKey, vapKey, vnKey } from '../engine/objects.js';
 import type { Reconciler, Scope } from '../engine/reconciler.js';
 import { Ids } from './ids.js';
 import type { AgentLink } from './links.js';
@@ -38,6 +39,8 @@ export interface VnsOptions {
     claimed(vn: VnId, macs: readonly MacAddr[]): void;
     /** The TSI learns there no longer: what was learned behind it goes. */
     left(vn: VnId, key: TsiKey): void;
+    /** A MAC was learned at a VAP: what was learned of it elsewhere goes. */
+    placed(vn: VnId, mac: MacAddr): void;
   };
   readonly fault?: Fault | undefined;
 }
@@ -48,6 +51,7 @@ type Unprogram = Extract<TsiEffect, { type: 'unprogram' }>;
 /** A VN's rows have a scope of their own: they are many, and change one by one. */
 const scopeOf = (vn: VnId): Scope => `vn ${vn}`;
 const rowsOf = (vn: VnId): Scope => `rows ${vn}`;
+const pairsOf = (vn: VnId): Scope => `pairs ${vn}`;
 
 /** Rows that are made in one turn of the event loop. */
 const ROWS_AT_ONCE = 500;
@@ -60,6 +64,9 @@ interface Entry {
   loading: Promise<void> | null;
   /** They have to be made once more. */
   reload: boolean;
+  /** Addresses of stations, as the NVA says, and who has each. */
+  readonly pairs: Map<MacAddr, readonly IpAddr[]>;
+  readonly owners: Map<IpAddr, MacAddr>;
 }
 
 export class Vns {
@@ -84,7 +91,14 @@ export class Vns {
 
   connect(info: VnInfo): void {
     if (!this.#vns.has(info.vn))
-      this.#vns.set(info.vn, { local: new LocalVn(info), nextHops: new Map(), loading: null, reload: false });
+      this.#vns.set(info.vn, {
+        local: new LocalVn(info),
+        nextHops: new Map(),
+        loading: null,
+        reload: false,
+        pairs: new Map(),
+        owners: new Map(),
+      });
   }
 
   /** The VN's last TSI is gone: everything of it goes. */
@@ -92,7 +106,7 @@ export class Vns {
     this.#vns.delete(vn);
     this.#ids.forget(vn);
     const { reconciler } = this.#options;
-    await Promise.all([scopeOf(vn), rowsOf(vn)].map((scope) => reconciler.set(scope, new Map())));
+    await Promise.all([scopeOf(vn), rowsOf(vn), pairsOf(vn)].map((scope) => reconciler.set(scope, new Map())));
   }
 
   /** VAPs of the link send frames back to where they came from, or no longer. */
@@ -207,7 +221,30 @@ export class Vns {
     const { vn } = entry.local.info;
     const input = this.#inputOf(entry);
     const changes = new Map(macs.map((mac) => [fdbKey(vn, mac), vnRow(input, entry.nextHops, mac)]));
+    void this.#patchPairs(entry, macs);
     return this.#options.reconciler.patch(rowsOf(vn), changes);
+  }
+
+  /** Of an address that two stations claim, the one has it that the NVA named last. */
+  async #patchPairs({ local, pairs, owners }: Entry, macs: readonly MacAddr[]): Promise<void> {
+    const { vn } = local.info;
+    const hosts = this.#options.viewOf(vn)?.hosts;
+    const changes = new Map<ObjectKey, EngineObject | null>();
+    for (const mac of macs) {
+      const ips = hosts?.get(mac)?.ips ?? [];
+      const gone = (pairs.get(mac) ?? []).filter((ip) => !ips.includes(ip) && owners.get(ip) === mac);
+      for (const ip of gone) {
+        owners.delete(ip);
+        changes.set(pairKey(vn, ip), null);
+      }
+      for (const ip of ips) {
+        owners.set(ip, mac);
+        changes.set(pairKey(vn, ip), { op: 'PairSet', vn, ip, mac });
+      }
+      if (ips.length > 0) pairs.set(mac, ips);
+      else pairs.delete(mac);
+    }
+    if (changes.size > 0) await this.#options.reconciler.patch(pairsOf(vn), changes).catch(() => undefined);
   }
 
   /** Attached here, named by the NVA, or in the engine. */
@@ -238,7 +275,14 @@ export class Vns {
     if (local?.rows.get(mac)?.isLearned === true) local.rows.delete(mac);
     if (local === undefined || key === null || local.rows.has(mac)) return;
     const vap = [...local.vaps.values()].find(({ link, learners }) => link.name === key.link && learners.has(key.tsi));
-    if (vap !== undefined) this.#addRow(local, mac, key.tsi, vap.link, vap.tag, true);
+    if (vap === undefined) return;
+    this.#options.learned.placed(vn, mac);
+    this.#addRow(local, mac, key.tsi, vap.link, vap.tag, true);
+  }
+
+  /** The next hop of a VN to an NVE that MACs are learned behind. */
+  learnedNextHop(vn: VnId, remote: IpAddr, contextId: number): NextHopId {
+    return this.#ids.learnedNextHop(vn, remote, contextId);
   }
 
   /** Why the engine does not have the row of a MAC. */

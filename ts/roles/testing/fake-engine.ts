@@ -234,7 +234,7 @@ function rowOf(kind: DumpKind, object: EngineObject, all: ReadonlyMap<ObjectKey,
     case 'NextHopSet':
       return kind === 'nexthops' ? [{ ...object, port: 0, neighbourMac: null }] : [];
     case 'FdbSet':
-      return kind === 'fdb' ? [object] : [];
+      return kind === 'fdb' ? [{ ageS: 0, ...object }] : [];
     case 'PairSet':
       return kind === 'pairs' ? [object] : [];
     default:

@@ -45,9 +45,10 @@ impl Bench {
     /// Everything the model holds, to be compared.
     pub fn picture(&self) -> String {
         let Model { ports, vns, vaps, underlays, next_hops, neighbours, acls, police, .. } = &self.model;
-        let Model { vni_holders, selector_holders, vap_at, row_count, source_count, pair_count, .. } = &self.model;
+        let Model { vni_holders, selector_holders, vap_at, vn_at, ageing, row_count, source_count, pair_count, .. } =
+            &self.model;
         format!(
-            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{acls:?}{police:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{row_count} {source_count} {pair_count}"
+            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{neighbours:?}{acls:?}{police:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{vn_at:?}{ageing:?}{row_count} {source_count} {pair_count}"
         )
     }
 
@@ -92,11 +93,16 @@ impl Bench {
                     Dest::NextHop(id) => Destination::NextHop(model.next_hops[id].index),
                 });
                 assert_eq!(found, expected, "row {mac} of vn {id}");
+                let seen = self.forwarding.seen(vn.index, mac);
+                assert_eq!(seen.is_some_and(|seen| seen != 0), model.ageing.age_s(*id, mac) != 0, "{mac} ages");
                 rows += usize::from(expected.is_some());
             }
         }
         assert_eq!(rows, model.row_count);
         assert_eq!(model.vni_holders.len(), model.vns.values().filter(|vn| vn.spec.vni.is_some()).count());
+        assert!(model.ageing.rows().all(|(vn, mac, _)| model.vns[&vn].rows.contains_key(&mac)));
+        assert!(model.vn_at.iter().all(|(index, id)| model.vns[id].index == *index));
+        assert_eq!(model.vn_at.len(), model.vns.len());
         assert_eq!(model.pair_count, model.vns.values().map(|vn| vn.pairs.len()).sum::<usize>());
         assert_eq!(model.source_count, model.vns.values().map(|vn| vn.sources.len()).sum::<usize>());
         assert!(model.neighbours.keys().all(|(port, ip)| model.addresses(*port).any(|spec| spec.has_on_link(*ip))));
@@ -151,7 +157,11 @@ impl Bench {
             let in_floods = model.vns.values().filter(|vn| vn.flood.contains(id));
             assert_eq!(row.users, in_rows.count() + in_floods.count(), "uses of next hop {id}");
             let entry = snapshot.next_hop(row.index).expect("a next hop has an entry");
-            assert_eq!(entry.header_length > 0, row.spec.remote == host(2), "resolved iff the neighbour is known");
+            assert_eq!(
+                entry.header_length > 0,
+                [host(2), host_6(2)].contains(&row.spec.remote),
+                "resolved iff the neighbour is known"
+            );
             assert_eq!(entry.port, row.path.port.0);
             assert!(model.underlays[&(row.path.port, row.path.source)].has_on_link(row.spec.remote));
         }
@@ -174,9 +184,9 @@ fn a_neighbours_mac_reaches_every_next_hop_to_it() {
     assert_eq!(bench.readers.snapshot.load().next_hop(index).unwrap().header_length, 0);
     let (neighbour, mac) = ((PortId(1), host(3)), MacAddr([2, 0xee, 0, 0, 0, 3]));
     bench.forwarding.resolve(&bench.model, neighbour, Some(mac));
-    let entry = *bench.readers.snapshot.load().next_hop(index).unwrap();
+    let entry = bench.readers.snapshot.load().next_hop(index).unwrap().clone();
     assert_eq!((entry.header_length, entry.max_frame, entry.port), (50, 1600 - 36, 1));
-    assert_eq!(entry.header[..6], mac.0);
+    assert_eq!(entry.tail[..6], mac.0);
     bench.forwarding.resolve(&bench.model, neighbour, None);
     assert_eq!(bench.readers.snapshot.load().next_hop(index).unwrap().header_length, 0);
 }

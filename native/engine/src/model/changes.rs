@@ -5,8 +5,10 @@ use core::net::IpAddr;
 use pipeline::PuntClass;
 use tables::TagPolicy;
 use types::{AclId, MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
+use wire::Encap;
 
 use super::acl::AclSpec;
+use super::tunnel::{check_options, encap_of};
 use super::wishes::{Wish, Wishes};
 use crate::error::{EngineError, Object};
 use crate::neighbour::Neighbour;
@@ -62,6 +64,15 @@ pub struct VapSpec {
     pub options: VapOptions,
 }
 
+/// An FDB row to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RowSpec {
+    /// Where its MAC is.
+    pub dest: Dest,
+    /// Seconds without a frame of the MAC after which that is told; 0: never.
+    pub age_s: u16,
+}
+
 /// An underlay address to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnderlaySpec {
@@ -78,6 +89,8 @@ pub struct UnderlaySpec {
 pub struct NextHopSpec {
     /// The remote NVE.
     pub remote: IpAddr,
+    /// The encapsulation that it takes.
+    pub encap: Encap,
     /// The VNI under which it receives.
     pub vni: Vni,
     /// How it is sent to.
@@ -99,7 +112,7 @@ pub struct Changes {
     pub vaps: Wishes<VapId, VapSpec>,
     pub underlays: Wishes<Neighbour, UnderlaySpec>,
     pub next_hops: Wishes<NextHopId, NextHopSpec>,
-    pub rows: Wishes<(VnId, MacAddr), Dest>,
+    pub rows: Wishes<(VnId, MacAddr), RowSpec>,
     pub floods: Wishes<VnId, Vec<NextHopId>>,
     pub sources: Wishes<VnId, Vec<IpAddr>>,
     pub neighbours: Wishes<Neighbour, MacAddr>,
@@ -161,17 +174,18 @@ impl Changes {
                 wish(&mut self.underlays, at, (port, ip), Object::Underlay(port, ip), None)
             }
             Command::NextHopSet { next_hop, remote, encap, context_id, options } => {
-                check("encap", encap, "1 (VXLAN)", encap == 1)?;
+                let encap = encap_of(encap)?;
+                check_options(&options, encap)?;
                 check("remote", remote, "a unicast address", is_unicast(remote))?;
-                let spec = NextHopSpec { remote, vni: vni_of(context_id)?, options };
+                let spec = NextHopSpec { remote, encap, vni: vni_of(context_id)?, options };
                 wish(&mut self.next_hops, at, next_hop, Object::NextHop(next_hop), Some(spec))
             }
             Command::NextHopDel { next_hop } => {
                 wish(&mut self.next_hops, at, next_hop, Object::NextHop(next_hop), None)
             }
-            Command::FdbSet { vn, mac, dest } => {
+            Command::FdbSet { vn, mac, dest, age_s } => {
                 check("mac", mac, "a station's address", mac.is_station())?;
-                wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), Some(dest))
+                wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), Some(RowSpec { dest, age_s }))
             }
             Command::FdbDel { vn, mac } => wish(&mut self.rows, at, (vn, mac), Object::Row(vn, mac), None),
             Command::FloodSet { vn, mut next_hops } => {
@@ -226,7 +240,12 @@ fn wish<K: Ord, T>(
     if wishes.add(key, Wish { at, to }) { Ok(()) } else { Err(EngineError::Duplicate { object }) }
 }
 
-fn check(field: &'static str, got: impl ToString, expected: &'static str, holds: bool) -> Result<(), EngineError> {
+pub(super) fn check(
+    field: &'static str,
+    got: impl ToString,
+    expected: &'static str,
+    holds: bool,
+) -> Result<(), EngineError> {
     if holds { Ok(()) } else { Err(EngineError::OutOfRange { field, got: got.to_string(), expected }) }
 }
 
@@ -234,7 +253,7 @@ fn rate_in_range(field: &'static str, rate: u64, burst: u32) -> Result<(), Engin
     check(field, format_args!("{rate}, {burst} at once"), "1 or more, and 1 or more at once", rate > 0 && burst > 0)
 }
 
-fn mtu_in_range(mtu: u16) -> Result<(), EngineError> {
+pub(super) fn mtu_in_range(mtu: u16) -> Result<(), EngineError> {
     check("mtu", mtu, "68 to 9600", MTU.contains(&mtu))
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use types::{NextHopId, PortId, VapId, VnId};
 
-use super::changes::{Changes, PortSpec, UnderlaySpec, VapSpec, VnSpec};
+use super::changes::{Changes, PortSpec, RowSpec, UnderlaySpec, VapSpec, VnSpec};
 use super::wishes::Wishes;
 use super::{Model, NextHopRow};
 use crate::error::{EngineError, Object};
@@ -84,7 +84,7 @@ impl Changes {
         let deleted = |vn: &VnId| self.vns.deletes(vn);
         for ((vn, mac), wish) in self.rows.iter() {
             match model.row(*vn, *mac) {
-                Some(old) if wish.to != Some(old) && !deleted(vn) => count(old),
+                Some(old) if wish.to.map(|to| to.dest) != Some(old) && !deleted(vn) => count(old),
                 _ => {}
             }
         }
@@ -369,7 +369,7 @@ impl<'a> After<'a> {
     }
 
     fn rows(&self, refused: &mut Refused) {
-        for ((vn, _), at, dest) in self.changes.rows.sets() {
+        for ((vn, _), at, RowSpec { dest, .. }) in self.changes.rows.sets() {
             if self.vn(*vn).is_none() {
                 refused.push((at, EngineError::Absent { object: Object::Vn(*vn) }));
                 continue;

@@ -6,6 +6,7 @@
 mod acl;
 mod changes;
 mod check;
+mod tunnel;
 mod wishes;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,11 +17,12 @@ use pipeline::PuntClass;
 use tables::{Acl, Index, NextHopIndex};
 use types::{AclId, MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
 
+use crate::ageing::Ageing;
 use crate::neighbour::Neighbour;
-use crate::schema::{Dest, Kind};
+use crate::schema::{Dest, Kind, Unknown};
 
 pub use acl::{ACLS, AclSpec};
-pub use changes::{Changes, NextHopSpec, PortSpec, UnderlaySpec, VapSpec, VnSpec};
+pub use changes::{Changes, NextHopSpec, PortSpec, RowSpec, UnderlaySpec, VapSpec, VnSpec};
 pub use check::Limits;
 #[cfg(test)]
 pub use check::Refused;
@@ -144,6 +146,10 @@ pub struct Model {
     pub selector_holders: BTreeMap<(PortId, Selector), VapId>,
     /// Whose an index of the VAP table is.
     pub vap_at: BTreeMap<Index, VapId>,
+    /// Whose an index of the VN table is.
+    pub vn_at: BTreeMap<Index, VnId>,
+    /// Rows that age.
+    pub ageing: Ageing,
     /// FDB rows of all VNs.
     pub row_count: usize,
     /// Permitted sources of all VNs.
@@ -183,6 +189,24 @@ impl Model {
         let is_same_vn = self.vns.get(&spec.vn).is_some_and(|row| row.index == vn);
         let is_known = self.row(spec.vn, source) == Some(Dest::Vap(id));
         (spec.learn && is_same_vn && !is_known).then_some((id, spec.vn))
+    }
+
+    /// The VN of this index, if `mac`, which frames are for, is news to it: it is set to ask, and has no row.
+    pub fn is_asked_for(&self, vn: Index, mac: MacAddr) -> Option<VnId> {
+        let id = *self.vn_at.get(&vn)?;
+        let asks = self.vns.get(&id)?.spec.options.unknown == Unknown::Query;
+        (asks && self.row(id, mac).is_none()).then_some(id)
+    }
+
+    /// The VN of this index, if it is news to it that `mac` is behind the NVE `remote`.
+    pub fn is_news_behind(&self, vn: Index, mac: MacAddr, remote: IpAddr) -> Option<VnId> {
+        let id = *self.vn_at.get(&vn)?;
+        let learns = self.vns.get(&id)?.spec.options.learn;
+        let is_known = match self.row(id, mac) {
+            Some(Dest::NextHop(next_hop)) => self.next_hops.get(&next_hop).is_some_and(|row| row.spec.remote == remote),
+            _ => false,
+        };
+        (learns && !is_known).then_some(id)
     }
 
     fn row(&self, vn: VnId, mac: MacAddr) -> Option<Dest> {

@@ -59,7 +59,11 @@ pub fn next_hop_to(next_hop: u32, remote: IpAddr, vni: u32) -> Command {
     }
 }
 pub fn row(vn: u32, last: u8, dest: Dest) -> Command {
-    Command::FdbSet { vn: VnId(vn), mac: MacAddr([2, 0, 0, 0, 0, last]), dest }
+    Command::FdbSet { vn: VnId(vn), mac: MacAddr([2, 0, 0, 0, 0, last]), dest, age_s: 0 }
+}
+/// The same, told when nothing was seen of it for so long.
+pub fn ageing_row(vn: u32, last: u8, dest: Dest, age_s: u16) -> Command {
+    Command::FdbSet { vn: VnId(vn), mac: MacAddr([2, 0, 0, 0, 0, last]), dest, age_s }
 }
 pub fn no_row(vn: u32, last: u8) -> Command {
     Command::FdbDel { vn: VnId(vn), mac: MacAddr([2, 0, 0, 0, 0, last]) }
@@ -173,7 +177,7 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         (row(1, 5, Dest::Vap(VapId(2))), taken("vap 2", Object::Vn(VnId(2)))),
         (row(1, 5, Dest::NextHop(NextHopId(9))), absent(Object::NextHop(NextHopId(9)))),
         (
-            Command::FdbSet { vn: VnId(1), mac: MacAddr::BROADCAST, dest: Dest::Vap(VapId(1)) },
+            Command::FdbSet { vn: VnId(1), mac: MacAddr::BROADCAST, dest: Dest::Vap(VapId(1)), age_s: 0 },
             range("mac", "ff:ff:ff:ff:ff:ff", "a station's address"),
         ),
         (flood(9, &[1]), absent(Object::Vn(VnId(9)))),
@@ -363,7 +367,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         (0u32..3, 2u8..4, 1u32..4).prop_map(|(id, host, vni)| next_hop(id, host, vni)),
         (0u32..3, 2u16..4, 1u32..4).prop_map(|(id, last, vni)| next_hop_to(id, host_6(last), vni)),
         (0u32..3).prop_map(|id| Command::NextHopDel { next_hop: NextHopId(id) }),
-        (0u32..3, 0u8..4, dest).prop_map(|(vn, last, dest)| row(vn, last, dest)),
+        (0u32..3, 0u8..4, dest, 0u16..3).prop_map(|(vn, last, dest, age)| ageing_row(vn, last, dest, age)),
         (0u32..3, 0u8..4).prop_map(|(vn, last)| no_row(vn, last)),
         (0u32..3, proptest::collection::vec(0u32..3, 0..3)).prop_map(|(vn, list)| flood(vn, &list)),
         (0u32..3, proptest::collection::vec(2u8..5, 0..3)).prop_map(|(vn, list)| sources(vn, &list)),

@@ -37,7 +37,7 @@ pub enum Command {
     /// Op 10.
     NextHopDel { next_hop: NextHopId },
     /// Op 11.
-    FdbSet { vn: VnId, mac: MacAddr, dest: Dest },
+    FdbSet { vn: VnId, mac: MacAddr, dest: Dest, age_s: u16 },
     /// Op 12.
     FdbDel { vn: VnId, mac: MacAddr },
     /// Op 13.
@@ -214,7 +214,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
         options: f.options()?
     },
     10 => Command::NextHopDel { next_hop: f.next_hop()? },
-    11 => Command::FdbSet { vn: f.vn()?, mac: f.mac()?, dest: f.next("dest")? },
+    11 => Command::FdbSet { vn: f.vn()?, mac: f.mac()?, dest: f.next("dest")?, age_s: f.optional()?.unwrap_or(0) },
     12 => Command::FdbDel { vn: f.vn()?, mac: f.mac()? },
     13 => Command::FloodSet { vn: f.vn()?, next_hops: f.next::<Vec<u32>>("nhs")?.into_iter().map(NextHopId).collect() },
     14 => Command::SourcesSet { vn: f.vn()?, sources: f.ips("ips")? },

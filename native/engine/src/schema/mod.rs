@@ -9,7 +9,7 @@ mod reply;
 mod trace;
 
 pub use acl::{Action, Rule};
-pub use attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
+pub use attributes::{Df, Dscp, Ecn, Follow, NextHopOptions, UnderlayOptions, Unknown, VapOptions, VnOptions};
 #[cfg(test)]
 pub use command::Bytes;
 pub use command::{Batch, Command, Dest, Ip, Kind, Selector, Tags};

@@ -85,7 +85,16 @@ fn every_command_of_the_page_is_understood() {
     assert!(command((28, 7, Bytes::new(&[0; 5]))).is_err(), "neither 4 nor 16 bytes");
     assert_eq!(
         command((11, 7, Bytes::new(MAC), (1, 9))),
-        Ok(Command::FdbSet { vn: VnId(7), mac: MacAddr([2, 0, 0, 0, 0, 1]), dest: Dest::NextHop(NextHopId(9)) })
+        Ok(Command::FdbSet {
+            vn: VnId(7),
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            dest: Dest::NextHop(NextHopId(9)),
+            age_s: 0
+        })
+    );
+    assert_eq!(
+        command((11, 7, Bytes::new(MAC), (1, 9), 300)),
+        Ok(Command::FdbSet { vn: VnId(7), mac, dest: Dest::NextHop(NextHopId(9)), age_s: 300 })
     );
     assert_eq!(
         command((14, 7, [Bytes::new(&[192, 0, 2, 1])])),
@@ -103,6 +112,64 @@ fn every_command_of_the_page_is_understood() {
 fn extra_elements_are_ignored_and_unknown_ops_kept_for_a_refusal() {
     assert_eq!(command((2, 3, "later", 4)), Ok(Command::PortDel { port: PortId(3) }));
     assert_eq!(command((99, "whatever")), Ok(Command::Unknown { op: 99 }));
+}
+
+#[test]
+fn a_next_hops_options_are_numbers_words_and_bytes() {
+    use serde_bytes::ByteBuf;
+    #[derive(serde::Serialize)]
+    struct Fixed {
+        ttl: u8,
+        df: &'static str,
+        dscp: ByteBuf,
+        ecn: &'static str,
+        checksum: bool,
+        ports: (u16, u16),
+        options: ByteBuf,
+        pcp: &'static str,
+        mtu: u16,
+    }
+    let mut map = [1; 64];
+    map[9] = 2;
+    let fixed = Fixed {
+        ttl: 9,
+        df: "unset",
+        dscp: ByteBuf::from(map),
+        ecn: "kernel",
+        checksum: false,
+        ports: (1, 2),
+        options: ByteBuf::from([7; 4]),
+        pcp: "inherit",
+        mtu: 1400,
+    };
+    let remote = Bytes::new(&[192, 0, 2, 2]);
+    let Ok(Command::NextHopSet { options, encap, .. }) = command((9, 1, remote, 2, 5001, fixed)) else { panic!() };
+    let expected = NextHopOptions {
+        ttl: Some(Follow::Fixed(9)),
+        df: Some(Df::Unset),
+        dscp: Some(Dscp::Map(map)),
+        ecn: Some(Ecn::Kernel),
+        checksum: Some(false),
+        ports: Some((1, 2)),
+        options: vec![7; 4],
+        pcp: Some(Follow::Inherit),
+        mtu: Some(1400),
+    };
+    assert_eq!((options, encap), (expected, 2));
+    for (key, value, wrong) in [("ttl", 256, "256"), ("pcp", 300, "300"), ("dscp", 1000, "1000")] {
+        let options = std::collections::BTreeMap::from([(key, value)]);
+        let Err(EngineError::Malformed { detail, .. }) = command((9, 1, remote, 1, 5001, options)) else { panic!() };
+        assert!(detail.contains(wrong), "{detail}");
+    }
+    for (key, value) in [("ttl", "outer"), ("df", "maybe"), ("ecn", "on"), ("dscp", "copy")] {
+        let options = std::collections::BTreeMap::from([(key, value)]);
+        let Err(EngineError::Malformed { detail, .. }) = command((9, 1, remote, 1, 5001, options)) else { panic!() };
+        assert!(detail.contains(value), "{detail}");
+    }
+    for (key, value) in [("dscp", ByteBuf::from([0; 63])), ("ttl", ByteBuf::from([0; 64]))] {
+        let options = std::collections::BTreeMap::from([(key, value)]);
+        assert!(matches!(command((9, 1, remote, 1, 5001, options)), Err(EngineError::Malformed { .. })));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use types::{DropReason, MacAddr, PortId};
 
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
-use crate::packet::{Packet, Sighting, Sink};
+use crate::packet::{Packet, Place, Sighting, Sink};
 
 /// VAPs whose frames' source MACs are looked up.
 pub const CHECKED: Flags = Flags::GUARD.with(Flags::LEARN);
@@ -21,9 +21,9 @@ pub fn guard<P: Packet, S: Sink<P>>(
 ) {
     let concerned = |meta: &Meta| meta.flags.has(CHECKED) && meta.is_pending();
     for (packet, meta) in burst.iter().zip(metas).filter(|(_, meta)| concerned(meta)) {
-        let row = pipeline.fdb.finish(meta.source);
-        if row != Some(Destination::Vap(meta.vap).pack()) {
-            elsewhere(port, packet, meta, row.is_some(), sink);
+        match pipeline.fdb.finish_row(meta.source) {
+            Some(row) if row.value == Destination::Vap(meta.vap).pack() => row.mark(pipeline.era),
+            row => elsewhere(port, packet, meta, row.is_some(), sink),
         }
     }
 }
@@ -34,7 +34,7 @@ pub fn guard<P: Packet, S: Sink<P>>(
 fn elsewhere<P: Packet, S: Sink<P>>(port: PortId, packet: &P, meta: &mut Meta, has_row: bool, sink: &mut S) {
     let learns = meta.flags.has(Flags::LEARN);
     if let (true, Some(source)) = (learns, packet.data().get(6..).and_then(<[u8]>::first_chunk)) {
-        sink.seen(Sighting { port, vap: meta.vap, vn: meta.vn, source: MacAddr(*source) });
+        sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*source), place: Place::Vap(meta.vap) });
     }
     if meta.flags.has(Flags::GUARD) && (has_row || !learns) {
         meta.verdict = Verdict::Drop(DropReason::SourceGuard);

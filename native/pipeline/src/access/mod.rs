@@ -2,6 +2,8 @@
 
 mod classify;
 mod guard;
+mod suppress;
 
 pub use classify::{check_shape, classify, leaves_as};
 pub use guard::{CHECKED, guard};
+pub use suppress::suppress;

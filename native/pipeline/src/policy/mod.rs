@@ -92,7 +92,9 @@ fn passes(pipeline: &Pipeline<'_>, read: &mut impl FnMut() -> Option<AclKey>, as
     let permits = |acl: &Acl, key: Option<AclKey>| {
         key.is_some_and(|key| {
             let (action, at) = acl.decide(&key);
-            pipeline.counters.decided(acl, at);
+            if pipeline.era != 0 {
+                pipeline.counters.decided(acl, at);
+            }
             action == Action::Permit
         })
     };

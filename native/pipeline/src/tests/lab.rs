@@ -1,7 +1,7 @@
 //! A small NVE on a bench: two VNs with equal tenant addresses, two access links, one underlay port, two remote NVEs.
 
 use core::cell::Cell;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use tables::{
     SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
-use wire::{ArpPacket, IntoBytes, OuterHeader, VXLAN_OVERHEAD, fold, sum};
+use wire::{ArpPacket, Encap, IntoBytes, Outer, fold, sum};
 
-use crate::packet::{Packet, PuntClass, Sighting, Sink};
-use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline};
+use crate::packet::{Packet, Place, PuntClass, Sighting, Sink};
+use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline, Tunnel, VapCounter};
 
 /// Ticks of a second.
 pub const HZ: u64 = 1_000_000;
@@ -108,8 +108,10 @@ pub struct Effects {
     /// `(vap, in packets, out packets)` of those that moved.
     pub vaps: Vec<(u16, u64, u64)>,
     pub copies: usize,
-    /// `(vap, source)` of MACs that were told.
-    pub seen: Vec<(u16, [u8; 6])>,
+    /// MACs that were told, and where they are.
+    pub seen: Vec<(Place, [u8; 6])>,
+    /// Questions that were answered, by VAP.
+    pub suppressed: Vec<(u16, u64)>,
 }
 
 impl Effects {
@@ -161,7 +163,7 @@ impl Sink<TestPacket> for Recorder<'_> {
         Ok(())
     }
     fn seen(&mut self, sighting: Sighting) {
-        self.effects.seen.push((sighting.vap, sighting.source.0));
+        self.effects.seen.push((sighting.place, sighting.mac.0));
     }
 }
 
@@ -173,6 +175,7 @@ pub struct Lab {
     pub pairs: PairWriter,
     pub meters: VapMeters,
     pub now: u64,
+    pub era: u16,
     pub buffers: usize,
     pub punt_room: bool,
 }
@@ -210,6 +213,7 @@ impl Lab {
             next_hops: [next_hop(NVE_2, BLUE_VNI), next_hop(NVE_2, RED_VNI), next_hop(NVE_3, BLUE_VNI)]
                 .into_iter()
                 .collect(),
+            remotes: [NVE_2, NVE_2, NVE_3].into_iter().map(|nve| Some(nve.1.into())).collect(),
             ..Snapshot::default()
         };
         let mut lab = Self {
@@ -220,6 +224,7 @@ impl Lab {
             pairs: PairWriter::new(4),
             meters: VapMeters::new(3),
             now: HZ,
+            era: 1,
             buffers: 100,
             punt_room: true,
         };
@@ -260,6 +265,17 @@ impl Lab {
         Arc::make_mut(port).select(selector, vap);
     }
 
+    /// Changes how blue is tunnelled to NVE 2, over the family asked for.
+    pub fn tunnel(&mut self, is_v6: bool, change: impl FnOnce(&mut Tunnel<'_>)) {
+        let end = |(mac, ip): ([u8; 6], Ipv4Addr)| (MacAddr(mac), IpAddr::from(ip));
+        let end_6 = |(mac, ip): ([u8; 6], Ipv6Addr)| (MacAddr(mac), IpAddr::from(ip));
+        let ends = if is_v6 { [US_6, NVE_2_6].map(end_6) } else { [US, NVE_2].map(end) };
+        let outer = Outer::new(ends[0], ends[1], Encap::Vxlan, Vni::try_from(BLUE_VNI).unwrap());
+        let mut tunnel = Tunnel::new(outer, UNDERLAY, 1600);
+        change(&mut tunnel);
+        *self.snapshot.next_hops.slot(TO_NVE_2_BLUE as usize) = tunnel.entry().unwrap();
+    }
+
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {
         change(self.snapshot.vns.slot(vn.into()));
     }
@@ -281,9 +297,11 @@ impl Lab {
             fdb: &self.fdb.reader(),
             contexts: &self.contexts.reader(),
             sources: &self.sources.reader(),
+            identification: &Cell::new(0),
             pairs: self.pairs.reader().load(),
             meters: &self.meters,
             now: self.now,
+            era: self.era,
             counters: Counters::new(&drops, &vaps),
         }
         .run(port, &mut burst, &mut sink);
@@ -294,6 +312,10 @@ impl Lab {
         }
         for (vap, words) in vaps.chunks(COUNTERS_PER_VAP).enumerate() {
             let moved = (vap as u16, words[0].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
+            let suppressed = words[VapCounter::Suppressed as usize].load(Ordering::Relaxed);
+            if suppressed != 0 {
+                effects.suppressed.push((vap as u16, suppressed));
+            }
             if moved.1 + moved.2 != 0 {
                 effects.vaps.push(moved);
             }
@@ -308,16 +330,14 @@ impl Lab {
     }
 }
 
+/// Our end of a tunnel and NVE 2's, over IPv6.
+pub const US_6: ([u8; 6], Ipv6Addr) = (US.0, Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+pub const NVE_2_6: ([u8; 6], Ipv6Addr) = (NVE_2.0, Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2));
+
 fn next_hop(nve: ([u8; 6], Ipv4Addr), vni: u32) -> NextHopEntry {
-    let header = OuterHeader::template((MacAddr(US.0), US.1), (MacAddr(nve.0), nve.1), Vni::try_from(vni).unwrap());
-    let mut entry = NextHopEntry {
-        header_length: VXLAN_OVERHEAD as u8,
-        max_frame: 1564,
-        port: UNDERLAY.0,
-        ..NextHopEntry::UNRESOLVED
-    };
-    entry.header[..VXLAN_OVERHEAD].copy_from_slice(header.as_bytes());
-    entry
+    let end = |(mac, ip): ([u8; 6], Ipv4Addr)| (MacAddr(mac), ip.into());
+    let outer = Outer::new(end(US), end(nve), Encap::Vxlan, Vni::try_from(vni).unwrap());
+    Tunnel::new(outer, UNDERLAY, 1600).entry().unwrap()
 }
 
 /// An untagged frame: MACs, then EtherType and payload.
@@ -335,6 +355,14 @@ pub fn ipv4(length: u16) -> Vec<u8> {
     let mut packet = vec![0; 2 + usize::from(length)];
     packet[..4].copy_from_slice(&[0x08, 0x00, 0x45, 0]);
     packet[4..6].copy_from_slice(&length.to_be_bytes());
+    packet
+}
+
+/// EtherType and an IPv6 packet of `length` bytes.
+pub fn ipv6(length: u16) -> Vec<u8> {
+    let mut packet = vec![0; 2 + usize::from(length)];
+    packet[..4].copy_from_slice(&[0x86, 0xdd, 0x60, 0]);
+    packet[6..8].copy_from_slice(&(length - 40).to_be_bytes());
     packet
 }
 

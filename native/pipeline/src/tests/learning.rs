@@ -4,7 +4,7 @@ use tables::{Destination, Flags};
 use types::DropReason::*;
 
 use super::lab::*;
-use crate::BURST;
+use crate::{BURST, Place};
 
 const BLUE_1: u16 = 0;
 const BLUE_2: u16 = 2;
@@ -27,7 +27,7 @@ fn passes(source: [u8; 6]) -> Effects {
 }
 
 fn told(source: [u8; 6], effects: Effects) -> Effects {
-    Effects { seen: vec![(BLUE_1, source)], ..effects }
+    Effects { seen: vec![(Place::Vap(BLUE_1), source)], ..effects }
 }
 
 #[test]
@@ -71,6 +71,6 @@ fn other_vaps_of_the_burst_guard_as_ever() {
         TestPacket::new(&tagged(0x8100, tag, &frame(BROADCAST, NEW, &ipv4(46))))
     });
     let effects = lab.run_burst(LINK_1, burst);
-    assert_eq!(effects.seen, [(BLUE_1, NEW); BURST / 2]);
+    assert_eq!(effects.seen, [(Place::Vap(BLUE_1), NEW); BURST / 2]);
     assert_eq!(effects.dropped, [(SourceGuard, BURST as u64 / 2)], "red's");
 }

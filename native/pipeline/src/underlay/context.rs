@@ -1,6 +1,6 @@
 //! VNI and source NVE give the VN (RFC 8014, 4.3(5)). A sender that is no NVE of the VN is nobody to it (RFC 7348, 7; RFC 8926, 6).
 
-use tables::SourceKey;
+use tables::{Flags, SourceKey};
 use types::DropReason;
 
 use crate::burst::Pipeline;
@@ -20,12 +20,17 @@ pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     }
 }
 
-/// Drops every tunnelled packet whose sender may not send into the VN.
+/// Drops every tunnelled packet whose sender may not send into the VN. Into one that learns, everybody may (RFC 7348, 4.1).
 #[inline(never)]
 pub fn permit(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
-        if pipeline.sources.finish(meta.source).is_none() {
+        if pipeline.sources.finish(meta.source).is_none() && !learns(pipeline, meta) {
             meta.verdict = Verdict::Drop(DropReason::SourceNve);
         }
     }
+}
+
+#[cold]
+fn learns(pipeline: &Pipeline<'_>, meta: &Meta) -> bool {
+    pipeline.snapshot.vn(meta.vn).is_some_and(|vn| vn.flags.has(Flags::LEARN_REMOTE))
 }

@@ -2,7 +2,7 @@
 
 use tables::{FdbKey, Flags};
 use types::{DropReason, MacAddr};
-use wire::{EtherType, EthernetHeader, FromBytes, TagStack, VXLAN_OVERHEAD};
+use wire::{EtherType, EthernetHeader, FromBytes, OUTER_MIN, TagStack};
 
 use crate::access::check_shape;
 use crate::burst::{Burst, Pipeline};
@@ -14,7 +14,7 @@ use crate::packet::Packet;
 pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, metas: &mut [Meta]) -> Flags {
     let mut special = Flags::NONE;
     for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
-        packet.trim_front(VXLAN_OVERHEAD);
+        packet.trim_front(OUTER_MIN);
         match inner(pipeline, packet.data(), meta) {
             Ok(flags) => special = special.with(flags),
             Err(verdict) => meta.verdict = verdict,
@@ -45,6 +45,9 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<Flags
     }
     meta.group = destination.is_group();
     meta.flags = vn.flags;
+    if vn.flags.has(Flags::LEARN_REMOTE) {
+        meta.source = pipeline.fdb.begin(FdbKey::new(meta.vn, MacAddr(ethernet.source)));
+    }
     meta.destination = pipeline.fdb.begin(FdbKey::new(meta.vn, destination));
     Ok(vn.flags)
 }

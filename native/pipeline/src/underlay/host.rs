@@ -3,8 +3,8 @@
 use tables::UnderlayPort;
 use types::{DropReason, MacAddr, PortId};
 use wire::{
-    ArpOperation, ArpPacket, ETHERNET_HEADER, EthernetHeader, FromBytes, IPV4_HEADER, IntoBytes, Ipv4Header,
-    OuterHeader, echo_to_reply,
+    ArpOperation, ArpPacket, ETHERNET_HEADER, EthernetHeader, FromBytes, IPV4_HEADER, IntoBytes, Ipv4Header, Outer,
+    echo_to_reply,
 };
 
 use crate::meta::Verdict;
@@ -49,7 +49,7 @@ pub fn icmp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, total_le
     }
     if let Ok((ip, _)) = Ipv4Header::mut_from_prefix(&mut data[ETHERNET_HEADER..]) {
         core::mem::swap(&mut ip.destination, &mut ip.source);
-        ip.ttl = OuterHeader::TTL;
+        ip.ttl = Outer::TTL;
         ip.fill_checksum();
     }
     let mut sender = [0; 6];

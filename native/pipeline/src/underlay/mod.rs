@@ -3,8 +3,10 @@
 mod context;
 mod decap;
 mod host;
+mod learn;
 mod outer;
 
 pub use context::{context, permit};
 pub use decap::decapsulate;
+pub use learn::learn;
 pub use outer::outer;

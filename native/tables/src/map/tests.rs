@@ -73,6 +73,26 @@ fn a_look_up_of_nothing_finds_nothing() {
     assert_eq!(map.reader().finish(LookUp::NONE), None);
 }
 
+#[test]
+fn a_watched_row_is_marked_once_an_era_and_another_never() {
+    let mut map = concurrent_map::<K>(64, 1);
+    (1..=64).for_each(|key| assert_eq!(map.insert(K(key), 7), Ok(None)));
+    let reader = map.reader();
+    let mark = |key, era| reader.finish_row(reader.begin(K(key))).unwrap().mark(era);
+    (1..=64).for_each(|key| mark(key, 9));
+    assert!((1..=64).all(|key| map.seen(K(key)) == Some(UNWATCHED)));
+    (1..=64).step_by(2).for_each(|key| map.watch(K(key), true));
+    assert_eq!((map.seen(K(1)), map.seen(K(2)), map.seen(K(65))), (Some(UNSEEN), Some(UNWATCHED), None));
+    (1..=64).for_each(|key| mark(key, 9));
+    assert!((1..=64).all(|key| map.seen(K(key)) == Some(if key % 2 == 1 { 9 } else { UNWATCHED })));
+    map.watch(K(1), false);
+    mark(1, 11);
+    assert_eq!(map.seen(K(1)), Some(UNWATCHED));
+    map.remove(K(3));
+    map.insert(K(3), 7).unwrap();
+    assert_eq!(map.seen(K(3)), Some(UNWATCHED), "a new row in the old place");
+}
+
 proptest! {
     #[test]
     fn behaves_like_a_hash_map(ops in proptest::collection::vec((any::<bool>(), 1u64..40, any::<u32>()), 0..400), seed in any::<u64>()) {

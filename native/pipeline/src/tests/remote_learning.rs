@@ -1,0 +1,83 @@
+//! VNs that learn from tunnels, and rows that are marked when they are in use.
+
+use tables::{Destination, FdbKey, Flags};
+use types::DropReason::*;
+use types::MacAddr;
+
+use super::lab::*;
+use crate::{BURST, Place};
+
+const NEW: [u8; 6] = [2, 0, 0, 0, 0, 0x55];
+const TO_NVE_2_BLUE: u32 = 0;
+const TO_NVE_3_BLUE: u32 = 2;
+const BLUE_1: u16 = 0;
+/// Permitted nowhere.
+const STRANGER: ([u8; 6], core::net::Ipv4Addr) = ([2, 0xff, 0, 0, 0, 9], core::net::Ipv4Addr::new(192, 0, 2, 9));
+
+fn lab() -> Lab {
+    let mut lab = Lab::new();
+    lab.change_vn(BLUE, |vn| vn.flags = Flags::LEARN_REMOTE);
+    lab
+}
+
+fn arrives(lab: &Lab, nve: ([u8; 6], core::net::Ipv4Addr), source: [u8; 6]) -> Effects {
+    lab.run(UNDERLAY, &tunnelled(nve, BLUE_VNI, &frame(HERE, source, &ipv4(46))))
+}
+
+fn delivered(source: [u8; 6]) -> Effects {
+    let sent = vec![(LINK_1.0, tagged(0x8100, BLUE_TAG, &frame(HERE, source, &ipv4(46))))];
+    Effects { sent, ..Effects::default() }.with_vaps(&[(BLUE_1, 0, 1)])
+}
+
+fn told(nve: core::net::Ipv4Addr, source: [u8; 6]) -> Effects {
+    Effects { seen: vec![(Place::Nve(nve.into()), source)], ..delivered(source) }
+}
+
+#[test]
+fn a_source_without_a_row_is_told_with_its_nve_until_a_row_says_so() {
+    let mut lab = lab();
+    assert_eq!(arrives(&lab, NVE_3, NEW), told(NVE_3.1, NEW));
+    lab.row(BLUE, NEW, Destination::NextHop(TO_NVE_2_BLUE));
+    assert_eq!(arrives(&lab, NVE_3, NEW), told(NVE_3.1, NEW), "its row names another NVE");
+    lab.row(BLUE, NEW, Destination::NextHop(TO_NVE_3_BLUE));
+    assert_eq!(arrives(&lab, NVE_3, NEW), delivered(NEW));
+    assert_eq!(arrives(&lab, NVE_3, BESIDE), told(NVE_3.1, BESIDE), "its row names a VAP");
+}
+
+#[test]
+fn every_nve_may_send_into_a_vn_that_learns_and_into_no_other() {
+    let lab = lab();
+    assert_eq!(arrives(&lab, STRANGER, NEW), told(STRANGER.1, NEW));
+    let red = tunnelled(STRANGER, RED_VNI, &frame(HERE, NEW, &ipv4(46)));
+    assert_eq!(lab.run(UNDERLAY, &red), Effects::drop(SourceNve));
+}
+
+#[test]
+fn a_frame_that_is_dropped_for_its_shape_teaches_nothing() {
+    let lab = lab();
+    assert_eq!(arrives(&lab, NVE_2, BROADCAST), Effects::drop(SourceInvalid));
+    let long = tunnelled(NVE_2, BLUE_VNI, &frame(HERE, NEW, &ipv4(1501)));
+    assert_eq!(lab.run(UNDERLAY, &long), Effects::drop(VnMtu));
+}
+
+#[test]
+fn a_watched_row_is_marked_by_what_comes_from_its_place_only() {
+    let mut lab = lab();
+    lab.change_vap(BLUE_1, |vap| vap.flags = Flags::LEARN);
+    let seen = |lab: &Lab, mac| lab.fdb.seen(FdbKey::new(BLUE, MacAddr(mac))).unwrap();
+    for mac in [THERE, HERE] {
+        lab.fdb.watch(FdbKey::new(BLUE, MacAddr(mac)), true);
+    }
+    let unseen = seen(&lab, THERE);
+    lab.era = 7;
+    arrives(&lab, NVE_3, THERE);
+    lab.run(LINK_2, &frame(BROADCAST, HERE, &ipv4(46)));
+    assert_eq!((seen(&lab, THERE), seen(&lab, HERE)), (unseen, unseen), "not from where their rows say");
+    arrives(&lab, NVE_2, THERE);
+    let here = tagged(0x8100, BLUE_TAG, &frame(BROADCAST, HERE, &ipv4(46)));
+    lab.run_burst(LINK_1, (0..BURST).map(|_| TestPacket::new(&here)));
+    assert_eq!((seen(&lab, THERE), seen(&lab, HERE)), (7, 7));
+    lab.era = 9;
+    arrives(&lab, NVE_2, THERE);
+    assert_eq!((seen(&lab, THERE), seen(&lab, HERE)), (9, 7));
+}
