@@ -173,9 +173,10 @@ function onLink({ ip, prefixLen }: Of<'UnderlaySet'>, other: IpAddr): boolean {
 
 /** What `dump` must say, without what only the machine knows (MACs of ports, links, neighbours that are being asked for, counters). */
 export function dumps(state: State): {
-  readonly [K in Exclude<keyof DumpRows, 'neighbours' | 'acls' | 'police' | 'vap_counters'>]: readonly Partial<
-    DumpRows[K]
-  >[];
+  readonly [K in Exclude<
+    keyof DumpRows,
+    'neighbours' | 'acls' | 'police' | 'vap_counters' | 'memory'
+  >]: readonly Partial<DumpRows[K]>[];
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);
   const { ports, underlays, vns, vaps, nextHops, rows, floods, sources, neighbours, pairs } = state;

@@ -49,6 +49,7 @@ async function cli(line: string, stdin = ''): Promise<{ code: number; out: strin
     .map((word) => word.replace('SOCKET', socket).replace('DIR', directory));
   const io = {
     out: (text: string) => void out.push(text),
+    octets: async () => undefined,
     err: (text: string) => void err.push(text),
     stdin: async () => Buffer.from(stdin),
   };
@@ -103,7 +104,12 @@ describe('usage', () => {
 });
 
 describe('--help', () => {
-  const io = { out: () => undefined, err: () => undefined, stdin: async () => Buffer.alloc(0) };
+  const io = {
+    out: () => undefined,
+    octets: async () => undefined,
+    err: () => undefined,
+    stdin: async () => Buffer.alloc(0),
+  };
   const names: string[] = [];
   const collect = (command: ReturnType<typeof makeProgram>, path: string): void => {
     for (const child of command.commands) {

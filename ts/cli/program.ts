@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { version } from '#roles';
+import { registerCapture } from './commands/capture.js';
 import { registerDemo } from './commands/demo.js';
 import { registerInject } from './commands/inject.js';
 import { registerAgent, registerNva, registerTnve } from './commands/roles.js';
@@ -33,6 +34,7 @@ export function makeProgram(io: Io, setExitCode: (code: number) => void = () => 
   registerTsi(program, io);
   registerVdp(program, io);
   registerVn(program, io);
+  registerCapture(program, io);
   registerTrace(program, io);
   registerInject(program, io);
   registerDemo(program, setExitCode);

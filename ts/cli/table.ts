@@ -6,6 +6,13 @@ export interface Column<Row> {
   readonly value: (row: Row) => string | number | null | undefined;
   /** Numbers stand at the right. */
   readonly right?: boolean;
+  /** The same as a number that only grows: it has a rate. */
+  readonly counter?: (row: Row) => number;
+}
+
+/** A column of a counter. */
+export function counter<Row>(title: string, value: (row: Row) => number): Column<Row> {
+  return { title, value, right: true, counter: value };
 }
 
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {

@@ -17,6 +17,7 @@ async function explain(args: string[], stdin: Uint8Array = new Uint8Array(0)) {
   const err: string[] = [];
   const io = {
     out: (text: string) => void out.push(text),
+    octets: async () => undefined,
     err: (text: string) => void err.push(text),
     stdin: async () => Buffer.from(stdin),
   };

@@ -17,6 +17,10 @@ export interface NativeEngine {
   events(): Buffer;
   /** What is in the punt ring, back to back; empties it. */
   punts(): Buffer;
+  /** Begins to record frames, or ends it. */
+  capture(request: Buffer): Promise<Buffer>;
+  /** Recorded frames, back to back. */
+  captured(): Buffer;
   inject(request: Buffer): Promise<Buffer>;
   trace(request: Buffer): Promise<Buffer>;
   close(): Promise<void>;

@@ -36,7 +36,9 @@ function addon(answers: Partial<NativeEngine> = {}) {
       return pack([batch[1], batch[2], true, []]);
     },
     dump: async () => pack([[], null]),
-    stats: async () => pack([[], [], [], []]),
+    stats: async () => pack([[], [], []]),
+    capture: async () => pack(1),
+    captured: () => Buffer.alloc(0),
     events: () => Buffer.alloc(0),
     punts: () => Buffer.alloc(0),
     inject: async () => Buffer.alloc(0),

@@ -7,10 +7,14 @@ import { type Addon, loadAddon, type NativeEngine } from './addon.js';
 import { batchesOf, decodeResult, encodeCommand } from './commands.js';
 import type { Engine, Page, Unsubscribe } from './engine.js';
 import { pack, unpack, unpackAll } from './msgpack.js';
-import { decodeDump, decodeEvent, decodeInfo, decodePunt, decodeStats } from './replies.js';
+import { badReply } from './reader.js';
+import { decodeCaptured, decodeDump, decodeEvent, decodeInfo, decodePunt, decodeStats } from './replies.js';
 import { decodeTrace, type Trace } from './trace.js';
 import {
   type ApplyResult,
+  type Captured,
+  type CapturedFrame,
+  type CaptureFilter,
   type Command,
   type DumpKind,
   type DumpRows,
@@ -60,6 +64,8 @@ class EmbeddedEngine implements Engine {
   readonly #events = new Set<(event: EngineEvent) => void>();
   readonly #punts = new Set<(punt: Punt) => void>();
   #batchId = 0n;
+  /** Of what is recorded now: what is left of before has another one. */
+  #session = 0;
   #applying: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -110,6 +116,24 @@ class EmbeddedEngine implements Engine {
 
   async stats(): Promise<EngineStats> {
     return decodeStats(unpack(await this.#call((native) => native.stats())));
+  }
+
+  async capture(filter: CaptureFilter | null, snap: number): Promise<void> {
+    const answer = unpack(await this.#call((native) => native.capture(pack([filter && encodeFilter(filter), snap]))));
+    if (typeof answer !== 'number') throw badReply('capture', answer, 'a number');
+    this.#session = answer;
+  }
+
+  captured(): Captured {
+    const frames: CapturedFrame[] = [];
+    let lost = 0;
+    if (this.#closing !== undefined) return { frames, lost };
+    for (const value of unpackAll(this.#native.captured())) {
+      const record = decodeCaptured(value);
+      if ('lost' in record) lost += record.lost;
+      else if (record.session === this.#session) frames.push(record.frame);
+    }
+    return { frames, lost };
   }
 
   async inject(port: PortId, frame: Uint8Array): Promise<void> {
@@ -170,6 +194,17 @@ class EmbeddedEngine implements Engine {
     } catch (caught) {
       throw nativeError(caught);
     }
+  }
+}
+
+function encodeFilter(filter: CaptureFilter): unknown[] {
+  switch (filter.kind) {
+    case 'port':
+      return [filter.kind, filter.port];
+    case 'vap':
+      return [filter.kind, filter.vap];
+    case 'drops':
+      return [filter.kind, filter.port, filter.reason];
   }
 }
 

@@ -4,6 +4,8 @@
 import type { Trace } from './trace.js';
 import type {
   ApplyResult,
+  Captured,
+  CaptureFilter,
   Command,
   DumpKind,
   DumpRows,
@@ -39,6 +41,12 @@ export interface Engine {
   page<K extends DumpKind>(kind: K, cursor: unknown, limit: number): Promise<Page<DumpRows[K]>>;
 
   stats(): Promise<EngineStats>;
+
+  /** Begins to record frames, at most `snap` bytes of each, instead of what was recorded before; null ends it. */
+  capture(filter: CaptureFilter | null, snap: number): Promise<void>;
+
+  /** What was recorded since the last call, at most about 64 KiB. */
+  captured(): Captured;
 
   /** Sends a raw frame out of a port, as it is. */
   inject(port: PortId, frame: Uint8Array): Promise<void>;

@@ -62,6 +62,12 @@ export class Reader {
     return Number(this.u64(field));
   }
 
+  counterOrNil(field: string): number | null {
+    if (this.items[this.next] !== null) return this.counter(field);
+    this.next++;
+    return null;
+  }
+
   u64(field: string): bigint {
     const [value, at] = this.take(field);
     if (typeof value === 'bigint' && value >= 0n) return value;

@@ -56,6 +56,8 @@ const rows: [DumpKind, unknown[], object][] = [
     [4, ip, 1, 5001, 1, null],
     { nh: 4, remote: '192.0.2.1', encap: 1, contextId: 5001, port: 1, neighbourMac: null },
   ],
+  ['memory', ['fdb', 2, 64, 4096], { table: 'fdb', entries: 2, capacity: 64, bytes: 4096 }],
+  ['memory', ['model', 2, null, 99], { table: 'model', entries: 2, capacity: null, bytes: 99 }],
   ['vap_counters', [9, 1, 2, 3, 4, 5], { vap: 9, inPackets: 1, inBytes: 2, outPackets: 3, outBytes: 4, suppressed: 5 }],
   ['fdb', [7, mac, [0, 9], 0], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'vap', vap: 9 }, ageS: 0 }],
   ['fdb', [7, mac, [1, 4], 300], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'nh', nh: 4 }, ageS: 300 }],

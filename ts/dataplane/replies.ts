@@ -5,6 +5,7 @@ import { decodeRule } from './acl.js';
 import { decodeFlags } from './commands.js';
 import { noun, Reader, vnIdOf } from './reader.js';
 import type {
+  CapturedFrame,
   Dest,
   DumpKind,
   DumpRows,
@@ -145,6 +146,12 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     burst: r.uint('burst', U32),
     isDefault: r.bool('is_default'),
   }),
+  memory: (r) => ({
+    table: r.text('table'),
+    entries: r.counter('entries'),
+    capacity: r.counterOrNil('capacity'),
+    bytes: r.counter('bytes'),
+  }),
   vap_counters: (r) => ({
     vap: r.uint('vap', U32),
     inPackets: r.counter('in_packets'),
@@ -223,6 +230,23 @@ export function decodeEvent(value: unknown): EngineEvent | undefined {
     default:
       return undefined;
   }
+}
+
+const PLACES = ['in', 'out', 'dropped'] as const;
+
+/** A recorded frame and its session, or (session 0) how many were lost. */
+export function decodeCaptured(value: unknown): { session: number; frame: CapturedFrame } | { lost: number } {
+  const reader = new Reader(value, 'captured');
+  const session = reader.uint('session', U16);
+  if (session === 0) return { lost: reader.counter('lost') };
+  const timeNs = reader.u64('time_ns');
+  const port = reader.uint('port', U16);
+  const place = PLACES[reader.uint('place', PLACES.length - 1)] ?? 'in';
+  const reason = reader.textOrNil('reason');
+  return {
+    session,
+    frame: { timeNs, port, place, reason, length: reader.uint('length', U32), frame: reader.bytes('frame') },
+  };
 }
 
 export function decodePunt(value: unknown): Punt {

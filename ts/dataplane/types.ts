@@ -77,6 +77,10 @@ export interface VnOptions {
   readonly aclIn?: AclId;
   /** The access list of what goes to the VN's tenants here. */
   readonly aclOut?: AclId;
+  /** A tunnelled packet with a reserved bit set is dropped; no, if absent. */
+  readonly strict?: boolean;
+  /** Whether a frame takes the outer DSCP (RFC 2983: `uniform`) or keeps its own; `pipe`. */
+  readonly dscpOut?: 'pipe' | 'uniform';
 }
 /** The same of a VAP. */
 export interface VapOptions {
@@ -92,7 +96,10 @@ export interface VapOptions {
   readonly guardIp?: boolean;
 }
 /** The same of an underlay address. */
-export type UnderlayOptions = Readonly<Record<never, never>>;
+export interface UnderlayOptions {
+  /** Tunnelled packets without a UDP checksum are taken at this IPv6 address; no, if absent. */
+  readonly zeroChecksum?: boolean;
+}
 /** The same of a next hop. */
 export interface NextHopOptions {
   /** Outer TTL or hop limit, 1 to 255, or the frame's own; 64. */
@@ -373,6 +380,14 @@ export interface PairRow {
   readonly mac: MacAddr;
 }
 
+/** What a table holds, may hold (null: as much as memory allows), and the bytes that it has taken. */
+export interface MemoryRow {
+  readonly table: string;
+  readonly entries: number;
+  readonly capacity: number | null;
+  readonly bytes: number;
+}
+
 export interface DumpRows {
   readonly ports: PortRow;
   readonly vns: VnRow;
@@ -384,6 +399,7 @@ export interface DumpRows {
   readonly acls: AclRow;
   readonly police: PoliceRow;
   readonly vap_counters: VapCounters;
+  readonly memory: MemoryRow;
   readonly pairs: PairRow;
 }
 export type DumpKind = keyof DumpRows;
@@ -422,6 +438,31 @@ export interface EngineStats {
   readonly ports: readonly PortStats[];
   readonly drops: readonly DropStats[];
   readonly pollers: readonly PollerStats[];
+}
+
+/** Which frames are recorded: by a port, of a VAP (with its tags), or dropped ones of a port, for a reason, or any. */
+export type CaptureFilter =
+  | { readonly kind: 'port'; readonly port: PortId }
+  | { readonly kind: 'vap'; readonly vap: VapId }
+  | { readonly kind: 'drops'; readonly port: PortId | null; readonly reason: string | null };
+
+/** Bytes of a frame that may be recorded. */
+export const SNAP_MAX = 9_728;
+
+export interface CapturedFrame {
+  readonly timeNs: bigint;
+  readonly port: PortId;
+  readonly place: 'in' | 'out' | 'dropped';
+  readonly reason: string | null;
+  /** Of the whole frame, of which `frame` may be the beginning. */
+  readonly length: number;
+  readonly frame: Uint8Array;
+}
+
+export interface Captured {
+  readonly frames: readonly CapturedFrame[];
+  /** Frames that found no room. */
+  readonly lost: number;
 }
 
 export type EngineEvent =

@@ -6,9 +6,14 @@ import { type RequestOptions, RpcClient } from './client.js';
 import type { RpcEndpoint } from './endpoint.js';
 import { type MethodName, type ParamsIn, type ResultOf, TOPICS, type TopicData, type TopicName } from './methods.js';
 import type {
+  ShowAclRow,
   ShowDropsRow,
   ShowFdbRow,
+  ShowFloodRow,
+  ShowMemoryRow,
+  ShowNeighRow,
   ShowNvaRow,
+  ShowNveRow,
   ShowPortsRow,
   ShowVapRow,
   ShowVdpRow,
@@ -48,6 +53,11 @@ export interface ShowRows {
   fdb: ShowFdbRow;
   drops: ShowDropsRow;
   ports: ShowPortsRow;
+  nve: ShowNveRow;
+  flood: ShowFloodRow;
+  neigh: ShowNeighRow;
+  acl: ShowAclRow;
+  memory: ShowMemoryRow;
   nva: ShowNvaRow;
   vdp: ShowVdpRow;
 }

@@ -1,5 +1,6 @@
 // `hypervisor`: the local API of docs/rpc.md, both sides of it. It must not know the engine: a server gets handlers.
 
+export { CaptureFile } from './capture-file.js';
 export { type RequestOptions, RpcClient, type RpcClientOptions } from './client.js';
 export type { RpcEndpoint, TlsEndpoint } from './endpoint.js';
 export {
@@ -16,15 +17,22 @@ export {
   type ParamsIn,
   type ParamsOf,
   type ResultOf,
+  SNAP_MAX,
   type TapPort,
   type TopicData,
   type TopicName,
 } from './methods.js';
 export { type Page, pageOf } from './pages.js';
 export type {
+  CapturedFrameRow,
+  ShowAclRow,
   ShowDropsRow,
   ShowFdbRow,
+  ShowFloodRow,
+  ShowMemoryRow,
+  ShowNeighRow,
   ShowNvaRow,
+  ShowNveRow,
   ShowPortsRow,
   ShowVapRow,
   ShowVdpRow,

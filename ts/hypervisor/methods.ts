@@ -17,9 +17,15 @@ import {
   VnNameSchema,
 } from '#model';
 import {
+  CapturedFrameRow,
+  ShowAclRow,
   ShowDropsRow,
   ShowFdbRow,
+  ShowFloodRow,
+  ShowMemoryRow,
+  ShowNeighRow,
   ShowNvaRow,
+  ShowNveRow,
   ShowPortsRow,
   ShowVapRow,
   ShowVdpRow,
@@ -29,6 +35,8 @@ import {
   VnConnectionRow,
   VnListRow,
 } from './rows.js';
+
+const count = z.number().int().min(0);
 
 /** Addresses of one kind that one TSI may have. */
 const ADDRESSES_MAX = 64;
@@ -105,6 +113,19 @@ const migrate = z
   })
   .refine(({ from, to }) => from !== undefined || to !== undefined, 'at least one of from and to')
   .refine(({ from, to }) => from !== to, 'two links: from and to are the same');
+/** Bytes of a frame that may be recorded. */
+export const SNAP_MAX = 9_728;
+const snap = z.number().int().min(1).max(SNAP_MAX);
+const captureParams = z.discriminatedUnion('of', [
+  z.strictObject({ of: z.literal('port'), port: LinkNameSchema, snap }),
+  z.strictObject({ of: z.literal('vap'), vap: count, snap }),
+  z.strictObject({
+    of: z.literal('drops'),
+    port: LinkNameSchema.nullable(),
+    reason: z.string().max(64).nullable(),
+    snap,
+  }),
+]);
 const vnKey = z.strictObject({ vn: VnNameSchema, link: LinkNameSchema });
 const nothing = z.strictObject({});
 
@@ -192,8 +213,24 @@ export const METHODS = {
   'show.fdb': { params: paged, result: page(ShowFdbRow) },
   'show.drops': { params: paged, result: page(ShowDropsRow) },
   'show.ports': { params: paged, result: page(ShowPortsRow) },
+  'show.nve': { params: paged, result: page(ShowNveRow) },
+  'show.flood': { params: paged, result: page(ShowFloodRow) },
+  'show.neigh': { params: paged, result: page(ShowNeighRow) },
+  'show.acl': { params: paged, result: page(ShowAclRow) },
+  'show.memory': { params: paged, result: page(ShowMemoryRow) },
   'show.vdp': { params: paged, result: page(ShowVdpRow) },
   'show.nva': { params: paged, result: page(ShowNvaRow) },
+  /** Begins to record frames. One recording at a time; it ends when it is not read for five seconds. */
+  'capture.start': {
+    params: captureParams,
+    result: z.object({ capture: count }),
+  },
+  /** What was recorded since the last call; waits a little if that is nothing. */
+  'capture.read': {
+    params: z.strictObject({ capture: count }),
+    result: z.object({ frames: z.array(CapturedFrameRow), lost: count }),
+  },
+  'capture.stop': { params: z.strictObject({ capture: count }), result: nothing },
   inject: {
     params: z.strictObject({
       port: LinkNameSchema,

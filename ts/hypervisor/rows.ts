@@ -97,6 +97,76 @@ export const ShowPortsRow = z.object({
   rx_errors: count,
 });
 
+/** Another NVE, by its underlay address. */
+export const ShowNveRow = z.object({
+  nve: NveIdSchema.nullable(),
+  remote: IpAddrSchema,
+  encap: text,
+  /** The underlay port that leads there. */
+  port: text,
+  /** Its MAC, or that of the gateway; null: not known (yet). */
+  neighbour: MacAddrSchema.nullable(),
+  next_hops: count,
+  /** VNs that it may send to us. */
+  vns: count,
+});
+
+/** One destination of a VN's flood list, or one of its VAPs, which all belong to it. */
+export const ShowFloodRow = z.object({
+  vn: VnNameSchema.nullable(),
+  to: z.enum(['vap', 'nve']),
+  vap: count.nullable(),
+  port: text.nullable(),
+  tag: TagSchema.nullable(),
+  remote: IpAddrSchema.nullable(),
+  encap: text.nullable(),
+  context_id: count.nullable(),
+  nve: NveIdSchema.nullable(),
+});
+
+/** A neighbour on the underlay: static, or one that a next hop needs. */
+export const ShowNeighRow = z.object({
+  port: text,
+  ip: IpAddrSchema,
+  mac: MacAddrSchema.nullable(),
+  state: z.enum(['incomplete', 'reachable', 'failed', 'static']),
+});
+
+/** A recorded frame. */
+export const CapturedFrameRow = z.object({
+  /** Since 1970. */
+  time_s: count,
+  time_ns: count,
+  port: text,
+  place: z.enum(['in', 'out', 'dropped']),
+  reason: text.nullable(),
+  /** Of the whole frame, of which `frame` may be the beginning. */
+  length: count,
+  frame: z.custom<Uint8Array>((frame) => frame instanceof Uint8Array),
+});
+
+/** A rule of an ACL, or (null) what the list does with the rest. */
+export const ShowAclRow = z.object({
+  acl: count,
+  rule: count.nullable(),
+  action: z.enum(['permit', 'deny']),
+  /** What it asks for, as text. */
+  match: z.string().max(2048),
+  /** That it decided since the list was set. */
+  packets: count,
+});
+
+/** What a table holds, and the memory that it has taken, used or not. */
+export const ShowMemoryRow = z.object({
+  table: text,
+  entries: count,
+  /** Null: as many as memory allows. */
+  capacity: count.nullable(),
+  bytes: count,
+  /** Of a table with room for a fixed number: of that. Of another: of the entries that there are. Null: neither. */
+  bytes_per_entry: z.number().min(0).nullable(),
+});
+
 /** A session between an NVE and its NVA. The NVE has one row; the NVA has one for where it listens and one per connected NVE. */
 export const ShowNvaRow = z.object({
   nve: NveIdSchema.nullable(),
@@ -186,6 +256,12 @@ export type ShowVapRow = z.output<typeof ShowVapRow>;
 export type ShowFdbRow = z.output<typeof ShowFdbRow>;
 export type ShowDropsRow = z.output<typeof ShowDropsRow>;
 export type ShowPortsRow = z.output<typeof ShowPortsRow>;
+export type ShowNveRow = z.output<typeof ShowNveRow>;
+export type ShowFloodRow = z.output<typeof ShowFloodRow>;
+export type ShowNeighRow = z.output<typeof ShowNeighRow>;
+export type CapturedFrameRow = z.output<typeof CapturedFrameRow>;
+export type ShowAclRow = z.output<typeof ShowAclRow>;
+export type ShowMemoryRow = z.output<typeof ShowMemoryRow>;
 export type ShowNvaRow = z.output<typeof ShowNvaRow>;
 export type ShowVdpRow = z.output<typeof ShowVdpRow>;
 export type VnListRow = z.output<typeof VnListRow>;

@@ -101,6 +101,12 @@ export const ERRORS = {
     exit: 2,
   },
 
+  'NVE-CLI-004': {
+    message: 'cannot write {file}: {reason}',
+    hint: 'Give a place where this user may make a file.',
+    exit: 1,
+  },
+
   // RPC
   'NVE-RPC-001': {
     message: 'cannot reach {socket}: {reason}',
@@ -166,6 +172,18 @@ export const ERRORS = {
     message: "the agent does not accept the client's certificate: {reason}",
     hint: 'Show one, of the authority that [rpc.tls] of the agent names and valid now (--cert and --key).',
     exit: 77,
+  },
+
+  'NVE-RPC-018': {
+    message: 'frames are being recorded already',
+    hint: 'Only one splitnve capture can run at a time: end the other one, or wait until it ends.',
+    exit: 1,
+    retryable: true,
+  },
+  'NVE-RPC-019': {
+    message: 'there is no recording {capture} any more',
+    hint: 'One ends when nobody reads it for five seconds: start it again.',
+    exit: 3,
   },
 
   'NVE-RPC-017': {

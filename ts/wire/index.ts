@@ -14,6 +14,7 @@ export { decodeNnp } from './nnp-decode.js';
 export { encodeNnp } from './nnp-encode.js';
 export { fromHex, type Hex, toHex } from './octets.js';
 export * from './pcap.js';
+export * from './pcapng.js';
 export * from './rpc.js';
 export * from './vdp.js';
 export * from './vdp-cisco.js';

@@ -88,6 +88,18 @@ impl NativeEngine {
         promise(env, |reply| self.engine.inject(request.to_vec(), reply))
     }
 
+    /// Begins to record frames, or ends it.
+    #[napi(catch_unwind, ts_return_type = "Promise<Buffer>")]
+    pub fn capture<'e>(&self, env: &'e Env, request: Buffer) -> Result<Object<'e>> {
+        promise(env, |reply| self.engine.capture(request.to_vec(), reply))
+    }
+
+    /// Takes recorded frames, back to back; to be called until it returns nothing.
+    #[napi(catch_unwind)]
+    pub fn captured(&self) -> Buffer {
+        self.engine.captured().into()
+    }
+
     /// Tells what would become of a frame.
     #[napi(catch_unwind, ts_return_type = "Promise<Buffer>")]
     pub fn trace<'e>(&self, env: &'e Env, request: Buffer) -> Result<Object<'e>> {

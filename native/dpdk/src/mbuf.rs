@@ -145,6 +145,31 @@ impl Mbuf {
         self.data_mut().get_mut(old..)
     }
 
+    /// Length of all segments together in bytes.
+    #[inline]
+    pub fn chain_len(&self) -> usize {
+        self.raw().pkt_len as usize
+    }
+
+    /// Copies the frame, all of its segments, into `to` as far as that goes; returns how many bytes.
+    pub fn copy_to(&self, to: &mut [u8]) -> usize {
+        let mut copied = 0;
+        let mut segment = Some(self.raw());
+        while let Some(raw) = segment {
+            // SAFETY: as in `data`; segments of a chain live as long as its head.
+            let bytes = unsafe {
+                std::slice::from_raw_parts(raw.buf_addr.cast::<u8>().add(raw.data_off.into()), raw.data_len.into())
+            };
+            let room = &mut to[copied..];
+            let length = bytes.len().min(room.len());
+            room[..length].copy_from_slice(&bytes[..length]);
+            copied += length;
+            // SAFETY: null, or the next segment of the chain.
+            segment = unsafe { raw.next.as_ref() };
+        }
+        copied
+    }
+
     /// Number of segments: 1, or 2 if a shared frame follows (see the invariant above).
     #[inline(always)]
     pub fn segments(&self) -> u16 {

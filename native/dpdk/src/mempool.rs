@@ -147,6 +147,11 @@ impl Mempool {
         self.data_room
     }
 
+    /// About the bytes that it takes: before each buffer are 128 bytes of mbuf and 64 of the pool's own.
+    pub fn bytes(&self) -> usize {
+        self.count as usize * (usize::from(self.data_room) + 192)
+    }
+
     /// The longest frame that fits into a buffer with the usual headroom.
     pub fn max_frame(&self) -> usize {
         usize::from(self.data_room) - HEADROOM

@@ -13,9 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port};
 use pipeline::{Place, PuntClass, Sighting};
 use serde_bytes::Bytes;
-use types::{MacAddr, PortId};
+use types::{DropReason, MacAddr, PortId, VapId};
 use wire::{ArpOperation, ArpPacket, ETHERNET_HEADER, EtherType, EthernetHeader, IntoBytes};
 
+use crate::capture::{self, SNAP_MAX, Wanted};
 use crate::devices::Devices;
 use crate::dpdk_error::{eal_error, pool_error};
 use crate::error::{EngineError, Object};
@@ -26,7 +27,7 @@ use crate::police::default_rate;
 use crate::poller::{Poller, SIGHTING, Surroundings, Task};
 use crate::region::{Pushed, Region, RingReader, RingWriter};
 use crate::request::{Answer, Doorbell, Reply, Request};
-use crate::schema::{self, Batch, Dump, Hugepages, Info, Inject, Options, SCHEMA, Trace};
+use crate::schema::{self, Batch, Capture, CaptureFilter, Dump, Hugepages, Info, Inject, Options, SCHEMA, Trace};
 use crate::show::{self, Show};
 use crate::sightings::Sightings;
 use crate::trace;
@@ -54,8 +55,10 @@ pub mod ring {
     pub const EVENTS: usize = 2;
     /// Control thread to driver: frames.
     pub const PUNTS: usize = 3;
+    /// Poller to driver: recorded frames.
+    pub const CAPTURED: usize = 4;
     /// Words of each.
-    pub const WORDS: [usize; 4] = [1 << 16, 1 << 16, 1 << 15, 1 << 16];
+    pub const WORDS: [usize; 5] = [1 << 16, 1 << 16, 1 << 15, 1 << 16, 1 << 18];
 }
 
 /// Everything the control thread owns.
@@ -78,6 +81,9 @@ pub struct Control {
     looked: Instant,
     looked_at_ages: Instant,
     poller_failed: bool,
+    /// Of the last recording, and the VAP that it is about.
+    session: u16,
+    captured_vap: Option<VapId>,
     scratch: Vec<u8>,
     eal: Eal,
 }
@@ -127,6 +133,7 @@ impl Control {
             region: Arc::clone(&region),
             punts: punt,
             injects,
+            captured: region.ring(ring::CAPTURED).0,
             poll: config.poll,
             cpus: config.cpus.clone(),
         })
@@ -157,6 +164,8 @@ impl Control {
             looked: Instant::now(),
             looked_at_ages: Instant::now(),
             poller_failed: false,
+            session: 0,
+            captured_vap: None,
             scratch: Vec::new(),
             eal,
         };
@@ -189,6 +198,7 @@ impl Control {
         match request {
             Request::Apply(bytes) => self.apply(&bytes),
             Request::Dump(bytes) => self.show().dump(&schema::decode::<Dump>("dump", &bytes)?),
+            Request::Capture(bytes) => self.capture(&schema::decode::<Capture>("capture", &bytes)?),
             Request::Stats => Ok(self.show().stats(&self.eal)),
             Request::Inject(bytes) => self.inject(&schema::decode::<Inject>("inject", &bytes)?),
             Request::Trace(bytes) => self.trace(&schema::decode::<Trace>("trace", &bytes)?),
@@ -196,8 +206,42 @@ impl Control {
         }
     }
 
+    /// Begins to record, or ends it; the answer is the number that the frames will carry.
+    fn capture(&mut self, Capture(filter, snap): &Capture) -> Answer {
+        if !(1..=SNAP_MAX).contains(snap) {
+            return Err(EngineError::OutOfRange { field: "snap", got: snap.to_string(), expected: "1 to 9728" });
+        }
+        let vap_of = |id| self.model.vaps.get(&id).ok_or(EngineError::Absent { object: Object::Vap(id) });
+        let is_port = |id: PortId| {
+            let there = self.model.ports.contains_key(&id);
+            there.then_some(id).ok_or(EngineError::Absent { object: Object::Port(id) })
+        };
+        let wanted = match filter {
+            None => None,
+            Some(CaptureFilter::Port(id)) => Some(Wanted::Port(is_port(*id)?)),
+            Some(CaptureFilter::Vap(id)) => vap_of(*id).map(|row| Some(Wanted::Vap(row.spec.port, row.index)))?,
+            Some(CaptureFilter::Drops(port, reason)) => {
+                Some(Wanted::Drops(port.map(is_port).transpose()?, reason.as_deref().map(reason_of).transpose()?))
+            }
+        };
+        self.session = self.session.checked_add(1).unwrap_or(1);
+        self.captured_vap = match filter {
+            Some(CaptureFilter::Vap(id)) => Some(*id),
+            _ => None,
+        };
+        capture::set(self.region.capture(), wanted, self.session, *snap);
+        Ok(schema::event(&self.session))
+    }
+
     fn show(&self) -> Show<'_> {
-        Show { model: &self.model, devices: &self.devices, neighbours: &self.neighbours, region: &self.region }
+        Show {
+            model: &self.model,
+            forwarding: &self.forwarding,
+            pool: self.devices.pool(),
+            devices: &self.devices,
+            neighbours: &self.neighbours,
+            region: &self.region,
+        }
     }
 
     fn apply(&mut self, bytes: &[u8]) -> Answer {
@@ -253,6 +297,11 @@ impl Control {
         self.poller.tasks(rates.collect());
         // Only now, so that a frame that already waits meets all of the batch.
         self.devices.attach(&new, &self.poller);
+        if self.captured_vap.is_some_and(|id| !self.model.vaps.contains_key(&id)) {
+            // Its index may be another VAP's soon.
+            self.captured_vap = None;
+            capture::set(self.region.capture(), None, 0, 0);
+        }
         for id in effects.closed_ports {
             self.devices.close(id, &self.poller);
             self.links.remove(&id);
@@ -469,6 +518,12 @@ impl World for Known<'_> {
             }
         }
     }
+}
+
+fn reason_of(name: &str) -> Result<DropReason, EngineError> {
+    let found = DropReason::ALL.iter().find(|reason| reason.name() == name).copied();
+    let expected = "one of docs/drops.md, the engine's".to_owned();
+    found.ok_or(EngineError::Mismatch { what: "drop reason", got: name.to_owned(), expected })
 }
 
 /// Runs `body`; a panic in it becomes an error.

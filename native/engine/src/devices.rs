@@ -23,6 +23,11 @@ pub struct Devices {
 }
 
 impl Devices {
+    /// Where their frames are.
+    pub fn pool(&self) -> &Mempool {
+        &self.pool
+    }
+
     /// No devices yet; those to come receive into buffers of `pool`.
     pub fn new(pool: Mempool) -> Self {
         Self { pool, open: BTreeMap::new() }

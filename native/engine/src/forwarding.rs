@@ -6,6 +6,7 @@
 //!
 //! Nothing in here can fail: [`Changes::prepare`] has reserved the room.
 
+mod memory;
 mod policy;
 
 use core::cell::Cell;
@@ -25,7 +26,7 @@ use crate::model::{
     ACLS, Changes, Limits, Model, NextHopRow, NextHopSpec, PeerRow, PortRow, RowSpec, VapRow, VapSpec, VnRow, VnSpec,
 };
 use crate::neighbour::Neighbour;
-use crate::schema::{self, Dest};
+use crate::schema::{self, Dest, DscpOut};
 
 /// VNs and VAPs that there can be at once, each: the last index means "none".
 const OBJECTS: u32 = 65_535;
@@ -255,12 +256,15 @@ impl Forwarding {
     fn set_underlay(&mut self, model: &Model, port: PortId) {
         let mac = model.ports.get(&port).map_or_else(MacAddr::default, |row| row.mac);
         let ips = || model.addresses(port).map(|spec| spec.ip);
+        let v6 = |ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None };
+        let without_checksum = model.addresses(port).filter(|spec| spec.options.zero_checksum);
         let entry = match ips().next() {
             None => PortEntry::Access(Arc::new(AccessPort::new(mac))),
             Some(_) => PortEntry::Underlay(Arc::new(UnderlayPort {
                 mac,
                 v4: ips().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }).collect(),
-                v6: ips().filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None }).collect(),
+                v6: ips().filter_map(v6).collect(),
+                zero_checksum: without_checksum.filter_map(|spec| v6(spec.ip)).collect(),
             })),
         };
         self.set_port(port, entry);
@@ -291,8 +295,11 @@ impl Forwarding {
             schema::Unknown::Query => Unknown::Query,
             schema::Unknown::Flood => Unknown::Flood,
         };
-        entry.flags =
-            asked.with_if(spec.options.learn, Flags::LEARN_REMOTE).with_if(spec.options.suppress, Flags::SUPPRESS);
+        entry.flags = asked
+            .with_if(spec.options.learn, Flags::LEARN_REMOTE)
+            .with_if(spec.options.suppress, Flags::SUPPRESS)
+            .with_if(spec.options.strict, Flags::STRICT)
+            .with_if(spec.options.dscp_out == DscpOut::Uniform, Flags::DSCP_OUT);
         model.vn_at.insert(index, id);
         let row = model.vns.entry(id).or_insert_with(|| VnRow { index, ..VnRow::default() });
         // The old VNI, if it differs, is withdrawn with the rows; `spec` is set there.

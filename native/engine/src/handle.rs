@@ -5,6 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::capture;
 use crate::control::{Control, region, ring};
 use crate::error::EngineError;
 use crate::region::RingReader;
@@ -13,12 +14,15 @@ use crate::schema::{self, Options};
 
 /// The most bytes that one drain of a ring returns; the rest stays for the next.
 const DRAIN: usize = 256 * 1024;
+/// The same of recorded frames, which are worked on one by one.
+const CAPTURED: usize = 64 * 1024;
 
 /// A running engine. Dropping it closes it.
 pub struct Engine {
     requests: Sender<(Request, Reply)>,
     events: Mutex<RingReader>,
     punts: Mutex<RingReader>,
+    captured: Mutex<RingReader>,
     stop: Box<dyn Fn() + Send + Sync>,
     ended: Arc<AtomicBool>,
 }
@@ -45,6 +49,7 @@ impl Engine {
                 requests,
                 events: Mutex::new(region.ring(ring::EVENTS).1),
                 punts: Mutex::new(region.ring(ring::PUNTS).1),
+                captured: Mutex::new(region.ring(ring::CAPTURED).1),
                 stop: Box::new(control.stopper()),
                 ended: Arc::clone(&ended),
             };
@@ -66,6 +71,23 @@ impl Engine {
     /// One page of rows.
     pub fn dump(&self, request: Vec<u8>, reply: Reply) {
         self.request(Request::Dump(request), reply);
+    }
+
+    /// Begins to record frames, or ends it.
+    pub fn capture(&self, request: Vec<u8>, reply: Reply) {
+        self.request(Request::Capture(request), reply);
+    }
+
+    /// Takes recorded frames, back to back.
+    pub fn captured(&self) -> Vec<u8> {
+        let mut ring = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = ring.take_lost();
+        let mut bytes = if lost == 0 { Vec::new() } else { schema::event(&(0u16, lost)) };
+        let mut record = Vec::new();
+        while bytes.len() < CAPTURED && ring.pop(&mut record).is_some() {
+            bytes.extend(capture::message(&record).into_iter().flatten());
+        }
+        bytes
     }
 
     /// All counters.

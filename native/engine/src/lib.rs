@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod ageing;
+mod capture;
 mod control;
 mod devices;
 mod dpdk_error;

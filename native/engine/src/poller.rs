@@ -15,9 +15,10 @@ use dpdk::clock::tsc;
 use dpdk::wait::{Waker, readable};
 use dpdk::{Eal, Errno, Mbuf, Mempool, PollerThread, RxQueue, TxQueue, free_all};
 use pipeline::{BURST, Burst, Counters, PuntClass, Sighting, Sink};
-use tables::VapMeters;
+use tables::{Snapshot, VapMeters};
 use types::{DropReason, MacAddr, PortId};
 
+use crate::capture::{Place, Taps};
 use crate::control::VAPS;
 use crate::forwarding::Readers;
 use crate::frame::{Frame, SharedFrame};
@@ -80,6 +81,8 @@ pub struct Surroundings {
     pub punts: RingWriter,
     /// From the control thread.
     pub injects: RingReader,
+    /// To the driver: frames that somebody wants to see.
+    pub captured: RingWriter,
     /// What to do when idle.
     pub poll: Poll,
     /// CPUs to run on; `None`: all allowed.
@@ -158,6 +161,8 @@ struct Out<'a> {
     sightings: &'a mut Sightings,
     counters: Counters<'a>,
     region: &'a Region,
+    taps: &'a mut Taps,
+    snapshot: &'a Snapshot,
 }
 
 impl Sink<Frame> for Out<'_> {
@@ -215,6 +220,10 @@ impl Sink<Frame> for Out<'_> {
         }
     }
 
+    fn dropped(&mut self, frame: &[u8], port: PortId, reason: DropReason) {
+        self.taps.dropped(frame, port, reason);
+    }
+
     fn seen(&mut self, sighting: Sighting) {
         if self.sightings.admit(&sighting, tsc()) {
             let tag = SIGHTING << 16 | u32::from(sighting.port.0);
@@ -239,6 +248,7 @@ impl Out<'_> {
     #[inline]
     fn flush_port(&mut self, at: usize, origin: PortId) {
         let pending = &mut self.pending[at];
+        self.taps.frames(at as u16, Place::Out, pending, self.snapshot);
         if let Some(queue) = &mut self.tx[at] {
             queue.burst(pending);
             if !pending.is_empty() {
@@ -248,13 +258,14 @@ impl Out<'_> {
         }
         if !pending.is_empty() {
             self.counters.dropped(origin, DropReason::TxFull, pending.len() as u64);
+            pending.iter().for_each(|frame| self.taps.dropped(frame.data(), origin, DropReason::TxFull));
             free_all(pending);
         }
     }
 }
 
 fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
-    let Surroundings { eal, pool, mut readers, region, punts, mut injects, poll, cpus } = surroundings;
+    let Surroundings { eal, pool, mut readers, region, punts, mut injects, captured, poll, cpus } = surroundings;
     // Neither is needed to work, only to work fast; both are refused rarely and harmlessly.
     let _ = cpus.map(|cpus| dpdk::cpu::restrict_current_thread(&cpus));
     let _registered = PollerThread::register(&eal);
@@ -268,6 +279,7 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
     let era_shift = hz.max(2).ilog2() - 1;
     let (mut police, mut sightings) = (Police::new(hz), Sightings::new(hz));
     let meters = VapMeters::new(VAPS);
+    let mut taps = Taps::new(captured);
     let mut turn = tsc();
     // When this turn began: what was measured at the last one's end, unless there was a sleep between.
     let mut time = turn;
@@ -277,6 +289,7 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             do_tasks(mailbox, &mut queues, &mut police);
         }
         readers.quiescence.quiescent();
+        taps.look(region.capture());
         let counters = region.counters();
         // About half a second, whatever the clock's rate.
         let era = (turn >> era_shift) as u16 | 1;
@@ -291,12 +304,15 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             sightings: &mut sightings,
             counters,
             region: &region,
+            taps: &mut taps,
+            snapshot: pipeline.snapshot,
         };
         let mut packets = 0;
         for (port, rx) in &mut queues.rx {
             let count = rx.burst(&mut received);
             if count != 0 {
                 packets += count;
+                out.taps.frames(port.0, Place::In, &received, pipeline.snapshot);
                 burst.extend(received.drain(..).map(Frame));
                 pipeline.run(*port, &mut burst, &mut out);
                 out.flush(*port);

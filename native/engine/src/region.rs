@@ -5,7 +5,7 @@
 //! room loses the record and counts it, it never waits.
 //!
 //! ```text
-//! | poller | drops | VAPs | ring: head, tail, lost, data … | ring … |
+//! | poller | drops | VAPs | capture | ring: head, tail, lost, data … | ring … |
 //! ```
 //! A record is a word `length << 32 | tag` and then its bytes, eight a word. `head` and `tail` count words and never wrap in practice.
 
@@ -47,6 +47,7 @@ struct Layout {
     poller: Range<usize>,
     drops: Range<usize>,
     vaps: Range<usize>,
+    capture: Range<usize>,
     rings: Vec<Range<usize>>,
 }
 
@@ -68,9 +69,10 @@ impl Region {
         let poller = take(PollerCounter::COUNT);
         let drops = take(Counters::DROP_WORDS);
         let vaps = take(vaps * COUNTERS_PER_VAP);
+        let capture = take(crate::capture::WORDS);
         let rings = rings.iter().map(|words| take(RING_HEADER + words.next_power_of_two())).collect();
         let words = (0..end).map(|_| AtomicU64::new(0)).collect();
-        Arc::new(Self { words, layout: Layout { poller, drops, vaps, rings } })
+        Arc::new(Self { words, layout: Layout { poller, drops, vaps, capture, rings } })
     }
 
     fn section(&self, range: &Range<usize>) -> &[AtomicU64] {
@@ -105,6 +107,16 @@ impl Region {
         let mut values = [0; COUNTERS_PER_VAP];
         values.iter_mut().zip(words).for_each(|(value, word)| *value = word.load(Ordering::Relaxed));
         values
+    }
+
+    /// The words that say what is to be recorded.
+    pub fn capture(&self) -> &[AtomicU64] {
+        self.section(&self.layout.capture)
+    }
+
+    /// Its size in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.words)
     }
 
     /// The two ends of ring `number`. To be taken once: a ring has one writer and one reader.

@@ -8,6 +8,8 @@ pub enum Request {
     Apply(Vec<u8>),
     /// `dump`.
     Dump(Vec<u8>),
+    /// `capture`.
+    Capture(Vec<u8>),
     /// `stats`.
     Stats,
     /// `inject`.

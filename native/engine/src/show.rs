@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Bound;
 use core::sync::atomic::Ordering;
 
-use dpdk::{Eal, clock};
+use dpdk::{Eal, Mempool, clock};
 use pipeline::PuntClass;
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
@@ -14,6 +14,7 @@ use wire::Encap;
 
 use crate::devices::Devices;
 use crate::error::EngineError;
+use crate::forwarding::Forwarding;
 use crate::model::Model;
 use crate::neighbour::Neighbours;
 use crate::police::default_rate;
@@ -27,6 +28,10 @@ const PAGE: u32 = 10_000;
 pub struct Show<'a> {
     /// What the controller said.
     pub model: &'a Model,
+    /// The tables.
+    pub forwarding: &'a Forwarding,
+    /// The packet buffers.
+    pub pool: &'a Mempool,
     /// The devices.
     pub devices: &'a Devices,
     /// The neighbours.
@@ -85,10 +90,11 @@ impl Show<'_> {
             "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
             "vap_counters" => Ok(page(self.vap_counters(start).filter(|(at, _)| after(at)), *limit)),
+            "memory" => Ok(page(self.memory().filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, nexthops, fdb, neighbours, acls, police, pairs or vap_counters"
+                expected: "ports, vns, vaps, underlays, nexthops, fdb, neighbours, acls, police, pairs, vap_counters or memory"
                     .into(),
             }),
         }
@@ -204,6 +210,14 @@ impl Show<'_> {
             let mac = state.mac().map(|mac| serde_bytes::ByteArray::new(mac.0));
             (place(port, address), (port.0, ip(address), mac, state.name()))
         })
+    }
+
+    fn memory(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        let mut rows = self.forwarding.memory(self.model);
+        let (pool, used) = (u64::from(self.pool.count()), u64::from(self.pool.in_use()));
+        rows.push(("buffers", used, Some(pool), self.pool.bytes() as u64));
+        rows.push(("region", 0, None, self.region.bytes() as u64));
+        rows.into_iter().zip(1..).map(|(row, at)| ((at, 0), row))
     }
 
     fn vap_counters(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {

@@ -106,21 +106,27 @@ impl Pipeline<'_> {
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
-                Verdict::Drop(reason) => self.counters.dropped(port, reason, 1),
+                Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
                 Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
                 Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
                 Verdict::Query => self.query(&packet, meta, port, sink),
                 Verdict::Punt(class) => {
                     if let Err(reason) = sink.punt(class, port, packet.data()) {
-                        self.counters.dropped(port, reason, 1);
+                        self.drop(&packet, port, reason, sink);
                     }
                 }
                 // The steps before this one decided what they found pending, and rewrote what has one destination.
                 Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) => {
-                    self.counters.dropped(port, DropReason::UnknownUnicast, 1);
+                    self.drop(&packet, port, DropReason::UnknownUnicast, sink);
                 }
             }
         }
+    }
+
+    #[inline]
+    pub(crate) fn drop<P: Packet, S: Sink<P>>(&self, packet: &P, port: PortId, reason: DropReason, sink: &mut S) {
+        self.counters.dropped(port, reason, 1);
+        sink.dropped(packet.data(), port, reason);
     }
 
     /// Drops a frame whose destination nobody knows, and asks for it.
@@ -129,7 +135,7 @@ impl Pipeline<'_> {
         if let Some(mac) = packet.data().first_chunk() {
             sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*mac), place: Place::Nowhere });
         }
-        self.counters.dropped(port, DropReason::UnknownUnicast, 1);
+        self.drop(packet, port, DropReason::UnknownUnicast, sink);
     }
 
     /// Turns the tenants' frames that have one destination here into what leaves for it.
@@ -213,12 +219,14 @@ impl Pipeline<'_> {
         let pcp = priority(packet.data());
         strip_tags(&mut packet, meta.strip);
         let dropped = |reason| self.counters.dropped(origin, reason, 1);
-        let Some(vn) = self.snapshot.vn(meta.vn) else { return dropped(DropReason::NoReceiver) };
+        let Some(vn) = self.snapshot.vn(meta.vn) else {
+            return self.drop(&packet, origin, DropReason::NoReceiver, sink);
+        };
         let remote: &[NextHopIndex] = if meta.came_by_tunnel() { &[] } else { &vn.flood };
         let reflects = meta.flags.has(Flags::REFLECT);
         let mut local = vn.vaps.iter().copied().filter(|vap| *vap != meta.vap || reflects);
         let Some(copies) = (local.clone().count() + remote.len()).checked_sub(1) else {
-            return dropped(DropReason::NoReceiver);
+            return self.drop(&packet, origin, DropReason::NoReceiver, sink);
         };
         sink.replicated(copies);
         let mut key = LazyKey::None;
@@ -231,7 +239,7 @@ impl Pipeline<'_> {
             observer.copied(to, result);
             match result {
                 Ok(port) => sink.transmit(port, packet, origin),
-                Err(reason) => dropped(reason),
+                Err(reason) => self.drop(&packet, origin, reason, sink),
             }
         };
         // The last of all gets the packet itself.

@@ -30,6 +30,7 @@ mod underlay;
 #[cfg(test)]
 mod tests;
 
+pub use access::vap_of;
 pub use burst::{BURST, Burst, Pipeline};
 pub use counters::{COUNTERS_PER_VAP, Counters, VapCounter};
 pub use encap::{EcnMode, Tunnel};

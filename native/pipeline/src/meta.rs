@@ -51,6 +51,12 @@ pub struct Meta {
     pub flags: Flags,
     /// Outer source address of a tunnelled packet.
     pub outer_source: Source,
+    /// Length of all headers before the tenant's frame in a tunnelled packet, bytes.
+    pub outer_length: u16,
+    /// DSCP and ECN of the outer header.
+    pub outer_class: u8,
+    /// Whether the tunnel's header had a reserved bit set.
+    pub reserved: bool,
     /// The destination's row.
     pub destination: LookUp,
     /// What is asked about its sender: the row of a source MAC; of a tunnelled packet the VN of its Context ID, and then the permission of
@@ -69,6 +75,9 @@ impl Meta {
         tagged: false,
         flags: Flags::NONE,
         outer_source: Source::V4(Ipv4Addr::UNSPECIFIED),
+        outer_length: 0,
+        outer_class: 0,
+        reserved: false,
         destination: LookUp::NONE,
         source: LookUp::NONE,
     };

@@ -96,6 +96,8 @@ pub trait Sink<P> {
     fn replicated(&mut self, copies: usize);
     /// Hands a copy of `frame` to the control plane, or says why not.
     fn punt(&mut self, class: PuntClass, port: PortId, frame: &[u8]) -> Result<(), DropReason>;
+    /// Shows a frame that has been dropped and counted, as it was then.
+    fn dropped(&mut self, _frame: &[u8], _port: PortId, _reason: DropReason) {}
     /// Tells of a MAC of which no row says what a frame does. Called for every such frame; the sink tells as much of it as it sees fit.
     fn seen(&mut self, sighting: Sighting);
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod control;
+mod decap;
 mod encap;
 mod lab;
 mod learning;

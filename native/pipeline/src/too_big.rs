@@ -23,7 +23,7 @@ impl Pipeline<'_> {
         origin: PortId,
         sink: &mut S,
     ) {
-        self.counters.dropped(origin, reason, 1);
+        self.drop(&packet, origin, reason, sink);
         strip_tags(&mut packet, meta.strip);
         if meta.came_by_tunnel() || !into_message(&mut packet, max_frame, reason == DropReason::VnMtu) {
             return;
@@ -31,7 +31,7 @@ impl Pipeline<'_> {
         sink.replicated(1);
         match self.to_vap(&mut packet, meta, meta.vap, &mut LazyKey::None) {
             Ok(port) => sink.transmit(port, packet, origin),
-            Err(reason) => self.counters.dropped(origin, reason, 1),
+            Err(reason) => self.drop(&packet, origin, reason, sink),
         }
     }
 }

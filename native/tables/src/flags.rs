@@ -23,6 +23,10 @@ impl Flags {
     pub const LEARN_REMOTE: Self = Self(1 << 31);
     /// VN: ARP and neighbour solicitations are answered from what is known.
     pub const SUPPRESS: Self = Self(1 << 30);
+    /// VN: a tunnelled packet with a reserved bit set is dropped.
+    pub const STRICT: Self = Self(1 << 25);
+    /// VN: a frame that leaves the tunnel takes the outer DSCP (RFC 2983, uniform model).
+    pub const DSCP_OUT: Self = Self(1 << 24);
 
     /// VAP: what its tenant sends to groups and unknown MACs is limited.
     pub const STORM: Self = Self(1 << 4);
@@ -65,7 +69,7 @@ mod tests {
     fn no_bit_means_two_things() {
         let of_a_vap =
             [F::GUARD, F::LEARN, F::REFLECT, F::WHOLE, F::STORM, F::POLICE, F::GUARD_IP, F::ACL_IN, F::ACL_OUT];
-        let of_a_vn = [F::LEARN_REMOTE, F::SUPPRESS, F::VN_ACL_IN, F::VN_ACL_OUT];
+        let of_a_vn = [F::LEARN_REMOTE, F::SUPPRESS, F::STRICT, F::DSCP_OUT, F::VN_ACL_IN, F::VN_ACL_OUT];
         let all = || of_a_vap.iter().chain(&of_a_vn);
         let distinct = all().fold(0, |bits, flag| bits | flag.0).count_ones();
         assert_eq!((distinct as usize, all().all(|flag| flag.0.is_power_of_two())), (all().count(), true));

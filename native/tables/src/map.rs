@@ -159,6 +159,11 @@ impl<K: Key> MapWriter<K> {
         self.len == 0
     }
 
+    /// Bytes of the table.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.shared.buckets)
+    }
+
     /// How many rows there can be.
     pub fn capacity(&self) -> usize {
         self.capacity

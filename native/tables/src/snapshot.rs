@@ -83,6 +83,13 @@ impl AccessPort {
         }
     }
 
+    /// Bytes of its tables.
+    pub fn bytes(&self) -> usize {
+        let behind = |s_tags: &STags| s_tags.with_c.iter().flatten().count() * size_of::<[Index; VIDS]>();
+        let s_tags = self.s_tag.as_ref().map_or(0, |s_tags| size_of::<STags>() + behind(s_tags));
+        size_of::<Self>() + size_of::<[Index; VIDS]>() + s_tags
+    }
+
     fn s_tags(&mut self) -> &mut STags {
         let empty = || STags { alone: [Snapshot::NONE; VIDS], with_c: [const { None }; VIDS] };
         self.s_tag.get_or_insert_with(|| Box::new(empty()))
@@ -98,6 +105,8 @@ pub struct UnderlayPort {
     pub v4: Box<[Ipv4Addr]>,
     /// The NVE's IPv6 addresses.
     pub v6: Box<[Ipv6Addr]>,
+    /// Those of them that take tunnelled packets without a UDP checksum.
+    pub zero_checksum: Box<[Ipv6Addr]>,
 }
 
 impl UnderlayPort {

@@ -99,10 +99,26 @@ reasons! {
     OuterFragment = "outer_fragment",
     /// Underlay: the outer UDP checksum is there and wrong (RFC 7348, 5).
     OuterChecksum = "outer_checksum",
+    /// Underlay: IPv6 without a UDP checksum, to an address that does not take that (RFC 6936, 5).
+    OuterZeroChecksum = "outer_zero_checksum",
+    /// Underlay: an IPv6 extension header.
+    OuterExtension = "outer_extension",
     /// Underlay: for us, but neither overlay, ARP nor ICMP echo.
     NotOverlay = "not_overlay",
     /// Underlay: VXLAN without the I flag (RFC 7348, 5).
     VxlanFlags = "vxlan_flags",
+    /// Underlay: Geneve of an unknown version, or options whose lengths do not sum up (RFC 8926, 3.4 and 3.5).
+    GeneveInvalid = "geneve_invalid",
+    /// Underlay: a Geneve control message (RFC 8926, 3.4).
+    GeneveControl = "geneve_control",
+    /// Underlay: a critical Geneve option that this NVE does not know (RFC 8926, 3.5.1).
+    GeneveCritical = "geneve_critical",
+    /// Underlay: Geneve that carries no Ethernet frame.
+    GeneveProtocol = "geneve_protocol",
+    /// Underlay: a reserved bit of the tunnel's header is set, and the VN is strict.
+    ReservedBits = "reserved_bits",
+    /// Underlay: congestion was met, and the tenant's transport would not understand it (RFC 6040, 4.2).
+    Ecn = "ecn",
     /// Underlay: a VNI under which this NVE receives no VN.
     UnknownVni = "unknown_vni",
     /// Underlay: the outer source address is no NVE of the VN.

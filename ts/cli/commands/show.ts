@@ -1,12 +1,13 @@
 // splitnve show: the tables of a running role.
 
 import type { Command } from 'commander';
-import type { ShowRows } from '#hypervisor';
+import type { HypervisorClient, ShowRows } from '#hypervisor';
 import { formatTag, type Tag } from '#model';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
-import { printRows, type RpcOptions, withClient, withRpcOptions } from '../rpc.js';
-import type { Column } from '../table.js';
+import { printRows, withClient, withRpcOptions } from '../rpc.js';
+import { type Column, counter } from '../table.js';
+import { type WatchOptions, watchRows, withWatchOption } from '../watch.js';
 
 const list = (items: readonly string[]): string => items.join(',');
 export const tagText = (tag: Tag | null): string | null => (tag === null ? null : formatTag(tag));
@@ -33,10 +34,10 @@ const COLUMNS: { readonly [K in Table]: readonly Column<ShowRows[K]>[] } = {
     { title: 'TAG', value: ({ tag }) => tagText(tag) },
     { title: 'GUARD', value: ({ guard }) => yes(guard) },
     { title: 'UPLINK', value: ({ uplink }) => yes(uplink) },
-    { title: 'IN-PACKETS', value: ({ in_packets }) => in_packets, right: true },
-    { title: 'IN-BYTES', value: ({ in_bytes }) => in_bytes, right: true },
-    { title: 'OUT-PACKETS', value: ({ out_packets }) => out_packets, right: true },
-    { title: 'OUT-BYTES', value: ({ out_bytes }) => out_bytes, right: true },
+    counter('IN-PACKETS', ({ in_packets }) => in_packets),
+    counter('IN-BYTES', ({ in_bytes }) => in_bytes),
+    counter('OUT-PACKETS', ({ out_packets }) => out_packets),
+    counter('OUT-BYTES', ({ out_bytes }) => out_bytes),
   ],
   fdb: [
     { title: 'VN', value: ({ vn }) => vn },
@@ -52,7 +53,7 @@ const COLUMNS: { readonly [K in Table]: readonly Column<ShowRows[K]>[] } = {
   drops: [
     { title: 'PORT', value: ({ port }) => port },
     { title: 'REASON', value: ({ reason }) => reason },
-    { title: 'PACKETS', value: ({ packets }) => packets, right: true },
+    counter('PACKETS', ({ packets }) => packets),
   ],
   ports: [
     { title: 'PORT', value: ({ port }) => port },
@@ -62,12 +63,51 @@ const COLUMNS: { readonly [K in Table]: readonly Column<ShowRows[K]>[] } = {
     { title: 'MTU', value: ({ mtu }) => mtu, right: true },
     { title: 'LINK', value: ({ link }) => link },
     { title: 'ROLE', value: ({ role }) => role },
-    { title: 'RX-PACKETS', value: ({ rx_packets }) => rx_packets, right: true },
-    { title: 'RX-BYTES', value: ({ rx_bytes }) => rx_bytes, right: true },
-    { title: 'TX-PACKETS', value: ({ tx_packets }) => tx_packets, right: true },
-    { title: 'TX-BYTES', value: ({ tx_bytes }) => tx_bytes, right: true },
-    { title: 'MISSED', value: ({ rx_missed }) => rx_missed, right: true },
-    { title: 'ERRORS', value: ({ rx_errors }) => rx_errors, right: true },
+    counter('RX-PACKETS', ({ rx_packets }) => rx_packets),
+    counter('RX-BYTES', ({ rx_bytes }) => rx_bytes),
+    counter('TX-PACKETS', ({ tx_packets }) => tx_packets),
+    counter('TX-BYTES', ({ tx_bytes }) => tx_bytes),
+    counter('MISSED', ({ rx_missed }) => rx_missed),
+    counter('ERRORS', ({ rx_errors }) => rx_errors),
+  ],
+  nve: [
+    { title: 'NVE', value: ({ nve }) => nve },
+    { title: 'REMOTE', value: ({ remote }) => remote },
+    { title: 'ENCAP', value: ({ encap }) => encap },
+    { title: 'PORT', value: ({ port }) => port },
+    { title: 'NEIGHBOUR', value: ({ neighbour }) => neighbour },
+    { title: 'NEXT-HOPS', value: ({ next_hops }) => next_hops, right: true },
+    { title: 'VNS', value: ({ vns }) => vns, right: true },
+  ],
+  flood: [
+    { title: 'VN', value: ({ vn }) => vn },
+    { title: 'TO', value: ({ to }) => to },
+    { title: 'VAP', value: ({ vap }) => vap, right: true },
+    { title: 'PORT', value: ({ port }) => port },
+    { title: 'TAG', value: ({ tag }) => tagText(tag) },
+    { title: 'NVE', value: ({ nve }) => nve },
+    { title: 'REMOTE', value: ({ remote }) => remote },
+    { title: 'ENCAP', value: ({ encap, context_id }) => (encap === null ? null : `${encap} ${context_id}`) },
+  ],
+  neigh: [
+    { title: 'PORT', value: ({ port }) => port },
+    { title: 'IP', value: ({ ip }) => ip },
+    { title: 'MAC', value: ({ mac }) => mac },
+    { title: 'STATE', value: ({ state }) => state },
+  ],
+  acl: [
+    { title: 'ACL', value: ({ acl }) => acl, right: true },
+    { title: 'RULE', value: ({ rule }) => rule ?? 'default' },
+    { title: 'ACTION', value: ({ action }) => action },
+    { title: 'MATCH', value: ({ match }) => match },
+    counter('PACKETS', ({ packets }) => packets),
+  ],
+  memory: [
+    { title: 'TABLE', value: ({ table }) => table },
+    { title: 'ENTRIES', value: ({ entries }) => entries, right: true },
+    { title: 'CAPACITY', value: ({ capacity }) => capacity, right: true },
+    { title: 'BYTES', value: ({ bytes }) => bytes, right: true },
+    { title: 'PER-ENTRY', value: ({ bytes_per_entry }) => bytes_per_entry, right: true },
   ],
   nva: [
     { title: 'NVE', value: ({ nve }) => nve },
@@ -86,6 +126,11 @@ const SUMMARIES: { readonly [K in Table]: string } = {
   fdb: 'the overlay MACs and where each is: a VAP here, or another NVE',
   drops: 'what was dropped, by reason and by the port where it came in',
   ports: 'the ports, their links and counters',
+  nve: 'the other NVEs: where they are, and whether the way there is known',
+  flood: 'where broadcast, unknown unicast and multicast of each VN go',
+  neigh: 'the neighbours on the underlay',
+  acl: 'the rules of the access lists, and how many frames each decided',
+  memory: 'what the tables hold, and how much memory that takes',
   nva: 'the session with the NVA; at an NVA, its NVEs',
 };
 
@@ -98,18 +143,42 @@ export function registerShow(program: Command, io: Io): void {
   for (const kind of Object.keys(SUMMARIES) as Table[]) registerTable(show, io, kind);
 }
 
+/** What tells a row from others of its table. */
+const KEYS: { readonly [K in Table]: (row: ShowRows[K]) => string } = {
+  vn: ({ id }) => `${id}`,
+  vap: ({ vap }) => `${vap}`,
+  fdb: ({ vn, mac }) => `${vn} ${mac}`,
+  drops: ({ port, reason }) => `${port} ${reason}`,
+  ports: ({ id }) => `${id}`,
+  nve: ({ remote, encap }) => `${remote} ${encap}`,
+  flood: ({ vn, vap, remote, context_id }) => `${vn} ${vap} ${remote} ${context_id}`,
+  neigh: ({ port, ip }) => `${port} ${ip}`,
+  acl: ({ acl, rule }) => `${acl} ${rule}`,
+  memory: ({ table }) => table,
+  nva: ({ nve }) => `${nve}`,
+};
+
 function registerTable<K extends Table>(show: Command, io: Io, kind: K): void {
   const command = withRpcOptions(show.command(kind).description(`Show ${SUMMARIES[kind]}.`).summary(SUMMARIES[kind]));
+  withWatchOption(command);
   if (kind === 'drops') command.option('--all', 'also reasons that never occurred');
   command
     .addHelpText(
       'after',
-      examples(`splitnve show ${kind}`, `splitnve show ${kind} --socket /run/splitnve/tnve.sock --json`),
+      examples(
+        `splitnve show ${kind}`,
+        `splitnve show ${kind} --socket /run/splitnve/tnve.sock --json`,
+        `splitnve show ${kind} --watch 1`,
+      ),
     )
-    .action(async (options: RpcOptions & { all?: boolean }) => {
-      const rows = await withClient(options, (client) => client.show(kind));
-      const shown =
-        kind === 'drops' && options.all !== true ? rows.filter((row) => 'packets' in row && row.packets > 0) : rows;
-      printRows(io, options, COLUMNS[kind], shown);
+    .action(async (options: WatchOptions & { all?: boolean }) => {
+      const ask = async (client: HypervisorClient): Promise<ShowRows[K][]> => {
+        const rows = await client.show(kind);
+        const isShown = (row: object): boolean => kind !== 'drops' || ('packets' in row && Number(row.packets) > 0);
+        return options.all === true ? rows : rows.filter(isShown);
+      };
+      const watched = { name: `show ${kind}`, key: KEYS[kind], columns: COLUMNS[kind] };
+      if (options.watch !== undefined) await watchRows(io, options, watched, ask);
+      else printRows(io, options, COLUMNS[kind], await withClient(options, ask));
     });
 }

@@ -1,11 +1,12 @@
 // What there is to read off an agent at one moment, for faces that watch it: plain values, no way to change anything. Tables that may be
 // long are read page by page, so that no turn of the event loop is long, however many VAPs there are.
 
-import type { DumpKind, DumpRows, Engine, EngineInfo, NeighbourState, PollerStats } from '#dataplane';
+import type { DumpRows, Engine, EngineInfo, NeighbourState, PollerStats } from '#dataplane';
 import type { ShowDropsRow, ShowPortsRow } from '#hypervisor';
 import type { Tag, TsiState, VnName } from '#model';
 import type { NvaStatus } from '#nva';
 import { type ShowNames, showPorts } from '../engine/show.js';
+import { eachRow } from '../engine/show-more.js';
 import { tagOfSelector } from '../engine/tags.js';
 
 export interface VnReading {
@@ -50,9 +51,6 @@ export interface ReadingsParts {
   readonly nvaStatus: () => NvaStatus;
 }
 
-/** Rows of a page: about half a millisecond. */
-const PAGE = 500;
-
 export async function readAgent({ engine, names, drops, tsis, nvaStatus }: ReadingsParts): Promise<Readings> {
   const [ports, allDrops, { pollers }] = await Promise.all([showPorts(engine, names), drops(), engine.stats()]);
   const vns: VnReading[] = [];
@@ -73,13 +71,4 @@ export async function readAgent({ engine, names, drops, tsis, nvaStatus }: Readi
   await eachRow(engine, 'neighbours', ({ state }) => neighbours.set(state, (neighbours.get(state) ?? 0) + 1));
   const rest = { engine: engine.info(), tsis: tsis(), nva: nvaStatus() };
   return { ...rest, ports, drops: allDrops, pollers, vns, vaps, nextHops, neighbours };
-}
-
-async function eachRow<K extends DumpKind>(engine: Engine, kind: K, take: (row: DumpRows[K]) => void): Promise<void> {
-  let cursor: unknown = null;
-  do {
-    const page = await engine.page(kind, cursor, PAGE);
-    page.rows.forEach(take);
-    cursor = page.cursor;
-  } while (cursor !== null);
 }

@@ -2,8 +2,10 @@
 
 import type { Engine, NextHopRow, VapRow } from '#dataplane';
 import type { Handlers, ParamsOf, ShowDropsRow, ShowFdbRow, ShowPortsRow, ShowVapRow, ShowVnRow } from '#hypervisor';
-import { ENCAP_VXLAN, type IpAddr, type MacAddr, type NveId, type TsiId, type VnId, type VnName } from '#model';
+import type { IpAddr, MacAddr, NveId, TsiId, VnId, VnName } from '#model';
+import { type CaptureMethod, captureHandlers } from './capture.js';
 import { type PortNames, portIdOf } from './ports.js';
+import { encapText, showAcls, showFlood, showMemory, showNeighbours, showNves } from './show-more.js';
 import { tagOfSelector } from './tags.js';
 import { traceFrame } from './trace.js';
 
@@ -20,9 +22,8 @@ export interface ShowNames {
 /** Rows of one answer of `show.fdb`; the other tables are small. */
 const FDB_PAGE = 2_000;
 
-type ShowHandlers = Required<
-  Pick<Handlers, 'show.vn' | 'show.vap' | 'show.fdb' | 'show.drops' | 'show.ports' | 'inject' | 'trace'>
->;
+type Shown = 'vn' | 'vap' | 'fdb' | 'drops' | 'ports' | 'nve' | 'flood' | 'neigh' | 'acl' | 'memory';
+type ShowHandlers = Required<Pick<Handlers, `show.${Shown}` | 'inject' | 'trace' | CaptureMethod>>;
 
 /** The handlers of what every role with an engine shows, of `inject` and of `trace`. */
 export function showHandlers(engine: Engine, names: ShowNames): ShowHandlers {
@@ -34,6 +35,12 @@ export function showHandlers(engine: Engine, names: ShowNames): ShowHandlers {
     'show.fdb': ({ cursor }) => showFdb(engine, names, cursor ?? null),
     'show.drops': async () => all(await showDrops(engine, names)),
     'show.ports': async () => all(await showPorts(engine, names)),
+    'show.nve': async () => all(await showNves(engine, names)),
+    'show.flood': async () => all(await showFlood(engine, names)),
+    'show.neigh': async () => all(await showNeighbours(engine, names)),
+    'show.acl': async () => all(await showAcls(engine)),
+    'show.memory': async () => all(await showMemory(engine)),
+    ...captureHandlers(engine, ports),
     inject: (params) => inject(engine, ports, params),
     trace: (params) => traceFrame(engine, names, params),
   };
@@ -136,7 +143,7 @@ function toVap(vap: number, row: VapRow | undefined, { ports }: ShowNames) {
 }
 
 function toNve(vn: VnId, row: NextHopRow | undefined, names: ShowNames) {
-  const encap = row === undefined ? null : row.encap === ENCAP_VXLAN ? 'vxlan' : `${row.encap}`;
+  const encap = row === undefined ? null : encapText(row.encap);
   const nve = row === undefined ? null : names.nveOf(vn, row.remote);
   const way = { remote: row?.remote ?? null, encap, context_id: row?.contextId ?? null, nve };
   return { to: 'nve' as const, vap: null, port: null, tag: null, ...way };

@@ -3,6 +3,8 @@
 
 import type {
   ApplyResult,
+  Captured,
+  CaptureFilter,
   Command,
   DumpKind,
   DumpRows,
@@ -30,6 +32,9 @@ export class FakeEngine implements Engine {
   /** Commands that broke the page's rules, all batches together: what a caller should never send. */
   readonly violations: Refusal[] = [];
   closed = false;
+  capturing: { readonly filter: CaptureFilter; readonly snap: number } | null = null;
+  /** What the next `captured` gives. */
+  recorded: Captured = { frames: [], lost: 0 };
   /** Ports without a carrier. */
   readonly down = new Set<number>();
   /** Gives the error code for a command that shall be refused, as a failing device would. */
@@ -145,6 +150,16 @@ export class FakeEngine implements Engine {
       drops: ports.map((port) => ({ port, reason: 'source_guard', packets: port + 1 })),
       pollers: [],
     };
+  }
+
+  async capture(filter: CaptureFilter | null, snap: number): Promise<void> {
+    this.capturing = filter === null ? null : { filter, snap };
+  }
+
+  captured(): Captured {
+    const { frames, lost } = this.recorded;
+    this.recorded = { frames: [], lost: 0 };
+    return { frames, lost };
   }
 
   async inject(port: number, frame: Uint8Array): Promise<void> {

@@ -159,6 +159,26 @@ pub struct Model {
 }
 
 impl Model {
+    /// Objects and rows, all together.
+    pub fn entries(&self) -> usize {
+        let objects = self.ports.len() + self.vns.len() + self.vaps.len() + self.next_hops.len();
+        objects + self.row_count + self.source_count + self.pair_count
+    }
+
+    /// About the bytes that it takes: a B-tree's nodes are two thirds full.
+    pub fn bytes(&self) -> usize {
+        let tree = |entries: usize, bytes: usize| entries * bytes * 3 / 2;
+        let objects = tree(self.vns.len(), size_of::<(VnId, VnRow)>())
+            // With what finds it by its index and its selector, and in its VN.
+            + tree(self.vaps.len(), size_of::<(VapId, VapRow, Index, VapId, PortId, Selector, VapId, VapId)>())
+            + tree(self.next_hops.len(), size_of::<(NextHopId, NextHopRow)>());
+        let rows = tree(self.row_count, size_of::<(MacAddr, Dest)>());
+        objects
+            + rows
+            + tree(self.source_count, size_of::<core::net::Ipv4Addr>())
+            + tree(self.pair_count, size_of::<(core::net::IpAddr, MacAddr)>())
+    }
+
     /// What a port is for.
     pub fn role(&self, id: PortId) -> &'static str {
         let mut vaps = self.selector_holders.range((id, Selector::Port)..);

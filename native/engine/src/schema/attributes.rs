@@ -20,6 +20,21 @@ pub struct VnOptions {
     pub learn: bool,
     /// ARP and neighbour solicitations are answered from the VN's pairs.
     pub suppress: bool,
+    /// Whether a tunnelled packet with a reserved bit set is dropped.
+    pub strict: bool,
+    /// What becomes of the outer DSCP.
+    pub dscp_out: DscpOut,
+}
+
+/// See [`VnOptions::dscp_out`] (RFC 2983).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DscpOut {
+    /// It goes with the outer header.
+    #[default]
+    Pipe,
+    /// The frame takes it.
+    Uniform,
 }
 
 /// See [`VnOptions::unknown`].
@@ -54,7 +69,10 @@ pub struct VapOptions {
 /// Options of an underlay address.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct UnderlayOptions {}
+pub struct UnderlayOptions {
+    /// Whether tunnelled packets without a UDP checksum are taken, over IPv6.
+    pub zero_checksum: bool,
+}
 
 /// Options of a next hop: how frames are tunnelled to it. Ranges are not checked yet.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]

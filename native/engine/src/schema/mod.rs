@@ -3,13 +3,15 @@
 
 mod acl;
 mod attributes;
+mod capture;
 mod command;
 mod options;
 mod reply;
 mod trace;
 
 pub use acl::{Action, Rule};
-pub use attributes::{Df, Dscp, Ecn, Follow, NextHopOptions, UnderlayOptions, Unknown, VapOptions, VnOptions};
+pub use attributes::{Df, Dscp, DscpOut, Ecn, Follow, NextHopOptions, UnderlayOptions, Unknown, VapOptions, VnOptions};
+pub use capture::{Capture, CaptureFilter};
 #[cfg(test)]
 pub use command::Bytes;
 pub use command::{Batch, Command, Dest, Ip, Kind, Selector, Tags};

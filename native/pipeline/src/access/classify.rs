@@ -90,6 +90,13 @@ pub fn leaves_as(port: &AccessPort, vap: Index, frame: &[u8]) -> Result<(), Drop
     }
 }
 
+/// The VAP of a frame on the link of `port`; none if it is nobody's, or about the link.
+pub fn vap_of(port: &AccessPort, frame: &[u8]) -> Option<Index> {
+    let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).ok()?;
+    let selected = select(port, MacAddr(ethernet.destination), ethernet.ether_type.get(), rest).ok()?;
+    Some(selected.vap)
+}
+
 /// The most specific selector that a frame fits.
 #[inline(always)]
 fn select<'f>(

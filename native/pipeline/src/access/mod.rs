@@ -4,6 +4,6 @@ mod classify;
 mod guard;
 mod suppress;
 
-pub use classify::{check_shape, classify, leaves_as};
+pub use classify::{check_shape, classify, leaves_as, vap_of};
 pub use guard::{CHECKED, guard};
 pub use suppress::suppress;

@@ -202,6 +202,7 @@ impl Lab {
                 PortEntry::Underlay(Arc::new(UnderlayPort {
                     mac: MacAddr(US.0),
                     v4: [US.1].into(),
+                    v6: [US_6.1].into(),
                     ..UnderlayPort::default()
                 })),
                 PortEntry::Unused,
@@ -239,6 +240,8 @@ impl Lab {
             lab.sources.insert(SourceKey::new(vn, Source::V4(NVE_2.1)), 1).unwrap();
         }
         lab.sources.insert(SourceKey::new(BLUE, Source::V4(NVE_3.1)), 1).unwrap();
+        Arc::make_mut(&mut lab.snapshot.peers).insert(NVE_2_6.1, 7);
+        lab.sources.insert(SourceKey::new(BLUE, Source::V6(7)), 1).unwrap();
         lab
     }
 
@@ -274,6 +277,12 @@ impl Lab {
         let mut tunnel = Tunnel::new(outer, UNDERLAY, 1600);
         change(&mut tunnel);
         *self.snapshot.next_hops.slot(TO_NVE_2_BLUE as usize) = tunnel.entry().unwrap();
+    }
+
+    /// Takes tunnelled packets without a UDP checksum over IPv6.
+    pub fn take_zero_checksum(&mut self) {
+        let PortEntry::Underlay(port) = &mut Arc::make_mut(&mut self.snapshot.ports)[2] else { panic!() };
+        Arc::make_mut(port).zero_checksum = [US_6.1].into();
     }
 
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {

@@ -2,7 +2,7 @@
 
 use tables::{FdbKey, Flags};
 use types::{DropReason, MacAddr};
-use wire::{EtherType, EthernetHeader, FromBytes, OUTER_MIN, TagStack};
+use wire::{Ecn, EtherType, EthernetHeader, FromBytes, InnerIp, TagStack};
 
 use crate::access::check_shape;
 use crate::burst::{Burst, Pipeline};
@@ -14,13 +14,35 @@ use crate::packet::Packet;
 pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, metas: &mut [Meta]) -> Flags {
     let mut special = Flags::NONE;
     for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
-        packet.trim_front(OUTER_MIN);
+        packet.trim_front(meta.outer_length.into());
         match inner(pipeline, packet.data(), meta) {
+            Ok(flags) if meta.outer_class & Ecn::MASK != 0 || meta.reserved || flags.has(Flags::DSCP_OUT) => {
+                meta.verdict = agree(packet, meta, flags).map_or_else(Verdict::Drop, |()| Verdict::Pending);
+                special = special.with(flags);
+            }
             Ok(flags) => special = special.with(flags),
             Err(verdict) => meta.verdict = verdict,
         }
     }
     special
+}
+
+/// What the outer header says besides, and what that does to the tenant's frame.
+#[inline(never)]
+fn agree<P: Packet>(packet: &mut P, meta: &Meta, flags: Flags) -> Result<(), DropReason> {
+    // RFC 7348, 5, and RFC 8926, 3.4, let a receiver ignore them; a strict VN does not.
+    if meta.reserved && flags.has(Flags::STRICT) {
+        return Err(DropReason::ReservedBits);
+    }
+    let Some(ip) = InnerIp::find(packet.data()) else { return Ok(()) };
+    let inner = ip.class(packet.data());
+    let ecn = Ecn::decap(Ecn::of(inner), Ecn::of(meta.outer_class)).ok_or(DropReason::Ecn)?;
+    // RFC 2983: a pipe leaves the tenant's DSCP alone, the uniform model hands the outer one on.
+    let dscp = if flags.has(Flags::DSCP_OUT) { meta.outer_class } else { inner } & !Ecn::MASK;
+    if dscp | ecn as u8 != inner {
+        ip.set_class(packet.data_mut(), dscp | ecn as u8);
+    }
+    Ok(())
 }
 
 /// Begins to look up where a tenant's frame goes, and notes whether that is a group and whether the frame is tagged.

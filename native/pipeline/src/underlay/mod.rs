@@ -5,6 +5,7 @@ mod decap;
 mod host;
 mod learn;
 mod outer;
+mod tunnelled;
 
 pub use context::{context, permit};
 pub use decap::decapsulate;

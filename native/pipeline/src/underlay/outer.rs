@@ -3,17 +3,19 @@
 use tables::{ContextKey, Source, UnderlayPort};
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{
-    ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, Ipv4Header, Protocol, UDP_HEADER, UdpHeader,
-    VXLAN_HEADER, VXLAN_PORT, VxlanHeader,
+    ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, IPV6_HEADER, Ipv4Header, Ipv6Header, Protocol,
 };
 
 use super::host;
+use super::tunnelled::{Tunnelled, tunnelled};
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
 
 /// Both addresses of an IPv4 header.
 const IPV4_ADDRESSES: core::ops::Range<usize> = 12..20;
+/// The same of an IPv6 header.
+const IPV6_ADDRESSES: core::ops::Range<usize> = 8..40;
 
 /// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with their sender noted, and
 /// begins to look their VN up. `id` is the port's number.
@@ -52,6 +54,7 @@ fn outer_one<P: Packet>(
     match ethernet.ether_type.get() {
         EtherType::IPV4 if to_us => {}
         EtherType::ARP if to_us || destination == MacAddr::BROADCAST => return Err(host::arp(port, id, packet)),
+        EtherType::IPV6 if to_us => return ipv6(pipeline, port, packet, meta),
         ether_type if EtherType::is_tag(ether_type) => return drop(DropReason::OuterTag),
         _ if to_us => return drop(DropReason::NotOverlay),
         _ => return drop(DropReason::NotForUs),
@@ -80,31 +83,66 @@ fn outer_one<P: Packet>(
         Protocol::ICMP => return Err(host::icmp(port, id, packet, total_length)),
         _ => return drop(DropReason::NotOverlay),
     }
-    let Ok((udp, _)) = UdpHeader::ref_from_prefix(datagram) else { return drop(DropReason::Truncated) };
-    if udp.destination.get() != VXLAN_PORT {
+    // No checksum is accepted (RFC 7348, 5).
+    let Some(tunnelled) = tunnelled(&payload[IPV4_ADDRESSES], datagram, || true).map_err(Verdict::Drop)? else {
         return drop(DropReason::NotOverlay);
-    }
-    let udp_length = usize::from(udp.length.get());
-    if udp_length > datagram.len() || udp_length < UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER {
-        return drop(DropReason::Truncated);
-    }
-    let datagram = &datagram[..udp_length];
-    // None is accepted (RFC 7348, 5).
-    if udp.checksum.get() != 0 && !UdpHeader::checksum_ok(&payload[IPV4_ADDRESSES], datagram) {
-        return drop(DropReason::OuterChecksum);
-    }
-    let Ok((vxlan, _)) = VxlanHeader::ref_from_prefix(&datagram[UDP_HEADER..]) else {
-        return drop(DropReason::Truncated);
     };
-    if !vxlan.is_valid() {
-        return drop(DropReason::VxlanFlags);
-    }
+    note(pipeline, packet, meta, Source::V4(ip.source_ip()), ip.tos, ETHERNET_HEADER + IPV4_HEADER, tunnelled);
+    Ok(())
+}
+
+/// Notes what the outer headers of a tunnelled packet said; `before_udp` is the length of those before UDP.
+#[inline(always)]
+fn note<P: Packet>(
+    pipeline: &Pipeline<'_>,
+    packet: &mut P,
+    meta: &mut Meta,
+    source: Source,
+    class: u8,
+    before_udp: usize,
+    tunnelled: Tunnelled,
+) {
     // VNI 0 is nobody's: its look-up finds nothing.
-    if let Ok(vni) = Vni::try_from(vxlan.vni()) {
+    if let Ok(vni) = Vni::try_from(tunnelled.vni) {
         meta.source = pipeline.contexts.begin(ContextKey(vni));
     }
-    meta.outer_source = Source::V4(ip.source_ip());
+    meta.outer_source = source;
+    meta.outer_class = class;
+    meta.outer_length = (before_udp + tunnelled.headers) as u16;
+    meta.reserved = tunnelled.has_reserved;
     // Ethernet may have padded a short packet; the padding is no part of the tenant's frame.
-    packet.truncate(ETHERNET_HEADER + IPV4_HEADER + udp_length);
+    packet.truncate(before_udp + tunnelled.length);
+}
+
+/// The same of an IPv6 packet to our MAC.
+#[inline(never)]
+fn ipv6<P: Packet>(
+    pipeline: &Pipeline<'_>,
+    port: &UnderlayPort,
+    packet: &mut P,
+    meta: &mut Meta,
+) -> Result<(), Verdict> {
+    let drop = |reason| Err(Verdict::Drop(reason));
+    let payload = &packet.data()[ETHERNET_HEADER..];
+    let Ok((ip, rest)) = Ipv6Header::ref_from_prefix(payload) else { return drop(DropReason::Truncated) };
+    if !ip.is_version_6() {
+        return drop(DropReason::OuterInvalid);
+    }
+    let Some(datagram) = rest.get(..ip.payload_length.get().into()) else { return drop(DropReason::Truncated) };
+    if !port.has_v6(ip.destination_ip()) {
+        return drop(DropReason::NotForUs);
+    }
+    match ip.next_header {
+        Protocol::UDP => {}
+        Ipv6Header::FRAGMENT => return drop(DropReason::OuterFragment),
+        _ if ip.has_extension() => return drop(DropReason::OuterExtension),
+        _ => return drop(DropReason::NotOverlay),
+    }
+    // Only where it was agreed (RFC 6935, 5; RFC 6936, 5), and even then from permitted senders only.
+    let may_lack_checksum = || port.zero_checksum.contains(&ip.destination_ip());
+    let tunnelled = tunnelled(&payload[IPV6_ADDRESSES], datagram, may_lack_checksum).map_err(Verdict::Drop)?;
+    let Some(tunnelled) = tunnelled else { return drop(DropReason::NotOverlay) };
+    let (source, class) = (Source::V6(pipeline.snapshot.peers.number(ip.source_ip())), ip.traffic_class());
+    note(pipeline, packet, meta, source, class, ETHERNET_HEADER + IPV6_HEADER, tunnelled);
     Ok(())
 }
