@@ -33,6 +33,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_macaddr_get",
     "rte_eth_promiscuous_(enable|disable)",
     "rte_eth_link_get_nowait",
+    "rte_eth_dev_set_link_(up|down)",
     "rte_eth_stats_get",
 ];
 const TYPES: &[&str] =

@@ -71,7 +71,7 @@ mtu = 1500
 name = "fabric0"
 driver = "net_ring"
 mtu = 1600
-[underlay]
+[[underlay]]
 port = "fabric0"
 address = "192.0.2.1/24"
 [[access]]

@@ -20,7 +20,7 @@ tsi = [{ vn = "blue", tsi = "*" }]
 `;
 const agentToml = (ip: string): string => `
 nva.endpoints = ["unix:${folder}/nnp.sock"]
-underlay = { port = "fabric0", address = "${ip}/24" }
+underlay = [{ port = "fabric0", address = "${ip}/24" }]
 engine = { hugepages = "off", memory_mb = 128 }
 port = [{ name = "fabric0", driver = "net_ring", mtu = 1600 }, { name = "access0", driver = "net_ring" }]
 access = [{ port = "access0", vlan_pool = "100-199", vdp = false }]

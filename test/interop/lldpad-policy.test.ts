@@ -33,7 +33,7 @@ log.level = "debug"
 rpc.socket = "${folder}/agent.sock"
 store.path = "${folder}/${mode}.store"
 nva.endpoints = ["unix:${folder}/nnp.sock"]
-underlay = { port = "fabric0", address = "192.0.2.1/24" }
+underlay = [{ port = "fabric0", address = "192.0.2.1/24" }]
 engine = { hugepages = "off", memory_mb = 128, mbuf_size = 2432 }
 port = [
   { name = "fabric0", driver = "net_ring", mtu = 1600 },

@@ -73,7 +73,7 @@ tsi = [${Array.from({ length: options.vns }, (_, vn) => `{ vn = "vn${vn}", tsi =
       folder,
       `
 nva.endpoints = ["unix:${folder}/nnp.sock"]
-underlay = { port = "fabric0", address = "192.0.2.1/24" }
+underlay = [{ port = "fabric0", address = "192.0.2.1/24" }]
 engine = { hugepages = "off", memory_mb = 512, mbufs = 131071, mbuf_size = 2432 }
 port = [{ name = "fabric0", driver = "net_ring", mtu = 1600 }, ${ports}]
 access = [${links.map((port) => `{ port = "${port}", vlan_pool = "2-4094" }`)}]

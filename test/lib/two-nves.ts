@@ -144,7 +144,7 @@ function agentToml(log: string, nnp: string, address: string, mtu: number, rest:
   return `
 log.level = "${log}"
 nva.endpoints = ["${nnp}"]
-underlay = { port = "fabric0", address = "${address}/24" }
+underlay = [{ port = "fabric0", address = "${address}/24" }]
 engine = { hugepages = "off", memory_mb = 128, mbuf_size = 2432 }
 port = [
   { name = "fabric0", driver = "net_af_xdp", iface = "fabric0", mtu = 1600 },

@@ -44,7 +44,7 @@ const octets = (hex: string): Uint8Array => Buffer.from(hex.replaceAll(' ', ''),
 const config = (access: string, rules = ''): string => `
 node.name = "nve1"
 nva.endpoints = ["tcp:198.51.100.1:7890"]
-underlay = { port = "fabric0", address = "192.0.2.1/24" }
+underlay = [{ port = "fabric0", address = "192.0.2.1/24" }]
 port = [
   { name = "fabric0", driver = "net_ring", mtu = 1600 },
   { name = "access0", driver = "net_ring" },

@@ -133,6 +133,7 @@ const rows: [Command, unknown[]][] = [
   [{ op: 'AclDel', acl: 1 }, [26, 1]],
   [{ op: 'PoliceSet', class: 'ecp', rate: { perSecond: 100, burst: 10 } }, [29, 'ecp', 100, 10]],
   [{ op: 'PoliceSet', class: 'ecp', rate: null }, [29, 'ecp', null]],
+  [{ op: 'PortAdmin', port: 1, up: false }, [30, 1, false]],
 ];
 
 describe('encodeCommand', () => {
@@ -167,6 +168,7 @@ describe('batchesOf', () => {
     const order = batches.map(([command]) => command!.op).filter((op, n, all) => all.indexOf(op) === n);
     expect(order).toEqual([
       'PortAdd',
+      'PortAdmin',
       'PoliceSet',
       'UnderlaySet',
       'NeighbourSet',

@@ -82,6 +82,8 @@ export function encodeCommand(command: Command): unknown[] {
       return [27, command.vn, ipToBytes(command.ip), macToBytes(command.mac)];
     case 'PairDel':
       return [28, command.vn, ipToBytes(command.ip)];
+    case 'PortAdmin':
+      return [30, command.port, command.up];
   }
 }
 
@@ -180,6 +182,7 @@ const RANK: Readonly<Record<Command['op'], number>> = {
   NeighbourDel: 18,
   UnderlayDel: 19,
   PortDel: 20,
+  PortAdmin: 1,
 };
 
 const RANKS = 1 + Math.max(...Object.values(RANK));

@@ -238,7 +238,9 @@ export type Command =
   /** What each source may send of a class to the control plane; null: the class's default. */
   | { readonly op: 'PoliceSet'; readonly class: PuntClass; readonly rate: PuntRate | null }
   | { readonly op: 'PairSet'; readonly vn: VnId; readonly ip: IpAddr; readonly mac: MacAddr }
-  | { readonly op: 'PairDel'; readonly vn: VnId; readonly ip: IpAddr };
+  | { readonly op: 'PairDel'; readonly vn: VnId; readonly ip: IpAddr }
+  /** Takes the link of a `net_tap`, `pci` or `devargs` port down, or up again. */
+  | { readonly op: 'PortAdmin'; readonly port: PortId; readonly up: boolean };
 
 export interface PuntRate {
   readonly perSecond: number;

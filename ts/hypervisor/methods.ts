@@ -220,6 +220,18 @@ export const METHODS = {
   'show.memory': { params: paged, result: page(ShowMemoryRow) },
   'show.vdp': { params: paged, result: page(ShowVdpRow) },
   'show.nva': { params: paged, result: page(ShowNvaRow) },
+  /** Of an agent: what is not in its tables. */
+  support: {
+    params: nothing,
+    result: z.object({
+      versions: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+      uptime_s: count,
+      /** Without secrets. */
+      config: z.record(z.string(), z.unknown()),
+      /** The last lines, JSON each, the oldest first. */
+      log: z.array(z.string()),
+    }),
+  },
   /** Begins to record frames. One recording at a time; it ends when it is not read for five seconds. */
   'capture.start': {
     params: captureParams,

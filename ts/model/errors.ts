@@ -251,6 +251,12 @@ export const ERRORS = {
     hint: "Raise the port's mtu in the configuration, or lower the VN's MTU at the NVA.",
     exit: 1,
   },
+  'NVE-TSI-012': {
+    message: 'link {link} is taken down: no underlay port of the NVE has a link',
+    hint: 'Bring a port of [[underlay]] up; then it comes back by itself.',
+    exit: 1,
+    retryable: true,
+  },
 
   // TAG
   'NVE-TAG-001': {

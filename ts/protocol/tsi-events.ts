@@ -71,8 +71,8 @@ export type TsiEvent =
   | { readonly type: 'auth'; readonly key: TsiKey; readonly ask: number; readonly result: Result<VnInfo> }
   /** Answer to `reserve`, `program`, `unprogram` or `release`: applied whole, or refused and nothing changed. */
   | { readonly type: 'engine'; readonly key: TsiKey; readonly op: number; readonly result: Result<unknown> }
-  /** The access link lost its carrier: what is activated there falls back to associated until `linkUp`. */
-  | { readonly type: 'linkDown'; readonly link: LinkName }
+  /** The access link lost its carrier, or (`error`) serves nobody: what is activated there falls back to associated until `linkUp`. */
+  | { readonly type: 'linkDown'; readonly link: LinkName; readonly error?: NveError }
   | { readonly type: 'linkUp'; readonly link: LinkName }
   /** The NVA changed the VN (its MTU, say): rows show it. */
   | { readonly type: 'vnChanged'; readonly vn: VnInfo }

@@ -25,8 +25,8 @@ export const MAX_ADDRESSES = NNP_LIMITS.addresses;
 export interface TsiRefusalsOptions {
   readonly tags: TagAllocator;
   readonly maxPerLink: (link: LinkName) => number;
-  /** Links without a carrier. */
-  readonly down: ReadonlySet<LinkName>;
+  /** Links without a carrier, or that serve nobody, and why. */
+  readonly down: ReadonlyMap<LinkName, NveError>;
   readonly ofLink: ReadonlyMap<LinkName, ReadonlySet<TsiRecord>>;
   readonly ofTsi: ReadonlyMap<TsiId, ReadonlySet<TsiRecord>>;
   /** Those that have a MAC, are to have it, or had it. */
@@ -46,7 +46,7 @@ export class TsiRefusals {
   }
 
   linkIsDown(link: LinkName): NveError | null {
-    return this.#options.down.has(link) ? nveError('NVE-TSI-005', { link }) : null;
+    return this.#options.down.get(link) ?? null;
   }
 
   noPlace(link: LinkName): NveError | null {

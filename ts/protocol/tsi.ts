@@ -59,7 +59,7 @@ export class TsiTable {
   readonly #ofLink = new Map<LinkName, Set<TsiRecord>>();
   readonly #ofTsi = new Map<TsiId, Set<TsiRecord>>();
   readonly #ofMac = new Map<MacAddr, Set<TsiRecord>>();
-  readonly #down = new Set<LinkName>();
+  readonly #down = new Map<LinkName, NveError>();
   /** What the event at hand may have changed. */
   readonly #touched = new Set<TsiRecord>();
   readonly #out = new TsiOut();
@@ -163,12 +163,12 @@ export class TsiTable {
         if (record?.pending === event.op) this.#machine.engineAnswered(record, event.result);
         break;
       }
-      case 'linkDown':
-        this.#down.add(event.link);
-        for (const record of this.#onLink(event.link)) {
-          this.#machine.linkDown(record, nveError('NVE-TSI-005', { link: event.link }));
-        }
+      case 'linkDown': {
+        const error = event.error ?? nveError('NVE-TSI-005', { link: event.link });
+        this.#down.set(event.link, error);
+        for (const record of this.#onLink(event.link)) this.#machine.linkDown(record, error);
         break;
+      }
       case 'linkUp':
         this.#down.delete(event.link);
         for (const record of this.#onLink(event.link)) this.#machine.linkUp(record);

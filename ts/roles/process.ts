@@ -15,6 +15,7 @@ import {
   unwrap,
 } from '#model';
 import { LogSink } from './log-sink.js';
+import { recentLog } from './recent-log.js';
 
 /** Reads and checks a configuration file. Throws NVE-CFG-001 if it cannot be read, NVE-CFG-002 with all its mistakes. */
 export function readConfig<R extends RoleName>(role: R, file: string): ConfigOf<R> {
@@ -39,7 +40,13 @@ export function roleLog(role: RoleName, name: string, level: string): Logger {
   };
   const sink = new LogSink({ lostLine });
   process.once('exit', () => sink.flushSync());
-  return pino({ level, base }, sink);
+  const write = (line: string): void => {
+    recentLog.push(line);
+    sink.write(line);
+  };
+  // pino calls `flushSync` after a fatal line, if there is one.
+  const destination = { write, flushSync: () => sink.flushSync() };
+  return pino({ level, base }, destination);
 }
 
 interface Role {

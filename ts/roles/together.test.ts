@@ -29,7 +29,7 @@ const AGENT = `
 node.name = "nveN"
 rpc.socket = "DIR/agentN.sock"
 nva.endpoints = ["unix:DIR/nnp.sock"]
-underlay = { port = "fabric0", address = "192.0.2.N/24" }
+underlay = [{ port = "fabric0", address = "192.0.2.N/24" }]
 access = [{ port = "access0", vlan_pool = "N00-N09" }]
 port = [{ name = "fabric0", driver = "net_ring", mtu = 1600 }, { name = "access0", driver = "net_ring" }]
 `;

@@ -111,6 +111,12 @@ impl Port {
         self.inner.link_up()
     }
 
+    /// Takes the link down, so that the other end sees it lose its carrier, or up again. Of a `net_tap` port: the kernel's end, in whatever
+    /// namespace it is. Other drivers do it or, as most virtual ones, say that they cannot.
+    pub fn set_link(&self, up: bool) -> Result<(), PortError> {
+        self.inner.set_link(up)
+    }
+
     /// What the port has counted; zeroes if its driver cannot say.
     pub fn stats(&self) -> PortStats {
         self.inner.stats()

@@ -61,6 +61,24 @@ fn the_kernels_end_has_the_mac_and_the_mtu_and_carries_frames() {
 }
 
 #[test]
+fn the_kernels_end_loses_its_carrier_and_gets_it_back() {
+    if !enter_namespace() {
+        return;
+    }
+    let pool = pool(1023, 2176);
+    let (port, rx, tx) = open(&pool, tap("t0"), 1500);
+    let has_carrier = || !ip("link show t0").contains("NO-CARRIER");
+    assert!(has_carrier());
+    for up in [false, false, true, false, true] {
+        port.set_link(up).unwrap();
+        assert_eq!(has_carrier(), up);
+        // What the kernel's end is told is not what it tells: it is up all the time.
+        assert!(port.link_up());
+    }
+    close((port, rx, tx));
+}
+
+#[test]
 fn goes_on_when_the_kernels_end_moves_to_another_namespace() {
     if !enter_namespace() {
         return;

@@ -305,12 +305,26 @@ impl Control {
         for id in effects.closed_ports {
             self.devices.close(id, &self.poller);
             self.links.remove(&id);
+            self.model.down.remove(&id);
         }
+        self.set_links(changes);
         if effects.next_hops_changed || changes.neighbours.iter().next().is_some() {
             let wanted: BTreeSet<Neighbour> = self.model.next_hops.values().map(|row| row.path.to()).collect();
             let asked = self.neighbours.want(&wanted, now);
             self.carry_out(fixed);
             self.carry_out(asked);
+        }
+    }
+
+    /// Takes links down and up. A driver that cannot says so in the log; its port goes on as it is.
+    fn set_links(&mut self, changes: &Changes) {
+        for (id, wish) in changes.down.iter() {
+            let up = wish.to.is_none();
+            let changed = if up { self.model.down.remove(id) } else { self.model.down.insert(*id) };
+            let done = self.devices.get(*id).filter(|_| changed).map_or(Ok(()), |port| port.set_link(up));
+            if let Err(error) = done {
+                self.event(&("log", error.to_string()));
+            }
         }
     }
 

@@ -30,6 +30,8 @@ pub enum Object {
     Flood(VnId),
     /// The permitted sources of a VN.
     Sources(VnId),
+    /// The link of a port.
+    Link(PortId),
     /// A static neighbour on the link of a port.
     Neighbour(PortId, IpAddr),
     /// An IP-MAC pair of a VN.
@@ -50,6 +52,7 @@ impl fmt::Display for Object {
             Self::Flood(vn) => write!(f, "flood list of vn {vn}"),
             Self::Sources(vn) => write!(f, "sources of vn {vn}"),
             Self::Pair(vn, ip) => write!(f, "pair {ip} of vn {vn}"),
+            Self::Link(id) => write!(f, "link of port {id}"),
             Self::Neighbour(port, ip) => write!(f, "static neighbour {ip} of port {port}"),
         }
     }

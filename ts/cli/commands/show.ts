@@ -8,6 +8,7 @@ import type { Io } from '../io.js';
 import { printRows, withClient, withRpcOptions } from '../rpc.js';
 import { type Column, counter } from '../table.js';
 import { type WatchOptions, watchRows, withWatchOption } from '../watch.js';
+import { registerShowSupport } from './show-support.js';
 
 const list = (items: readonly string[]): string => items.join(',');
 export const tagText = (tag: Tag | null): string | null => (tag === null ? null : formatTag(tag));
@@ -141,6 +142,7 @@ export function registerShow(program: Command, io: Io): void {
     .summary('show a table of a running role')
     .helpGroup('Looking and changing:');
   for (const kind of Object.keys(SUMMARIES) as Table[]) registerTable(show, io, kind);
+  registerShowSupport(show, io);
 }
 
 /** What tells a row from others of its table. */

@@ -1,20 +1,14 @@
 // The configuration of `splitnve agent`, the NVE.
 
 import { z } from 'zod';
+import { aclNameField, aclsSection } from './acl.js';
 import { authorizationSection } from './authorization.js';
 import { cdcpSection, channelFields } from './channels.js';
 import { engineSection, evbSection, logSection, nodeSection, portsSection } from './common.js';
-import {
-  endpointField,
-  intField,
-  linkAddressField,
-  linkNameField,
-  pathField,
-  stationAddressField,
-  vnNameField,
-} from './fields.js';
+import { endpointField, intField, linkNameField, pathField, stationAddressField, vnNameField } from './fields.js';
 import { remoteRpcSection } from './rpc.js';
 import { tenantTagsField, vlanFields } from './tagging.js';
+import { policyFields, tunnelSection, underlaySection } from './tunnel.js';
 import { vdpSection } from './vdp.js';
 
 export const agentConfig = z
@@ -23,14 +17,8 @@ export const agentConfig = z
     log: logSection,
     engine: engineSection,
     port: portsSection,
-    underlay: z
-      .strictObject({
-        port: linkNameField.describe('The [[port]] towards the other NVEs.'),
-        address: linkAddressField.describe(
-          "This NVE's address on the underlay and the length of its link's prefix. The kernel must not hold it.",
-        ),
-      })
-      .describe('Where tunnelled packets leave and arrive.'),
+    underlay: underlaySection,
+    tunnel: tunnelSection,
     access_domain: z
       .array(
         z.strictObject({
@@ -78,6 +66,9 @@ export const agentConfig = z
             .describe(
               'The VN of VSIs whose VDP filter carries no GroupID (formats 1 and 2); without it they are refused.',
             ),
+          ...policyFields,
+          acl_in: aclNameField.optional().describe('The [[acl]] for frames from its tenants; by default all pass.'),
+          acl_out: aclNameField.optional().describe('The [[acl]] for frames to its tenants; by default all pass.'),
           ...channelFields,
           reflective_relay: z
             .boolean()
@@ -95,6 +86,7 @@ export const agentConfig = z
       .min(1, 'at least one [[access]]')
       .max(63, 'at most 63 access links')
       .describe('The access links.'),
+    acl: aclsSection,
     evb: evbSection,
     cdcp: cdcpSection,
     vdp: vdpSection,

@@ -34,9 +34,12 @@ export const ipField = nounField(parseIp, 'an IP address such as "192.0.2.1" or 
 export const ipv4Field = nounField(parseIpv4, 'an IPv4 address such as "192.0.2.1"');
 export const macField = nounField(parseUnicastMac, 'a unicast MAC address such as "02:00:00:00:00:01"');
 export const anyMacField = nounField(parseMac, 'a MAC address such as "02:00:00:00:00:01"');
-export const geneveOptionsField = nounField(
-  parseGeneveOptions,
-  'Geneve options in hexadecimal, up to 252 octets, such as "0102800100000007"',
+/** Octets of options that the engine puts into a header. */
+export const SENT_OPTIONS_MAX = 32;
+const GENEVE_OPTIONS = `Geneve options in hexadecimal, up to ${SENT_OPTIONS_MAX} octets, such as "0102800100000007"`;
+export const geneveOptionsField = nounField(parseGeneveOptions, GENEVE_OPTIONS).refine(
+  (text) => text.length <= 2 * SENT_OPTIONS_MAX,
+  GENEVE_OPTIONS,
 );
 
 /** A kernel interface name: IFNAMSIZ leaves 15 characters; the kernel refuses "/", ":" and white space. */

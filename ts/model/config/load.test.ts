@@ -18,7 +18,7 @@ driver = "net_af_xdp"
 iface = "fabric0"
 mtu = 1600
 
-[underlay]
+[[underlay]]
 port = "fabric0"
 address = "192.0.2.1/24"
 
@@ -77,7 +77,8 @@ describe('parseConfig', () => {
         log: { level: 'info' },
         engine: { hugepages: 'auto', memory_mb: 256, mbufs: 16384, pollers: 1, poll: 'sleep', fdb_capacity: 65536 },
         port: [{ mtu: 1500 }, { mtu: 1600 }],
-        underlay: { address: { ip: '192.0.2.1', prefixLen: 24 } },
+        underlay: [{ address: { ip: '192.0.2.1', prefixLen: 24 }, encaps: ['vxlan'], zero_checksum: false }],
+        tunnel: { ttl: 64, ports: [49_152, 65_535], down_hold_ms: 1000 },
         access: [{ port: 'access0', vlan_pool: [{ from: 2, to: 4000 }] }],
         nva: { endpoints: [{ kind: 'tcp', host: '198.51.100.1', port: 7890 }] },
         rpc: { socket: '/run/splitnve/agent.sock' },
@@ -112,8 +113,8 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '[underlay]', '[underlya]'),
       [
-        'f.toml:1:1: underlay: expected a table, got nothing',
-        'f.toml:15:2: underlya: expected one of the keys node, log, engine, port, underlay, access_domain, access, evb, cdcp, vdp, authorization, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
+        'f.toml:1:1: underlay: expected a list, got nothing',
+        'f.toml:15:3: underlya: expected one of the keys node, log, engine, port, underlay, tunnel, access_domain, access, acl, evb, cdcp, vdp, authorization, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
       ],
     ],
     [
@@ -158,14 +159,52 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, 'port = "fabric0"', 'port = "fabrik0"'),
       [
-        'f.toml:16:8: underlay.port: expected the name of a [[port]]: access0, fabric0, got "fabrik0"; did you mean "fabric0"?',
+        'f.toml:16:8: underlay[0].port: expected the name of a [[port]]: access0, fabric0, got "fabrik0"; did you mean "fabric0"?',
       ],
     ],
     [
       'an access link on the underlay port',
       'agent',
       change(AGENT, '[[access]]\nport = "access0"', '[[access]]\nport = "fabric0"'),
-      ['f.toml:20:8: access[0].port: expected another port than underlay.port, got "fabric0"'],
+      ['f.toml:20:8: access[0].port: expected another port than underlay[0].port, got "fabric0"'],
+    ],
+    [
+      'addresses twice, and what IPv4 has not',
+      'agent',
+      change(
+        AGENT,
+        '[[access]]\n',
+        `[[underlay]]
+port = "fabric0"
+address = "192.0.2.1/25"
+zero_checksum = true
+encaps = ["vxlan", "vxlan"]
+[[access]]
+acl_in = "web"
+`,
+      ),
+      [
+        'f.toml:21:11: underlay[1].address: expected another address than that of underlay[0], got "192.0.2.1"',
+        'f.toml:22:17: underlay[1].zero_checksum: expected nothing: IPv4 takes packets without a checksum anyway, got true',
+        'f.toml:23:10: underlay[1].encaps: expected "vxlan" and "geneve" in order of preference, each at most once, got the list ["vxlan","vxlan"]',
+        'f.toml:25:10: access[0].acl_in: expected the name of an [[acl]], got "web"',
+      ],
+    ],
+    [
+      'tunnels of another kind, and what no tenant can keep to',
+      'agent',
+      change(
+        AGENT,
+        '[[access]]\n',
+        'tunnel = 1\n[[access]]\npolice = { bits_per_second = 0 }\nstorm = 1000\nlearn_limit = 0\n',
+      ),
+      [
+        'f.toml:19:1: underlay[0].tunnel: expected one of the keys port, address, vlan, encaps, zero_checksum, checksum, geneve_options, got the key "tunnel"',
+        'f.toml:21:10: access[0].police.burst_bytes: expected a whole number from 1 to 4294967295, got nothing',
+        'f.toml:21:30: access[0].police.bits_per_second: expected a whole number from 1 to 9007199254740991, got 0',
+        'f.toml:22:9: access[0].storm: expected a table, got 1000',
+        'f.toml:23:15: access[0].learn_limit: expected a whole number from 1 to 65535, got 0',
+      ],
     ],
     [
       'S-channels: VDP that is off, another link of their name, limits, addresses',
@@ -202,7 +241,7 @@ describe('parseConfig', () => {
       [
         'f.toml:22:8: access_domain[1].name: expected another name than that of link access0, got "access0.7"',
         'f.toml:25:10: access[0].domain: expected an [[access_domain]]: rack1, access0.7, got "rack2"; did you mean "rack1"?',
-        'f.toml:27:8: access[1].port: expected another port than underlay.port, got "fabric0"',
+        'f.toml:27:8: access[1].port: expected another port than underlay[0].port, got "fabric0"',
         'f.toml:29:13: access[1].vlan_pool: expected nothing: access domain rack1 has it, got "2-9"',
         'f.toml:30:11: access[1].reserve: expected nothing: access domain rack1 has it, got the list [{"vn":"blue","vid":7},{"vn":"blue","vid":8},{"vn":5001,"vid":8}]',
         'f.toml:30:45: access[1].reserve[1].vn: expected another vn than that of reserve[0], got "blue"',
@@ -233,7 +272,7 @@ describe('parseConfig', () => {
       change(AGENT, 'name = "fabric0"\n', 'name = "access0"\n'),
       [
         'f.toml:10:8: port[1].name: expected another name than that of port[0], got "access0"',
-        'f.toml:16:8: underlay.port: expected the name of a [[port]]: access0, access0, got "fabric0"',
+        'f.toml:16:8: underlay[0].port: expected the name of a [[port]]: access0, access0, got "fabric0"',
       ],
     ],
     [
@@ -241,7 +280,7 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '192.0.2.1/24', '192.0.2.0/24'),
       [
-        'f.toml:17:11: underlay.address: expected the address and prefix length of a host, such as "192.0.2.1/24" or "2001:db8::1/64", got "192.0.2.0/24"',
+        'f.toml:17:11: underlay[0].address: expected the address and prefix length of a host, such as "192.0.2.1/24" or "2001:db8::1/64", got "192.0.2.0/24"',
       ],
     ],
     [
@@ -249,7 +288,7 @@ describe('parseConfig', () => {
       'agent',
       change(AGENT, '192.0.2.1/24', '192.0.2.1'),
       [
-        'f.toml:17:11: underlay.address: expected the address and prefix length of a host, such as "192.0.2.1/24" or "2001:db8::1/64", got "192.0.2.1"',
+        'f.toml:17:11: underlay[0].address: expected the address and prefix length of a host, such as "192.0.2.1/24" or "2001:db8::1/64", got "192.0.2.1"',
       ],
     ],
     [

@@ -18,7 +18,9 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
     case 'agent':
       return [
         ...checkPorts(root),
-        ...checkPortName(root, ['underlay', 'port']),
+        ...checkUnderlay(root),
+        ...unique(root, 'acl', 'name'),
+        ...checkAclNames(root, 'access'),
         ...checkAccess(root),
         ...uniqueAt(root, ['vdp', 'filter_format'], 'code'),
         ...checkAuthorization(root),
@@ -157,13 +159,39 @@ function checkVnMtu(root: unknown): Complaint[] {
   });
 }
 
+/** Ports that are there, and each address once. */
+function checkUnderlay(root: unknown): Complaint[] {
+  const items = list(root, 'underlay');
+  const addressOf = (item: unknown): unknown => {
+    const address = valueAt(item, ['address']);
+    return typeof address === 'string' ? address.replace(/\/.*$/s, '') : undefined;
+  };
+  const addresses = items.map(addressOf);
+  const own = items.flatMap((item, n): Complaint[] => {
+    const earlier = addresses.indexOf(addresses[n]);
+    const taken =
+      addresses[n] === undefined || earlier === n
+        ? []
+        : [complain(['underlay', n, 'address'], `another address than that of underlay[${earlier}]`, addresses[n])];
+    const zero = valueAt(item, ['zero_checksum']);
+    const isIpv4 = typeof addresses[n] === 'string' && !addresses[n].includes(':');
+    const needless =
+      zero === true && isIpv4
+        ? [complain(['underlay', n, 'zero_checksum'], 'nothing: IPv4 takes packets without a checksum anyway', zero)]
+        : [];
+    return [...checkPortName(root, ['underlay', n, 'port']), ...taken, ...needless];
+  });
+  return own;
+}
+
 function checkAccess(root: unknown): Complaint[] {
-  const underlay = valueAt(root, ['underlay', 'port']);
+  const underlays = list(root, 'underlay').map((item) => valueAt(item, ['port']));
   const links = list(root, 'access').flatMap((item, n) => {
     const path = ['access', n, 'port'];
     const name = valueAt(item, ['port']);
-    if (name !== undefined && name === underlay)
-      return [complain(path, `another port than ${formatPath(['underlay', 'port'])}`, name)];
+    const other = underlays.indexOf(name);
+    if (name !== undefined && other >= 0)
+      return [complain(path, `another port than ${formatPath(['underlay', other, 'port'])}`, name)];
     return checkPortName(root, path);
   });
   return [...links, ...unique(root, 'access', 'port'), ...checkChannels(root), ...checkDomains(root)];

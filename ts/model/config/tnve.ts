@@ -24,6 +24,11 @@ export const tnveConfig = z
           .describe(
             'What the VIDs are that VDP gives, as at the NVE: C-TAGs; S-TAGs, behind which tenants keep their C-TAGs; C-TAGs within an S-channel that CDCP asks for. By RPC the NVE tells it itself.',
           ),
+        down_hold_ms: intField(0, 600_000)
+          .default(1000)
+          .describe(
+            'How long the link may be down until the tenants lose theirs, in milliseconds; they have it back as soon as it has.',
+          ),
       })
       .describe('The access link, seen from the hypervisor.'),
     nve: z

@@ -29,7 +29,7 @@ const CONFIG = `
 node.name = "nve1"
 rpc.socket = "SOCKET"
 nva.endpoints = ["tcp:198.51.100.1:7890"]
-underlay = { port = "fabric0", address = "192.0.2.1/24" }
+underlay = [{ port = "fabric0", address = "192.0.2.1/24" }]
 [[port]]
 name = "fabric0"
 driver = "net_ring"

@@ -25,12 +25,13 @@ import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import type { ShowNames } from '../engine/show.js';
 import { type Kernel, kernel } from '../ports/kernel.js';
+import { LinkWatch } from '../ports/link-watch.js';
 import { AccessLinks, type ServedPort } from './access/access-links.js';
 import { channelsBefore, rememberAssignment, rememberChannel, servedPort } from './access/served-port.js';
 import { formatsOf, rulesOf } from './access/vdp-options.js';
 import { Authorization } from './authorization.js';
 import { LearnedMacs } from './learned.js';
-import { AgentLinks, channelLink, portLink } from './links.js';
+import { AgentLinks, channelLink, linkAcls, portLink } from './links.js';
 import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
@@ -42,6 +43,7 @@ import { agentDrops, rpcHandlers } from './rpc.js';
 import { isConnection } from './rpc-vn.js';
 import { type TsiPorts, Tsis } from './tsis.js';
 import { Turns } from './turns.js';
+import { sendingOf, underlayObjects } from './underlay.js';
 import type { Fault } from './vn-state.js';
 import { Vns } from './vns.js';
 
@@ -80,6 +82,9 @@ export class Agent {
   readonly #table: TsiTable;
   readonly #restoration: Restoration;
   readonly #names: ShowNames;
+  readonly #underlay: LinkWatch;
+  /** Access links without a carrier of their own. */
+  readonly #down = new Set<LinkName>();
   /** Of before the restart. */
   readonly #associations: readonly Association[];
   #rpc: RpcServer | undefined;
@@ -89,6 +94,13 @@ export class Agent {
     this.#parts = parts;
     this.#log = log;
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
+    const ports = portCommands(config.port);
+    for (const { name, port } of ports) this.#ports.set(name, port);
+    this.#underlay = new LinkWatch({
+      ports: new Set(config.underlay.map(({ port }) => this.#portOf(port))),
+      holdMs: config.tunnel.down_hold_ms,
+      changed: (isUp) => this.#underlayChanged(isUp),
+    });
     const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
     this.#table = table;
     this.#portLinks = new PortLinks({
@@ -99,6 +111,7 @@ export class Agent {
       kernel: parts.kernel ?? kernel,
       log,
       store: parts.store,
+      added: (link) => this.#carrier(link, true),
     });
     this.#associations = parts.store?.associations() ?? [];
     this.#restoration = new Restoration({
@@ -124,6 +137,7 @@ export class Agent {
     this.#vns = new Vns({
       reconciler: this.#reconciler,
       self: config.node.name,
+      sending: sendingOf(config),
       linkOf: (link) => this.#links.get(link),
       viewOf: (vn) => this.#nva.view(vn),
       learned: {
@@ -197,10 +211,8 @@ export class Agent {
 
   async #start(): Promise<void> {
     const { config, engine, store } = this.#parts;
-    const ports = portCommands(config.port);
-    for (const { name, port } of ports) this.#ports.set(name, port);
-    const { ip, prefixLen } = config.underlay.address;
-    const base = stateOf([...ports, { op: 'UnderlaySet', port: this.#portOf(config.underlay.port), ip, prefixLen }]);
+    const underlay = underlayObjects(config, (name) => this.#portOf(name));
+    const base = stateOf([...portCommands(config.port), ...linkAcls(config), ...underlay]);
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;
@@ -218,8 +230,10 @@ export class Agent {
       if (event.kind === 'learned') this.#learned.seen(event);
       else if (event.kind === 'learned_remote') this.#remoteMacs.seen(event);
       else if (event.kind === 'aged') this.#aged(event.vn, event.mac);
-      else if (event.kind === 'link') this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
-      else this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
+      else if (event.kind === 'link') {
+        this.#underlay.linkChanged(event.port, event.up);
+        this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
+      } else this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
       if (event.kind === 'poller_failed')
         this.#parts.onFailure(nveError('NVE-ENG-000', { reason: `poller ${event.poller}: ${event.message}` }));
     });
@@ -237,6 +251,7 @@ export class Agent {
       name: config.node.name,
       handlers: rpcHandlers({
         engine,
+        config,
         node: config.node.name,
         names: this.#names,
         tsis: this.#tsis,
@@ -284,6 +299,7 @@ export class Agent {
 
   async close(): Promise<void> {
     await this.#rpc?.close();
+    this.#underlay.stop();
     this.#restoration.stop();
     this.#portLinks.stop();
     this.#access.close();
@@ -360,7 +376,32 @@ export class Agent {
   }
 
   #carrier(link: LinkName, up: boolean): void {
-    this.#tsis.dispatch({ type: up ? 'linkUp' : 'linkDown', link }, { text: `link ${link} is ${up ? 'up' : 'down'}` });
+    if (up) this.#down.delete(link);
+    else this.#down.add(link);
+    this.#serveLink(link, `link ${link} is ${up ? 'up' : 'down'}`);
+  }
+
+  /** A link serves its TSIs while it has a carrier, and the NVE a way to the others. */
+  #serveLink(link: LinkName, text: string): void {
+    if (this.#down.has(link)) this.#tsis.dispatch({ type: 'linkDown', link }, { text });
+    else if (this.#underlay.isUp) this.#tsis.dispatch({ type: 'linkUp', link }, { text });
+    else this.#tsis.dispatch({ type: 'linkDown', link, error: nveError('NVE-TSI-012', { link }) }, { text });
+  }
+
+  /**
+   * RFC 8014 section 4.5: without the underlay the VAPs go, and tenants see it: those behind a station by its De-Associate, those of the RPC by
+   * the state of their TSI, and the interfaces that are made here by their carrier. All of it comes back with the underlay.
+   */
+  #underlayChanged(isUp: boolean): void {
+    const text = isUp ? 'the underlay is back' : 'no underlay port has a link';
+    this.#log[isUp ? 'info' : 'warn']({ component: 'underlay' }, text);
+    for (const { tsi, link } of isUp ? [] : this.#tsis.rows()) {
+      const key = { tsi, link };
+      if (this.#access.holderOf(key) !== null)
+        this.#tsis.dispatch({ type: 'revoke', scope: { key }, reason: text }, { text });
+    }
+    for (const link of this.#links.names()) this.#serveLink(link, text);
+    this.#portLinks.setCarrier(isUp);
   }
 
   /** An S-channel is a link of its own; when it goes, so do the TSIs on it. */

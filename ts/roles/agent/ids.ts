@@ -1,8 +1,8 @@
 // Numbers for VAPs and next hops. Each is given out once in the life of the agent, so that a late answer or counter of an object that
 // is gone is never taken for another's.
 
-import type { NextHopId, VapId } from '#dataplane';
-import { formatTag, type IpAddr, type LinkName, type Tag, type VnId } from '#model';
+import type { AclId, NextHopId, NextHopOptions, VapId } from '#dataplane';
+import { formatTag, type IpAddr, type LinkName, type Tag, type TunnelEnd, type VnId } from '#model';
 
 export class Ids {
   readonly #byVn = new Map<VnId, Map<string, number>>();
@@ -13,9 +13,14 @@ export class Ids {
     return this.#get(vn, `vap ${link} ${formatTag(tag)}`);
   }
 
-  /** The way of a VN to an NVE. */
-  nextHop(vn: VnId, remote: IpAddr, encap: number, contextId: number): NextHopId {
-    return this.#get(vn, `nh ${remote} ${encap} ${contextId}`);
+  /** The way of a VN to an NVE. One that is otherwise sent to is another: a next hop does not change. */
+  nextHop(vn: VnId, { ip, encap }: TunnelEnd, contextId: number, options: NextHopOptions): NextHopId {
+    return this.#get(vn, `nh ${ip} ${encap} ${contextId} ${JSON.stringify(options)}`);
+  }
+
+  /** The list of a VN for frames from tenants, or to them. */
+  acl(vn: VnId, direction: 'in' | 'out'): AclId {
+    return this.#get(vn, `acl ${direction}`);
   }
 
   /** The way of a VN to an NVE that MACs are learned behind: another than what the NVA named, and gone when they are. */

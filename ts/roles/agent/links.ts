@@ -1,9 +1,11 @@
 // The access links that the NVE has now: those of the configuration, and those that come and go, such as S-channels and ports that
 // were plugged for a tenant. A link is a name for TSIs, a way to tag (the allocator's) and a port with settings (the VAPs').
 
-import type { PortId, TagPolicy } from '#dataplane';
-import { type AgentConfig, err, type LinkName, nveError, ok, type Result, type Vid } from '#model';
+import type { AclId, PortId, TagPolicy, VapOptions } from '#dataplane';
+import { type AgentConfig, aclOf, err, type LinkName, nveError, ok, type Result, type Vid } from '#model';
 import type { LinkTagging, TagAllocator, TagDomain } from '#protocol';
+import { aclObject } from '../engine/acls.js';
+import type { EngineObject } from '../engine/objects.js';
 
 export interface AgentLink {
   readonly name: LinkName;
@@ -13,6 +15,8 @@ export interface AgentLink {
   /** What VAPs here do with the tenants' own tags (RFC 8014 section 3.1.1). */
   readonly tenantTags: TagPolicy;
   readonly maxVsis: number;
+  /** What its VAPs are allowed. */
+  readonly policy: VapOptions;
 }
 
 /** What `[[access]]` says of a link. */
@@ -50,6 +54,10 @@ export class AgentLinks {
     return [...this.#links.values()].filter((link) => link.port === port).map(({ name }) => name);
   }
 
+  names(): LinkName[] {
+    return [...this.#links.keys()];
+  }
+
   maxVsis(name: LinkName): number {
     return this.#links.get(name)?.maxVsis ?? 0;
   }
@@ -61,19 +69,41 @@ export class AgentLinks {
  */
 export function portLink(config: AgentConfig, access: AccessConfig, port: PortId): AgentLink {
   const kind = access.scheme === 's-tag' ? 's-tag' : 'c-tag';
-  return { ...linkOf(access, port), tagging: { kind, ...vlansOf(config, access, access.port) } };
+  return { ...linkOf(config, access, port), tagging: { kind, ...vlansOf(config, access, access.port) } };
 }
 
 /** An S-channel of an access port: `PORT.SVID`, with VIDs of its own unless the port is in an access domain. */
 export function channelLink(config: AgentConfig, access: AccessConfig, port: PortId, s_vid: Vid): AgentLink {
   const name = `${access.port}.${s_vid}` as LinkName;
   const tagging: LinkTagging = { kind: 's-tag+c-tag', s_vid, ...vlansOf(config, access, name) };
-  return { ...linkOf(access, port), name, tagging };
+  return { ...linkOf(config, access, port), name, tagging };
 }
 
-function linkOf(access: AccessConfig, port: PortId) {
+function linkOf(config: AgentConfig, access: AccessConfig, port: PortId) {
   const { port: name, max_vsis: maxVsis } = access;
-  return { name, port, tenantTags: tagPolicyOf(access), maxVsis };
+  return { name, port, tenantTags: tagPolicyOf(access), maxVsis, policy: policyOf(config, access) };
+}
+
+/** Numbers of lists that links have; those of VNs are counted from 1. */
+const LINK_ACLS = 0xffff_0000;
+
+/** The lists that links name. */
+export function linkAcls({ acl }: AgentConfig): EngineObject[] {
+  return acl.map((one, n) => aclObject(LINK_ACLS + n, aclOf(one)));
+}
+
+/** What is not the engine's default. */
+function policyOf({ acl }: AgentConfig, access: AccessConfig): VapOptions {
+  const idOf = (name: string): AclId => LINK_ACLS + acl.findIndex((one) => one.name === name);
+  const { police, storm, guard_ip, learn_limit, acl_in, acl_out } = access;
+  return {
+    ...(acl_in !== undefined && { aclIn: idOf(acl_in) }),
+    ...(acl_out !== undefined && { aclOut: idOf(acl_out) }),
+    ...(police !== undefined && { police: [police.bits_per_second, police.burst_bytes] as const }),
+    ...(storm !== undefined && { storm: [storm.packets_per_second, storm.burst] as const }),
+    ...(guard_ip && { guardIp: true }),
+    ...(learn_limit !== undefined && { learnLimit: learn_limit }),
+  };
 }
 
 function tagPolicyOf({ scheme, tenant_tags: tags }: AccessConfig): TagPolicy {

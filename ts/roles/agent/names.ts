@@ -4,7 +4,6 @@ import { learnerOf, type MacAddr, type TsiId, type VnId } from '#model';
 import type { VnView } from '#nva';
 import type { PortNames } from '../engine/ports.js';
 import type { ShowNames } from '../engine/show.js';
-import { tunnelOf } from './vn-state.js';
 import type { Vns } from './vns.js';
 
 export function agentNames(ports: PortNames, vns: Vns, viewOf: (vn: VnId) => VnView | null): ShowNames {
@@ -13,7 +12,8 @@ export function agentNames(ports: PortNames, vns: Vns, viewOf: (vn: VnId) => VnV
     vnName: (vn) => vns.get(vn)?.info.name ?? null,
     tsiOf: (vn, mac) => vns.get(vn)?.rows.get(mac)?.tsi ?? hostTsi(viewOf(vn), mac),
     nveOf: (vn, remote) => {
-      for (const member of viewOf(vn)?.members.values() ?? []) if (tunnelOf(member) === remote) return member.nveId;
+      for (const member of viewOf(vn)?.members.values() ?? [])
+        if (member.tunnels.some(({ ip }) => ip === remote)) return member.nveId;
       return null;
     },
   };

@@ -4,7 +4,6 @@
 import type { Logger } from 'pino';
 import {
   type AgentConfig,
-  ENCAP_VXLAN,
   type NveError,
   ok,
   type Result,
@@ -28,6 +27,7 @@ import type { TsiEvent } from '#protocol';
 import type { LearnedMacs } from './learned.js';
 import type { RemoteMacs } from './remote-macs.js';
 import type { Cause, TsiPorts } from './tsis.js';
+import { ownEnds } from './underlay.js';
 import type { Vns } from './vns.js';
 
 export type MakeNvaClient = (options: NvaClientOptions, handlers: NvaClientHandlers) => NvaClientApi;
@@ -236,10 +236,11 @@ function refusedBy(error: NveError): Cause {
   return { text: `the NVA refused it: ${error.message}`, error };
 }
 
-function clientOptions({ node, nva, underlay }: AgentConfig): NvaClientOptions {
+function clientOptions(config: AgentConfig): NvaClientOptions {
+  const { node, nva } = config;
   return {
     nveId: node.name,
     endpoints: nva.endpoints.map((address): NvaEndpoint => ({ address, priority: 0 })),
-    tunnels: [{ encap: ENCAP_VXLAN, ip: underlay.address.ip }],
+    tunnels: ownEnds(config),
   };
 }

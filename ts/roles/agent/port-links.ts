@@ -18,9 +18,9 @@ import {
   unwrap,
 } from '#model';
 import type { Store } from '#store';
-import { portKey, stateOf } from '../engine/objects.js';
+import { linkKey, portKey, stateOf } from '../engine/objects.js';
 import type { PortNames } from '../engine/ports.js';
-import type { Reconciler } from '../engine/reconciler.js';
+import type { Changes, Reconciler } from '../engine/reconciler.js';
 import type { Kernel } from '../ports/kernel.js';
 import { KeyedQueue } from '../queue.js';
 import type { AgentLinks } from './links.js';
@@ -34,6 +34,8 @@ export interface PortLinksOptions {
   readonly kernel: Kernel;
   readonly log: Logger;
   readonly store: Store | undefined;
+  /** There is a link of this name now, before anybody asks for a TSI on it. */
+  readonly added: (link: LinkName) => void;
 }
 
 /** The steps of the TSI itself, on its link. */
@@ -60,6 +62,8 @@ export class PortLinks {
   readonly #awaited = new Map<string, WantedPort>();
   readonly #queue = new KeyedQueue<string>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** The other ends have a carrier. */
+  #hasCarrier = true;
 
   constructor(options: PortLinksOptions) {
     this.#options = options;
@@ -118,11 +122,13 @@ export class PortLinks {
     const { id } = plugged;
     ports.set(link, id);
     undo.push(() => this.#unname(plugged));
-    const settings = { tagging: { kind: 'port' }, tenantTags: { kind: 'refuse' }, maxVsis: 1 } as const;
+    const settings = { tagging: { kind: 'port' }, tenantTags: { kind: 'refuse' }, maxVsis: 1, policy: {} } as const;
     unwrap(links.add({ name: link, port: id, ...settings }));
+    this.#options.added(link);
     const mtu = (await mtuOf()) ?? (1500 as Mtu);
     undo.push(() => this.#removePort(plugged));
     const state = stateOf([{ op: 'PortAdd', port: id, name: link, mtu, kind: kindOf(port, mac) }]);
+    for (const [key, object] of this.#carrierOf(plugged)) if (object !== null) state.set(key, object);
     await reconciler.set(scopeOf(plugged), state);
     throwIf(reconciler.firstCondition(state.keys()));
     if (port.kind === 'net_tap') await kernel.bringUp(port, mtu);
@@ -173,6 +179,19 @@ export class PortLinks {
         this.#timers.add(timer);
       }
     });
+  }
+
+  /** The interfaces at the other ends lose their carriers, or have them back. */
+  setCarrier(hasCarrier: boolean): void {
+    this.#hasCarrier = hasCarrier;
+    for (const plugged of this.#plugged.values())
+      void this.#options.reconciler.patch(scopeOf(plugged), this.#carrierOf(plugged)).catch(() => undefined);
+  }
+
+  /** A guest behind vhost-user has no way to be told. */
+  #carrierOf({ id, port }: Plugged): Changes {
+    if (port.kind === 'net_vhost') return new Map();
+    return new Map([[linkKey(id), this.#hasCarrier ? null : { op: 'PortAdmin', port: id, up: false }]]);
   }
 
   /** Plugs nothing again any more. */

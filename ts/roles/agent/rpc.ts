@@ -11,10 +11,12 @@ import { vdpPage } from './access/vdp-rows.js';
 import type { PortLinks } from './port-links.js';
 import { tsiHandlers } from './rpc-tsi.js';
 import { vnHandlers } from './rpc-vn.js';
+import { supportFacts } from './support.js';
 import type { Tsis } from './tsis.js';
 
 export interface RpcParts {
   readonly engine: Engine;
+  readonly config: object;
   readonly node: NveId;
   readonly names: ShowNames;
   readonly tsis: Tsis;
@@ -25,7 +27,17 @@ export interface RpcParts {
   readonly drops: () => Promise<ShowDropsRow[]>;
 }
 
-export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaStatus, drops }: RpcParts): Handlers {
+export function rpcHandlers({
+  engine,
+  config,
+  node,
+  names,
+  tsis,
+  access,
+  portLinks,
+  nvaStatus,
+  drops,
+}: RpcParts): Handlers {
   const show = showHandlers(engine, names);
 
   return {
@@ -38,6 +50,7 @@ export function rpcHandlers({ engine, node, names, tsis, access, portLinks, nvaS
     },
     'show.nva': () => ({ rows: [nvaRow(node, nvaStatus())], cursor: null }),
     ...show,
+    support: () => supportFacts(config, engine.info()),
     'show.drops': async () => ({ rows: await drops(), cursor: null }),
   };
 }

@@ -73,6 +73,8 @@ export class Tsis {
   readonly #turns: Turns;
   readonly #pending = new Map<RequestId, Pending>();
   readonly #states = new Map<string, TsiRow>();
+  /** Those that are on their way because their link went or came. */
+  readonly #unasked = new Set<string>();
   /** By TSI: the verdict that it waits for. */
   readonly #asks = new Map<string, AbortController>();
   #nextRequest = 1;
@@ -229,7 +231,7 @@ export class Tsis {
 
   /** Logs what changed, and tells whoever must know about what no request asked for. */
   #tellChanges(event: TsiEvent, cause: Cause): void {
-    const unasked = event.type === 'linkDown' || event.type === 'linkUp';
+    const isUnasked = event.type === 'linkDown' || event.type === 'linkUp';
     for (const key of this.#affected(event)) {
       const text = tsiKeyText(key);
       const before = this.#states.get(text);
@@ -244,7 +246,12 @@ export class Tsis {
       if (from === to || shown === undefined) continue;
       this.#logChange(shown, from, to, cause);
       this.#ports.stepped(shown, from, to, cause.error?.message ?? cause.text);
-      if (unasked) this.#ports.changed(key, row, cause.error ?? null, true);
+      // What a link began takes several steps; a request in between has its own answer.
+      if ('request' in event) this.#unasked.delete(text);
+      else if (isUnasked) this.#unasked.add(text);
+      if (!this.#unasked.has(text)) continue;
+      if (SETTLED.has(to)) this.#unasked.delete(text);
+      this.#ports.changed(key, row, cause.error ?? null, true);
     }
   }
 

@@ -3,24 +3,28 @@
 
 import type { NextHopId, VnOptions } from '#dataplane';
 import {
-  ENCAP_VXLAN,
   formatTag,
   type HostInfo,
   type IpAddr,
-  ipFamily,
   type LinkName,
   type MacAddr,
   type NveId,
   settingsOf,
   type Tag,
   type TsiId,
+  type TunnelEnd,
+  type VnId,
   type VnInfo,
+  type Vni,
+  type VnSettings,
 } from '#model';
-import type { MemberView, VnView } from '#nva';
+import type { VnView } from '#nva';
+import { aclObject } from '../engine/acls.js';
 import { type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
 import { selectorOf } from '../engine/tags.js';
 import type { Ids } from './ids.js';
 import type { AgentLink } from './links.js';
+import { nextHopOptions, optional, type Sending, usableEnds } from './underlay.js';
 
 /** Seconds of silence after which a MAC that was learned is forgotten (802.1Q, 8.8.3: the default of a bridge). */
 export const LEARNED_AGE_S = 300;
@@ -91,15 +95,11 @@ export interface VnInput {
   /** What the NVA says; null while nothing is known yet. */
   readonly view: VnView | null;
   readonly self: NveId;
+  readonly sending: Sending;
   /** EVB has granted reflective relay on the link. */
   readonly reflects: (link: LinkName) => boolean;
   readonly ids: Ids;
   readonly fault?: Fault | undefined;
-}
-
-/** Where the NVE of a member is reached: its first VXLAN address over IPv4. */
-export function tunnelOf(member: MemberView): IpAddr | undefined {
-  return member.tunnels.find(({ encap, ip }) => encap === ENCAP_VXLAN && ipFamily(ip) === 4)?.ip;
 }
 
 /**
@@ -110,46 +110,92 @@ export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: Nve
   return host !== undefined && host.nveId !== self && host.mobilitySeq > row.since;
 }
 
-/** What the engine is told of how the VN is served, where that is not its default. */
-function optionsOf(info: VnInfo): { options?: VnOptions } {
-  const { unknown, learn, suppress } = settingsOf(info);
-  const options: VnOptions = {
-    ...(unknown === 'drop' ? {} : { unknown }),
-    ...(learn ? { learn } : {}),
-    ...(suppress ? { suppress } : {}),
-  };
-  return Object.keys(options).length === 0 ? {} : { options };
-}
-
 /** The VN without its rows, and by which next hop each other NVE of it is reached. Only new numbers are taken from `ids`. */
 export function vnStructure(input: VnInput): { state: EngineState; nextHops: ReadonlyMap<NveId, NextHopId> } {
   const { local, view, self, ids, reflects } = input;
   const { vn, mtu } = local.info;
   // Each NVE receives a VN under a Context ID of its own; the NVA may name another one than the VN's default.
   const vni = view?.members.get(self)?.contextId ?? local.info.vni;
-  const objects: EngineObject[] = [{ op: 'VnSet', vn, vni, mtu, ...optionsOf(local.info) }];
+  const settings = settingsOf(local.info);
+  const objects: EngineObject[] = [
+    ...aclsOf(vn, settings, ids),
+    { op: 'VnSet', vn, vni, mtu, ...optional(vnOptions(vn, settings, ids)) },
+  ];
   for (const { link, tag, learners } of local.vaps.values()) {
     const vap = ids.vap(vn, link.name, tag);
     const { port, tenantTags: tags } = link;
     const flags = { guard: true, uplink: false, reflect: reflects(link.name), learn: learners.size > 0 };
-    objects.push({ op: 'VapSet', vap, vn, port, selector: selectorOf(tag), ...flags, tags });
+    objects.push({ op: 'VapSet', vap, vn, port, selector: selectorOf(tag), ...flags, tags, ...optional(link.policy) });
   }
 
   const nextHops = new Map<NveId, NextHopId>();
   const sources = new Set<IpAddr>();
   for (const member of view?.members.values() ?? []) {
-    const remote = tunnelOf(member);
-    if (member.nveId === self || remote === undefined) continue;
-    const contextId = member.contextId + (input.fault === 'wrong-vni' ? 1 : 0);
-    const nh = ids.nextHop(vn, remote, ENCAP_VXLAN, contextId);
-    nextHops.set(member.nveId, nh);
-    objects.push({ op: 'NextHopSet', nh, remote, encap: ENCAP_VXLAN, contextId });
-    for (const { encap, ip } of member.tunnels) if (encap === ENCAP_VXLAN && ipFamily(ip) === 4) sources.add(ip);
+    if (member.nveId === self) continue;
+    const nh = nextHopTo(input, member.tunnels, member.contextId, objects);
+    if (nh !== null) nextHops.set(member.nveId, nh);
+    for (const { ip } of usableEnds(member.tunnels, input.sending)) sources.add(ip);
   }
-  if (nextHops.size > 0)
-    objects.push({ op: 'FloodSet', vn, nhs: [...new Set(nextHops.values())].sort((a, b) => a - b) });
+  const flood = floodOf(input, nextHops, sources, objects);
+  if (flood.length > 0) objects.push({ op: 'FloodSet', vn, nhs: flood });
   if (sources.size > 0) objects.push({ op: 'SourcesSet', vn, ips: [...sources].sort() });
   return { state: stateOf(objects), nextHops };
+}
+
+/** How another NVE is reached; null: at none of its ends can this one send to it. */
+function nextHopTo(
+  { local, ids, sending, fault }: VnInput,
+  ends: readonly TunnelEnd[],
+  memberContext: Vni,
+  objects: EngineObject[],
+): NextHopId | null {
+  const [end] = usableEnds(ends, sending);
+  if (end === undefined) return null;
+  const { vn } = local.info;
+  const contextId = memberContext + (fault === 'wrong-vni' ? 1 : 0);
+  const options = nextHopOptions(end, sending.tunnel);
+  const nh = ids.nextHop(vn, end, contextId, options);
+  objects.push({ op: 'NextHopSet', nh, remote: end.ip, encap: end.encap, contextId, ...optional(options) });
+  return nh;
+}
+
+/** Where broadcast goes (RFC 8014 section 4.3, item 3): a copy for each NVE, or one for the NVE that makes the others. */
+function floodOf(
+  input: VnInput,
+  nextHops: ReadonlyMap<NveId, NextHopId>,
+  sources: Set<IpAddr>,
+  objects: EngineObject[],
+): NextHopId[] {
+  const { local, view, self } = input;
+  const { delivery } = settingsOf(local.info);
+  if (delivery.kind !== 'node' || delivery.nveId === self) return [...new Set(nextHops.values())].sort((a, b) => a - b);
+  const ends = view?.nves.get(delivery.nveId)?.tunnels ?? [];
+  // It receives the VN under the number that it has for everybody.
+  const nh = nextHopTo(input, ends, local.info.vni, objects);
+  for (const { ip } of usableEnds(ends, input.sending)) sources.add(ip);
+  return nh === null ? [] : [nh];
+}
+
+function aclsOf(vn: VnId, { aclIn, aclOut }: VnSettings, ids: Ids): EngineObject[] {
+  return [
+    ...(aclIn === null ? [] : [aclObject(ids.acl(vn, 'in'), aclIn)]),
+    ...(aclOut === null ? [] : [aclObject(ids.acl(vn, 'out'), aclOut)]),
+  ];
+}
+
+/** What is not the engine's default. */
+function vnOptions(vn: VnId, settings: VnSettings, ids: Ids): VnOptions {
+  const { unknown, learn, suppress, dscp, strict, mtuReply, aclIn, aclOut } = settings;
+  return {
+    ...(unknown !== 'drop' && { unknown }),
+    ...(learn && { learn }),
+    ...(suppress && { suppress }),
+    ...(dscp === 'uniform' && { dscpOut: dscp }),
+    ...(strict && { strict }),
+    ...(!mtuReply && { mtuReply }),
+    ...(aclIn !== null && { aclIn: ids.acl(vn, 'in') }),
+    ...(aclOut !== null && { aclOut: ids.acl(vn, 'out') }),
+  };
 }
 
 /** The row of a MAC: to its VAP if it is attached here, to its NVE if the NVA names one that is known, else none. */

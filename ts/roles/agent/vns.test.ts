@@ -5,6 +5,7 @@ import type { MemberView, VnView } from '#nva';
 import { Reconciler } from '../engine/reconciler.js';
 import { FakeEngine } from '../testing/fake-engine.js';
 import { silentLog } from '../testing/silent.js';
+import type { Sending } from './underlay.js';
 import { Vns } from './vns.js';
 
 const blue = { vn: 1, name: 'blue', vni: 5001, mtu: 1500, gateway: null } as unknown as VnInfo;
@@ -14,6 +15,9 @@ const member = (nveId: string, ip: string) =>
   ({ nveId, contextId: 5001, tunnels: [{ encap: 1, ip }] }) as unknown as MemberView;
 const host = (n: number, nveId: string) =>
   ({ vn: 1, mac: mac(n), tsi: `t${n}`, nveId, ips: [], mobilitySeq: 0 }) as unknown as HostInfo;
+
+const TUNNEL = { ttl: 64, df: 'set', dscp: 0, ecn: 'standard', pcp: 0, ports: [49_152, 65_535] };
+const SENDING = { families: new Set([4]), encaps: [1], tunnel: TUNNEL } as unknown as Sending;
 
 it('a large VN comes in slices, may change meanwhile, and never names what is not there', async () => {
   const COUNT = 4_000;
@@ -31,6 +35,7 @@ it('a large VN comes in slices, may change meanwhile, and never names what is no
   const vns = new Vns({
     reconciler,
     self: 'nve1' as NveId,
+    sending: SENDING,
     linkOf: () => err(nveError('NVE-SYS-003', { reason: 'no link here' })),
     viewOf: () => view,
     learned: { claimed: () => undefined, left: () => undefined, placed: () => undefined },
@@ -56,6 +61,28 @@ it('a large VN comes in slices, may change meanwhile, and never names what is no
   const rows = [...engine.objects.values()].filter((object) => object.op === 'FdbSet');
   expect(rows).toHaveLength(COUNT);
   expect(rows.every(({ dest }) => dest.kind === 'nh' && dest.nh === nh)).toBe(true);
+
+  // The addresses of stations are pairs, and go with them.
+  const withIps = (n: number, ...ips: string[]) =>
+    hosts.set(mac(n), { ...host(n, 'nve3'), ips } as unknown as HostInfo);
+  const pairs = () =>
+    [...engine.objects.values()].flatMap((object) => (object.op === 'PairSet' ? [[object.ip, object.mac]] : []));
+  withIps(1, '10.0.0.1', '2001:db8::1');
+  withIps(2, '10.0.0.2');
+  await vns.refresh(blue.vn, [mac(1), mac(2)]);
+  await vns.refresh(blue.vn, []);
+  expect(pairs()).toEqual([
+    ['10.0.0.1', mac(1)],
+    ['2001:db8::1', mac(1)],
+    ['10.0.0.2', mac(2)],
+  ]);
+  withIps(1, '10.0.0.1');
+  withIps(2, '10.0.0.1');
+  await vns.refresh(blue.vn, [mac(1), mac(2)]);
+  withIps(1);
+  await vns.refresh(blue.vn, [mac(1)]);
+  await vns.refresh(blue.vn, []);
+  expect(pairs(), 'who was named last has it').toEqual([['10.0.0.1', mac(2)]]);
 
   // One host changes: one command.
   engine.batches.length = 0;

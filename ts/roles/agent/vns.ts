@@ -27,11 +27,13 @@ import { type EngineObject, fdbKey, macOfKey, type ObjectKey, pairKey, vapKey, v
 import type { Reconciler, Scope } from '../engine/reconciler.js';
 import { Ids } from './ids.js';
 import type { AgentLink } from './links.js';
+import type { Sending } from './underlay.js';
 import { type Fault, isMovedAway, type LocalVap, LocalVn, type VnInput, vnRow, vnStructure } from './vn-state.js';
 
 export interface VnsOptions {
   readonly reconciler: Reconciler;
   readonly self: NveId;
+  readonly sending: Sending;
   readonly linkOf: (link: LinkName) => Result<AgentLink>;
   readonly viewOf: (vn: VnId) => VnView | null;
   readonly learned: {
@@ -258,9 +260,9 @@ export class Vns {
   }
 
   #inputOf({ local }: Entry): VnInput {
-    const { viewOf, self, fault } = this.#options;
+    const { viewOf, self, sending, fault } = this.#options;
     const reflects = (link: LinkName): boolean => this.#reflecting.has(link);
-    return { local, view: viewOf(local.info.vn), self, reflects, ids: this.#ids, fault };
+    return { local, view: viewOf(local.info.vn), self, sending, reflects, ids: this.#ids, fault };
   }
 
   /** Which VAP of a VN the engine means; undefined: it is gone. */

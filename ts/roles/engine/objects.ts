@@ -8,6 +8,7 @@ type SetOp =
   | 'PortAdd'
   | 'PoliceSet'
   | 'AclSet'
+  | 'PortAdmin'
   | 'UnderlaySet'
   | 'NeighbourSet'
   | 'VnSet'
@@ -34,6 +35,8 @@ export function stateOf(objects: Iterable<EngineObject>): Map<ObjectKey, EngineO
 }
 
 export const portKey = (port: number): ObjectKey => `port ${port}`;
+/** Of a port's link that is to be down: one that is up is no object. */
+export const linkKey = (port: number): ObjectKey => `link ${port}`;
 export const vnKey = (vn: VnId): ObjectKey => `vn ${vn}`;
 export const vapKey = (vap: number): ObjectKey => `vap ${vap}`;
 export const nhKey = (nh: number): ObjectKey => `nexthop ${nh}`;
@@ -51,6 +54,8 @@ export function keyOf(command: Command): ObjectKey {
     case 'PortAdd':
     case 'PortDel':
       return portKey(command.port);
+    case 'PortAdmin':
+      return linkKey(command.port);
     case 'UnderlaySet':
     case 'UnderlayDel':
       return `underlay ${command.port} ${command.ip}`;
@@ -94,6 +99,7 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
       return [];
     case 'VnSet':
       return aclsOf(object.options);
+    case 'PortAdmin':
     case 'UnderlaySet':
       return [portKey(object.port)];
     case 'NeighbourSet':
@@ -131,6 +137,8 @@ export function deletionOf(object: EngineObject): Command {
   switch (object.op) {
     case 'PortAdd':
       return { op: 'PortDel', port: object.port };
+    case 'PortAdmin':
+      return { op: 'PortAdmin', port: object.port, up: true };
     case 'UnderlaySet':
       return { op: 'UnderlayDel', port: object.port, ip: object.ip };
     case 'NeighbourSet':
@@ -170,6 +178,7 @@ const ORDER: Readonly<Record<SetOp, number>> = {
   FdbSet: 9,
   FloodSet: 10,
   PairSet: 11,
+  PortAdmin: 1,
 };
 
 export function inOrder(objects: EngineObject[]): EngineObject[] {

@@ -307,6 +307,8 @@ function objectOf(command: Command): EngineObject | undefined {
       return undefined;
     case 'PoliceSet':
       return command.rate === null ? undefined : command;
+    case 'PortAdmin':
+      return command.up ? undefined : command;
     case 'FloodSet':
       return command.nhs.length === 0 ? undefined : command;
     case 'SourcesSet':

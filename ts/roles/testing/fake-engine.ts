@@ -210,6 +210,7 @@ export class FakeEngine implements Engine {
 function held(command: Command): EngineObject | undefined {
   if (command.op.endsWith('Del')) return undefined;
   if (command.op === 'PoliceSet' && command.rate === null) return undefined;
+  if (command.op === 'PortAdmin' && command.up) return undefined;
   if (command.op === 'FloodSet' && command.nhs.length === 0) return undefined;
   if (command.op === 'SourcesSet' && command.ips.length === 0) return undefined;
   return command as EngineObject;

@@ -12,7 +12,7 @@ import {
   type VnId,
   type VnName,
 } from '#model';
-import { portKey, stateOf } from '../engine/objects.js';
+import { linkKey, portKey, stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import type { Reconciler } from '../engine/reconciler.js';
 import { portState, type TnveTsi, type TnveVn, tnveVnState } from './tsi.js';
@@ -40,6 +40,10 @@ export class Switching {
     throwIf(this.#reconciler.firstCondition(base.keys()));
   }
 
+  get uplinkPort(): PortId {
+    return this.#uplinkPort;
+  }
+
   vnName(id: VnId): VnName | null {
     for (const [name, vn] of this.#vns) if (vn.id === id) return name;
     return null;
@@ -61,6 +65,12 @@ export class Switching {
     const state = portState(tsi);
     await this.#reconciler.set(`port ${tsi.tsi}`, state);
     throwIf(this.#reconciler.firstCondition(state.keys()));
+  }
+
+  /** Brings the carrier of its interface to what `tsi` says. The interface keeps its MTU for life. */
+  async showCarrier({ tsi, port, carrier }: TnveTsi): Promise<void> {
+    const link = carrier ? null : ({ op: 'PortAdmin', port, up: false } as const);
+    await this.#reconciler.patch(`port ${tsi}`, new Map([[linkKey(port), link]]));
   }
 
   async removePort(tsi: TnveTsi): Promise<void> {

@@ -351,7 +351,8 @@ describe('an agent that comes again', () => {
       ]),
     );
     expect(vaps()).toEqual([]);
-    expect(objects()).toEqual(['port 0', 'port 1']);
+    // Its interface has no carrier.
+    expect(objects()).toEqual(['link 1', 'port 0', 'port 1']);
     agentDoes = {};
     await expect(client.attach(ATTACH)).resolves.toMatchObject({ state: 'activated', cause: null });
     expect(vaps()).toHaveLength(2);

@@ -9,6 +9,7 @@ import { formatTag, type NveError, nveError, type TnveConfig, type TsiId, toNveE
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
 import type { Kernel } from '../ports/kernel.js';
+import { LinkWatch } from '../ports/link-watch.js';
 import { KeyedQueue } from '../queue.js';
 import type { Change, Grant, Negotiator } from './negotiator.js';
 import { Notices } from './notices.js';
@@ -46,6 +47,7 @@ export class Tnve {
   readonly #retries = new Retries<TsiId>((id) => this.#tryAgain(id));
   readonly #negotiator: Negotiator;
   readonly #notices: Notices;
+  readonly #uplink: LinkWatch;
   #rpc: RpcServer | undefined;
   #closed = false;
 
@@ -56,6 +58,11 @@ export class Tnve {
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
     this.#switching = new Switching(this.#reconciler, config);
     this.#negotiator = negotiatorOf(parts, this.#switching);
+    this.#uplink = new LinkWatch({
+      ports: [this.#switching.uplinkPort],
+      holdMs: config.uplink.down_hold_ms,
+      changed: (isUp) => this.#uplinkChanged(isUp),
+    });
     this.#notices = new Notices(this.#negotiator.link, (topic, data) => this.#rpc?.notify(topic, data));
   }
 
@@ -76,6 +83,7 @@ export class Tnve {
     await this.#switching.start();
     engine.onEvent((event) => {
       this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
+      if (event.kind === 'link') this.#uplink.linkChanged(event.port, event.up);
       if (event.kind === 'poller_failed')
         this.#parts.onFailure(nveError('NVE-ENG-000', { reason: `poller ${event.poller}: ${event.message}` }));
     });
@@ -101,6 +109,7 @@ export class Tnve {
   async close(): Promise<void> {
     this.#closed = true;
     this.#retries.close();
+    this.#uplink.stop();
     await this.#rpc?.close();
     await this.#queue.idle();
     const leaving = [...this.#tsis.keys(), ...this.#toLeave].map((tsi) =>
@@ -199,6 +208,7 @@ export class Tnve {
         ...grant,
         suspended: false,
         forwards: false,
+        carrier: true,
         cause: null,
         ended: false,
       };
@@ -218,6 +228,7 @@ export class Tnve {
       signal.throwIfAborted();
       update(tsi, await this.#negotiator.activate(id, left()));
       this.#tsis.set(id, tsi);
+      await this.#showCarrier(tsi);
       this.#notices.changed(tsi, 'tsi.attach');
       this.#toLeave.delete(id);
       this.#log.info(
@@ -327,6 +338,7 @@ export class Tnve {
       tsi.state = state ?? 'authorizing';
       tsi.ended = state === null && !retry;
       if (state === null) await this.#switching.stop(tsi);
+      await this.#showCarrier(tsi);
       this.#notices.changed(tsi, null);
       if (retry) this.#retries.schedule(id);
     });
@@ -348,6 +360,24 @@ export class Tnve {
       });
   }
 
+  /** A tenant's interface has a carrier while its TSI is activated at the NVE and the way there has a link (RFC 8014 section 4.5). */
+  async #showCarrier(tsi: TnveTsi): Promise<void> {
+    const carrier = tsi.state === 'activated' && this.#uplink.isUp;
+    if (carrier === tsi.carrier) return;
+    tsi.carrier = carrier;
+    this.#log.info(
+      { component: 'port', tsi: tsi.tsi, iface: tsi.newPort.iface, carrier },
+      `TSI ${tsi.tsi}: ${tsi.newPort.iface} ${carrier ? 'has its carrier back' : 'loses its carrier'}`,
+    );
+    await this.#switching.showCarrier(tsi);
+  }
+
+  #uplinkChanged(isUp: boolean): void {
+    this.#log[isUp ? 'info' : 'warn']({ component: 'port' }, `the uplink is ${isUp ? 'back' : 'down'}`);
+    // At once: what is under way for a TSI may wait for an NVE that does not hear it.
+    for (const tsi of this.#tsis.values()) void this.#showCarrier(tsi).catch(() => undefined);
+  }
+
   /** Asks the NVE anew, by a request or by itself, for what is attached here already; the tag may be another one afterwards. */
   async #associateAgain(tsi: TnveTsi, deadlineMs: number, request: string | null): Promise<void> {
     const { tsi: id, vn } = tsi;
@@ -356,6 +386,7 @@ export class Tnve {
       await this.#switching.forward(tsi);
       update(tsi, await this.#negotiator.activate(id, { deadlineMs }));
       if (tsi.suspended) update(tsi, await this.#negotiator.suspend(id, true, { deadlineMs }));
+      await this.#showCarrier(tsi);
       this.#notices.changed(tsi, request);
       this.#retries.cancel(id);
       this.#log.info(
@@ -370,6 +401,7 @@ export class Tnve {
         tsi.state = 'authorizing';
         await this.#switching.stop(tsi);
       }
+      await this.#showCarrier(tsi);
       this.#notices.changed(tsi, request);
       throw error;
     }

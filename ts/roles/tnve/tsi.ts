@@ -29,6 +29,8 @@ export interface TnveTsi {
   suspended: boolean;
   /** The engine switches for it. */
   forwards: boolean;
+  /** Its interface has a carrier. */
+  carrier: boolean;
   /** Why it is not where it was asked to be. */
   cause: string | null;
   /** The NVE ended it and said that there is no point in asking again (it moved away). */
@@ -44,10 +46,11 @@ export function rowOf(tsi: TnveTsi, link: LinkName): TsiListRow {
 }
 
 /** The port of a TSI. It has a scope of its own: it is there before the VN is, and after. */
-export function portState({ port, portName, newPort, macs, mtu }: TnveTsi): EngineState {
+export function portState({ port, portName, newPort, macs, mtu, carrier }: TnveTsi): EngineState {
   const { iface } = newPort;
   return stateOf([
     { op: 'PortAdd', port, name: portName, mtu, kind: { driver: 'net_tap', iface, mac: macs[0] ?? null } },
+    ...(carrier ? [] : [{ op: 'PortAdmin' as const, port, up: false }]),
   ]);
 }
 

@@ -20,7 +20,7 @@ const AGENT = `
 node.name = "nve1"
 rpc.socket = "DIR/agent.sock"
 nva.endpoints = ["tcp:198.51.100.1:7890"]
-underlay = { port = "fabric0", address = "192.0.2.1/24" }
+underlay = [{ port = "fabric0", address = "192.0.2.1/24" }]
 port = [{ name = "fabric0", driver = "net_ring", mtu = 1600 }, { name = "access0", driver = "net_ring" }]
 access = [{ port = "access0", vlan_pool = "100-101" }]
 ${EVB}

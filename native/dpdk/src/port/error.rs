@@ -18,6 +18,8 @@ pub enum Step {
     TxQueue,
     /// The device is started.
     Start,
+    /// The link is taken down or up.
+    Link,
     /// The device is stopped.
     Stop,
     /// The device is closed.
@@ -35,6 +37,7 @@ impl fmt::Display for Step {
             Step::RxQueue => "setting up the receive queue",
             Step::TxQueue => "setting up the transmit queue",
             Step::Start => "starting",
+            Step::Link => "setting the link of",
             Step::Stop => "stopping",
             Step::Close => "closing",
             Step::Detach => "detaching",

@@ -211,6 +211,21 @@ impl Inner {
         }
     }
 
+    pub(super) fn set_link(&self, up: bool) -> Result<(), PortError> {
+        let failure = Failure { port: &self.info.name, mark: log::mark() };
+        let code = match (&self.kind, self.readiness()) {
+            (PortKind::Tap { .. }, Some(fd)) => match netdev::set_tun_carrier(fd, up) {
+                Ok(()) => 0,
+                Err(errno) => -errno.get(),
+            },
+            // SAFETY: the port exists.
+            _ if up => unsafe { ffi::rte_eth_dev_set_link_up(self.info.id) },
+            // SAFETY: the same.
+            _ => unsafe { ffi::rte_eth_dev_set_link_down(self.info.id) },
+        };
+        failure.check(Step::Link, code)
+    }
+
     pub(super) fn stats(&self) -> PortStats {
         // SAFETY: the port exists, and the call fills the structure.
         let stats = unsafe {

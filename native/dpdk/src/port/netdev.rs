@@ -102,6 +102,18 @@ pub(super) fn tun_is_up(fd: BorrowedFd<'_>) -> bool {
     unsafe { libc::poll(&mut entry, 1, 0) == 1 && entry.revents & libc::POLLOUT != 0 }
 }
 
+/// Gives the interface behind a tun descriptor its carrier, or takes it, in whatever namespace it is by now.
+pub(super) fn set_tun_carrier(fd: BorrowedFd<'_>, up: bool) -> Result<(), Errno> {
+    /// `TUNSETCARRIER` of linux/if_tun.h, since Linux 5.0.
+    const TUNSETCARRIER: u64 = 0x4004_54e2;
+    let carrier = libc::c_int::from(up);
+    // SAFETY: the operation reads one integer, which lives through the call.
+    match unsafe { libc::ioctl(fd.as_raw_fd(), TUNSETCARRIER as _, &carrier) } {
+        0 => Ok(()),
+        _ => Err(Errno::last()),
+    }
+}
+
 pub(super) const CAP_NET_ADMIN: u32 = 12;
 pub(super) const CAP_IPC_LOCK: u32 = 14;
 

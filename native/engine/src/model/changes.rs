@@ -120,6 +120,8 @@ pub struct Changes {
     pub acls: Wishes<AclId, AclSpec>,
     /// What each source may send of a class; none: the default.
     pub police: Wishes<PuntClass, (u32, u32)>,
+    /// Links that are to be down; a wish to be gone is one to be up.
+    pub down: Wishes<PortId, ()>,
 }
 
 impl Changes {
@@ -225,6 +227,7 @@ impl Changes {
                 rate.map_or(Ok(()), |(per_second, burst)| rate_in_range("per_second", per_second.into(), burst))?;
                 wish(&mut self.police, at, class, Object::Police(class), rate)
             }
+            Command::PortAdmin { port, up } => wish(&mut self.down, at, port, Object::Link(port), (!up).then_some(())),
             Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
         }
     }

@@ -58,6 +58,7 @@ impl Changes {
         let after = After { model, changes: self, unnamed: self.unnamed(model), links: self.links(model) };
         let mut refused = Refused::new();
         after.ports(&mut refused);
+        after.links(&mut refused);
         after.vns(&mut refused);
         after.vaps(&mut refused);
         after.underlays(&mut refused);
@@ -184,6 +185,19 @@ impl<'a> After<'a> {
             let by = vap.or_else(|| self.underlay(*id));
             if let Some(by) = by {
                 refused.push((at, EngineError::InUse { object: Object::Port(*id), by }));
+            }
+        }
+    }
+
+    fn links(&self, refused: &mut Refused) {
+        for (id, at, ()) in self.changes.down.sets() {
+            match self.port(*id) {
+                None => refused.push((at, EngineError::Absent { object: Object::Port(*id) })),
+                Some(spec) if !spec.has_settable_link() => {
+                    let expected = "the port of a driver that takes its link down: net_tap, pci or devargs";
+                    refused.push((at, EngineError::OutOfRange { field: "port", got: spec.driver().into(), expected }));
+                }
+                Some(_) => {}
             }
         }
     }

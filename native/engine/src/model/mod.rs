@@ -124,6 +124,8 @@ pub struct AclRow {
 pub struct Model {
     /// Ports.
     pub ports: BTreeMap<PortId, PortRow>,
+    /// Ports whose links are to be down.
+    pub down: BTreeSet<PortId>,
     /// VNs.
     pub vns: BTreeMap<VnId, VnRow>,
     /// VAPs.
@@ -246,6 +248,11 @@ impl Model {
 }
 
 impl PortSpec {
+    /// Whether its driver may be asked to take the link down.
+    pub fn has_settable_link(&self) -> bool {
+        matches!(self.kind, Kind::Tap { .. } | Kind::Pci { .. } | Kind::Devargs(_))
+    }
+
     /// The driver's name, for people.
     pub fn driver(&self) -> &'static str {
         match self.kind {

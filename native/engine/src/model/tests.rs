@@ -145,6 +145,11 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         (Command::Unknown { op: 77 }, EngineError::UnknownCommand { op: 77 }),
         (port(64, 1500), range("port", "64", "0 to 63")),
         (port(9, 67), range("mtu", "67", "68 to 9600")),
+        (Command::PortAdmin { port: PortId(9), up: false }, absent(Object::Port(PortId(9)))),
+        (
+            Command::PortAdmin { port: PortId(0), up: false },
+            range("port", "net_ring", "the port of a driver that takes its link down: net_tap, pci or devargs"),
+        ),
         (port(0, 1400), EngineError::Immutable { object: Object::Port(PortId(0)), field: "mtu" }),
         (Command::PortDel { port: PortId(0) }, in_use(Object::Port(PortId(0)), vap_1)),
         (Command::PortDel { port: PortId(1) }, in_use(Object::Port(PortId(1)), Object::Underlay(PortId(1), host(1)))),

@@ -58,6 +58,8 @@ pub enum Command {
     PairDel { vn: VnId, ip: IpAddr },
     /// Op 29; `None`: the default.
     PoliceSet { class: String, rate: Option<(u32, u32)> },
+    /// Op 30.
+    PortAdmin { port: PortId, up: bool },
     /// Any other op.
     Unknown { op: u64 },
 }
@@ -231,6 +233,7 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
             None => None,
         },
     },
+    30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },
     op => Command::Unknown { op },
 });
 
