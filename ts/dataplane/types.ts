@@ -94,6 +94,8 @@ export interface VapOptions {
   readonly police?: readonly [bitsPerSecond: number, burstBytes: number];
   /** What the tenant may send to groups and to unknown MACs. */
   readonly storm?: readonly [packetsPerSecond: number, burst: number];
+  /** Whether a source IP must be a pair of the source MAC. No, if absent. */
+  readonly guardIp?: boolean;
 }
 /** The same of an underlay address. */
 export interface UnderlayOptions {

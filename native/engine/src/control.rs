@@ -27,7 +27,8 @@ use crate::error::{EngineError, Object};
 use crate::forwarding::{Forwarding, Readers, World};
 use crate::model::{Changes, Model};
 use crate::neighbour::{Effect, Neighbour, Neighbours};
-use crate::poller::{Poller, SIGHTING, Surroundings};
+use crate::police::default_rate;
+use crate::poller::{Poller, SIGHTING, Surroundings, Task};
 use crate::region::{Pushed, Region, RingReader, RingWriter};
 use crate::request::{Answer, Doorbell, Reply, Request};
 use crate::schema::{self, Batch, Capture, CaptureFilter, Dump, Hugepages, Info, Inject, Options, SCHEMA, Trace};
@@ -48,7 +49,7 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 /// The most commands of one batch.
 const BATCH: usize = 20_000;
 /// VAP indices, and so counters, that there can be.
-const VAPS: usize = 65_535;
+pub const VAPS: usize = 65_535;
 
 /// The rings of the region, by number, and their sizes in words.
 pub mod ring {
@@ -139,7 +140,7 @@ impl Control {
         .map_err(eal_error)?;
         let pool = Mempool::create(&eal, &MempoolConfig { count: config.mbufs, data_room: config.mbuf_size, cache: 0 })
             .map_err(pool_error)?;
-        let mut forwarding = Forwarding::new(config.fdb_capacity as usize, seed());
+        let mut forwarding = Forwarding::new(config.fdb_capacity as usize, seed(), dpdk::clock::tsc_hz(&eal));
         let (punt, from_poller) = region.ring(ring::PUNT);
         let (to_poller, injects) = region.ring(ring::INJECT);
         let poller = Poller::start(Surroundings {
@@ -327,6 +328,11 @@ impl Control {
                 row.counters_before = self.region.vap(index);
             }
         }
+        let rates = changes
+            .police
+            .iter()
+            .map(|(class, wish)| Task::Police(*class, wish.to.unwrap_or_else(|| default_rate(*class))));
+        self.poller.tasks(rates.collect());
         // Only now, so that a frame that already waits meets all of the batch.
         self.devices.attach(&new, &self.poller);
         if self.captured_vap.is_some_and(|id| !self.model.vaps.contains_key(&id)) {

@@ -3,8 +3,9 @@
 use core::fmt;
 use core::net::IpAddr;
 
+use pipeline::PuntClass;
 use serde::{Serialize, Serializer};
-use types::{GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{AclId, GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 
 /// An object of the command interface.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -23,6 +24,10 @@ pub enum Object {
     Group(GroupId),
     /// An FDB row.
     Row(VnId, MacAddr),
+    /// An access control list.
+    Acl(AclId),
+    /// The rate of a class of punts.
+    Police(PuntClass),
     /// The flood list of a VN.
     Flood(VnId),
     /// The permitted sources of a VN.
@@ -49,6 +54,8 @@ impl fmt::Display for Object {
             Self::NextHop(id) => write!(f, "next hop {id}"),
             Self::Group(id) => write!(f, "group {id}"),
             Self::Row(vn, mac) => write!(f, "row {mac} of vn {vn}"),
+            Self::Acl(id) => write!(f, "acl {id}"),
+            Self::Police(class) => write!(f, "rate of {}", class.name()),
             Self::Flood(vn) => write!(f, "flood list of vn {vn}"),
             Self::Sources(vn) => write!(f, "sources of vn {vn}"),
             Self::Pair(vn, ip) => write!(f, "pair {ip} of vn {vn}"),

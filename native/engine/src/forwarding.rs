@@ -8,6 +8,7 @@
 
 mod groups;
 mod memory;
+mod policy;
 
 use core::cell::Cell;
 use core::net::{IpAddr, Ipv6Addr};
@@ -18,14 +19,15 @@ use pipeline::{Counters, Pipeline};
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, Flags, Index, IndexPool, MapReader, MapWriter, NextHopEntry,
     NextHopIndex, PairReader, PairWriter, Peers, PortEntry, Publisher, Quiescence, QuiescentReader, Snapshot,
-    SnapshotReader, Source, SourceKey, UnderlayPort, Unknown, VapEntry, VnEntry, concurrent_map,
+    SnapshotReader, Source, SourceKey, UnderlayPort, Unknown, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{GroupId, MacAddr, NextHopId, PortId, Selector, VapId, VnId};
 use wire::ETHERNET_HEADER;
 
 use crate::addresses;
 use crate::model::{
-    Changes, Limits, Model, NextHopRow, NextHopSpec, Path, PeerRow, PortRow, RowSpec, VapRow, VapSpec, VnRow, VnSpec,
+    ACLS, Changes, Limits, Model, NextHopRow, NextHopSpec, Path, PeerRow, PortRow, RowSpec, VapRow, VapSpec, VnRow,
+    VnSpec,
 };
 use crate::neighbour::Neighbour;
 use crate::schema::{self, Dest, DscpOut};
@@ -62,15 +64,22 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// The pipeline over what the tables hold now, in this era, counting into `counters`.
+    /// The pipeline over what the tables hold now, in this era, counting into `counters`, with what was sent until `now` in `meters`.
     #[inline]
-    pub fn pipeline<'a>(&'a mut self, counters: Counters<'a>, era: u16) -> Pipeline<'a> {
+    pub fn pipeline<'a>(
+        &'a mut self,
+        counters: Counters<'a>,
+        era: u16,
+        (meters, now): (&'a VapMeters, u64),
+    ) -> Pipeline<'a> {
         Pipeline {
             snapshot: self.snapshot.load(),
             fdb: &self.fdb,
             contexts: &self.contexts,
             sources: &self.sources,
             pairs: self.pairs.load(),
+            meters,
+            now,
             era,
             identification: &self.identification,
             counters,
@@ -96,6 +105,7 @@ struct Gone {
     next_hops: Vec<NextHopIndex>,
     groups: Vec<NextHopIndex>,
     vns: Vec<Index>,
+    acls: Vec<Index>,
     peers: Vec<u32>,
 }
 
@@ -130,12 +140,15 @@ pub struct Forwarding {
     links_down: u64,
     /// Groups to be shared out anew.
     stirred: BTreeSet<GroupId>,
+    acl_indices: IndexPool,
+    /// Ticks a second of the clock that the pollers read.
+    hz: u64,
     peer_indices: IndexPool,
 }
 
 impl Forwarding {
-    /// Empty tables for `fdb_capacity` rows. `seed` should be random.
-    pub fn new(fdb_capacity: usize, seed: u64) -> Self {
+    /// Empty tables for `fdb_capacity` rows. `seed` should be random; `hz` is how often a second the pollers' clock ticks.
+    pub fn new(fdb_capacity: usize, seed: u64, hz: u64) -> Self {
         let snapshot = Snapshot {
             ports: Arc::new(vec![PortEntry::Unused; PortId::LIMIT]),
             peers: Arc::new(Peers::new(seed.rotate_left(11))),
@@ -157,6 +170,8 @@ impl Forwarding {
             group_indices: IndexPool::new(GROUPS),
             links_down: 0,
             stirred: BTreeSet::new(),
+            acl_indices: IndexPool::new(ACLS),
+            hz,
             peer_indices: IndexPool::new(PEERS),
         }
     }
@@ -182,6 +197,7 @@ impl Forwarding {
             new_peers: self.peer_indices.available(&self.quiescence),
             pairs: PAIRS,
             new_vns: self.vn_indices.available(&self.quiescence),
+            new_acls: self.acl_indices.available(&self.quiescence),
             new_vaps: self.vap_indices.available(&self.quiescence),
             new_next_hops: self.next_hop_indices.available(&self.quiescence),
             new_groups: self.group_indices.available(&self.quiescence),
@@ -247,6 +263,7 @@ impl Forwarding {
         for (_, _, list) in changes.sources.sets() {
             self.number_peers(model, list);
         }
+        self.set_acls(model, changes);
         for (id, _, spec) in changes.vns.sets() {
             self.set_vn(model, *id, spec);
         }
@@ -266,6 +283,12 @@ impl Forwarding {
         self.set_groups(model, changes, world);
         for (vn, _, list) in changes.floods.sets() {
             self.set_flood(model, *vn, list.clone());
+        }
+        for (class, wish) in changes.police.iter() {
+            match wish.to {
+                Some(rate) => model.police.insert(*class, rate),
+                None => model.police.remove(class),
+            };
         }
         model.neighbours.extend(changes.neighbours.sets().map(|(neighbour, _, mac)| (*neighbour, *mac)));
     }
@@ -336,6 +359,7 @@ impl Forwarding {
             Some(row) => row.index,
             None => index(self.vn_indices.take(&self.quiescence)),
         };
+        let asked = self.bind_vn(model, index, &spec.options);
         let entry = self.snapshot.vns.slot(index.into());
         entry.max_frame = spec.mtu + ETHERNET_HEADER as u16;
         entry.unknown = match spec.options.unknown {
@@ -343,7 +367,7 @@ impl Forwarding {
             schema::Unknown::Query => Unknown::Query,
             schema::Unknown::Flood => Unknown::Flood,
         };
-        entry.flags = Flags::NONE
+        entry.flags = asked
             .with_if(spec.options.learn, Flags::LEARN_REMOTE)
             .with_if(spec.options.suppress, Flags::SUPPRESS)
             .with_if(spec.options.strict, Flags::STRICT)
@@ -376,10 +400,11 @@ impl Forwarding {
                 index
             }
         };
+        let asked = self.bind_vap(model, index, &spec.options);
         let entry = VapEntry {
             port: spec.port.0,
             vn: vn_index,
-            flags: Flags::NONE
+            flags: asked
                 .with_if(spec.guard, Flags::GUARD)
                 .with_if(spec.learn, Flags::LEARN)
                 .with_if(spec.reflect, Flags::REFLECT),
@@ -632,7 +657,9 @@ impl Forwarding {
                 gone.peers.extend(model.peers.remove(&address).map(|row| row.index));
             }
         }
-        let mut any = !(gone.vaps.is_empty()
+        gone.acls = self.delete_acls(model, changes);
+        let mut any = !(gone.acls.is_empty()
+            && gone.vaps.is_empty()
             && gone.next_hops.is_empty()
             && gone.groups.is_empty()
             && gone.vns.is_empty()
@@ -679,6 +706,7 @@ impl Forwarding {
         gone.next_hops.into_iter().for_each(|index| self.next_hop_indices.retire(index, generation));
         gone.groups.into_iter().for_each(|index| self.group_indices.retire(index, generation));
         gone.vns.into_iter().for_each(|index| self.vn_indices.retire(index.into(), generation));
+        gone.acls.into_iter().for_each(|index| self.acl_indices.retire(index.into(), generation));
         gone.peers.into_iter().for_each(|index| self.peer_indices.retire(index, generation));
     }
 

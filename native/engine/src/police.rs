@@ -7,10 +7,12 @@
 //! station that was there before. All of it is of fixed size, and touched only by the rare packet that is punted.
 
 use pipeline::PuntClass;
+use tables::{Meter, Rate};
 use types::{MacAddr, PortId};
 
-/// Packets a second, and packets at once, of a class: of each source that has a place, and of all others together.
-const fn rate(class: PuntClass) -> (u64, u64) {
+/// Packets a second, and packets at once, of a class, unless the controller says otherwise: of each source that has a place, and of all others
+/// together.
+pub const fn default_rate(class: PuntClass) -> (u32, u32) {
     match class {
         // VDP of thousands of interfaces comes in bursts: after a link comes up, and with every round of keep-alives.
         PuntClass::Ecp => (2_000, 500),
@@ -62,41 +64,15 @@ impl Shares {
     }
 }
 
-/// So many a second, and so many at once.
-#[derive(Clone, Copy)]
-pub struct Rate {
-    interval: u64,
-    tolerance: u64,
-}
-
-impl Rate {
-    /// `(a second, at once)`, neither 0, by a clock of `hz` ticks a second.
-    pub const fn new(hz: u64, (per_second, at_once): (u64, u64)) -> Self {
-        let interval = hz / per_second;
-        Self { interval, tolerance: interval * (at_once - 1) }
-    }
-}
-
-/// Measures one flow: the theoretical arrival time of the generic cell rate algorithm.
-#[derive(Clone, Copy, Default)]
-pub struct Meter(u64);
-
-impl Meter {
-    /// Whether one more may pass at `now`.
-    pub fn admit(&mut self, rate: &Rate, now: u64) -> bool {
-        let start = self.0.max(now);
-        let conforms = start - now <= rate.tolerance;
-        if conforms {
-            self.0 = start + rate.interval;
-        }
-        conforms
-    }
+const fn packets(hz: u64, (per_second, at_once): (u32, u32)) -> Rate {
+    Rate::new(hz, (per_second as u64, at_once as u64))
 }
 
 /// The meters of one poller.
 pub struct Police {
     shares: Box<[[Shares; PuntClass::COUNT]]>,
     rates: [Rate; PuntClass::COUNT],
+    hz: u64,
     silence: u64,
 }
 
@@ -104,14 +80,20 @@ impl Police {
     /// Meters for a clock of `hz` ticks a second.
     pub fn new(hz: u64) -> Self {
         let shares = vec![[Shares::default(); PuntClass::COUNT]; PortId::LIMIT].into_boxed_slice();
-        Self { shares, rates: PuntClass::ALL.map(|class| Rate::new(hz, rate(class))), silence: SILENCE * hz }
+        let rates = PuntClass::ALL.map(|class| packets(hz, default_rate(class)));
+        Self { shares, rates, hz, silence: SILENCE * hz }
+    }
+
+    /// Makes `rate` that of a class: packets a second, and at once.
+    pub fn set(&mut self, class: PuntClass, rate: (u32, u32)) {
+        self.rates[class as usize] = packets(self.hz, rate);
     }
 
     /// Whether one more packet of `class` from `source` may pass at `now`.
     pub fn admit(&mut self, port: PortId, class: PuntClass, source: MacAddr, now: u64) -> bool {
         let Some(shares) = self.shares.get_mut(usize::from(port.0)) else { return false };
         let meter = shares[class as usize].meter(source, now, self.silence);
-        meter.admit(&self.rates[class as usize], now)
+        meter.admit(&self.rates[class as usize], 1, now)
     }
 }
 
@@ -141,6 +123,22 @@ mod tests {
         assert!(police.admit(PortId(1), PuntClass::Lldp, mac(2), NOW), "another source");
         assert_eq!(admitted(&mut police, NOW + 60 * HZ), 128, "credit does not pile up");
         assert!(!police.admit(PortId(64), PuntClass::Lldp, mac(1), NOW), "no such port");
+    }
+
+    #[test]
+    fn a_class_has_the_rate_that_it_is_given() {
+        let mut police = Police::new(HZ);
+        let mut admitted = |class, rate| {
+            police.set(class, rate);
+            (0..300).filter(|_| police.admit(PortId(1), class, mac(1), NOW)).count()
+        };
+        assert_eq!(admitted(PuntClass::Lldp, (10, 7)), 7);
+        assert_eq!(
+            admitted(PuntClass::Lldp, default_rate(PuntClass::Lldp)),
+            128 - 70,
+            "what was sent before counts for its time"
+        );
+        assert_eq!(admitted(PuntClass::Ecp, (1, 1)), 1);
     }
 
     /// A station sends ECP ten times a second while others flood the port, a thousand frames for each of its own.

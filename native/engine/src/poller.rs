@@ -15,10 +15,11 @@ use dpdk::clock::tsc;
 use dpdk::wait::{Waker, readable};
 use dpdk::{Eal, Errno, Mbuf, Mempool, PollerThread, RxQueue, TxQueue, free_all};
 use pipeline::{BURST, Burst, Counters, PuntClass, Sighting, Sink};
-use tables::Snapshot;
+use tables::{Snapshot, VapMeters};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::capture::{Place, Taps};
+use crate::control::VAPS;
 use crate::forwarding::Readers;
 use crate::frame::{Frame, SharedFrame};
 use crate::police::Police;
@@ -45,6 +46,8 @@ const SLEEP: Duration = Duration::from_millis(100);
 pub enum Task {
     /// Poll this queue pair from now on.
     Attach(PortId, RxQueue, TxQueue),
+    /// Let this much of a class be punted from now on: packets a second, and at once.
+    Police(PuntClass, (u32, u32)),
     /// Stop doing so, drop the queues, and say so.
     Detach(PortId, Sender<()>),
 }
@@ -284,19 +287,22 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
     let hz = dpdk::clock::tsc_hz(&eal);
     let era_shift = hz.max(2).ilog2() - 1;
     let (mut police, mut sightings) = (Police::new(hz), Sightings::new(hz));
+    let meters = VapMeters::new(VAPS);
     let mut taps = Taps::new(captured);
     let mut turn = tsc();
+    // When this turn began: what was measured at the last one's end, unless there was a sleep between.
+    let mut time = turn;
     readers.quiescence.online();
     while !mailbox.stop.load(Ordering::Acquire) {
         if mailbox.waiting.swap(false, Ordering::AcqRel) {
-            do_tasks(mailbox, &mut queues);
+            do_tasks(mailbox, &mut queues, &mut police);
         }
         readers.quiescence.quiescent();
         taps.look(region.capture());
         let counters = region.counters();
         // About half a second, whatever the clock's rate.
         let era = (turn >> era_shift) as u16 | 1;
-        let pipeline = readers.pipeline(counters, era);
+        let pipeline = readers.pipeline(counters, era, (&meters, time));
         let mut out = Out {
             tx: &mut queues.tx,
             pending: &mut pending,
@@ -341,17 +347,18 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             region.count(PollerCounter::IdleCycles, now.wrapping_sub(turn));
             idle = idle.saturating_add(1);
         }
-        turn = now;
+        (turn, time) = (now, now);
         if idle > PATIENCE && poll == Poll::Sleep {
             readers.quiescence.offline();
             sleep(&queues, waker, idle - PATIENCE);
             readers.quiescence.online();
+            time = tsc();
         }
     }
 }
 
 #[cold]
-fn do_tasks(mailbox: &Mailbox, queues: &mut Queues) {
+fn do_tasks(mailbox: &Mailbox, queues: &mut Queues, police: &mut Police) {
     let tasks = core::mem::take(&mut *mailbox.tasks.lock().unwrap_or_else(PoisonError::into_inner));
     for task in tasks {
         match task {
@@ -359,6 +366,7 @@ fn do_tasks(mailbox: &Mailbox, queues: &mut Queues) {
                 queues.rx.push((port, rx));
                 queues.tx[usize::from(port.0) % PortId::LIMIT] = Some(tx);
             }
+            Task::Police(class, rate) => police.set(class, rate),
             Task::Detach(port, done) => {
                 queues.rx.retain(|(other, _)| *other != port);
                 queues.tx[usize::from(port.0) % PortId::LIMIT] = None;

@@ -5,10 +5,11 @@ use core::ops::Bound;
 use core::sync::atomic::Ordering;
 
 use dpdk::{Eal, Mempool, clock};
+use pipeline::PuntClass;
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tables::TagPolicy;
-use types::{DropReason, GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{AclId, DropReason, GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 use wire::Encap;
 
 use crate::addresses::{self, Addresses};
@@ -17,8 +18,9 @@ use crate::error::EngineError;
 use crate::forwarding::Forwarding;
 use crate::model::Model;
 use crate::neighbour::Neighbours;
+use crate::police::default_rate;
 use crate::region::{PollerCounter, Region};
-use crate::schema::{Cursor, Dest, Dump, SelectorRow, dump_reply, stats_reply};
+use crate::schema::{Cursor, Dest, Dump, Rule, SelectorRow, dump_reply, stats_reply};
 
 /// The most rows of one page.
 const PAGE: u32 = 10_000;
@@ -96,6 +98,8 @@ impl Show<'_> {
             "nexthops" => Ok(page(self.next_hops(start).filter(|(at, _)| after(at)), *limit)),
             "groups" => Ok(page(self.groups(start).filter(|(at, _)| after(at)), *limit)),
             "fdb" => Ok(page(self.rows(*cursor), *limit)),
+            "acls" => Ok(page(self.acls(start).filter(|(at, _)| after(at)), *limit)),
+            "police" => Ok(page(self.police().filter(|(at, _)| after(at)), *limit)),
             "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "routes" => Ok(page(self.routes().filter(|(at, _)| after(at)), *limit)),
             "exceptions" => Ok(page(self.exceptions().filter(|(at, _)| after(at)), *limit)),
@@ -105,10 +109,30 @@ impl Show<'_> {
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, routes, exceptions, nexthops, groups, fdb, neighbours, pairs, vap_counters or memory"
+                expected: "ports, vns, vaps, underlays, routes, exceptions, nexthops, groups, fdb, neighbours, acls, police, pairs, vap_counters or memory"
                     .into(),
             }),
         }
+    }
+
+    fn acls(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        self.model.acls.range(AclId(start)..).flat_map(|(id, row)| {
+            let default = Rule::any(row.spec.default);
+            let rules = row.spec.rules.iter().cloned().enumerate().map(|(at, rule)| (Some(at), rule));
+            rules
+                .chain([(None, default)])
+                .zip(row.list.decided())
+                .enumerate()
+                .map(|(at, ((number, rule), packets))| ((id.0.into(), at as u128), (id.0, number, rule, packets)))
+        })
+    }
+
+    fn police(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        PuntClass::ALL.into_iter().enumerate().map(|(at, class)| {
+            let set = self.model.police.get(&class);
+            let (per_second, burst) = set.copied().unwrap_or(default_rate(class));
+            ((at as u64, 0), (class.name(), per_second, burst, set.is_none()))
+        })
     }
 
     fn ports(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {

@@ -9,7 +9,7 @@ use core::net::IpAddr;
 use pipeline::{Place, Sighting};
 use types::{MacAddr, PortId};
 
-use crate::police::{Meter, Rate};
+use tables::{Meter, Rate};
 
 /// What one VAP or VN, and one port, may tell a second, and at once: of each kind of place, so that who asks for what nobody has keeps no
 /// station from being learned.
@@ -80,8 +80,8 @@ impl Sightings {
             Place::Nowhere => (2, vn),
         };
         let Share { owners, ports } = &mut self.shares[kind];
-        let admitted = owners[usize::from(owner) % OWNERS].admit(&self.owner_rate, now)
-            && ports[usize::from(port.0) % PortId::LIMIT].admit(&self.port_rate, now);
+        let admitted = owners[usize::from(owner) % OWNERS].admit(&self.owner_rate, 1, now)
+            && ports[usize::from(port.0) % PortId::LIMIT].admit(&self.port_rate, 1, now);
         if admitted {
             *told = Told { mac, vn, place, until: now + self.second };
         }

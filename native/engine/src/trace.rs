@@ -12,7 +12,7 @@ use pipeline::{
     Verdict,
 };
 use serde_bytes::{ByteBuf, Bytes};
-use tables::{Destination, Flags, Index, PortEntry, Snapshot, Source};
+use tables::{Destination, Flags, Index, PortEntry, Snapshot, Source, VapMeters};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::forwarding::Readers;
@@ -29,7 +29,9 @@ pub fn trace(model: &Model, readers: &mut Readers, port: PortId, frame: &[u8], b
     let drops = words(Counters::DROP_WORDS);
     let indices = model.vap_at.last_key_value().map_or(0, |(index, _)| usize::from(*index) + 1);
     let vaps = words(indices * COUNTERS_PER_VAP);
-    let pipeline = readers.pipeline(Counters::new(&drops, &vaps), 0);
+    // As if nobody had sent anything for long: no limit is reached.
+    let meters = VapMeters::new(indices);
+    let pipeline = readers.pipeline(Counters::new(&drops, &vaps), 0, (&meters, 0));
     let names = Names { model, pipeline: &pipeline };
     let mut steps = vec![TraceStep("port", names.port(port))];
     let mut notes = Notes::default();
@@ -247,6 +249,18 @@ impl Names<'_> {
                 let row = self.pipeline.fdb.finish(meta.source);
                 let flags = [("guard", Fact::Flag(guard)), ("learn", Fact::Flag(learn))];
                 [("source", mac(source())), ("row", self.row(row))].into_iter().chain(flags).collect()
+            }
+            Step::Policy => {
+                let asked = [
+                    ("storm", Flags::STORM),
+                    ("police", Flags::POLICE),
+                    ("guard_ip", Flags::GUARD_IP),
+                    ("acl_in", Flags::ACL_IN.with(Flags::VN_ACL_IN)),
+                ];
+                if !asked.iter().any(|(_, flags)| meta.flags.has(*flags)) {
+                    return None;
+                }
+                asked.into_iter().map(|(name, flags)| (name, Fact::Flag(meta.flags.has(flags)))).collect()
             }
             Step::Suppress if !decided => return None,
             Step::Suppress => self.way(meta.verdict),

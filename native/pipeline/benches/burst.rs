@@ -2,7 +2,7 @@
 //!
 //! Tenants' frames are encapsulated, or tunnelled packets decapsulated, at 1,000 flows: the scenario of `npm run bench`. Each round fills 32
 //! buffers from the next 32 frames and runs the pipeline over them. Without arguments it prints nanoseconds per packet, the filling of
-//! buffers taken off. With a mode (`io`, `encap`, `decap`) and a number of rounds it just does that, to be counted by another tool
+//! buffers taken off. With a mode (`io`, `encap`, `decap`, `acl`) and a number of rounds it just does that, to be counted by another tool
 //! (`valgrind --tool=callgrind`), which tells more than a clock on a busy machine.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot set up its tables has nothing to measure")]
@@ -16,8 +16,8 @@ use std::time::Instant;
 
 use pipeline::{BURST, Burst, COUNTERS_PER_VAP, Counters, Packet, Pipeline, PuntClass, Sighting, Sink, Tunnel};
 use tables::{
-    AccessPort, ContextKey, Destination, FdbKey, MapReader, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot,
-    Source, SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    AccessPort, Acl, AclRule, Action, ContextKey, Destination, FdbKey, Flags, MapReader, MapWriter, NextHopEntry,
+    PairWriter, PortEntry, Snapshot, Source, SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{Encap, Outer, fold, sum};
@@ -132,6 +132,7 @@ struct Tables {
     contexts: MapReader<ContextKey>,
     sources: MapReader<SourceKey>,
     pairs: PairWriter,
+    meters: VapMeters,
     drops: Vec<AtomicU64>,
     vaps: Vec<AtomicU64>,
 }
@@ -173,6 +174,7 @@ fn tables() -> Tables {
         contexts: contexts.reader(),
         sources: sources.reader(),
         pairs: PairWriter::new(1),
+        meters: VapMeters::new(1),
         drops,
         vaps,
     }
@@ -193,11 +195,13 @@ enum Mode {
     Io,
     Encap,
     Decap,
+    /// Encap behind a list of 16 rules, of which the last matches.
+    Acl,
 }
 
 fn frames(mode: Mode) -> Vec<Vec<u8>> {
     let one = |flow| match mode {
-        Mode::Io | Mode::Encap => {
+        Mode::Io | Mode::Encap | Mode::Acl => {
             let mut frame = frame(remote(flow), tenant(0), flow);
             frame.splice(12..12, [0x81, 0, 0, VID as u8]);
             frame
@@ -218,13 +222,32 @@ fn frames(mode: Mode) -> Vec<Vec<u8>> {
     (0..FLOWS).map(one).collect()
 }
 
+/// Puts a list of 16 rules before the VAP; the last is the first that matches.
+fn bind_acl(tables: &mut Tables) {
+    let rule = |number: u16| {
+        let mut rule = AclRule::any(Action::Permit);
+        rule.ether_type(0x0800);
+        rule.source_ip(0x0a00_0001, u128::from(u32::MAX));
+        rule.protocol(17);
+        rule.destination_ports(if number == 15 { (7, 7) } else { (1000 + number, 2000) });
+        rule
+    };
+    let snapshot = &mut tables.snapshot;
+    *snapshot.acls.slot(0) = Some(Arc::new(Acl::new((0..16).map(rule), Action::Deny)));
+    snapshot.vap_policies.slot(VAP.into()).acls.inward = 0;
+    let vap = snapshot.vaps.slot(VAP.into());
+    vap.flags = vap.flags.with(Flags::ACL_IN);
+}
+
 /// Runs `rounds` bursts of one mode.
 fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let counters = Counters::new(&tables.drops, &tables.vaps);
     let Tables { snapshot, fdb, contexts, sources, .. } = tables;
     let (mut pairs, identification) = (tables.pairs.reader(), Cell::new(0));
     let (pairs, identification) = (pairs.load(), &identification);
-    let pipeline = Pipeline { snapshot, fdb, contexts, sources, pairs, identification, era: 1, counters };
+    let meters = &tables.meters;
+    let pipeline =
+        Pipeline { snapshot, fdb, contexts, sources, pairs, meters, now: 0, identification, era: 1, counters };
     let (port, expected) = if mode == Mode::Decap { (UNDERLAY, ACCESS.0) } else { (ACCESS, UNDERLAY.0) };
     let mut burst: Burst<Buffer> =
         (0..BURST).map(|_| Buffer { bytes: Box::new([0; 512]), start: ROOM, end: ROOM }).collect();
@@ -257,11 +280,15 @@ fn least(mode: Mode, tables: &Tables) -> f64 {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let tables = tables();
+    let mut tables = tables();
     if let [mode, rounds] = arguments.as_slice() {
         let mode = match mode.as_str() {
             "encap" => Mode::Encap,
             "decap" => Mode::Decap,
+            "acl" => {
+                bind_acl(&mut tables);
+                Mode::Acl
+            }
             _ => Mode::Io,
         };
         return run(mode, &tables, &frames(mode), rounds.parse().unwrap());
@@ -270,4 +297,6 @@ fn main() {
     for (name, mode) in [("encap", Mode::Encap), ("decap", Mode::Decap)] {
         println!("{name}: {:.1} ns per packet at {FLOWS} flows", least(mode, &tables) - io);
     }
+    bind_acl(&mut tables);
+    println!("encap behind 16 rules: {:.1} ns per packet", least(Mode::Acl, &tables) - io);
 }

@@ -3,7 +3,9 @@
 use core::cell::Cell;
 
 use arrayvec::ArrayVec;
-use tables::{ContextKey, Destination, FdbKey, Flags, Index, MapReader, Pairs, PortEntry, Snapshot, SourceKey};
+use tables::{
+    ContextKey, Destination, FdbKey, Flags, Index, MapReader, Pairs, PortEntry, Snapshot, SourceKey, VapMeters,
+};
 use types::{DropReason, MacAddr, PortId};
 use wire::{Flow, OUTER_MAX, SHORTEST_FRAME, flow};
 
@@ -12,6 +14,7 @@ use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority}
 use crate::meta::{Meta, Verdict};
 use crate::observer::{Observer, Step};
 use crate::packet::{Packet, Place, Sighting, Sink};
+use crate::policy::{self, LazyKey};
 use crate::tags::{apply_policy, priority, push_tags, strip_tags};
 use crate::{access, forward, underlay};
 
@@ -33,6 +36,10 @@ pub struct Pipeline<'a> {
     pub sources: &'a MapReader<SourceKey>,
     /// Who has which address.
     pub pairs: &'a Pairs,
+    /// What the VAPs' tenants have sent lately.
+    pub meters: &'a VapMeters,
+    /// The time, by the clock that the rates in the tables are made for.
+    pub now: u64,
     /// An odd number that changes with time, about twice a second: when rows are seen. 0: what is run is no real frame.
     pub era: u16,
     /// The IPv4 identification of the last packet sent that routers may fragment (RFC 6864, 4.2).
@@ -66,6 +73,10 @@ impl Pipeline<'_> {
                 if special.has(access::CHECKED) {
                     access::guard(self, port, burst, metas, sink);
                     observer.after(Step::Guard, burst, metas);
+                }
+                if special.has(policy::INWARD) {
+                    policy::inward(self, special, burst, metas);
+                    observer.after(Step::Policy, burst, metas);
                 }
                 if special.has(Flags::SUPPRESS) {
                     access::suppress(self, burst, metas);
@@ -153,7 +164,8 @@ impl Pipeline<'_> {
         for (packet, meta) in burst.iter_mut().zip(metas) {
             if let Verdict::Vap(index) = meta.verdict {
                 strip_tags(packet, meta.strip);
-                meta.verdict = self.to_vap(packet, meta, index).map_or_else(Verdict::Drop, Verdict::Send);
+                meta.verdict =
+                    self.to_vap(packet, meta, index, &mut LazyKey::None).map_or_else(Verdict::Drop, Verdict::Send);
             }
         }
     }
@@ -177,14 +189,24 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for a VAP; returns the port to leave by.
+    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for a VAP; returns the port to leave by. `key` is the
+    /// frame's, for its access lists.
     #[inline(always)]
-    pub(crate) fn to_vap<P: Packet>(&self, packet: &mut P, meta: &Meta, index: Index) -> Result<u16, DropReason> {
+    pub(crate) fn to_vap<P: Packet>(
+        &self,
+        packet: &mut P,
+        meta: &Meta,
+        index: Index,
+        key: &mut LazyKey,
+    ) -> Result<u16, DropReason> {
         let vap = self.snapshot.vap(index);
         // A row may outlive its VAP by a moment. That it names a VAP of this very VN is checked here, at the last place, so
         // that no order of table changes can carry a frame into another VN.
         if vap.vn != meta.vn {
             return Err(DropReason::UnknownUnicast);
+        }
+        if vap.flags.has(Flags::ACL_OUT) || meta.flags.has(Flags::VN_ACL_OUT) {
+            policy::may_go_to(self, packet.data(), meta, (index, vap.flags), key)?;
         }
         if meta.tagged {
             apply_policy(packet, &vap.tags)?;
@@ -231,9 +253,10 @@ impl Pipeline<'_> {
             return self.drop(&packet, origin, DropReason::NoReceiver, sink);
         };
         sink.replicated(copies);
-        let send = |mut packet: P, to: Verdict, sink: &mut S, observer: &mut O| {
+        let mut key = LazyKey::None;
+        let mut send = |mut packet: P, to: Verdict, sink: &mut S, observer: &mut O| {
             let result = match to {
-                Verdict::Vap(index) => self.to_vap(&mut packet, meta, index),
+                Verdict::Vap(index) => self.to_vap(&mut packet, meta, index, &mut key),
                 Verdict::NextHop(index) => encapsulate(self, &mut packet, pcp, index),
                 Verdict::Drop(reason) => Err(reason),
                 _ => Err(DropReason::NoReceiver),

@@ -1,6 +1,7 @@
 //! One poller's counters: plain words that only this poller writes, so that counting is a load, an add and a store.
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use tables::Acl;
 use types::{DropReason, PortId};
 
 /// What is counted per VAP.
@@ -35,6 +36,12 @@ impl<'a> Counters<'a> {
     /// Counters over `drops` ([`Self::DROP_WORDS`] words) and `vaps` ([`COUNTERS_PER_VAP`] words for each VAP index).
     pub fn new(drops: &'a [AtomicU64], vaps: &'a [AtomicU64]) -> Self {
         Self { drops, vaps }
+    }
+
+    /// Counts one frame that rule `at` of a list decided.
+    #[inline]
+    pub fn decided(&self, acl: &Acl, at: usize) {
+        add(acl.counter(at), 1);
     }
 
     /// Counts packets that came in by `port` and were dropped for `reason`.

@@ -5,9 +5,9 @@
 //! [`DropReason`](types::DropReason); a group frame may besides be copied.
 //!
 //! ```text
-//! access:   classify → guard → suppress ───┐
-//!                                          ├→ forward → encap | deliver | replicate
-//! underlay: outer → context → decap → learn┘
+//! access:   classify → guard → policy → suppress ─┐
+//!                                                 ├→ forward → encap | deliver | replicate
+//! underlay: outer → context → decap → learn ──────┘
 //! ```
 //!
 //! It is generic over [`Packet`] and [`Sink`], so that all of it runs in tests without DPDK, root or huge pages. It knows no
@@ -22,6 +22,7 @@ mod forward;
 mod meta;
 mod observer;
 mod packet;
+mod policy;
 mod tags;
 mod too_big;
 mod underlay;

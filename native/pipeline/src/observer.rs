@@ -12,6 +12,8 @@ pub enum Step {
     Classify,
     /// Access: the source MAC was looked at.
     Guard,
+    /// Access: what the tenant may send was asked.
+    Policy,
     /// Access: a question was answered in the place of who is asked.
     Suppress,
     /// Underlay: the outer headers were checked.
@@ -36,6 +38,7 @@ impl Step {
         match self {
             Self::Classify => "classify",
             Self::Guard => "guard",
+            Self::Policy => "policy",
             Self::Suppress => "suppress",
             Self::Outer => "outer",
             Self::Context => "context",

@@ -26,7 +26,7 @@ pub trait Packet: Sized {
 }
 
 /// Why a frame is handed to the control plane.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum PuntClass {
     /// A group address that bridges do not forward (802.1Q, 8.6.3), and neither of the next two.

@@ -8,6 +8,7 @@ mod groups;
 mod host;
 mod lab;
 mod learning;
+mod policy;
 mod properties;
 mod remote_learning;
 mod suppress;

@@ -7,6 +7,7 @@ use wire::{ETHERNET_HEADER, TOO_BIG_V4, TOO_BIG_V6, TagStack, TooBig};
 use crate::burst::Pipeline;
 use crate::meta::Meta;
 use crate::packet::{Packet, Sink};
+use crate::policy::LazyKey;
 use crate::tags::strip_tags;
 
 const MACS: usize = 12;
@@ -28,7 +29,7 @@ impl Pipeline<'_> {
             return;
         }
         sink.replicated(1);
-        match self.to_vap(&mut packet, meta, meta.vap) {
+        match self.to_vap(&mut packet, meta, meta.vap, &mut LazyKey::None) {
             Ok(port) => sink.transmit(port, packet, origin),
             Err(reason) => self.drop(&packet, origin, reason, sink),
         }

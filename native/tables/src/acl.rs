@@ -185,15 +185,17 @@ impl Acl {
         Self { rules, default, decided }
     }
 
-    /// What the list says of a frame; counted under the rule that decided.
+    /// What the list says of a frame, and the number of the rule that decided; the default is behind the last.
     #[inline]
-    pub fn decide(&self, key: &AclKey) -> Action {
+    pub fn decide(&self, key: &AclKey) -> (Action, usize) {
         let at = self.rules.iter().position(|rule| rule.matches(key)).unwrap_or(self.rules.len());
-        if let Some(word) = self.decided.get(at) {
-            // One poller writes: a load, an add and a store, as with all counters.
-            word.store(word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        }
-        self.rules.get(at).map_or(self.default, |rule| rule.action)
+        (self.rules.get(at).map_or(self.default, |rule| rule.action), at)
+    }
+
+    /// Where frames that rule `at` decided are counted.
+    #[inline]
+    pub fn counter(&self, at: usize) -> Option<&AtomicU64> {
+        self.decided.get(at)
     }
 
     /// Frames that each rule decided, in order, and at last the default.

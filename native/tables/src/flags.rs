@@ -28,6 +28,21 @@ impl Flags {
     /// VN: a frame that leaves the tunnel takes the outer DSCP (RFC 2983, uniform model).
     pub const DSCP_OUT: Self = Self(1 << 24);
 
+    /// VAP: what its tenant sends to groups and unknown MACs is limited.
+    pub const STORM: Self = Self(1 << 4);
+    /// VAP: what its tenant sends is limited.
+    pub const POLICE: Self = Self(1 << 5);
+    /// VAP: a source IP must be a pair of the source MAC.
+    pub const GUARD_IP: Self = Self(1 << 6);
+    /// VAP: a list decides about frames from its tenant.
+    pub const ACL_IN: Self = Self(1 << 7);
+    /// VAP: a list decides about frames to its tenant.
+    pub const ACL_OUT: Self = Self(1 << 8);
+    /// VN: a list decides about frames from its tenants.
+    pub const VN_ACL_IN: Self = Self(1 << 29);
+    /// VN: a list decides about frames to its tenants.
+    pub const VN_ACL_OUT: Self = Self(1 << 28);
+
     /// Whether any of `flags` is set.
     #[inline(always)]
     pub const fn has(self, flags: Self) -> bool {
@@ -43,5 +58,20 @@ impl Flags {
     /// These and, if `holds`, `flags`.
     pub const fn with_if(self, holds: bool, flags: Self) -> Self {
         if holds { self.with(flags) } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Flags as F;
+
+    #[test]
+    fn no_bit_means_two_things() {
+        let of_a_vap =
+            [F::GUARD, F::LEARN, F::REFLECT, F::WHOLE, F::STORM, F::POLICE, F::GUARD_IP, F::ACL_IN, F::ACL_OUT];
+        let of_a_vn = [F::LEARN_REMOTE, F::SUPPRESS, F::STRICT, F::DSCP_OUT, F::VN_ACL_IN, F::VN_ACL_OUT];
+        let all = || of_a_vap.iter().chain(&of_a_vn);
+        let distinct = all().fold(0, |bits, flag| bits | flag.0).count_ones();
+        assert_eq!((distinct as usize, all().all(|flag| flag.0.is_power_of_two())), (all().count(), true));
     }
 }

@@ -60,7 +60,7 @@ impl Meter {
     }
 }
 
-/// The meters of one poller, by index. A meter of an index that was another's before starts in its debt, within the new rate's bounds.
+/// Meters of one poller, by index. A meter of an index that was another's before starts in its debt, within the new rate's bounds.
 pub struct Meters(Box<[Cell<Meter>]>);
 
 impl Meters {

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Cache};
 use types::{MacAddr, PortId, Selector, Vid};
 
+use crate::acl::Acl;
 use crate::chunks::Chunks;
 use crate::fdb::Destination;
 use crate::flags::Flags;
 use crate::groups::GroupEntry;
 use crate::next_hop::NextHopEntry;
 use crate::peers::Peers;
+use crate::policy::{AclBinding, VapPolicy};
 
 /// A dense index into one of the tables; [`Snapshot::NONE`] is none.
 pub type Index = u16;
@@ -273,6 +275,12 @@ pub struct Snapshot {
     pub next_hops: Chunks<NextHopEntry>,
     /// By group index.
     pub groups: Chunks<GroupEntry>,
+    /// By ACL index.
+    pub acls: Chunks<Option<Arc<Acl>>>,
+    /// By VAP index; only of those whose flags ask for it.
+    pub vap_policies: Chunks<VapPolicy>,
+    /// By VN index, likewise.
+    pub vn_acls: Chunks<AclBinding>,
     /// The NVE behind each next hop, by its index.
     pub remotes: Chunks<Option<IpAddr>>,
     /// The numbers of other NVEs' IPv6 addresses.
@@ -299,6 +307,24 @@ impl Snapshot {
     #[inline(always)]
     pub fn vn(&self, index: Index) -> Option<&VnEntry> {
         self.vns.get(usize::from(index)).filter(|vn| vn.max_frame != 0)
+    }
+
+    /// A list, if there is one of that index.
+    #[inline]
+    pub fn acl(&self, index: Index) -> Option<&Acl> {
+        self.acls.get(usize::from(index))?.as_deref()
+    }
+
+    /// The policy of a VAP.
+    #[inline]
+    pub fn vap_policy(&self, index: Index) -> VapPolicy {
+        self.vap_policies.get(usize::from(index)).copied().unwrap_or_default()
+    }
+
+    /// The access lists of a VN.
+    #[inline]
+    pub fn vn_acls(&self, index: Index) -> AclBinding {
+        self.vn_acls.get(usize::from(index)).copied().unwrap_or_default()
     }
 
     /// The NVE behind a next hop.

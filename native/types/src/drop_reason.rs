@@ -53,6 +53,16 @@ reasons! {
     SourceInvalid = "source_invalid",
     /// Access: the source MAC is no TSI's of this VAP.
     SourceGuard = "source_guard",
+    /// Access: more to groups and to unknown MACs than the VAP's storm limit lets pass.
+    Storm = "storm",
+    /// Access: more than the VAP's policer lets pass.
+    Policed = "policed",
+    /// Access: the source IP of ARP or IP is no pair of the source MAC in the VN.
+    IpGuard = "ip_guard",
+    /// An access list of the VAP or VN that the frame came from denies it, or cannot be decided.
+    AclIn = "acl_in",
+    /// An access list of the VAP or VN that the frame, or a copy, goes to denies it, or cannot be decided.
+    AclOut = "acl_out",
     /// A group address that bridges do not forward (802.1Q, 8.6.3), and nobody here takes it; or LLDP or ECP for a station at a whole port.
     LinkLocal = "link_local",
     /// The destination is at the VAP that the frame came from, and the VAP does not reflect.

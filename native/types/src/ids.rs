@@ -33,6 +33,10 @@ id! {
     GroupId(u32)
 }
 id! {
+    /// An access control list.
+    AclId(u32)
+}
+id! {
     /// A port of the engine, 0 to 63.
     PortId(u16)
 }

@@ -12,7 +12,7 @@ mod vid;
 mod vni;
 
 pub use drop_reason::DropReason;
-pub use ids::{GroupId, NextHopId, PortId, VapId, VnId};
+pub use ids::{AclId, GroupId, NextHopId, PortId, VapId, VnId};
 pub use mac::MacAddr;
 pub use selector::Selector;
 pub use vid::{Vid, VidError};

@@ -2,8 +2,10 @@
 
 use core::net::IpAddr;
 
-use tables::{ContextKey, Destination, FdbKey, GroupEntry, NextHopEntry, PortEntry, Snapshot, Source, SourceKey};
-use types::{GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
+use tables::{
+    AclBinding, ContextKey, Destination, FdbKey, GroupEntry, NextHopEntry, PortEntry, Snapshot, Source, SourceKey,
+};
+use types::{AclId, GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 
 use super::*;
 use crate::model::Refused;
@@ -37,7 +39,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(fdb_capacity: usize) -> Self {
-        let mut forwarding = Forwarding::new(fdb_capacity, 0x5eed);
+        let mut forwarding = Forwarding::new(fdb_capacity, 0x5eed, 1_000_000);
         let readers = forwarding.readers();
         readers.quiescence.online();
         Self { model: Model::default(), forwarding, readers }
@@ -50,11 +52,11 @@ impl Bench {
 
     /// Everything the model holds, to be compared.
     pub fn picture(&self) -> String {
-        let Model { ports, vns, vaps, underlays, next_hops, groups, neighbours, .. } = &self.model;
+        let Model { ports, vns, vaps, underlays, next_hops, groups, neighbours, acls, police, .. } = &self.model;
         let Model { vni_holders, selector_holders, vap_at, vn_at, ageing, row_count, source_count, pair_count, .. } =
             &self.model;
         format!(
-            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{groups:?}{neighbours:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{vn_at:?}{ageing:?}{row_count} {source_count} {pair_count}"
+            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{groups:?}{neighbours:?}{acls:?}{police:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{vn_at:?}{ageing:?}{row_count} {source_count} {pair_count}"
         )
     }
 
@@ -67,6 +69,9 @@ impl Bench {
         for (id, vn) in &model.vns {
             let entry = snapshot.vn(vn.index).expect("a VN has an entry");
             assert_eq!(entry.max_frame, vn.spec.mtu + 14);
+            let options = &vn.spec.options;
+            let acls = bound(model, snapshot, snapshot.vn_acls(vn.index), [options.acl_in, options.acl_out]);
+            assert_eq!([Flags::VN_ACL_IN, Flags::VN_ACL_OUT].map(|flag| entry.flags.has(flag)), acls);
             let vaps: Vec<_> = vn.vaps.iter().map(|vap| model.vaps[vap].index).collect();
             assert_eq!(*entry.vaps, *vaps);
             assert!(model.vaps.iter().all(|(vap, row)| (row.spec.vn == *id) == vn.vaps.contains(vap)));
@@ -123,7 +128,14 @@ impl Bench {
         assert_eq!(model.vap_at.len(), model.vaps.len());
         for (id, row) in &model.vaps {
             assert_eq!(model.vap_at.get(&row.index), Some(id));
-            assert_eq!(snapshot.vap(row.index).vn, model.vns[&row.spec.vn].index);
+            let entry = snapshot.vap(row.index);
+            assert_eq!(entry.vn, model.vns[&row.spec.vn].index);
+            let options = &row.spec.options;
+            let policy = snapshot.vap_policy(row.index);
+            let acls = bound(model, snapshot, policy.acls, [options.acl_in, options.acl_out]);
+            assert_eq!([Flags::ACL_IN, Flags::ACL_OUT].map(|flag| entry.flags.has(flag)), acls);
+            let asked = [options.police.is_some(), options.storm.is_some(), options.guard_ip];
+            assert_eq!([Flags::POLICE, Flags::STORM, Flags::GUARD_IP].map(|flag| entry.flags.has(flag)), asked);
             let PortEntry::Access(port) = snapshot.port(row.spec.port) else { panic!("vap {id} on no access port") };
             assert_eq!(port.c_tag[usize::from(row.spec.selector.c_vid())], row.index);
             let named =
@@ -179,6 +191,14 @@ impl Bench {
             assert_eq!(places, if living.is_empty() { [GroupEntry::NOBODY].into() } else { living });
         }
     }
+}
+
+/// Which of two lists, inward and outward, are bound, after a look at whether those are.
+fn bound(model: &Model, snapshot: &Snapshot, binding: AclBinding, ids: [Option<u32>; 2]) -> [bool; 2] {
+    let lists = [binding.inward, binding.outward].map(|index| snapshot.acl(index).map(core::ptr::from_ref));
+    let wanted = ids.map(|id| id.map(|id| Arc::as_ptr(&model.acls[&AclId(id)].list)));
+    assert_eq!(lists, wanted);
+    wanted.map(|list| list.is_some())
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use core::net::IpAddr;
 
+use pipeline::PuntClass;
 use tables::TagPolicy;
-use types::{GroupId, MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
+use types::{AclId, GroupId, MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
 use wire::Encap;
 
+use super::acl::AclSpec;
 use super::paths::Prefix;
 use super::tunnel::{check_options, encap_of};
 use super::wishes::{Wish, Wishes};
@@ -123,6 +125,9 @@ pub struct Changes {
     pub routes: Wishes<Prefix, Vec<IpAddr>>,
     pub exceptions: Wishes<PortId, PortId>,
     pub pairs: Wishes<(VnId, IpAddr), MacAddr>,
+    pub acls: Wishes<AclId, AclSpec>,
+    /// What each source may send of a class; none: the default.
+    pub police: Wishes<PuntClass, (u32, u32)>,
     /// Links that are to be down; a wish to be gone is one to be up.
     pub down: Wishes<PortId, ()>,
 }
@@ -160,6 +165,8 @@ impl Changes {
                 check("flags", flags, "bits 0 to 3", flags & !15 == 0)?;
                 let flag = |bit: u8| flags & 1 << bit != 0;
                 let selector = selector_of(selector)?;
+                options.police.map_or(Ok(()), |(rate, burst)| rate_in_range("police", rate, burst))?;
+                options.storm.map_or(Ok(()), |(rate, burst)| rate_in_range("storm", rate.into(), burst))?;
                 let (guard, uplink, reflect, learn) = (flag(0), flag(1), flag(2), flag(3));
                 let tags = policy_of(tags)?;
                 let spec = VapSpec { vn, port, selector, guard, learn, uplink, reflect, tags, options };
@@ -254,6 +261,17 @@ impl Changes {
                 wish(&mut self.routes, at, key, Object::Route(key), None)
             }
             Command::ExceptionSet { port, tap } => wish(&mut self.exceptions, at, port, Object::Exception(port), tap),
+            Command::AclSet { acl, default, rules } => {
+                wish(&mut self.acls, at, acl, Object::Acl(acl), Some(AclSpec::check(default, rules)?))
+            }
+            Command::AclDel { acl } => wish(&mut self.acls, at, acl, Object::Acl(acl), None),
+            Command::PoliceSet { class, rate } => {
+                let named = PuntClass::ALL.into_iter().find(|known| known.name() == class);
+                let expected = "a class of punts";
+                let class = named.ok_or(EngineError::OutOfRange { field: "class", got: class, expected })?;
+                rate.map_or(Ok(()), |(per_second, burst)| rate_in_range("per_second", per_second.into(), burst))?;
+                wish(&mut self.police, at, class, Object::Police(class), rate)
+            }
             Command::PortAdmin { port, up } => wish(&mut self.down, at, port, Object::Link(port), (!up).then_some(())),
             Command::Unknown { op } => Err(EngineError::UnknownCommand { op }),
         }
@@ -277,6 +295,10 @@ pub(super) fn check(
     holds: bool,
 ) -> Result<(), EngineError> {
     if holds { Ok(()) } else { Err(EngineError::OutOfRange { field, got: got.to_string(), expected }) }
+}
+
+fn rate_in_range(field: &'static str, rate: u64, burst: u32) -> Result<(), EngineError> {
+    check(field, format_args!("{rate}, {burst} at once"), "1 or more, and 1 or more at once", rate > 0 && burst > 0)
 }
 
 pub(super) fn mtu_in_range(mtu: u16) -> Result<(), EngineError> {

@@ -3,6 +3,7 @@
 //! The order of a batch's commands does not matter, so everything is asked of the state *after* it: an object is there if the batch
 //! makes it, or if it is there and the batch does not delete it.
 
+mod acls;
 mod underlay;
 
 use core::net::IpAddr;
@@ -34,6 +35,8 @@ pub struct Limits {
     pub new_vns: usize,
     /// Further VAPs, now.
     pub new_vaps: usize,
+    /// Further access lists, now.
+    pub new_acls: usize,
     /// Further next hops, now.
     pub new_next_hops: usize,
     /// Further groups, now.
@@ -68,6 +71,8 @@ impl Changes {
         after.rows(&mut refused);
         after.lists(&mut refused);
         after.groups(limits, &mut refused);
+        after.acls(limits, &mut refused);
+        after.bursts(&mut refused);
         after.room(limits, &mut refused);
         refused
     }

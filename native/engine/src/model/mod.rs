@@ -3,6 +3,7 @@
 //! The model belongs to the control thread. It answers `dump`, and every batch is checked against it ([`Changes::prepare`]) before
 //! anything is touched. It knows neither packets nor DPDK, and nothing in it is read by a poller.
 
+mod acl;
 mod changes;
 mod check;
 mod paths;
@@ -11,14 +12,17 @@ mod wishes;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use tables::{Index, NextHopIndex};
-use types::{GroupId, MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
+use pipeline::PuntClass;
+use tables::{Acl, Index, NextHopIndex};
+use types::{AclId, GroupId, MacAddr, NextHopId, PortId, Selector, VapId, VnId, Vni};
 
 use crate::ageing::Ageing;
 use crate::neighbour::Neighbour;
 use crate::schema::{Dest, Kind, Unknown};
 
+pub use acl::{ACLS, AclSpec};
 pub use changes::{Changes, NextHopSpec, PortSpec, RowSpec, UnderlaySpec, VapSpec, VnSpec};
 pub use check::Limits;
 #[cfg(test)]
@@ -105,6 +109,17 @@ pub struct PeerRow {
     pub users: usize,
 }
 
+/// An access list.
+#[derive(Clone, Debug)]
+pub struct AclRow {
+    /// Its index in the tables.
+    pub index: Index,
+    /// As the controller described it.
+    pub spec: AclSpec,
+    /// What frames meet, with its counters.
+    pub list: Arc<Acl>,
+}
+
 /// All objects.
 #[derive(Default)]
 pub struct Model {
@@ -130,6 +145,10 @@ pub struct Model {
     pub neighbours: BTreeMap<Neighbour, MacAddr>,
     /// The numbers of permitted sources' IPv6 addresses.
     pub peers: BTreeMap<Ipv6Addr, PeerRow>,
+    /// Access lists.
+    pub acls: BTreeMap<AclId, AclRow>,
+    /// What each source may send of a class of punts, where that is not the default.
+    pub police: BTreeMap<PuntClass, (u32, u32)>,
     /// Who receives under which VNI.
     pub vni_holders: BTreeMap<Vni, VnId>,
     /// Who has which frames of which port.

@@ -3,12 +3,12 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
-use types::{GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{AclId, GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 
 use super::*;
 use crate::error::{EngineError, Object};
 use crate::forwarding::tests::Bench;
-use crate::schema::{Command, Selector, Tags};
+use crate::schema::{Action, Command, Rule, Selector, Tags};
 
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 
@@ -111,6 +111,21 @@ pub fn address(last: u8) -> IpAddr {
         0 => Ipv4Addr::new(10, 0, 0, last).into(),
         _ => Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(last)).into(),
     }
+}
+fn acl(id: u32, rules: usize) -> Command {
+    let rules = vec![Rule::any(Action::Deny); rules];
+    Command::AclSet { acl: AclId(id), default: Action::Permit, rules }
+}
+/// A VN or VAP with this list in one direction, and a VAP with the other options, too.
+fn with_acl(mut command: Command, acl: Option<u32>) -> Command {
+    match &mut command {
+        Command::VnSet { options, .. } => options.acl_in = acl,
+        Command::VapSet { options, .. } => {
+            (options.acl_out, options.guard_ip, options.storm) = (acl, acl.is_some(), acl.map(|rate| (rate + 1, 1)));
+        }
+        _ => {}
+    }
+    command
 }
 pub fn no_neighbour(port: u16, last: u8) -> Command {
     Command::NeighbourDel { port: PortId(port), ip: host(last) }
@@ -501,6 +516,11 @@ fn any_command() -> impl Strategy<Value = Command> {
         (1u16..3, 1u8..3).prop_map(|(port, host)| no_neighbour(port, host)),
         (0u32..3, 0u8..4, 1u8..4).prop_map(|(vn, last, owner)| pair(vn, last, owner)),
         (0u32..3, 0u8..4).prop_map(|(vn, last)| no_pair(vn, last)),
+        (0u32..3, 0usize..3).prop_map(|(id, rules)| acl(id, rules)),
+        (0u32..3).prop_map(|id| Command::AclDel { acl: AclId(id) }),
+        (0u32..3, 1u32..4, proptest::option::of(0u32..3)).prop_map(|(id, vni, acl)| with_acl(vn(id, vni), acl)),
+        (0u32..4, 0u32..3, 1u16..4, proptest::option::of(0u32..3))
+            .prop_map(|(id, vn, vid, acl)| with_acl(vap(id, vn, 0, vid), acl)),
     ]
 }
 

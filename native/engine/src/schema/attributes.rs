@@ -10,6 +10,10 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VnOptions {
+    /// The access list of frames from its tenants.
+    pub acl_in: Option<u32>,
+    /// The access list of frames to its tenants.
+    pub acl_out: Option<u32>,
     /// What becomes of unicast to a MAC without a row, where there is no uplink.
     pub unknown: Unknown,
     /// MACs behind other NVEs are told as they are seen, and every NVE may send.
@@ -49,7 +53,18 @@ pub enum Unknown {
 /// Options of a VAP.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct VapOptions {}
+pub struct VapOptions {
+    /// The access list of frames from its tenant.
+    pub acl_in: Option<u32>,
+    /// The access list of frames to its tenant.
+    pub acl_out: Option<u32>,
+    /// Bits a second that its tenant may send, and bytes at once.
+    pub police: Option<(u64, u32)>,
+    /// Frames a second that its tenant may send to groups and unknown MACs, and at once.
+    pub storm: Option<(u32, u32)>,
+    /// Whether a source IP must be a pair of the source MAC.
+    pub guard_ip: bool,
+}
 
 /// Options of an underlay address.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]

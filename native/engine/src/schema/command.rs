@@ -4,8 +4,9 @@ use core::fmt;
 use core::net::IpAddr;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
-use types::{GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
+use types::{AclId, GroupId, MacAddr, NextHopId, PortId, VapId, VnId};
 
+use super::acl::{Action, Rule};
 use super::attributes::{NextHopOptions, UnderlayOptions, VapOptions, VnOptions};
 
 /// A batch as it came.
@@ -47,6 +48,10 @@ pub enum Command {
     NeighbourSet { port: PortId, ip: IpAddr, mac: MacAddr },
     /// Op 16.
     NeighbourDel { port: PortId, ip: IpAddr },
+    /// Op 25.
+    AclSet { acl: AclId, default: Action, rules: Vec<Rule> },
+    /// Op 26.
+    AclDel { acl: AclId },
     /// Op 27.
     PairSet { vn: VnId, ip: IpAddr, mac: MacAddr },
     /// Op 28.
@@ -63,6 +68,8 @@ pub enum Command {
     RouteDel { prefix: IpAddr, length: u8 },
     /// Op 22.
     ExceptionSet { port: PortId, tap: Option<PortId> },
+    /// Op 29; `None`: the default.
+    PoliceSet { class: String, rate: Option<(u32, u32)> },
     /// Op 30.
     PortAdmin { port: PortId, up: bool },
     /// Any other op.
@@ -238,8 +245,17 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     20 => Command::RouteSet { prefix: f.ip("prefix")?, length: f.next("prefix_len")?, gateways: f.ips("gateways")? },
     21 => Command::RouteDel { prefix: f.ip("prefix")?, length: f.next("prefix_len")? },
     22 => Command::ExceptionSet { port: f.port()?, tap: f.next::<Option<u16>>("tap")?.map(PortId) },
+    25 => Command::AclSet { acl: AclId(f.next("acl")?), default: f.next("default")?, rules: f.next("rules")? },
+    26 => Command::AclDel { acl: AclId(f.next("acl")?) },
     27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },
     28 => Command::PairDel { vn: f.vn()?, ip: f.ip("ip")? },
+    29 => Command::PoliceSet {
+        class: f.next("class")?,
+        rate: match f.next::<Option<u32>>("per_second")? {
+            Some(per_second) => Some((per_second, f.next("burst")?)),
+            None => None,
+        },
+    },
     30 => Command::PortAdmin { port: f.port()?, up: f.next("up")? },
     op => Command::Unknown { op },
 });
@@ -282,8 +298,8 @@ positional!(Dest, "a destination", |f| match f.next::<u8>("dest")? {
 });
 
 /// `bin` of exactly `N` bytes.
-#[derive(Clone, Copy)]
-struct Bytes<const N: usize>([u8; N]);
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bytes<const N: usize>(pub [u8; N]);
 
 impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -302,7 +318,8 @@ impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
 }
 
 /// `bin` of 4 bytes (IPv4) or 16 (IPv6).
-struct Ip(IpAddr);
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ip(pub IpAddr);
 
 impl<'de> Deserialize<'de> for Ip {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,6 +1,7 @@
 //! The command interface as bytes: `docs/engine.md`. Decoding checks shapes; whether a value is allowed, and whether
 //! what it names exists, is the model's business.
 
+mod acl;
 mod attributes;
 mod capture;
 mod command;
@@ -8,9 +9,12 @@ mod options;
 mod reply;
 mod trace;
 
+pub use acl::{Action, Rule};
 pub use attributes::{Df, Dscp, DscpOut, Ecn, Follow, NextHopOptions, UnderlayOptions, Unknown, VapOptions, VnOptions};
 pub use capture::{Capture, CaptureFilter};
-pub use command::{Batch, Command, Dest, Kind, Selector, Tags};
+#[cfg(test)]
+pub use command::Bytes;
+pub use command::{Batch, Command, Dest, Ip, Kind, Selector, Tags};
 pub use options::{Cursor, Dump, Hugepages, Inject, Options, Poll, SCHEMA};
 pub use reply::{Info, SelectorRow, dump_reply, event, info_reply, result_reply, stats_reply};
 pub use trace::{Fact, Facts, Outcome, Trace, TraceReply, TraceStep, trace_reply};

@@ -6,9 +6,9 @@ use types::Selector;
 use super::options::{Cursor, SCHEMA};
 use crate::error::{ContextMap, EngineError};
 
-/// Encodes a value that cannot fail to be encoded: numbers, texts and byte strings in arrays.
+/// Encodes a value that cannot fail to be encoded: numbers, texts and byte strings in arrays, and structs as maps.
 pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
-    rmp_serde::to_vec(value).unwrap_or_default()
+    rmp_serde::to_vec_named(value).unwrap_or_default()
 }
 
 /// `[epoch, batch_id, applied, [[index, code, context], …]]`.

@@ -74,6 +74,14 @@ fn every_command_of_the_page_is_understood() {
         Ok(Command::PairSet { vn: VnId(7), ip: v4.into(), mac })
     );
     assert_eq!(command((28, 7, Bytes::new(&v6.octets()))), Ok(Command::PairDel { vn: VnId(7), ip: v6.into() }));
+    let rule = crate::schema::Rule { vid: Some(7), ..crate::schema::Rule::any(Action::Permit) };
+    let written = rmp_serde::to_vec_named(&(25, 1, "deny", [&rule])).unwrap();
+    let set = Command::AclSet { acl: types::AclId(1), default: Action::Deny, rules: vec![rule] };
+    assert_eq!(decode::<Command>("command", &written), Ok(set));
+    assert_eq!(command((26, 1)), Ok(Command::AclDel { acl: types::AclId(1) }));
+    let police = |rate| Ok(Command::PoliceSet { class: "ecp".into(), rate });
+    assert_eq!(command((29, "ecp", 10, 5)), police(Some((10, 5))));
+    assert_eq!(command((29, "ecp", None::<u32>)), police(None));
     assert!(command((28, 7, Bytes::new(&[0; 5]))).is_err(), "neither 4 nor 16 bytes");
     assert_eq!(
         command((11, 7, Bytes::new(MAC), (1, 9))),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tables::{
     AccessPort, ContextKey, Destination, FdbKey, MapWriter, NextHopEntry, PairWriter, PortEntry, Snapshot, Source,
-    SourceKey, UnderlayPort, VapEntry, VnEntry, concurrent_map,
+    SourceKey, UnderlayPort, VapEntry, VapMeters, VnEntry, concurrent_map,
 };
 use types::{DropReason, MacAddr, PortId, Selector, Vid, Vni};
 use wire::{ArpPacket, Encap, IntoBytes, Outer, fold, sum};
@@ -15,6 +15,8 @@ use wire::{ArpPacket, Encap, IntoBytes, Outer, fold, sum};
 use crate::packet::{Packet, Place, PuntClass, Sighting, Sink};
 use crate::{Burst, COUNTERS_PER_VAP, Counters, Pipeline, Tunnel, VapCounter};
 
+/// Ticks of a second.
+pub const HZ: u64 = 1_000_000;
 pub const LINK_1: PortId = PortId(0);
 pub const LINK_2: PortId = PortId(1);
 pub const UNDERLAY: PortId = PortId(2);
@@ -177,6 +179,8 @@ pub struct Lab {
     pub contexts: MapWriter<ContextKey>,
     pub sources: MapWriter<SourceKey>,
     pub pairs: PairWriter,
+    pub meters: VapMeters,
+    pub now: u64,
     pub era: u16,
     pub buffers: usize,
     pub punt_room: bool,
@@ -225,6 +229,8 @@ impl Lab {
             contexts: concurrent_map(8, 2),
             sources: concurrent_map(8, 3),
             pairs: PairWriter::new(4),
+            meters: VapMeters::new(3),
+            now: HZ,
             era: 1,
             buffers: 100,
             punt_room: true,
@@ -315,6 +321,8 @@ impl Lab {
             sources: &self.sources.reader(),
             identification: &Cell::new(0),
             pairs: self.pairs.reader().load(),
+            meters: &self.meters,
+            now: self.now,
             era: self.era,
             counters: Counters::new(&drops, &vaps),
         }
