@@ -65,9 +65,9 @@ fn a_solicitation_for_our_address_is_answered_in_place() {
     let to_group = NdFrame::solicitation((NVE_2.0, THEM_6), US_6, None);
     let to_us = NdFrame::solicitation((NVE_2.0, THEM_6), US_6, Some(US.0));
     for ask in [to_group, to_us] {
-        assert_eq!(lab.run(UNDERLAY, ask.bytes()), sends(&[answer.clone()]));
+        assert_eq!(lab.run(UNDERLAY, ask.bytes()), sends(std::slice::from_ref(&answer)));
         let padded = [ask.bytes(), &[0; 20]].concat();
-        assert_eq!(lab.run(UNDERLAY, &padded), sends(&[answer.clone()]));
+        assert_eq!(lab.run(UNDERLAY, &padded), sends(std::slice::from_ref(&answer)));
     }
     // Another host that is about to take our address is told by all means.
     let probe = NdFrame::probe(NVE_2.0, US_6);
@@ -155,7 +155,7 @@ fn a_port_takes_the_frames_of_its_vlan_only_and_answers_in_it() {
     let plain = lab();
     // A priority tag counts as none.
     assert_eq!(plain.run(UNDERLAY, &tagged(0x8100, 0x6000, &tunnelled)).sent, delivered());
-    assert_eq!(plain.run(UNDERLAY, &tagged(0x8100, 0, &ask)), sends(&[answer.clone()]));
+    assert_eq!(plain.run(UNDERLAY, &tagged(0x8100, 0, &ask)), sends(std::slice::from_ref(&answer)));
     let doubled = tagged(0x8100, 0, &tagged(0x8100, 0, &tunnelled));
     for bad in [tagged(0x8100, VLAN, &tunnelled), tagged(0x88a8, 0, &tunnelled), doubled] {
         assert_eq!(plain.run(UNDERLAY, &bad), Effects::drop(OuterTag));
@@ -222,8 +222,8 @@ fn what_the_kernel_sends_leaves_by_the_underlay_port_in_its_vlan() {
     let mut lab = with_kernel();
     let segment = outer(US, NVE_2, 6, &[0; 20]);
     let ask = arp(BROADCAST, ArpPacket::new(ArpOperation::Request, (US.0, US.1), ([0; 6], NVE_2.1)));
-    assert_eq!(lab.run(types::PortId(TAP), &segment), sends(&[segment.clone()]));
-    assert_eq!(lab.run(types::PortId(TAP), &ask), sends(&[ask.clone()]));
+    assert_eq!(lab.run(types::PortId(TAP), &segment), sends(std::slice::from_ref(&segment)));
+    assert_eq!(lab.run(types::PortId(TAP), &ask), sends(std::slice::from_ref(&ask)));
     Arc::make_mut(&mut lab.snapshot.ports)[usize::from(TAP)] =
         PortEntry::Exception { underlay: UNDERLAY.0, vlan: VLAN };
     assert_eq!(lab.run(types::PortId(TAP), &ask), sends(&[tagged(0x8100, VLAN, &ask)]));
