@@ -88,7 +88,7 @@ fn refused(reason: DropReason) -> Effects {
 
 /// To the station at blue 2.
 fn delivered(rest: &[u8]) -> Effects {
-    Effects { sent: vec![(LINK_2.0, frame(BESIDE, HERE, rest))], ..Effects::default() }
+    Effects { sent: vec![(LINK_2.0, padded(frame(BESIDE, HERE, rest)))], ..Effects::default() }
         .with_vaps(&[(BLUE_1, 1, 0), (BLUE_2, 0, 1)])
 }
 
