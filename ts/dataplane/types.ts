@@ -16,6 +16,8 @@ export type AclId = number;
 
 /** Ports that one engine can have at a time. */
 export const MAX_PORTS = 64;
+/** Next hops of one group. */
+export const MAX_GROUP_MEMBERS = 16;
 /**
  * Commands of one batch, and rows of one page of a dump: what Node encodes or decodes in about 3 ms, so that a large load never holds
  * its event loop. The engine takes up to 10,000.
@@ -239,7 +241,7 @@ export type Command =
   | { readonly op: 'FdbDel'; readonly vn: VnId; readonly mac: MacAddr }
   /** One copy of each group frame for each. */
   | { readonly op: 'FloodSet'; readonly vn: VnId; readonly dests: readonly RemoteDest[] }
-  /** 1 to 16 members. */
+  /** 1 to MAX_GROUP_MEMBERS members. */
   | { readonly op: 'GroupSet'; readonly group: GroupId; readonly members: readonly GroupMember[] }
   | { readonly op: 'GroupDel'; readonly group: GroupId }
   /** What the controller knows of a next hop's life; it lives until told otherwise. */

@@ -1,7 +1,7 @@
-// Numbers for VAPs and next hops. Each is given out once in the life of the agent, so that a late answer or counter of an object that
+// Numbers for VAPs, next hops and groups. Each is given out once in the life of the agent, so that a late answer or counter of an object that
 // is gone is never taken for another's.
 
-import type { AclId, NextHopId, NextHopOptions, VapId } from '#dataplane';
+import type { AclId, GroupId, NextHopId, NextHopOptions, VapId } from '#dataplane';
 import { formatTag, type IpAddr, type LinkName, type Tag, type TunnelEnd, type VnId } from '#model';
 
 export class Ids {
@@ -16,6 +16,14 @@ export class Ids {
   /** The way of a VN to an NVE. One that is otherwise sent to is another: a next hop does not change. */
   nextHop(vn: VnId, { ip, encap }: TunnelEnd, contextId: number, options: NextHopOptions): NextHopId {
     return this.#get(vn, `nh ${ip} ${encap} ${contextId} ${JSON.stringify(options)}`);
+  }
+
+  /**
+   * The ways of a VN to an NVE together. Others are another group: what names one then never waits for a next hop that is refused while
+   * the old ones have to go.
+   */
+  group(vn: VnId, nhs: readonly NextHopId[]): GroupId {
+    return this.#get(vn, `group ${nhs.join(' ')}`);
   }
 
   /** The list of a VN for frames from tenants, or to them. */

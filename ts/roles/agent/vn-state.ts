@@ -1,7 +1,7 @@
 // One VN as this NVE serves it: what is attached here (from the TSI life cycle) and what the NVA says, and from both, by a pure
 // function, what the engine shall hold.
 
-import type { NextHopId, VnOptions } from '#dataplane';
+import { MAX_GROUP_MEMBERS, type RemoteDest, type VnOptions } from '#dataplane';
 import {
   formatTag,
   type HostInfo,
@@ -20,7 +20,7 @@ import {
 } from '#model';
 import type { VnView } from '#nva';
 import { aclObject } from '../engine/acls.js';
-import { type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
+import { destKey, type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
 import { selectorOf } from '../engine/tags.js';
 import type { Ids } from './ids.js';
 import type { AgentLink } from './links.js';
@@ -102,6 +102,9 @@ export interface VnInput {
   readonly fault?: Fault | undefined;
 }
 
+/** How the other NVEs of a VN are reached, those that are. */
+export type Ways = ReadonlyMap<NveId, RemoteDest>;
+
 /**
  * Whether a MAC that is attached here has since moved to another NVE: the NVA's word is newer than what it said when the row was made.
  * (RFC 8014 section 3.4: the NVE follows the NVA.)
@@ -110,8 +113,8 @@ export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: Nve
   return host !== undefined && host.nveId !== self && host.mobilitySeq > row.since;
 }
 
-/** The VN without its rows, and by which next hop each other NVE of it is reached. Only new numbers are taken from `ids`. */
-export function vnStructure(input: VnInput): { state: EngineState; nextHops: ReadonlyMap<NveId, NextHopId> } {
+/** The VN without its rows, and how each other NVE of it is reached. Only new numbers are taken from `ids`. */
+export function vnStructure(input: VnInput): { state: EngineState; ways: Ways } {
   const { local, view, self, ids, reflects } = input;
   const { vn, mtu } = local.info;
   // Each NVE receives a VN under a Context ID of its own; the NVA may name another one than the VN's default.
@@ -128,53 +131,70 @@ export function vnStructure(input: VnInput): { state: EngineState; nextHops: Rea
     objects.push({ op: 'VapSet', vap, vn, port, selector: selectorOf(tag), ...flags, tags, ...optional(link.policy) });
   }
 
-  const nextHops = new Map<NveId, NextHopId>();
+  const ways = new Map<NveId, RemoteDest>();
   const sources = new Set<IpAddr>();
   for (const member of view?.members.values() ?? []) {
     if (member.nveId === self) continue;
-    const nh = nextHopTo(input, member.tunnels, member.contextId, objects);
-    if (nh !== null) nextHops.set(member.nveId, nh);
+    const way = wayTo(input, member.tunnels, member.contextId, objects);
+    if (way !== null) ways.set(member.nveId, way);
     for (const { ip } of usableEnds(member.tunnels, input.sending)) sources.add(ip);
   }
-  const flood = floodOf(input, nextHops, sources, objects);
-  if (flood.length > 0) objects.push({ op: 'FloodSet', vn, dests: flood.map((nh) => ({ kind: 'nh', nh })) });
+  const dests = floodOf(input, ways, sources, objects);
+  if (dests.length > 0) objects.push({ op: 'FloodSet', vn, dests });
   if (sources.size > 0) objects.push({ op: 'SourcesSet', vn, ips: [...sources].sort() });
-  return { state: stateOf(objects), nextHops };
+  return { state: stateOf(objects), ways };
 }
 
-/** How another NVE is reached; null: at none of its ends can this one send to it. */
-function nextHopTo(
+/**
+ * How another NVE is reached: by its end, or, if it has several, by a group that shares flows among those that live (RFC 8014 section
+ * 4.4). Null: at none of its ends can this one send to it.
+ */
+function wayTo(
   { local, ids, sending, fault }: VnInput,
   ends: readonly TunnelEnd[],
   memberContext: Vni,
   objects: EngineObject[],
-): NextHopId | null {
-  const [end] = usableEnds(ends, sending);
-  if (end === undefined) return null;
+): RemoteDest | null {
   const { vn } = local.info;
   const contextId = memberContext + (fault === 'wrong-vni' ? 1 : 0);
-  const options = nextHopOptions(end, sending.tunnel);
-  const nh = ids.nextHop(vn, end, contextId, options);
-  objects.push({ op: 'NextHopSet', nh, remote: end.ip, encap: end.encap, contextId, ...optional(options) });
-  return nh;
+  const nhs = usableEnds(ends, sending)
+    .slice(0, MAX_GROUP_MEMBERS)
+    .map((end) => {
+      const options = nextHopOptions(end, sending.tunnel);
+      const nh = ids.nextHop(vn, end, contextId, options);
+      objects.push({ op: 'NextHopSet', nh, remote: end.ip, encap: end.encap, contextId, ...optional(options) });
+      return nh;
+    })
+    .sort((a, b) => a - b);
+  const [nh] = nhs;
+  if (nh === undefined) return null;
+  if (nhs.length === 1) return { kind: 'nh', nh };
+  const group = ids.group(vn, nhs);
+  objects.push({ op: 'GroupSet', group, members: nhs.map((nh) => ({ nh, weight: 1 })) });
+  return { kind: 'group', group };
 }
 
-/** Where broadcast goes (RFC 8014 section 4.3, item 3): a copy for each NVE, or one for the NVE that makes the others. */
-function floodOf(
-  input: VnInput,
-  nextHops: ReadonlyMap<NveId, NextHopId>,
-  sources: Set<IpAddr>,
-  objects: EngineObject[],
-): NextHopId[] {
+/**
+ * Where broadcast goes (RFC 8014 section 4.3, item 3): a copy for each NVE, however many ends it has, or one for the NVE that makes the
+ * others.
+ */
+function floodOf(input: VnInput, ways: Ways, sources: Set<IpAddr>, objects: EngineObject[]): RemoteDest[] {
   const { local, view, self } = input;
   const { delivery } = settingsOf(local.info);
-  if (delivery.kind !== 'node' || delivery.nveId === self) return [...new Set(nextHops.values())].sort((a, b) => a - b);
+  if (delivery.kind !== 'node' || delivery.nveId === self) {
+    // Two NVEs at the same ends get one copy.
+    const unique = new Map([...ways.values()].map((dest) => [destKey(dest), dest]));
+    return [...unique.values()].sort((a, b) => numberOf(a) - numberOf(b));
+  }
   const ends = view?.nves.get(delivery.nveId)?.tunnels ?? [];
   // It receives the VN under the number that it has for everybody.
-  const nh = nextHopTo(input, ends, local.info.vni, objects);
+  const way = wayTo(input, ends, local.info.vni, objects);
   for (const { ip } of usableEnds(ends, input.sending)) sources.add(ip);
-  return nh === null ? [] : [nh];
+  return way === null ? [] : [way];
 }
+
+/** Of next hops and groups; no two have the same. */
+const numberOf = (dest: RemoteDest): number => (dest.kind === 'nh' ? dest.nh : dest.group);
 
 function aclsOf(vn: VnId, { aclIn, aclOut }: VnSettings, ids: Ids): EngineObject[] {
   return [
@@ -199,7 +219,7 @@ function vnOptions(vn: VnId, settings: VnSettings, ids: Ids): VnOptions {
 }
 
 /** The row of a MAC: to its VAP if it is attached here, to its NVE if the NVA names one that is known, else none. */
-export function vnRow(input: VnInput, nextHops: ReadonlyMap<NveId, NextHopId>, mac: MacAddr): EngineObject | null {
+export function vnRow(input: VnInput, ways: Ways, mac: MacAddr): EngineObject | null {
   const { local, view, self, ids } = input;
   const { vn } = local.info;
   const row = local.rows.get(mac);
@@ -208,6 +228,6 @@ export function vnRow(input: VnInput, nextHops: ReadonlyMap<NveId, NextHopId>, m
     const dest = { kind: 'vap', vap: ids.vap(vn, row.link.name, row.tag) } as const;
     return { op: 'FdbSet', vn, mac, dest, ...(row.isLearned ? { ageS: LEARNED_AGE_S } : {}) };
   }
-  const nh = host === undefined ? undefined : nextHops.get(host.nveId);
-  return nh === undefined ? null : { op: 'FdbSet', vn, mac, dest: { kind: 'nh', nh } };
+  const dest = host === undefined ? undefined : ways.get(host.nveId);
+  return dest === undefined ? null : { op: 'FdbSet', vn, mac, dest };
 }

@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expect, it } from 'vitest';
-import { err, type HostInfo, type MacAddr, type NveId, nveError, type VnInfo } from '#model';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Dest } from '#dataplane';
+import { err, type HostInfo, type MacAddr, type NveId, nveError, settingsOf, type VnInfo } from '#model';
 import type { MemberView, VnView } from '#nva';
+import type { EngineObject } from '../engine/objects.js';
 import { Reconciler } from '../engine/reconciler.js';
 import { FakeEngine } from '../testing/fake-engine.js';
 import { silentLog } from '../testing/silent.js';
@@ -11,8 +13,8 @@ import { Vns } from './vns.js';
 const blue = { vn: 1, name: 'blue', vni: 5001, mtu: 1500, gateway: null } as unknown as VnInfo;
 const mac = (n: number): MacAddr =>
   `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}` as MacAddr;
-const member = (nveId: string, ip: string) =>
-  ({ nveId, contextId: 5001, tunnels: [{ encap: 1, ip }] }) as unknown as MemberView;
+const member = (nveId: string, ...ips: string[]) =>
+  ({ nveId, contextId: 5001, tunnels: ips.map((ip) => ({ encap: 1, ip })) }) as unknown as MemberView;
 const host = (n: number, nveId: string) =>
   ({ vn: 1, mac: mac(n), tsi: `t${n}`, nveId, ips: [], mobilitySeq: 0 }) as unknown as HostInfo;
 
@@ -93,4 +95,114 @@ it('a large VN comes in slices, may change meanwhile, and never names what is no
   await vns.disconnect(blue.vn);
   expect([...engine.objects.keys()]).toEqual([]);
   expect(engine.violations).toEqual([]);
+});
+
+describe('an NVE with several ends', () => {
+  let engine: FakeEngine;
+  let members: Map<NveId, MemberView>;
+  let nves: VnView['nves'];
+  let vns: Vns;
+  const end = (n: number) => `192.0.2.${n}`;
+  const place = (nveId: string, ...ends: number[]): void => {
+    members.set(nveId as NveId, member(nveId, ...ends.map(end)));
+  };
+  const all = <Op extends EngineObject['op']>(op: Op) =>
+    [...engine.objects.values()].filter((object) => object.op === op) as Extract<EngineObject, { op: Op }>[];
+  /** The ends behind a destination. */
+  const endsOf = (dest: Dest | undefined): string[] => {
+    const group = all('GroupSet').find(({ group }) => dest?.kind === 'group' && dest.group === group);
+    const nhs = dest?.kind === 'nh' ? [dest.nh] : (group?.members.map(({ nh }) => nh) ?? []);
+    return nhs.map((nh) => `${all('NextHopSet').find((row) => row.nh === nh)?.remote}`);
+  };
+  const destOf = (n: number) => all('FdbSet').find((row) => row.mac === mac(n))?.dest;
+  const flooded = () => all('FloodSet')[0]?.dests.map(endsOf) ?? [];
+  const sources = () => all('SourcesSet')[0]?.ips;
+
+  beforeEach(() => {
+    engine = new FakeEngine();
+    members = new Map();
+    nves = new Map();
+    const hosts = new Map([2, 3].map((n) => [mac(n), host(n, `nve${n}`)]));
+    const view: VnView = { info: blue, members, nves, hosts, live: true, revision: 1n };
+    vns = new Vns({
+      reconciler: new Reconciler(engine, silentLog().log, () => undefined),
+      self: 'nve1' as NveId,
+      sending: SENDING,
+      linkOf: () => err(nveError('NVE-SYS-003', { reason: 'no link here' })),
+      viewOf: () => view,
+      learned: { claimed: () => undefined, left: () => undefined, placed: () => undefined },
+    });
+  });
+  afterEach(() => expect(engine.violations).toEqual([]));
+  const refresh = (info: VnInfo = blue) => {
+    vns.connect(info);
+    return vns.refresh(info.vn, []);
+  };
+
+  it('is a group of those that this one can send to, and one entry of the flood list', async () => {
+    place('nve1', 1, 9);
+    members.set('nve2' as NveId, member('nve2', end(2), '2001:db8::2', end(22)));
+    place('nve3', 3);
+    await refresh();
+    expect(destOf(2)?.kind).toBe('group');
+    expect(endsOf(destOf(2))).toEqual([end(2), end(22)]);
+    expect(all('GroupSet')[0]?.members.map(({ weight }) => weight)).toEqual([1, 1]);
+    expect(destOf(3)?.kind).toBe('nh');
+    expect(flooded().sort()).toEqual([[end(2), end(22)], [end(3)]]);
+    expect(sources()).toEqual([end(2), end(22), end(3)]);
+  });
+
+  it('gets and loses ends, until one is left, and its rows follow', async () => {
+    place('nve2', 2, 22);
+    await refresh();
+    engine.batches.length = 0;
+    place('nve2', 22, 2);
+    await refresh();
+    expect(engine.batches, 'in another order they are the same').toEqual([]);
+    place('nve2', 22, 23);
+    await refresh();
+    expect(endsOf(destOf(2))).toEqual([end(22), end(23)]);
+    expect(flooded()).toEqual([[end(22), end(23)]]);
+    expect(all('GroupSet')).toHaveLength(1);
+    expect(sources()).toEqual([end(22), end(23)]);
+    place('nve2', 23);
+    await refresh();
+    expect(destOf(2)?.kind).toBe('nh');
+    expect(endsOf(destOf(2))).toEqual([end(23)]);
+    expect(flooded()).toEqual([[end(23)]]);
+    expect(all('GroupSet')).toEqual([]);
+    place('nve2');
+    await refresh();
+    expect([destOf(2), flooded(), all('NextHopSet'), sources()]).toEqual([undefined, [], [], undefined]);
+  });
+
+  it('is reached by the others while one of them cannot be sent to', async () => {
+    engine.refuse = (command) => (command.op === 'NextHopSet' && command.remote === end(2) ? 'NVE-ENG-010' : undefined);
+    place('nve2', 2, 22);
+    expect((await refresh())?.code).toBe('NVE-ENG-010');
+    expect(endsOf(destOf(2))).toEqual([end(22)]);
+    expect(flooded()).toEqual([[end(22)]]);
+  });
+
+  it('has at most as many as a group', async () => {
+    place('nve2', ...Array.from({ length: 20 }, (_, n) => 100 + n));
+    await refresh();
+    expect(endsOf(destOf(2))).toHaveLength(16);
+  });
+
+  it('shares the copy of a group frame with another NVE at the same ends', async () => {
+    place('nve2', 2, 22);
+    place('nve3', 2, 22);
+    await refresh();
+    expect(flooded()).toEqual([[end(2), end(22)]]);
+  });
+
+  it('makes the copies for all others by a group, if it is the one that does', async () => {
+    place('nve3', 3, 33);
+    const node = 'nve2' as NveId;
+    (nves as Map<NveId, unknown>).set(node, member('nve2', end(2), end(22)));
+    await refresh({ ...blue, settings: { ...settingsOf(blue), delivery: { kind: 'node', nveId: node } } });
+    expect(endsOf(destOf(3))).toEqual([end(3), end(33)]);
+    expect(flooded()).toEqual([[end(2), end(22)]]);
+  });
 });

@@ -2,7 +2,7 @@
 // programs them. Everything here answers with results; nothing throws unless the engine itself failed.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { NextHopId, VapId } from '#dataplane';
+import type { NextHopId, RemoteDest, VapId } from '#dataplane';
 import {
   err,
   type IpAddr,
@@ -23,12 +23,30 @@ import {
 } from '#model';
 import type { VnView } from '#nva';
 import type { TsiEffect } from '#protocol';
-import { type EngineObject, fdbKey, macOfKey, type ObjectKey, pairKey, vapKey, vnKey } from '../engine/objects.js';
+import {
+  destKey,
+  type EngineObject,
+  fdbKey,
+  macOfKey,
+  type ObjectKey,
+  pairKey,
+  vapKey,
+  vnKey,
+} from '../engine/objects.js';
 import type { Reconciler, Scope } from '../engine/reconciler.js';
 import { Ids } from './ids.js';
 import type { AgentLink } from './links.js';
 import type { Sending } from './underlay.js';
-import { type Fault, isMovedAway, type LocalVap, LocalVn, type VnInput, vnRow, vnStructure } from './vn-state.js';
+import {
+  type Fault,
+  isMovedAway,
+  type LocalVap,
+  LocalVn,
+  type VnInput,
+  vnRow,
+  vnStructure,
+  type Ways,
+} from './vn-state.js';
 
 export interface VnsOptions {
   readonly reconciler: Reconciler;
@@ -61,7 +79,7 @@ const ROWS_AT_ONCE = 500;
 interface Entry {
   readonly local: LocalVn;
   /** Those that the rows were last made with. */
-  nextHops: ReadonlyMap<NveId, NextHopId>;
+  ways: Ways;
   /** Under way: all rows are being made. */
   loading: Promise<void> | null;
   /** They have to be made once more. */
@@ -95,7 +113,7 @@ export class Vns {
     if (!this.#vns.has(info.vn))
       this.#vns.set(info.vn, {
         local: new LocalVn(info),
-        nextHops: new Map(),
+        ways: new Map(),
         loading: null,
         reload: false,
         pairs: new Map(),
@@ -177,10 +195,10 @@ export class Vns {
     const entry = this.#vns.get(vn);
     if (entry === undefined) return undefined;
     const { reconciler } = this.#options;
-    const { state, nextHops } = vnStructure(this.#inputOf(entry));
-    // Rows name next hops: when these changed, all rows may have.
-    const isFew = macs !== undefined && sameMap(nextHops, entry.nextHops);
-    entry.nextHops = nextHops;
+    const { state, ways } = vnStructure(this.#inputOf(entry));
+    // Rows name these: when they changed, all rows may have.
+    const isFew = macs !== undefined && sameWays(ways, entry.ways);
+    entry.ways = ways;
     const changed = isFew ? macs : this.#allMacs(entry);
     if (entry.loading === null && changed.length > ROWS_AT_ONCE) {
       entry.loading = this.#load(entry).finally(() => {
@@ -222,7 +240,7 @@ export class Vns {
   #patchRows(entry: Entry, macs: readonly MacAddr[]): Promise<void> {
     const { vn } = entry.local.info;
     const input = this.#inputOf(entry);
-    const changes = new Map(macs.map((mac) => [fdbKey(vn, mac), vnRow(input, entry.nextHops, mac)]));
+    const changes = new Map(macs.map((mac) => [fdbKey(vn, mac), vnRow(input, entry.ways, mac)]));
     void this.#patchPairs(entry, macs);
     return this.#options.reconciler.patch(rowsOf(vn), changes);
   }
@@ -367,6 +385,10 @@ function remember(local: LocalVn, macs: readonly MacAddr[]): () => void {
   };
 }
 
-function sameMap<K, V>(a: ReadonlyMap<K, V>, b: ReadonlyMap<K, V>): boolean {
-  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
+function sameWays(a: Ways, b: Ways): boolean {
+  const isSame = ([nveId, dest]: [NveId, RemoteDest]): boolean => {
+    const other = b.get(nveId);
+    return other !== undefined && destKey(other) === destKey(dest);
+  };
+  return a.size === b.size && [...a].every(isSame);
 }

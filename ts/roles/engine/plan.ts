@@ -12,6 +12,7 @@ import {
   type EngineState,
   inOrder,
   keyOf,
+  nhKey,
   type ObjectKey,
   sameObject,
   uniqueOf,
@@ -89,7 +90,7 @@ function arrange(input: PlanInput, toSet: readonly EngineObject[], isGoing: (key
   for (const object of toSet) {
     const key = keyOf(object);
     const has = actual.get(key);
-    const missing = object.op === 'FloodSet' ? object.dests.map(destKey).find((dest) => !available(dest)) : undefined;
+    const missing = isList(object) ? dependenciesOf(object).find((dependency) => !available(dependency)) : undefined;
     if (missing !== undefined) waiting.set(key, missing);
     let possible = missing === undefined ? object : reachableOf(object, available);
     const holder = holderOf(object, input, claimed);
@@ -133,11 +134,19 @@ function holderOf(
   return holder === keyOf(object) ? undefined : holder;
 }
 
-/** A flood list without what is not there: broadcast reaches the others meanwhile. Undefined: none is left. */
+const isList = ({ op }: EngineObject): boolean => op === 'FloodSet' || op === 'GroupSet';
+
+/** A flood list or a group without what is not there: frames reach the others, or take the other ways, meanwhile. Undefined: none is left. */
 function reachableOf(object: EngineObject, available: (key: ObjectKey) => boolean): EngineObject | undefined {
-  if (object.op !== 'FloodSet') return object;
-  const dests = object.dests.filter((dest) => available(destKey(dest)));
-  return dests.length === 0 ? undefined : { ...object, dests };
+  if (object.op === 'FloodSet') {
+    const dests = object.dests.filter((dest) => available(destKey(dest)));
+    return dests.length === 0 ? undefined : { ...object, dests };
+  }
+  if (object.op === 'GroupSet') {
+    const members = object.members.filter(({ nh }) => available(nhKey(nh)));
+    return members.length === 0 ? undefined : { ...object, members };
+  }
+  return object;
 }
 
 /** What could not be deleted stays, with what it names, and so on. */

@@ -43,6 +43,11 @@ const flood = (of: number, ...nhs: number[]): EngineObject => ({
   vn: of as VnId,
   dests: nhs.map((nh) => ({ kind: 'nh', nh })),
 });
+const group = (n: number, ...nhs: number[]): EngineObject => ({
+  op: 'GroupSet',
+  group: n,
+  members: nhs.map((nh) => ({ nh, weight: 1 })),
+});
 
 let engine: FakeEngine;
 let reconciler: Reconciler;
@@ -126,6 +131,26 @@ describe('Reconciler', () => {
       { object: 'fdb 1 02:00:00:00:00:02', cause: 'NVE-ENG-077' },
       { object: 'flood 1', cause: 'NVE-ENG-077' },
     ]);
+  });
+
+  it('makes a group of the next hops that there are, and adds the others when they can be made', async () => {
+    const dest = { kind: 'group', group: 9 } as const;
+    const named = [vn(1), row(1, 2, dest), { op: 'FloodSet', vn: 1 as VnId, dests: [dest] } as const];
+    engine.refuse = (command) => (command.op === 'NextHopSet' && command.nh === 2 ? 'NVE-ENG-010' : undefined);
+    await reconciler.set('vn 1', stateOf([...named, nh(2), nh(3), group(9, 2, 3)]));
+    expect(has(stateOf([...named, nh(3), group(9, 3)]))).toBe(true);
+    expect(reconciler.condition('group 9')?.code).toBe('NVE-ENG-010');
+    expect(reconciler.condition('fdb 1 02:00:00:00:00:02')).toBeUndefined();
+    engine.refuse = () => undefined;
+    await reconciler.set('vn 9', stateOf([vn(9)]));
+    expect(has(stateOf([...named, nh(2), nh(3), group(9, 2, 3)]))).toBe(true);
+    expect(reconciler.condition('group 9')).toBeUndefined();
+
+    // A member goes: the group changes first, and what names it stays.
+    engine.batches.length = 0;
+    await reconciler.set('vn 1', stateOf([...named, nh(3), group(9, 3)]));
+    expect(ops()).toEqual([['GroupSet', 'NextHopDel']]);
+    expect(engine.violations).toEqual([]);
   });
 
   it('tries what was refused again with the next change, and forgets the condition', async () => {
@@ -262,16 +287,21 @@ describe('Reconciler', () => {
         selector: (r) => r.mac,
       }),
       floods: fc.boolean(),
+      grouped: fc.boolean(),
       there: fc.boolean(),
     });
     type Pick = typeof pick extends fc.Arbitrary<infer T> ? T : never;
     // As the roles make them: ids of two VNs differ, a VAP has its tag for life; tags and VNIs collide.
-    const build = (of: number, { vids, vni, nhs, rows, floods, there }: Pick): EngineState => {
+    const build = (of: number, { vids, vni, nhs, rows, floods, grouped, there }: Pick): EngineState => {
       if (!there) return new Map();
+      // As the roles make them: other members are another group.
+      const groupId = of * 1000 + nhs.reduce((sum, id) => sum + (1 << id), 100);
       const dests: Dest[] = [
         ...vids.map((vid): Dest => ({ kind: 'vap', vap: of * 1000 + vid })),
         ...nhs.map((id): Dest => ({ kind: 'nh', nh: of * 1000 + id })),
+        ...(grouped && nhs.length > 0 ? [{ kind: 'group', group: groupId } as const] : []),
       ];
+      const remotes = dests.filter((dest) => dest.kind !== 'vap');
       return stateOf([
         vn(of, vni),
         ...vids.map((vid) => vap(of * 1000 + vid, of, vid)),
@@ -279,14 +309,17 @@ describe('Reconciler', () => {
           (id): EngineObject => ({ ...(nh(id) as Extract<Command, { op: 'NextHopSet' }>), nh: of * 1000 + id }),
         ),
         ...(dests.length === 0 ? [] : rows.map((r) => row(of, r.mac, dests[r.to % dests.length]!))),
-        ...(floods && nhs.length > 0 ? [flood(of, ...nhs.map((id) => of * 1000 + id))] : []),
+        ...(grouped && nhs.length > 0
+          ? [group(groupId, ...nhs.map((id) => of * 1000 + id).sort((a, b) => a - b))]
+          : []),
+        ...(floods && nhs.length > 0 ? [{ op: 'FloodSet', vn: of as VnId, dests: remotes } as const] : []),
       ]);
     };
     const steps = fc.array(
       fc.record({
         of: fc.integer({ min: 1, max: 2 }),
         pick,
-        refuse: fc.option(fc.constantFrom('NextHopSet', 'VapSet', 'FdbSet', 'FdbDel', 'VnSet', 'VapDel')),
+        refuse: fc.option(fc.constantFrom('NextHopSet', 'GroupSet', 'VapSet', 'FdbSet', 'FdbDel', 'VnSet', 'VapDel')),
       }),
       { minLength: 1, maxLength: 6 },
     );
