@@ -84,6 +84,11 @@ async function attach({ remote, far }: World): Promise<void> {
   await far.ip(`addr add ${FAR.ip}/24 dev vx`, 'link set vx up');
 }
 
+/** Without what the peer's kernel says to groups of IPv6 that are not for us: MLD, its own search for duplicates. */
+function ofOthers({ [`${PORT.underlay} not_for_us`]: _, ...drops }: Record<string, number>): Record<string, number> {
+  return drops;
+}
+
 beforeEach((context) => {
   if (why !== undefined) context.skip(why);
 });
@@ -121,9 +126,10 @@ describe.each([
     await all.remote.ip('-6 neigh flush all');
     await ping(all.remote, V6.ours);
     await ping(all.remote, V6.ours, '-s 1552 -M do');
-    expect(await all.engine.drops()).toEqual({});
+    expect(ofOthers(await all.engine.drops())).toEqual({});
     await capture.stop();
-    expect(await capture.wrong()).toEqual([]);
+    // tshark minds a checksum of zero over IPv6, which RFC 6935 allows.
+    expect(await capture.wrong(flags === '' ? 'frame' : `ipv6.src == ${V6.ours}`)).toEqual([]);
     const rows = await capture.fields('vxlan', 'ipv6.src', 'udp.checksum');
     const zero = (source: string) => rows.filter(([from, sum]) => from === source && sum?.startsWith('0x0000')).length;
     expect(rows.filter(([from]) => from === V6.ours).length).toBeGreaterThan(100);
@@ -142,7 +148,7 @@ it('a zero checksum over IPv6 without leave is dropped', async () => {
     await all.engine.resolved();
     const { stdout } = await all.far.run(`ping -n -c 1 -W 1 ${NEAR.ip}`);
     expect(stdout).toContain('100% packet loss');
-    expect(Object.keys(await all.engine.drops())).toEqual([`${PORT.underlay} outer_zero_checksum`]);
+    expect(Object.keys(ofOthers(await all.engine.drops()))).toEqual([`${PORT.underlay} outer_zero_checksum`]);
   } finally {
     await lab.close();
   }

@@ -40,6 +40,11 @@ const NEAR = { ip: '10.0.0.1', mac: '02:00:00:00:00:01' };
 const FAR = { ip: '10.0.0.2', mac: '02:00:00:00:00:02' };
 const THEIR_MAC = '02:ee:00:00:00:02';
 
+/** Without what the peer's kernel says to groups of IPv6 that are not for us: MLD, its own search for duplicates. */
+function ofOthers({ [`${PORT.underlay} not_for_us`]: _, ...drops }: Record<string, number>): Record<string, number> {
+  return drops;
+}
+
 describe.each([
   ['IPv4', '192.0.2.1', '192.0.2.2', 24],
   ['IPv6', '2001:db8::1', '2001:db8::2', 64],
@@ -123,7 +128,7 @@ describe.each([
   });
 
   it('the engine dropped nothing', async () => {
-    expect(await engine.drops()).toEqual({});
+    expect(ofOthers(await engine.drops())).toEqual({});
   });
 
   it('tshark dissects all of it as it was meant, and finds nothing malformed and no checksum wrong', async () => {
@@ -142,18 +147,17 @@ describe.each([
 
   it('an option that may be ignored is, a critical one is not', async () => {
     const before = await engine.drops();
-    await ovs.flows('add-tlv-map', 'br-int', '{class=0x102,type=5,len=4}->tun_metadata0');
+    const options = ['{class=0x102,type=5,len=4}->tun_metadata0', '{class=0x102,type=0x85,len=4}->tun_metadata1'];
+    await ovs.flows('add-tlv-map', 'br-int', options.join(','));
     const towards = (action: string): Promise<string> =>
       ovs.flows('mod-flows', 'br-int', `in_port=t-geneve,actions=${action}output:geneve`);
     await towards('set_field:0x1234->tun_metadata0,');
     await ping(far.geneve, NEAR.ip);
-    expect(grown(before, await engine.drops())).toEqual({});
-    await ovs.flows('del-tlv-map', 'br-int');
-    await ovs.flows('add-tlv-map', 'br-int', '{class=0x102,type=0x85,len=4}->tun_metadata0');
-    await towards('set_field:0x1234->tun_metadata0,');
+    expect(ofOthers(grown(before, await engine.drops()))).toEqual({});
+    await towards('set_field:0x1234->tun_metadata1,');
     const { stdout } = await far.geneve.run(`ping -n -c 1 -W 1 ${NEAR.ip}`);
     expect(stdout).toContain('100% packet loss');
-    expect(Object.keys(grown(before, await engine.drops()))).toEqual([`${PORT.underlay} geneve_critical`]);
+    expect(Object.keys(ofOthers(grown(before, await engine.drops())))).toEqual([`${PORT.underlay} geneve_critical`]);
     await towards('');
     await ping(far.geneve, NEAR.ip);
   });

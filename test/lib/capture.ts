@@ -79,9 +79,9 @@ export class Capture {
       .map((line) => line.split('\t'));
   }
 
-  /** A line for each frame that is malformed or has a wrong checksum. */
-  async wrong(): Promise<string[]> {
-    return (await this.#tshark('-Y', WRONG)).split('\n').slice(0, -1);
+  /** A line for each frame, of those that a filter takes, that is malformed or has a wrong checksum. */
+  async wrong(among = 'frame'): Promise<string[]> {
+    return (await this.#tshark('-Y', `(${WRONG}) && (${among})`)).split('\n').slice(0, -1);
   }
 
   async close(): Promise<void> {

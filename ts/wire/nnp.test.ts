@@ -246,7 +246,7 @@ describe('nnp', () => {
   });
 
   it('ignores trailing elements at every level', () => {
-    const body = [1n, 2n, [[1, 2, ['n1', 'later'], 2n, [[[1, IP, 'later']], 'later'], 'later']], 'later'];
+    const body = [1n, 2n, [[1, 2, ['n1', 'later'], 2n, [[[1, IP, null, null, 'later']], 'later'], 'later']], 'later'];
     expect(decodeNnp(payload('delta', body))).toEqual({
       ok: true,
       value: {

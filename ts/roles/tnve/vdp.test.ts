@@ -254,7 +254,13 @@ describe('what is attached', () => {
     const told: unknown[] = [];
     client.on('tsi', ({ state, cause, retry }) => told.push([state, cause === null, retry]));
     await client.list();
-    const deleted = { vn: 1, info: null, hosts: { set: [], removed: [] }, revision: 1n };
+    const deleted = {
+      vn: 1,
+      info: null,
+      members: { set: [], removed: [] },
+      hosts: { set: [], removed: [] },
+      revision: 1n,
+    };
     nva.verdict = ({ vn }) => err(nveError('NVE-NVA-001', { vn }));
     nva.handlers.onMapping?.(deleted as unknown as MappingChange);
     await eventually(() => expect(uplinkTags()).toEqual([]));

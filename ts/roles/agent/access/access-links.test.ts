@@ -93,7 +93,13 @@ describe('a station at an access link', () => {
     expect(await response()).toBe(`${MANAGER}${association('06', '55', UNKNOWN, '0000')}0000`);
     request('0002', MANAGER + association('06', '00', BLUE, '0000'));
     await response();
-    const deleted = { vn: blue.vn, info: null, hosts: { set: [], removed: [] }, revision: 1n };
+    const deleted = {
+      vn: blue.vn,
+      info: null,
+      members: { set: [], removed: [] },
+      hosts: { set: [], removed: [] },
+      revision: 1n,
+    };
     nva.handlers.onMapping?.(deleted as unknown as MappingChange);
     // Unsolicited: not a response, no error.
     expect(await response()).toBe(`${MANAGER}${association('08', '00', BLUE, '0064')}0000`);
