@@ -17,6 +17,7 @@ const ALONE = [
   'test/e2e/access-scale.test.ts',
   'test/e2e/churn*.test.ts',
   'test/e2e/demo.test.ts',
+  'test/e2e/differential.test.ts',
   'test/e2e/isolation*.test.ts',
   'test/e2e/table-scale.test.ts',
   'test/interop/lldpad-flood.test.ts',

@@ -9,6 +9,7 @@ import {
   bytes,
   checksum,
   claimedLength,
+  ETHERNET,
   hexOf,
   isGroup,
   isLinkLocal,
@@ -20,6 +21,7 @@ import {
   withChecksum,
 } from './packet.js';
 import type { State } from './state.js';
+import { messageFor } from './too-big.js';
 
 type Vap = Extract<Command, { op: 'VapSet' }>;
 type Vn = Extract<Command, { op: 'VnSet' }>;
@@ -92,9 +94,10 @@ export const REASONS: readonly string[] = [
   'unknown_vni',
   'source_nve',
   'arp_invalid',
+  'ecn',
+  'next_hop_down',
 ];
 
-const ETHERNET = 14;
 /** Outer Ethernet, IPv4, UDP, VXLAN (RFC 7348, 5). */
 const OVERHEAD = 50;
 
@@ -341,6 +344,7 @@ function ecnOf(frame: Octets): number {
 
 /** VXLAN over IPv4 (RFC 7348, 5): DF, TTL 64, no UDP checksum, reserved bits zero. */
 function toNextHop(state: State, machine: Machine, nh: number, inner: Octets): Sent {
+  if (state.dead.has(nh)) throw new Drop('next_hop_down');
   const hop = state.nextHops.get(nh);
   const link = [...state.underlays.values()]
     .sort((a, b) => a.port - b.port)
@@ -390,15 +394,15 @@ function fromUnderlay(
   machine: Machine,
   port: number,
   ours: readonly string[],
-  frame: Octets,
+  arrived: Octets,
 ): { vn: number; frame: Octets } | Sent {
   const mac = machine.portMac(port);
+  const frame = inNoVlan(arrived);
   const destination = frame.subarray(0, 6);
   const toUs = hexOf(destination) === hexOf(mac);
   const etherType = u16(frame, 12);
   const broadcast = destination.every((octet) => octet === 0xff);
   if (etherType === 0x0806 && (toUs || broadcast)) return arp(port, mac, ours, frame);
-  if (isTag(etherType)) throw new Drop('outer_tag');
   if (!toUs) throw new Drop('not_for_us');
   if (etherType !== 0x0800) throw new Drop('not_overlay');
 
@@ -433,7 +437,43 @@ function fromUnderlay(
   if (isLinkLocal(inner.subarray(0, 6))) throw new Drop('link_local');
   if (!isStation(inner.subarray(6, 12))) throw new Drop('source_invalid');
   checkShape(inner, vn.mtu);
-  return { vn: vn.vn, frame: inner };
+  return { vn: vn.vn, frame: withEcn(inner, (packet[1] ?? 0) & 3) };
+}
+
+/** A frame of a link without a VLAN: a priority tag counts as none (802.1Q, 6.9.1). */
+function inNoVlan(frame: Octets): Octets {
+  if (!isTag(u16(frame, 12))) return frame;
+  if (u16(frame, 12) === 0x8100 && frame.length < 18) throw new Drop('truncated');
+  const isPriority = u16(frame, 12) === 0x8100 && (u16(frame, 14) & 0x0fff) === 0;
+  if (!isPriority || isTag(u16(frame, 16))) throw new Drop('outer_tag');
+  return bytes(frame.subarray(0, 12), frame.subarray(16));
+}
+
+/** RFC 6040, 4.2, figure 4: by the tenant's field, what it becomes under an outer Not-ECT, ECT(1), ECT(0) and CE; null is a drop. */
+const FIGURE_4: readonly (readonly (number | null)[])[] = [
+  [0, 0, 0, null],
+  [1, 1, 1, 3],
+  [2, 1, 2, 3],
+  [3, 3, 3, 3],
+];
+
+/** The tenant's frame as it leaves a tunnel whose outer header had the ECN field `outer`. */
+function withEcn(frame: Octets, outer: number): Octets {
+  const { etherType, length } = tagsAt(frame, 12) ?? { etherType: 0, length: 0 };
+  const at = ETHERNET + length;
+  const version = (frame[at] ?? 0) >> 4;
+  if (!(etherType === 0x0800 && version === 4) && !(etherType === 0x86dd && version === 6)) return frame;
+  const before = ecnOf(frame);
+  const ecn = FIGURE_4[before]?.[outer];
+  if (typeof ecn !== 'number') throw new Drop('ecn');
+  const changed = Uint8Array.from(frame);
+  changed[at + 1] = (frame[at + 1] ?? 0) + (ecn - before) * (version === 4 ? 1 : 16);
+  // RFC 1624, 3: a checksum that was wrong stays so.
+  const field = at + 10;
+  const sum = (~u16(frame, field) & 0xffff) + (~u16(frame, at) & 0xffff) + u16(changed, at);
+  const folded = (sum & 0xffff) + (sum >> 16);
+  if (version === 4 && ecn !== before) changed.set(be16(~folded & 0xffff), field);
+  return changed;
 }
 
 /** RFC 826. Nobody else may claim our address, and what may tell of a neighbour is for the control thread. */
@@ -464,28 +504,4 @@ function echo(port: number, mac: Octets, frame: Octets, packet: Octets): Sent {
     10,
   );
   return { port, frame: bytes(frame.subarray(6, 12), mac, [8, 0], ip, reply), encapsulated: false };
-}
-
-/** "Fragmentation needed" (RFC 792; RFC 1191, 4), from whom the packet was for; null if nobody is told. */
-function messageFor(frame: Octets, reason: string, longest: number): Octets | null {
-  const tags = tagsAt(frame, 12);
-  if (tags === null || isGroup(frame.subarray(0, 6)) || isGroup(frame.subarray(6, 12)) || tags.etherType !== 0x0800)
-    return null;
-  const link = ETHERNET + tags.length;
-  // What the VN allows is the IP packet's length; what the underlay allows is the whole frame's.
-  const mtu = reason === 'vn_mtu' ? longest : longest - link;
-  const packet = frame.subarray(link);
-  const [header, total, fragment] = [((packet[0] ?? 0) & 0x0f) * 4, u16(packet, 2), u16(packet, 6)];
-  if ((packet[0] ?? 0) >> 4 !== 4 || header < 20 || header > total || total > packet.length) return null;
-  if ((fragment & 0x1fff) !== 0 || (fragment & 0x4000) === 0) return null;
-  const [from, to] = [packet.subarray(12, 16), packet.subarray(16, 20)];
-  const isHost = (ip: Octets) => !/^(00000000|7f......|e.......|ffffffff)$/.test(hexOf(ip));
-  if (!isHost(from) || !isHost(to)) return null;
-  const isError = header >= packet.length || [3, 4, 5, 11, 12].includes(packet[header] ?? 3);
-  if (packet[9] === 1 && isError) return null;
-  // As much as fits into 576 octets (RFC 1812, 4.3.2.3); precedence 6 of internetwork control (4.3.2.5).
-  const quote = packet.subarray(0, Math.min(total, 576 - 28));
-  const icmp = withChecksum(bytes([3, 4, 0, 0, 0, 0], be16(mtu), quote), 2);
-  const ip = withChecksum(bytes([0x45, 0xc0], be16(20 + icmp.length), [0, 0, 0x40, 0, 64, 1, 0, 0], to, from), 10);
-  return bytes(frame.subarray(6, 12), frame.subarray(0, 6), frame.subarray(12, link), ip, icmp);
 }

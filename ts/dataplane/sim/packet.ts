@@ -2,6 +2,9 @@
 
 export type Octets = Uint8Array;
 
+/** Octets of an Ethernet header without tags. */
+export const ETHERNET = 14;
+
 export const u16 = (octets: Octets, at: number): number => (octets[at] ?? 0) * 256 + (octets[at + 1] ?? 0);
 export const be16 = (value: number): number[] => [(value >> 8) & 0xff, value & 0xff];
 export const bytes = (...parts: readonly (Octets | readonly number[])[]): Octets =>
