@@ -20,6 +20,7 @@ const ALONE = [
   'test/e2e/differential.test.ts',
   'test/e2e/isolation*.test.ts',
   'test/e2e/table-scale.test.ts',
+  'test/interop/lldpad-bridge.test.ts',
   'test/interop/lldpad-flood.test.ts',
 ];
 

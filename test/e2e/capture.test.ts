@@ -26,7 +26,7 @@ tsi = [{ vn = "blue", tsi = "*" }]
 `;
 const AGENT = `
 nva.endpoints = ["unix:${folder}/nnp.sock"]
-underlay = { port = "fabric0", address = "192.0.2.1/24" }
+underlay = [{ port = "fabric0", address = "192.0.2.1/24" }]
 engine = { hugepages = "off", memory_mb = 128 }
 port = [
   { name = "fabric0", driver = "net_ring", mtu = 1600 },

@@ -36,6 +36,11 @@ export function tagged(frame: Buffer, vid: number, { pcp = 0, ethertype = ETHERT
   return Buffer.concat([frame.subarray(0, 12), u16(ethertype), u16((pcp << 13) | vid), frame.subarray(12)]);
 }
 
+/** A frame as it is on a link: not shorter than Ethernet allows, without FCS (802.3, 3.2.8). */
+export function onLink(frame: Buffer): Buffer {
+  return frame.length < 60 ? Buffer.concat([frame, Buffer.alloc(60 - frame.length)]) : frame;
+}
+
 /** `length` bytes that say who sent them: `label`, and after it a pattern of `seed`. */
 export function content(label: string, length: number, seed = 0): Buffer {
   const bytes = Buffer.alloc(length);

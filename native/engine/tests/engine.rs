@@ -266,9 +266,9 @@ fn paging(engine: &Engine) {
     let (mut seen, mut cursor) = (Vec::new(), None::<(u64, u128)>);
     loop {
         let answer = call(|reply| engine.dump(pack(("fdb", cursor, 4)), reply)).unwrap();
-        type Row = (u32, ByteBuf, (u8, u32));
+        type Row = (u32, ByteBuf, (u8, u32), u16);
         let (rows, next): (Vec<Row>, _) = unpack(&answer);
-        seen.extend(rows.into_iter().map(|(vn, mac, _)| (vn, mac[5])));
+        seen.extend(rows.into_iter().map(|(vn, mac, _, _)| (vn, mac[5])));
         match next {
             Some(next) => cursor = Some(next),
             None => break,
