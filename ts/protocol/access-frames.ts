@@ -106,3 +106,13 @@ export function accessTlvs({ evb = null, cdcp = null }: Partial<Pick<AccessTlvs,
 export function accessHeader(src: MacAddr, dst: MacAddr, svid: number | null): EthernetHeader {
   return { dst, src, tags: channelTags(svid) };
 }
+
+/** A tenant's frame as it is on an access link: behind these tags, outermost first, of priority 0. */
+export function behindTags(frame: Uint8Array, tags: readonly { kind: 'c-tag' | 's-tag'; vid: number }[]): Uint8Array {
+  const words = tags.flatMap(({ kind, vid }) => [kind === 'c-tag' ? ETHERTYPES.cTag : ETHERTYPES.sTag, vid]);
+  return Uint8Array.from([
+    ...frame.subarray(0, 12),
+    ...words.flatMap((word) => [word >> 8, word & 0xff]),
+    ...frame.subarray(12),
+  ]);
+}

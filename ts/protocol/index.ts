@@ -2,7 +2,7 @@
  * `protocol`: the machines, sans-IO: an event goes in, effects come out; time and randomness are arguments. No `node:*`.
  */
 
-export { type FilterFormats, filterFormats, isCapture } from '#wire';
+export { decodePcap as capturedFrames, type FilterFormats, filterFormats, isCapture } from '#wire';
 export type { SChannel } from './access-cdcp.js';
 export type { AccessPeer, PeerAddress } from './access-channel.js';
 export * from './access-frames.js';

@@ -1,7 +1,6 @@
 // `roles`: the three programs in one, each a composition of engine, NVA and hypervisor side. The only place where all meet.
 
-export { explainCapture, explainFrame, isCapture } from '#protocol';
-export { decodePcap as capturedFrames } from '#wire';
+export { capturedFrames, explainCapture, explainFrame, isCapture } from '#protocol';
 export { explainOptions } from './agent/access/explain-options.js';
 export { Agent, type AgentParts } from './agent/agent.js';
 export type { Readings } from './agent/readings.js';

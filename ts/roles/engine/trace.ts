@@ -3,7 +3,7 @@
 import type { Engine, Selector, TraceFact, VapId } from '#dataplane';
 import type { ParamsOf, TraceRow } from '#hypervisor';
 import { formatTag, ipFromBytes, macFromBytes, nveError, type VnId, type VnName } from '#model';
-import { ETHERTYPES } from '#wire';
+import { behindTags } from '#protocol';
 import { type PortNames, portIdOf } from './ports.js';
 import { tagOfSelector } from './tags.js';
 
@@ -46,23 +46,21 @@ export async function traceFrame(
 async function fromTenant(engine: Engine, vap: VapId, frame: Uint8Array) {
   const row = (await engine.dump('vaps')).find((one) => one.vap === vap);
   if (row === undefined) throw nveError('NVE-ENG-005', { object: `vap ${vap}` });
-  const tags = tagsOf(row.selector).flatMap(([tpid, vid]) => [tpid >> 8, tpid & 0xff, vid >> 8, vid & 0xff]);
-  return { port: row.port, frame: Buffer.concat([frame.subarray(0, 12), Uint8Array.from(tags), frame.subarray(12)]) };
+  return { port: row.port, frame: behindTags(frame, tagsOf(row.selector)) };
 }
 
-function tagsOf(selector: Selector): (readonly [tpid: number, vid: number])[] {
+function tagsOf(selector: Selector): { kind: 'c-tag' | 's-tag'; vid: number }[] {
   switch (selector.kind) {
     case 'port':
     case 'untagged':
       return [];
     case 'c-tag':
-      return [[ETHERTYPES.cTag, selector.vid]];
     case 's-tag':
-      return [[ETHERTYPES.sTag, selector.vid]];
+      return [{ kind: selector.kind, vid: selector.vid }];
     case 's-tag+c-tag':
       return [
-        [ETHERTYPES.sTag, selector.sVid],
-        [ETHERTYPES.cTag, selector.cVid],
+        { kind: 's-tag', vid: selector.sVid },
+        { kind: 'c-tag', vid: selector.cVid },
       ];
   }
 }
