@@ -34,8 +34,6 @@ export const VnSettingsSchema = z
     dscp: z.enum(DSCP_MODELS),
     /** Tunnelled packets with reserved bits set are dropped. */
     strict: z.boolean(),
-    /** A tenant's packet that is too big for the underlay is answered by ICMP; else it is only dropped. */
-    mtuReply: z.boolean(),
     /** For frames from tenants, and to them. */
     aclIn: AclSchema.nullable(),
     aclOut: AclSchema.nullable(),
@@ -50,7 +48,6 @@ export const DEFAULT_VN_SETTINGS: VnSettings = {
   delivery: { kind: 'head-end' },
   dscp: 'pipe',
   strict: false,
-  mtuReply: true,
   aclIn: null,
   aclOut: null,
 };

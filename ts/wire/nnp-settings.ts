@@ -28,15 +28,13 @@ const U16 = 65_535;
 const LEARN = 1;
 const SUPPRESS = 2;
 const STRICT = 4;
-const MTU_REPLY = 8;
-const DSCP_UNIFORM = 16;
+const DSCP_UNIFORM = 8;
 
 export function settingsFields(settings: VnSettings): unknown[] {
   const flags =
     (settings.learn ? LEARN : 0) |
     (settings.suppress ? SUPPRESS : 0) |
     (settings.strict ? STRICT : 0) |
-    (settings.mtuReply ? MTU_REPLY : 0) |
     (settings.dscp === 'uniform' ? DSCP_UNIFORM : 0);
   const { unknown, delivery, aclIn, aclOut } = settings;
   return [UNKNOWN_UNICAST.indexOf(unknown), flags, deliveryField(delivery), aclFields(aclIn), aclFields(aclOut)];
@@ -54,7 +52,6 @@ export function settingsOf(value: unknown, at: string, errors: FieldErrors): VnS
     delivery: deliveryOf(r),
     dscp: has(DSCP_UNIFORM) ? 'uniform' : 'pipe',
     strict: has(STRICT),
-    mtuReply: has(MTU_REPLY),
     aclIn: r.optional('acl_in', aclOf),
     aclOut: r.optional('acl_out', aclOf),
   };

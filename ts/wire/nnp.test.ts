@@ -71,7 +71,6 @@ const settings: fc.Arbitrary<VnSettings> = fc.record({
   ),
   dscp: fc.constantFrom('pipe' as const, 'uniform' as const),
   strict: fc.boolean(),
-  mtuReply: fc.boolean(),
   aclIn: acl,
   aclOut: acl,
 });

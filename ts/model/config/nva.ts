@@ -61,7 +61,7 @@ const vnSection = z
     delivery: deliveryField
       .prefault('head-end')
       .describe(
-        'How broadcast reaches the other NVEs: "head-end": a copy for each; a multicast group of the underlay; "nve:NAME": one copy, for a replication node.',
+        'How broadcast reaches the other NVEs: "head-end": a copy for each; a multicast group of the underlay, for NVEs that join groups (the agent does not, and sends a copy for each); "nve:NAME": one copy, for a replication node.',
       ),
     dscp: z
       .enum(DSCP_MODELS)
@@ -73,12 +73,6 @@ const vnSection = z
       .boolean('true or false')
       .default(false)
       .describe('Whether tunnelled packets with reserved bits set are dropped.'),
-    mtu_reply: z
-      .boolean('true or false')
-      .default(true)
-      .describe(
-        "Whether a tenant's packet that is too big for the underlay is answered by ICMP; else it is only dropped.",
-      ),
     acl_in: aclNameField.optional().describe('The [[acl]] for frames from tenants; by default all pass.'),
     acl_out: aclNameField.optional().describe('The [[acl]] for frames to tenants; by default all pass.'),
   })

@@ -128,7 +128,4 @@ export const policyFields = {
     .boolean('true or false')
     .default(false)
     .describe("Whether a TSI's packets must come from the IP addresses that it was associated with."),
-  learn_limit: intField(1, 65_535)
-    .optional()
-    .describe('MACs that may be learned behind a VAP of the link; by default as many as the VN takes.'),
 };

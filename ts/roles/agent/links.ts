@@ -95,14 +95,13 @@ export function linkAcls({ acl }: AgentConfig): EngineObject[] {
 /** What is not the engine's default. */
 function policyOf({ acl }: AgentConfig, access: AccessConfig): VapOptions {
   const idOf = (name: string): AclId => LINK_ACLS + acl.findIndex((one) => one.name === name);
-  const { police, storm, guard_ip, learn_limit, acl_in, acl_out } = access;
+  const { police, storm, guard_ip, acl_in, acl_out } = access;
   return {
     ...(acl_in !== undefined && { aclIn: idOf(acl_in) }),
     ...(acl_out !== undefined && { aclOut: idOf(acl_out) }),
     ...(police !== undefined && { police: [police.bits_per_second, police.burst_bytes] as const }),
     ...(storm !== undefined && { storm: [storm.packets_per_second, storm.burst] as const }),
     ...(guard_ip && { guardIp: true }),
-    ...(learn_limit !== undefined && { learnLimit: learn_limit }),
   };
 }
 

@@ -205,14 +205,13 @@ function aclsOf(vn: VnId, { aclIn, aclOut }: VnSettings, ids: Ids): EngineObject
 
 /** What is not the engine's default. */
 function vnOptions(vn: VnId, settings: VnSettings, ids: Ids): VnOptions {
-  const { unknown, learn, suppress, dscp, strict, mtuReply, aclIn, aclOut } = settings;
+  const { unknown, learn, suppress, dscp, strict, aclIn, aclOut } = settings;
   return {
     ...(unknown !== 'drop' && { unknown }),
     ...(learn && { learn }),
     ...(suppress && { suppress }),
     ...(dscp === 'uniform' && { dscpOut: dscp }),
     ...(strict && { strict }),
-    ...(!mtuReply && { mtuReply }),
     ...(aclIn !== null && { aclIn: ids.acl(vn, 'in') }),
     ...(aclOut !== null && { aclOut: ids.acl(vn, 'out') }),
   };

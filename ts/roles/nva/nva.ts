@@ -192,8 +192,8 @@ function settingsOf(config: NvaConfig, vn: VnConfig): VnSettings {
     const found = config.acl.find((one) => one.name === name);
     return found === undefined ? null : aclOf(found);
   };
-  const { unknown_unicast: unknown, mtu_reply: mtuReply, acl_in, acl_out, ...same } = vn;
-  return { ...same, unknown, mtuReply, aclIn: acl(acl_in), aclOut: acl(acl_out) };
+  const { unknown_unicast: unknown, acl_in, acl_out, ...same } = vn;
+  return { ...same, unknown, aclIn: acl(acl_in), aclOut: acl(acl_out) };
 }
 
 function rowOf({ info, members, hosts }: VnListing): VnListRow {
