@@ -463,13 +463,7 @@ impl Control {
             self.event(&("link", id.0, *up));
             is_underlay |= self.model.role(*id) == "underlay";
         }
-        let world = Known {
-            devices: &self.devices,
-            neighbours: &self.neighbours,
-            addresses: &self.addresses,
-            links: &self.links,
-        };
-        self.forwarding.links(&self.model, &changed, &world);
+        known!(self, |model, forwarding, world| forwarding.links(model, &changed, &world));
         if is_underlay {
             self.redirect();
         }
