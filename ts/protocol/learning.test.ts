@@ -1,15 +1,8 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { LinkName, MacAddr, TsiId, TsiKey, VnId } from '#model';
-import {
-  HOLD_MS,
-  Learning,
-  type LearningEffect,
-  type LearningEvent,
-  MAX_LEARNED,
-  MAX_MOVES,
-  MOVES_MS,
-} from './learning.js';
+import { HOLD_MS, MAX_MOVES, MOVES_MS } from './damping.js';
+import { Learning, type LearningEffect, type LearningEvent, MAX_LEARNED } from './learning.js';
 
 const VN = 1 as VnId;
 const key = (tsi: string, link: string): TsiKey => ({ tsi: tsi as TsiId, link: link as LinkName });

@@ -15,15 +15,11 @@
  * it; a VAP has at most `MAX_LEARNED` MACs, those that are gone and not yet forgotten included, so memory is bounded.
  */
 import { type MacAddr, sameTsiKey, type TsiKey, type VnId } from '#model';
+import { HOLD_MS, MAX_MOVES, MOVES_MS, Refusals, recentMoves } from './damping.js';
 import { Deadlines } from './deadlines.js';
 
 /** MACs that are learned at one VAP. */
 export const MAX_LEARNED = 1_024;
-/** A MAC that was refused is not tried again for so long, and a refusal is told once in this time; milliseconds. */
-export const HOLD_MS = 60_000;
-/** A MAC may move so often in this time; then it stays where it is (the numbers of RFC 7432 section 15.1). */
-export const MAX_MOVES = 5;
-export const MOVES_MS = 180_000;
 
 /** Why a MAC that was seen is not learned: a TSI names it, the VAP has too many, it moves too often. */
 export type LearningRefusal = 'named' | 'full' | 'restless';
@@ -98,7 +94,7 @@ interface Learned {
 
 interface Place {
   readonly macs: Map<MacAddr, Learned>;
-  readonly told: Map<LearningRefusal, { until: number; count: number }>;
+  readonly refusals: Refusals<LearningRefusal>;
 }
 
 type Seen = Extract<LearningEvent, { type: 'seen' }>;
@@ -141,7 +137,7 @@ export class Learning {
     const learned = this.#macs.get(macText(event));
     if (learned?.phase === 'asking' || (learned?.phase === 'placed' && sameTsiKey(learned.key, key))) return;
     if (learned !== undefined && now < learned.heldUntil) return;
-    const came = (learned?.came ?? []).filter((at) => now - at < MOVES_MS);
+    const came = recentMoves(learned?.came, now);
     if (came.length > MAX_MOVES) {
       this.#refuse(event, 'restless', now);
       return;
@@ -240,18 +236,13 @@ export class Learning {
   }
 
   #refuse({ vn, mac, key }: Seen, reason: LearningRefusal, now: number): void {
-    const { told } = this.#place({ vn, key });
-    const last = told.get(reason) ?? { until: now, count: 0 };
-    last.count += 1;
-    told.set(reason, last);
-    if (now < last.until) return;
-    this.#effects.push({ type: 'refuse', vn, mac, key, reason, count: last.count });
-    told.set(reason, { until: now + HOLD_MS, count: 0 });
+    const count = this.#place({ vn, key }).refusals.add(reason, now);
+    if (count !== undefined) this.#effects.push({ type: 'refuse', vn, mac, key, reason, count });
   }
 
   #place(of: Pick<Learned, 'vn' | 'key'>): Place {
     const text = placeText(of);
-    const place = this.#places.get(text) ?? { macs: new Map(), told: new Map() };
+    const place = this.#places.get(text) ?? { macs: new Map(), refusals: new Refusals() };
     this.#places.set(text, place);
     return place;
   }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { IpAddr, MacAddr, VnId } from '#model';
-import { HOLD_MS, MAX_MOVES, MOVES_MS } from './learning.js';
+import { HOLD_MS, MAX_MOVES, MOVES_MS } from './damping.js';
 import { MAX_REMOTE, RemoteLearning, type RemoteLearningEffect } from './remote-learning.js';
 
 const VN = 7 as VnId;

@@ -14,7 +14,7 @@
  * at most `MAX_REMOTE` learned MACs; one that moved too often stays where it is until it has been quiet.
  */
 import type { IpAddr, MacAddr, VnId } from '#model';
-import { HOLD_MS, MAX_MOVES, MOVES_MS } from './learning.js';
+import { MAX_MOVES, Refusals, recentMoves } from './damping.js';
 
 /** MACs that are learned from tunnels in one VN. */
 export const MAX_REMOTE = 16_384;
@@ -62,7 +62,7 @@ interface Learned {
 
 interface LearnedVn {
   readonly macs: Map<MacAddr, Learned>;
-  readonly told: Map<RemoteRefusal, { until: number; count: number }>;
+  readonly refusals: Refusals<RemoteRefusal>;
 }
 
 type Seen = Extract<RemoteLearningEvent, { type: 'seen' }>;
@@ -100,7 +100,7 @@ export class RemoteLearning {
     const here = this.#vn(vn);
     const learned = here.macs.get(mac);
     if (learned?.remote === remote) return [];
-    const came = (learned?.came ?? []).filter((at) => now - at < MOVES_MS);
+    const came = recentMoves(learned?.came, now);
     if (came.length > MAX_MOVES) return this.#refuse(event, 'restless', now);
     if (learned === undefined && here.macs.size >= MAX_REMOTE) return this.#refuse(event, 'full', now);
     here.macs.set(mac, { remote, came: [...came, now] });
@@ -117,17 +117,12 @@ export class RemoteLearning {
   }
 
   #refuse({ vn, mac, remote }: Seen, reason: RemoteRefusal, now: number): RemoteLearningEffect[] {
-    const { told } = this.#vn(vn);
-    const last = told.get(reason) ?? { until: now, count: 0 };
-    last.count += 1;
-    told.set(reason, last);
-    if (now < last.until) return [];
-    told.set(reason, { until: now + HOLD_MS, count: 0 });
-    return [{ type: 'refuse', vn, mac, remote, reason, count: last.count }];
+    const count = this.#vn(vn).refusals.add(reason, now);
+    return count === undefined ? [] : [{ type: 'refuse', vn, mac, remote, reason, count }];
   }
 
   #vn(vn: VnId): LearnedVn {
-    const here = this.#vns.get(vn) ?? { macs: new Map(), told: new Map() };
+    const here = this.#vns.get(vn) ?? { macs: new Map(), refusals: new Refusals() };
     this.#vns.set(vn, here);
     return here;
   }
