@@ -22,6 +22,7 @@ export const AREAS = {
   CFG: 'configuration files',
   CLI: 'the command line',
   RPC: 'the local API',
+  TLS: 'certificates, on either side of a connection',
   TSI: 'the life cycle of Tenant System Interfaces',
   TAG: 'tags of the access links',
   STO: 'what an agent remembers over its restarts',
@@ -161,12 +162,6 @@ export const ERRORS = {
     message: '{method} is served on the local socket only',
     hint: 'Run it on the NVE itself, with --socket.',
     exit: 77,
-  },
-  'NVE-RPC-014': { message: 'no TLS with {endpoint}: {reason}', hint: '{remedy}', exit: 77 },
-  'NVE-RPC-015': {
-    message: 'cannot use {file} as {what}: {reason}',
-    hint: 'Name a readable PEM file.',
-    exit: 78,
   },
   'NVE-RPC-016': {
     message: "the agent does not accept the client's certificate: {reason}",
@@ -387,6 +382,14 @@ export const ERRORS = {
     hint: 'Let the station change it; or detach it, which the station is told with an unsolicited De-Associate.',
     exit: 1,
   },
+
+  // TLS
+  'NVE-TLS-001': {
+    message: 'cannot use {file} as {what}: {reason}',
+    hint: 'Name a readable PEM file.',
+    exit: 78,
+  },
+  'NVE-TLS-002': { message: 'no TLS with {endpoint}: {reason}', hint: '{remedy}', exit: 77 },
 
   // AUT
   'NVE-AUT-001': {

@@ -119,7 +119,7 @@ describe('reload', () => {
     agent.reload();
     expect(lines.at(-1)).toMatchObject({
       level: 40,
-      cause: 'NVE-RPC-015',
+      cause: 'NVE-TLS-001',
       msg: expect.stringMatching(
         /of before stay in use: cannot use .*agent\.key as key: ENOENT.*Name a readable PEM file/,
       ),
