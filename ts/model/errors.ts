@@ -433,7 +433,7 @@ export const ERRORS = {
   },
   'NVE-NVA-008': {
     message: 'without TLS the NVA does not listen on {address}: {reason}',
-    hint: 'Listen on 127.0.0.1, on a Unix socket, or in a network namespace of its own (ip netns exec NAME splitnve nva ...).',
+    hint: 'Listen with TLS (tls:ADDRESS:PORT), on 127.0.0.1, on a Unix socket, or in a network namespace of its own (ip netns exec NAME splitnve nva ...).',
     exit: 78,
   },
   'NVE-NVA-009': {
@@ -541,6 +541,19 @@ export const ERRORS = {
     message: 'more than {limit} questions of link {link} wait for the NVA',
     hint: 'Ask again later; if it lasts, see what its stations ask for, and the load of the NVA.',
     exit: 75,
+    retryable: true,
+  },
+
+  'NVE-NNP-013': {
+    message: "the NVA does not accept the NVE's certificate: {reason}",
+    hint: 'Give the NVE one of the authority that [listen.tls] of the NVA names, that is valid now.',
+    exit: 77,
+    retryable: true,
+  },
+  'NVE-NNP-014': {
+    message: '{whose} is of {got}, not of {expected}',
+    hint: 'Issue one whose subjectAltName has this URI, or correct the name or the address of who should show it.',
+    exit: 77,
     retryable: true,
   },
 

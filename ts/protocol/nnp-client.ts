@@ -78,6 +78,7 @@ export class NnpClient {
       subscriptions: this.#subscriptions.size,
       attachments: this.#reports.size,
       unknownFrames: this.#unknownFrames,
+      refusedCertificates: this.#session.refusedCertificates,
     };
   }
 
@@ -97,7 +98,7 @@ export class NnpClient {
         this.#session.opened(now);
         break;
       case 'closed':
-        this.#session.closed(event.reason, now);
+        this.#session.closed(event.cause, now);
         break;
       case 'frame':
         this.#session.frame(event.frame, now);

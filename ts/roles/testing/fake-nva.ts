@@ -55,6 +55,11 @@ export class FakeNva implements NvaClientApi {
     this.calls.push('stop');
   }
 
+  renewTls(): Result<null> {
+    this.calls.push('renewTls');
+    return ok(null);
+  }
+
   status(): NvaStatus {
     return {
       state: 'connected',
@@ -64,6 +69,7 @@ export class FakeNva implements NvaClientApi {
       subscriptions: this.views.size,
       attachments: 0,
       unknownFrames: 0,
+      refusedCertificates: 0,
       error: null,
     };
   }
