@@ -46,6 +46,7 @@ impl Control {
             self.event(&("link", id.0, *up));
             is_underlay |= self.model.role(*id) == "underlay";
         }
+        let changed: Vec<_> = changed.into_iter().map(|(id, _)| id).collect();
         known!(self, |model, forwarding, world| forwarding.links(model, &changed, &world));
         if is_underlay {
             self.redirect();
