@@ -1,0 +1,3 @@
+import { fuzzAccessCodecs } from './testing/access-fuzz.js';
+
+fuzzAccessCodecs('ecp');
