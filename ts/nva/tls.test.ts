@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { unwrap } from '#model';
+import { readPem } from '#tls';
 import { Authority, type CertificateOptions, type Identity } from '../../test/lib/certificates.js';
-import { readPem } from '../tls/files.js';
 import { type NvaAddress, NvaClient, NvaServer } from './index.js';
 import { CONFIG, Nve, nveId, RawPeer, vnId } from './testing/lab.js';
 

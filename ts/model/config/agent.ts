@@ -16,7 +16,7 @@ import {
 } from './fields.js';
 import { remoteRpcSection } from './rpc.js';
 import { tenantTagsField, vlanFields } from './tagging.js';
-import { policyFields, tunnelSection, underlaySection } from './tunnel.js';
+import { exceptionSection, policyFields, routesSection, tunnelSection, underlaySection } from './tunnel.js';
 import { vdpSection } from './vdp.js';
 
 export const agentConfig = z
@@ -26,6 +26,8 @@ export const agentConfig = z
     engine: engineSection,
     port: portsSection,
     underlay: underlaySection,
+    route: routesSection,
+    exception: exceptionSection,
     tunnel: tunnelSection,
     access_domain: z
       .array(

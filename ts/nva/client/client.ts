@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type NveError, ok, type Result, unwrap, type VnId, type VnInfo } from '#model';
+import { type MacAddr, type NveError, ok, type Result, unwrap, type VnId, type VnInfo } from '#model';
 import { type CallId, NnpClient, type NnpClientEffect, type NnpClientEvent } from '#protocol';
 import { formatNvaAddress } from '../address.js';
 import { Alarm, type Clock, systemClock } from '../clock.js';
@@ -96,6 +96,14 @@ export class NvaClient implements NvaClientApi {
 
   restored(): void {
     this.#run({ type: 'restored' });
+  }
+
+  missed(vn: VnId, macs: readonly MacAddr[]): void {
+    this.#run({ type: 'miss', vn, macs });
+  }
+
+  idle(vn: VnId, mac: MacAddr): void {
+    this.#run({ type: 'idle', vn, mac });
   }
 
   applied(vn: VnId, revision: bigint): void {
