@@ -25,6 +25,8 @@ export * from './lldp-events.js';
 export type * from './nnp-authority.js';
 export { NnpClient } from './nnp-client.js';
 export * from './nnp-client-events.js';
+export type { NnpEndpoint } from './nnp-endpoints.js';
+export type { LinkId } from './nnp-link.js';
 export type { PullStatus } from './nnp-pulls.js';
 export * from './nnp-server.js';
 export type { SubscriptionStatus } from './nnp-server-feed.js';

@@ -10,6 +10,8 @@ const NVA = {
   nvaId: 'nva1',
   epoch: 'e',
   endpoint: null,
+  term: 1n,
+  endpoints: [],
   error: null,
   unknownFrames: 0,
   refusedCertificates: 0,

@@ -33,6 +33,9 @@ export interface NvaParts {
   readonly makeServer: (options: NvaServerOptions) => NvaServerApi;
 }
 
+/** How long NVEs have to go to another endpoint when the NVA is stopped. */
+const DRAIN_MS = 1_000;
+
 export class Nva {
   readonly #parts: NvaParts;
   readonly #server: NvaServerApi;
@@ -49,6 +52,7 @@ export class Nva {
     this.#server = parts.makeServer({
       listen: config.listen.endpoints,
       tls: config.listen.tls,
+      ...(config.listen.alternates.length > 0 && { alternates: config.listen.alternates }),
       authority,
       holdMs: config.listen.hold_ms,
       log: parts.log.child({ component: 'nva' }),
@@ -93,6 +97,7 @@ export class Nva {
 
   async close(): Promise<void> {
     await this.#rpc?.close();
+    await this.#server.drain('it is stopped', DRAIN_MS);
     await this.#server.close();
   }
 

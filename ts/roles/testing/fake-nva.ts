@@ -66,6 +66,8 @@ export class FakeNva implements NvaClientApi {
       nvaId: 'nva',
       epoch: 'e1',
       endpoint: null,
+      term: 1n,
+      endpoints: [],
       subscriptions: this.views.size,
       attachments: 0,
       pulls: { found: 0, negative: 0, asked: 0, unanswered: 0, overflow: 0 },
