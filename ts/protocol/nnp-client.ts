@@ -136,6 +136,9 @@ export class NnpClient {
         this.#isRestoring = false;
         if (this.#session.isUp) for (const report of this.#reports.all('full', now)) this.#send(report);
         break;
+      case 'ends':
+        this.#session.ends(event.tunnels);
+        break;
       case 'applied': {
         const subscription = this.#subscriptions.ofVn(event.vn);
         if (subscription?.noteApplied(event.revision)) this.#acknowledge(subscription);
@@ -221,6 +224,7 @@ export class NnpClient {
       case 'unsub':
       case 'ack':
       case 'nack':
+      case 'ends':
       case 'report':
         this.#session.illegal(frame.kind, 'the NVA does not send it in a session', now);
         break;

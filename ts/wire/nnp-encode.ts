@@ -63,6 +63,8 @@ function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
       return [frame.receivedRevision, frame.appliedRevision];
     case 'nack':
       return [frame.revision, frame.items.map(({ key, code, text }) => [kindNumber(key), keyFields(key), code, text])];
+    case 'ends':
+      return [frame.tunnels.map(tunnelFields)];
     case 'report':
       return [frame.seq, REPORT_MODES.indexOf(frame.mode), frame.items.map(attachmentFields)];
     case 'reportAck':
@@ -79,6 +81,8 @@ function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
 
 /** By their number on the wire. */
 export const PLANS = ['denied', 'delta', 'snapshot'] as const;
+/** Of the flags of an attachment; others are of later versions, and ignored. */
+export const MULTIHOMED = 1;
 export const REPORT_MODES = ['delta', 'full', 'part'] as const;
 
 function ipOrNil(ip: IpAddr | null): Uint8Array | null {
@@ -96,7 +100,15 @@ function vnBody({ name, vni, mtu, gateway, settings }: VnInfo): unknown[] {
 
 function attachmentFields(item: NnpAttachment): unknown[] {
   const macs = item.macs.map((mac: MacAddr) => macToBytes(mac));
-  return [item.change === 'attach' ? 1 : 0, item.vn, item.tsi, macs, item.ips.map(ipToBytes), item.port];
+  return [
+    item.change === 'attach' ? 1 : 0,
+    item.vn,
+    item.tsi,
+    macs,
+    item.ips.map(ipToBytes),
+    item.port,
+    ...(item.multihomed ? [MULTIHOMED] : []),
+  ];
 }
 
 function opFields(op: NnpOp): unknown[] {
@@ -130,6 +142,12 @@ function objectFields(object: NnpObject): unknown[] {
     case 'member':
       return [object.contextId];
     case 'host':
-      return [object.tsi, object.nveId, object.ips.map(ipToBytes), object.mobilitySeq];
+      return [
+        object.tsi,
+        object.nveId,
+        object.ips.map(ipToBytes),
+        object.mobilitySeq,
+        ...(object.others ? [object.others] : []),
+      ];
   }
 }

@@ -19,7 +19,7 @@ import type {
 
 export const NNP_VERSION = 1;
 
-/** Kinds by their number. 14 to 16, 19 and 22 are left for later use. */
+/** Kinds by their number. 15, 16, 19 and 22 are left for later use. */
 export const NNP_KINDS = {
   hello: 1,
   helloAck: 2,
@@ -34,6 +34,7 @@ export const NNP_KINDS = {
   bookmark: 11,
   ack: 12,
   nack: 13,
+  ends: 14,
   report: 17,
   reportAck: 18,
   ping: 20,
@@ -97,6 +98,8 @@ export interface NnpAttachment {
   readonly macs: readonly MacAddr[];
   readonly ips: readonly IpAddr[];
   readonly port: LinkName;
+  /** The TSI is attached at other NVEs at the same time, on purpose: this one joins them instead of taking its MACs over. */
+  readonly multihomed?: boolean | undefined;
 }
 
 export interface NnpReject {
@@ -176,6 +179,8 @@ export type NnpFrame = On &
         readonly revision: bigint;
         readonly items: readonly { readonly key: NnpKey; readonly code: string; readonly text: string }[];
       }
+    /** Of the sender's, instead of those of its HELLO. */
+    | { readonly kind: 'ends'; readonly tunnels: readonly TunnelEnd[] }
     | {
         readonly kind: 'report';
         readonly seq: bigint;

@@ -60,6 +60,8 @@ export interface NvaClientApi {
   unsubscribe(vn: VnId): void;
   /** Resolves when the NVA has it. If the deadline passes it is still reported as soon as the NVA is back. */
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs?: number): Promise<Result<null>>;
+  /** This NVE is reached so from now on: the NVA is told, now or in the next session. */
+  ends(tunnels: readonly TunnelEnd[]): void;
   /** Ends `restoring`: reports in full. */
   restored(): void;
   /** The engine has what `onMapping` told up to this revision. */

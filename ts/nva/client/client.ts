@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import type { NveError, Result, VnId, VnInfo } from '#model';
+import type { NveError, Result, TunnelEnd, VnId, VnInfo } from '#model';
 import { type CallId, NnpClient, type NnpClientEffect, type NnpClientEvent } from '#protocol';
 import { formatNvaAddress, netAddress } from '../address.js';
 import { Alarm, type Clock, systemClock } from '../clock.js';
@@ -80,6 +80,10 @@ export class NvaClient implements NvaClientApi {
 
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs: number = DEADLINE_MS): Promise<Result<null>> {
     return this.#call((call) => ({ type: 'report', call, change, attachment, deadlineMs }));
+  }
+
+  ends(tunnels: readonly TunnelEnd[]): void {
+    this.#run({ type: 'ends', tunnels });
   }
 
   restored(): void {

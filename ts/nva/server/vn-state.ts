@@ -3,9 +3,11 @@
  * change comes out as the ops that subscribers need, in the order in which they are to be applied.
  *
  * A TSI may be attached at several NVEs while it moves; a MAC is then where it was attached last. When that attachment ends,
- * the MAC goes back to the one before. `mobilitySeq` counts the changes of NVE.
+ * the MAC goes back to the one before. `mobilitySeq` counts the changes of NVE. If the last attachment is multihomed, the MAC is at all
+ * multihomed attachments of the TSI, first at the oldest, so that one that joins changes nothing for the others.
  */
 import {
+  HOMES_MAX,
   type HostInfo,
   type IpAddr,
   type LinkName,
@@ -25,10 +27,11 @@ export interface VnAttachment {
   readonly port: LinkName;
   readonly macs: readonly MacAddr[];
   readonly ips: readonly IpAddr[];
+  readonly multihomed: boolean;
 }
 
 interface Host {
-  /** Those who have the MAC, in the order of their attachment: it is at the last one. */
+  /** Those who have the MAC, in the order of their attachment: it is at the last one, or at several. */
   readonly owners: VnAttachment[];
   info: HostInfo;
 }
@@ -171,7 +174,7 @@ export class VnState {
   #own(mac: MacAddr, attachment: VnAttachment, old: VnAttachment | undefined): Change[] {
     const host = this.#hosts.get(mac);
     if (host === undefined) {
-      const info = this.#host(mac, attachment, 0);
+      const info = this.#host(mac, attachment, [attachment.nveId], 0);
       this.#hosts.set(mac, { owners: [attachment], info });
       return [{ set: { kind: 'host', ...info } }];
     }
@@ -195,15 +198,17 @@ export class VnState {
   #locate(mac: MacAddr, host: Host): Change[] {
     const owner = host.owners.at(-1);
     if (owner === undefined) return [];
-    const moved = owner.nveId !== host.info.nveId;
-    const info = this.#host(mac, owner, host.info.mobilitySeq + (moved ? 1 : 0));
-    const unchanged = !moved && info.tsi === host.info.tsi && info.ips.join() === host.info.ips.join();
+    const homes = owner.multihomed ? homesWith(owner, host.owners) : [owner.nveId];
+    const moved = homes[0] !== host.info.nveId;
+    const info = this.#host(mac, owner, homes, host.info.mobilitySeq + (moved ? 1 : 0));
+    const unchanged = JSON.stringify(info) === JSON.stringify(host.info);
     host.info = info;
     return unchanged ? [] : [{ set: { kind: 'host', ...info } }];
   }
 
-  #host(mac: MacAddr, { tsi, nveId, ips }: VnAttachment, mobilitySeq: number): HostInfo {
-    return { vn: this.info.vn, mac, tsi, nveId, ips, mobilitySeq };
+  #host(mac: MacAddr, of: VnAttachment, [first, ...others]: readonly NveId[], mobilitySeq: number): HostInfo {
+    const { tsi, nveId, ips, multihomed } = of;
+    return { vn: this.info.vn, mac, tsi, nveId: first ?? nveId, ips, mobilitySeq, ...(multihomed && { others }) };
   }
 }
 
@@ -212,10 +217,16 @@ function nodeOf(info: VnInfo): NveId | null {
   return delivery.kind === 'node' ? delivery.nveId : null;
 }
 
+/** Where else the TSI is attached on purpose, the oldest first. */
+function homesWith({ tsi }: VnAttachment, owners: readonly VnAttachment[]): NveId[] {
+  const homes = owners.filter((owner) => owner.multihomed && owner.tsi === tsi).map(({ nveId }) => nveId);
+  return [...new Set(homes)].slice(0, HOMES_MAX);
+}
+
 function keyOf({ nveId, tsi, port }: Pick<VnAttachment, 'nveId' | 'tsi' | 'port'>): string {
   return `${nveId} ${tsi} ${port}`;
 }
 
 function same(a: VnAttachment, b: VnAttachment): boolean {
-  return a.macs.join() === b.macs.join() && a.ips.join() === b.ips.join();
+  return a.multihomed === b.multihomed && a.macs.join() === b.macs.join() && a.ips.join() === b.ips.join();
 }
