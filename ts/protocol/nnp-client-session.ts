@@ -57,6 +57,7 @@ export class NnpClientSession {
   #nonce = 0;
   /** The ends are as HELLO or a frame after it said. */
   #isSaid = true;
+  refusedCertificates = 0;
   /** Why the last session ended or could not be made; null before the first try, and while one is up. */
   error: NveError | null = null;
 
@@ -143,8 +144,8 @@ export class NnpClientSession {
   }
 
   /** The transport is gone, or was never made. */
-  closed(reason: string, now: number): void {
-    this.#ended(this.away(reason), now);
+  closed(cause: NveError | string, now: number): void {
+    this.#ended(typeof cause === 'string' ? this.away(cause) : cause, now);
   }
 
   /** Our side gives the session, or the attempt, up and says why. */
@@ -259,6 +260,7 @@ export class NnpClientSession {
     const state = this.#state;
     if (state.name === 'stopped' || state.name === 'waiting') return;
     this.error = error;
+    if (isAboutCertificates(error)) this.refusedCertificates += 1;
     const wasUp = state.name === 'up';
     if (wasUp) {
       if (now - state.up.since >= this.#timing.stableMs) this.#attempts = 0;
@@ -269,4 +271,10 @@ export class NnpClientSession {
     this.#dialNext(now);
     this.#host.down(error, wasUp ? 'up' : 'not up', hope, now);
   }
+}
+
+/** Of ours, or what the NVA says of it. */
+function isAboutCertificates(error: NveError): boolean {
+  const code = error.code === 'NVE-NNP-009' ? error.context['code'] : error.code;
+  return code === 'NVE-TLS-002' || code === 'NVE-NNP-013' || code === 'NVE-NNP-014';
 }

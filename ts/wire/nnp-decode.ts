@@ -5,6 +5,8 @@
 import {
   err,
   HOMES_MAX,
+  type HostInfo,
+  type MacAddr,
   type NveId,
   nveError,
   ok,
@@ -17,6 +19,7 @@ import {
   parseVnName,
   parseVnRef,
   type Result,
+  type VnId,
   type VnInfo,
   type VnRef,
 } from '#model';
@@ -26,6 +29,7 @@ import {
   NNP_KINDS,
   NNP_LIMITS,
   NNP_OBJECT_KINDS,
+  type NnpAnswer,
   type NnpAttachment,
   type NnpFrame,
   type NnpKey,
@@ -131,6 +135,26 @@ function bodyOf(kind: NnpKind, r: ArrayReader): Body {
       return { kind, revision: r.u64('revision'), items: r.list('items', NNP_LIMITS.rejects, nackItemOf) };
     case 'ends':
       return { kind, tunnels: r.list('tunnels', NNP_LIMITS.tunnels, tunnelOf) };
+    case 'query':
+      return {
+        kind,
+        vn: r.parsed('vn', parseVnId, 'number'),
+        qid: r.uint('qid', U32),
+        macs: r.list('macs', NNP_LIMITS.keys, macOf),
+      };
+    case 'answer': {
+      const vn = r.parsed('vn', parseVnId, 'number');
+      const [qid, ttlS, negativeTtlS] = [r.uint('qid', U32), r.uint('ttl_s', U32), r.uint('negative_ttl_s', U32)];
+      const answerOf = (value: unknown, at: string, errors: FieldErrors): NnpAnswer => {
+        const item = new ArrayReader(value, at, errors);
+        const mac = item.mac('mac');
+        return {
+          mac,
+          host: item.optional('host', (body, where) => hostOf(vn, mac, new ArrayReader(body, where, errors))),
+        };
+      };
+      return { kind, vn, qid, ttlS, negativeTtlS, answers: r.list('answers', NNP_LIMITS.keys, answerOf) };
+    }
     case 'report':
       return {
         kind,
@@ -265,16 +289,20 @@ function objectOf(key: NnpKey, r: ArrayReader): NnpObject {
       return { ...key, tunnels: r.list('tunnels', NNP_LIMITS.tunnels, tunnelOf) };
     case 'member':
       return { ...key, contextId: r.parsed('context_id', parseVni, 'number') };
-    case 'host': {
-      const host = {
-        ...key,
-        tsi: r.parsed('tsi', parseTsiId),
-        nveId: r.parsed('nve_id', parseNveId),
-        ips: r.list('ips', NNP_LIMITS.addresses, ipOf),
-        mobilitySeq: r.uint('mobility_seq', U32),
-      };
-      const others = r.optional('others', othersOf);
-      return others === null ? host : { ...host, others };
-    }
+    case 'host':
+      return { kind: 'host', ...hostOf(key.vn, key.mac, r) };
   }
+}
+
+function hostOf(vn: VnId, mac: MacAddr, r: ArrayReader): HostInfo {
+  const host = {
+    vn,
+    mac,
+    tsi: r.parsed('tsi', parseTsiId),
+    nveId: r.parsed('nve_id', parseNveId),
+    ips: r.list('ips', NNP_LIMITS.addresses, ipOf),
+    mobilitySeq: r.uint('mobility_seq', U32),
+  };
+  const others = r.optional('others', othersOf);
+  return others === null ? host : { ...host, others };
 }

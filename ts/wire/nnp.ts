@@ -19,7 +19,7 @@ import type {
 
 export const NNP_VERSION = 1;
 
-/** Kinds by their number. 15, 16, 19 and 22 are left for later use. */
+/** Kinds by their number. 19 and 22 are left for later use. */
 export const NNP_KINDS = {
   hello: 1,
   helloAck: 2,
@@ -34,7 +34,9 @@ export const NNP_KINDS = {
   bookmark: 11,
   ack: 12,
   nack: 13,
-  ends: 14,
+  query: 14,
+  answer: 15,
+  ends: 16,
   report: 17,
   reportAck: 18,
   ping: 20,
@@ -57,6 +59,8 @@ export const NNP_LIMITS = {
   tunnels: 16,
   /** Rejected items in one NACK or REPORT_ACK. */
   rejects: 8_192,
+  /** Hosts that are asked for in one QUERY. */
+  keys: 1_024,
   /** Free text. */
   text: 1024,
   /** Ids that are not names: instance, epoch, NVA id, error codes. */
@@ -100,6 +104,12 @@ export interface NnpAttachment {
   readonly port: LinkName;
   /** The TSI is attached at other NVEs at the same time, on purpose: this one joins them instead of taking its MACs over. */
   readonly multihomed?: boolean | undefined;
+}
+
+/** Of one host that was asked for; null: there is none. */
+export interface NnpAnswer {
+  readonly mac: MacAddr;
+  readonly host: HostInfo | null;
 }
 
 export interface NnpReject {
@@ -181,6 +191,22 @@ export type NnpFrame = On &
       }
     /** Of the sender's, instead of those of its HELLO. */
     | { readonly kind: 'ends'; readonly tunnels: readonly TunnelEnd[] }
+    /** Which hosts a VN has, where they are not pushed. */
+    | {
+        readonly kind: 'query';
+        readonly vn: VnId;
+        readonly qid: number;
+        readonly macs: readonly MacAddr[];
+      }
+    | {
+        readonly kind: 'answer';
+        readonly vn: VnId;
+        readonly qid: number;
+        /** How long it counts that a host is there, and that it is not. */
+        readonly ttlS: number;
+        readonly negativeTtlS: number;
+        readonly answers: readonly NnpAnswer[];
+      }
     | {
         readonly kind: 'report';
         readonly seq: bigint;
