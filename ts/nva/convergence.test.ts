@@ -115,7 +115,7 @@ class Nve {
     this.session = null;
     this.#up.length = 0;
     this.#down.length = 0;
-    this.client({ type: 'closed', reason: 'cut' });
+    this.client({ type: 'closed', cause: 'cut' });
   }
 
   deliver(): boolean {
