@@ -23,12 +23,15 @@ import {
   type NvaAddress,
   type NvaServerApi,
   type NvaServerOptions,
+  type RecordStore,
   type VnListing,
 } from '#nva';
 
 export interface NvaParts {
   readonly config: NvaConfig;
   readonly log: Logger;
+  /** Absent: nothing is remembered over a restart. */
+  readonly store?: RecordStore | undefined;
   readonly makeServer: (options: NvaServerOptions) => NvaServerApi;
 }
 
@@ -48,6 +51,7 @@ export class Nva {
     this.#server = parts.makeServer({
       listen: config.listen.endpoints,
       authority,
+      store: parts.store,
       holdMs: config.listen.hold_ms,
       log: parts.log.child({ component: 'nva' }),
     });
