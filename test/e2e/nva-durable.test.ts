@@ -34,7 +34,7 @@ function attachment(n: number, count: number): Attachment {
 const countOf = (ip: string) => ip.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0) - 10 * 2 ** 24;
 
 function client(nveId: string, tunnel: string, events: Partial<NvaClientHandlers> = {}): NvaClient {
-  const endpoints = [{ address: { kind: 'unix', path: `${folder}/nnp.sock` } as const, priority: 0 }];
+  const endpoints = [{ address: { kind: 'unix', path: `${folder}/nnp.sock` } as const, priority: 0, weight: 1 }];
   const tunnels = [{ encap: 1, ip: tunnel as IpAddr }];
   const timing = { backoffMinMs: 5, backoffMaxMs: 50 };
   const made = new NvaClient(

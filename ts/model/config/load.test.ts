@@ -80,7 +80,9 @@ describe('parseConfig', () => {
         underlay: [{ address: { ip: '192.0.2.1', prefixLen: 24 }, encaps: ['vxlan'], zero_checksum: false }],
         tunnel: { ttl: 64, ports: [49_152, 65_535], down_hold_ms: 1000 },
         access: [{ port: 'access0', vlan_pool: [{ from: 2, to: 4000 }] }],
-        nva: { endpoints: [{ kind: 'tcp', host: '198.51.100.1', port: 7890 }] },
+        nva: {
+          endpoints: [{ address: { kind: 'tcp', host: '198.51.100.1', port: 7890 }, priority: 0, weight: 1 }],
+        },
         rpc: { socket: '/run/splitnve/agent.sock' },
       },
     });
@@ -114,7 +116,7 @@ describe('parseConfig', () => {
       change(AGENT, '[underlay]', '[underlya]'),
       [
         'f.toml:1:1: underlay: expected a list, got nothing',
-        'f.toml:15:3: underlya: expected one of the keys node, log, engine, port, underlay, tunnel, access_domain, access, acl, evb, cdcp, vdp, authorization, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
+        'f.toml:15:3: underlya: expected one of the keys node, log, engine, port, underlay, route, exception, tunnel, access_domain, access, acl, evb, cdcp, vdp, authorization, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
       ],
     ],
     [
@@ -189,6 +191,57 @@ acl_in = "web"
         'f.toml:23:10: underlay[1].encaps: expected "vxlan" and "geneve" in order of preference, each at most once, got the list ["vxlan","vxlan"]',
         'f.toml:25:10: access[0].acl_in: expected the name of an [[acl]], got "web"',
       ],
+    ],
+    [
+      'gateways that are nowhere, an exception path that leads nowhere',
+      'agent',
+      change(
+        AGENT,
+        '[[access]]\n',
+        `[[route]]
+prefix = "2001:db8::/32"
+gateways = ["192.0.2.254"]
+[[route]]
+prefix = "10.1.2.3/8"
+gateways = []
+[[route]]
+prefix = "198.51.100.0/24"
+gateways = ["192.0.2.254", "192.0.3.1", "192.0.2.1"]
+[exception]
+underlay = "fabrik0"
+port = "access0"
+[[access]]
+`,
+      ),
+      [
+        'f.toml:21:13: route[0].gateways[0]: expected a gateway of the same family as the prefix, got "192.0.2.254"',
+        'f.toml:23:10: route[1].prefix: expected a prefix such as "10.0.0.0/8" or "2001:db8::/32", its other bits 0, got "10.1.2.3/8"',
+        'f.toml:24:12: route[1].gateways: expected at least one gateway, got an empty list',
+        'f.toml:27:28: route[2].gateways[1]: expected another host on the link of an [[underlay]] address, got "192.0.3.1"',
+        'f.toml:27:41: route[2].gateways[2]: expected another host on the link of an [[underlay]] address, got "192.0.2.1"',
+        'f.toml:29:12: exception.underlay: expected the port of an [[underlay]]: fabric0, got "fabrik0"; did you mean "fabric0"?',
+        'f.toml:30:8: exception.port: expected a port with the driver net_tap, got "access0"',
+        'f.toml:32:8: access[0].port: expected another port than exception.port, got "access0"',
+      ],
+    ],
+    [
+      'an exception path whose packets do not fit the link',
+      'agent',
+      change(
+        AGENT,
+        '[[access]]\n',
+        `[[port]]
+name = "mgmt0"
+driver = "net_tap"
+iface = "mgmt0"
+mtu = 1700
+[exception]
+underlay = "fabric0"
+port = "mgmt0"
+[[access]]
+`,
+      ),
+      ['f.toml:26:8: exception.port: expected a port with an MTU of at most 1600, that of fabric0, got "mgmt0"'],
     ],
     [
       'tunnels of another kind, and what no tenant can keep to',
@@ -295,11 +348,31 @@ acl_in = "web"
       ],
     ],
     [
+      'an endpoint with a key that there is not, and a priority beyond all',
+      'agent',
+      change(
+        AGENT,
+        '["tcp:198.51.100.1:7890"]',
+        '[{ address = "tcp:198.51.100.1:7890", prio = 1 }, { address = "x", priority = 256 }]',
+      ),
+      [
+        'f.toml:23:51: nva.endpoints[0].prio: expected one of the keys address, priority, weight, got the key "prio"',
+        'f.toml:23:75: nva.endpoints[1].address: expected an endpoint "tls:HOST:PORT", "tcp:ADDRESS:PORT" or "unix:/PATH", got "x"',
+        'f.toml:23:91: nva.endpoints[1].priority: expected a whole number from 0 to 255, got 256',
+      ],
+    ],
+    [
+      'an endpoint with TLS without certificates',
+      'agent',
+      change(AGENT, 'tcp:198.51.100.1:7890', 'tls:nva.example.org:7890'),
+      ['f.toml:23:14: nva.endpoints[0]: expected a [nva.tls] with the certificates, got none'],
+    ],
+    [
       'an endpoint without scheme',
       'agent',
       change(AGENT, 'tcp:198.51.100.1:7890', '198.51.100.1:7890'),
       [
-        'f.toml:23:14: nva.endpoints[0]: expected an endpoint "tcp:ADDRESS:PORT" (an IPv4 address) or "unix:/PATH", got "198.51.100.1:7890"',
+        'f.toml:23:14: nva.endpoints[0]: expected an endpoint "tls:HOST:PORT", "tcp:ADDRESS:PORT" or "unix:/PATH", got "198.51.100.1:7890"',
       ],
     ],
     [

@@ -8,13 +8,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   err,
+  type HostInfo,
   learnerOf,
+  type MacAddr,
   type MemberInfo,
   type NveId,
   type NveInfo,
   nveError,
   ok,
   type Result,
+  settingsOf,
   type TunnelEnd,
   type VnId,
   type VnInfo,
@@ -289,6 +292,15 @@ export class Authority implements NnpAuthority {
   }
 
   // Mappings
+
+  isPulled(vn: VnId): boolean {
+    const info = this.#vns.withId(vn)?.info;
+    return info !== undefined && settingsOf(info).unknown === 'query';
+  }
+
+  host(vn: VnId, mac: MacAddr): HostInfo | null {
+    return this.#vns.withId(vn)?.host(mac) ?? null;
+  }
 
   snapshot(vn: VnId): NnpChanges {
     const { revision } = this;
