@@ -24,6 +24,7 @@ import {
   type NvaAddress,
   type NvaServerApi,
   type NvaServerOptions,
+  type RecordStore,
   type VnListing,
 } from '#nva';
 import { renewed } from '../renewal.js';
@@ -31,6 +32,8 @@ import { renewed } from '../renewal.js';
 export interface NvaParts {
   readonly config: NvaConfig;
   readonly log: Logger;
+  /** Absent: nothing is remembered over a restart. */
+  readonly store?: RecordStore | undefined;
   readonly makeServer: (options: NvaServerOptions) => NvaServerApi;
 }
 
@@ -51,6 +54,7 @@ export class Nva {
       listen: config.listen.endpoints,
       tls: config.listen.tls,
       authority,
+      store: parts.store,
       holdMs: config.listen.hold_ms,
       log: parts.log.child({ component: 'nva' }),
     });
