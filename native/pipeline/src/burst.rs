@@ -48,7 +48,7 @@ pub struct Pipeline<'a> {
     pub counters: Counters<'a>,
 }
 
-impl Pipeline<'_> {
+impl<'a> Pipeline<'a> {
     /// Processes a burst that came in by `port`; `burst` is empty afterwards.
     pub fn run<P: Packet, S: Sink<P>>(&self, port: PortId, burst: &mut Burst<P>, sink: &mut S) {
         self.run_observed(port, burst, sink, &mut ());

@@ -38,7 +38,7 @@ pub enum Verdict {
 /// One cache line per packet. Look-ups begin in one step and end in another.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub struct Meta {
+pub struct Meta<'a> {
     /// The packet's fate.
     pub verdict: Verdict,
     /// Index of its VN.
@@ -62,13 +62,13 @@ pub struct Meta {
     /// Whether the tunnel's header had a reserved bit set.
     pub reserved: bool,
     /// The destination's row.
-    pub destination: LookUp,
+    pub destination: LookUp<'a>,
     /// What is asked about its sender: the row of a source MAC; of a tunnelled packet the VN of its Context ID, and then the permission of
     /// its NVE.
-    pub source: LookUp,
+    pub source: LookUp<'a>,
 }
 
-impl Meta {
+impl Meta<'_> {
     /// The scratch of a packet of which nothing is known yet.
     pub const NEW: Self = Self {
         verdict: Verdict::Pending,

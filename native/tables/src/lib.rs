@@ -26,7 +26,7 @@ mod quiescence;
 mod snapshot;
 
 pub use acl::{Acl, AclKey, AclRule, Action, Layer4};
-pub use chunks::Chunks;
+pub use chunks::{Chunks, Indexed};
 pub use fdb::{ContextKey, Destination, FdbKey, Source, SourceKey};
 pub use flags::Flags;
 pub use groups::{GROUP_PLACES, GroupEntry, share_out};

@@ -13,7 +13,12 @@ use super::guard::CHECKED;
 
 /// Finds VAP and VN of every packet, checks the frame's shape, and begins to look its FDB rows up; returns what is special about any of them.
 #[inline(never)]
-pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>, metas: &mut [Meta]) -> Flags {
+pub fn classify<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
+    port: &AccessPort,
+    burst: &Burst<P>,
+    metas: &mut [Meta<'a>],
+) -> Flags {
     let mut special = Flags::NONE;
     for (packet, meta) in burst.iter().zip(metas) {
         let result = match packet.is_segmented() {
@@ -29,7 +34,12 @@ pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &B
 }
 
 #[inline(always)]
-fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
+fn classify_one<'a>(
+    pipeline: &Pipeline<'a>,
+    port: &AccessPort,
+    frame: &[u8],
+    meta: &mut Meta<'a>,
+) -> Result<(), Verdict> {
     let drop = |reason| Verdict::Drop(reason);
     let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);

@@ -8,7 +8,7 @@ use crate::meta::{Meta, Verdict};
 
 /// Finds the VN of every tunnelled packet, and begins to look up whether its sender may send.
 #[inline(never)]
-pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
+pub fn context<'a>(pipeline: &Pipeline<'a>, metas: &mut [Meta<'a>]) {
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
         match pipeline.contexts.finish(meta.source) {
             Some(vn) => {

@@ -11,7 +11,7 @@ use crate::packet::Packet;
 
 /// Decapsulates every pending packet and begins to look its FDB row up; returns what is special about the VN of any of them.
 #[inline(never)]
-pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, metas: &mut [Meta]) -> Flags {
+pub fn decapsulate<'a, P: Packet>(pipeline: &Pipeline<'a>, burst: &mut Burst<P>, metas: &mut [Meta<'a>]) -> Flags {
     let mut special = Flags::NONE;
     for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
         packet.trim_front(meta.outer_length.into());
@@ -47,7 +47,7 @@ fn agree<P: Packet>(packet: &mut P, meta: &Meta, flags: Flags) -> Result<(), Dro
 
 /// Begins to look up where a tenant's frame goes, and notes whether that is a group and whether the frame is tagged.
 #[inline(always)]
-fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<Flags, Verdict> {
+fn inner<'a>(pipeline: &Pipeline<'a>, frame: &[u8], meta: &mut Meta<'a>) -> Result<Flags, Verdict> {
     let (ethernet, payload) =
         EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
     let destination = MacAddr(ethernet.destination);

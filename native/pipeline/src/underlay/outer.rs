@@ -22,12 +22,12 @@ const IPV6_ADDRESSES: core::ops::Range<usize> = 8..40;
 /// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with their sender noted, and
 /// begins to look their VN up. `id` is the port's number.
 #[inline(never)]
-pub fn outer<P: Packet>(
-    pipeline: &Pipeline<'_>,
+pub fn outer<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     id: PortId,
     burst: &mut Burst<P>,
-    metas: &mut [Meta],
+    metas: &mut [Meta<'a>],
 ) {
     for (packet, meta) in burst.iter_mut().zip(metas) {
         let result = match packet.is_segmented() || port.vlan != 0 {
@@ -42,12 +42,12 @@ pub fn outer<P: Packet>(
 
 /// The same for a frame that is tagged, or must be.
 #[inline(never)]
-fn odd<P: Packet>(
-    pipeline: &Pipeline<'_>,
+fn odd<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     id: PortId,
     packet: &mut P,
-    meta: &mut Meta,
+    meta: &mut Meta<'a>,
 ) -> Result<(), Verdict> {
     if packet.is_segmented() {
         return Err(Verdict::Drop(DropReason::Segmented));
@@ -57,12 +57,12 @@ fn odd<P: Packet>(
 }
 
 #[inline(always)]
-fn outer_one<P: Packet>(
-    pipeline: &Pipeline<'_>,
+fn outer_one<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     id: PortId,
     packet: &mut P,
-    meta: &mut Meta,
+    meta: &mut Meta<'a>,
 ) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let data = packet.data();
@@ -112,10 +112,10 @@ fn outer_one<P: Packet>(
 
 /// Notes what the outer headers of a tunnelled packet said; `before_udp` is the length of those before UDP.
 #[inline(always)]
-fn note<P: Packet>(
-    pipeline: &Pipeline<'_>,
+fn note<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     packet: &mut P,
-    meta: &mut Meta,
+    meta: &mut Meta<'a>,
     source: Source,
     class: u8,
     before_udp: usize,
@@ -135,12 +135,12 @@ fn note<P: Packet>(
 
 /// The same of an IPv6 packet to our MAC or to a group.
 #[inline(never)]
-fn ipv6<P: Packet>(
-    pipeline: &Pipeline<'_>,
+fn ipv6<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     id: PortId,
     packet: &mut P,
-    meta: &mut Meta,
+    meta: &mut Meta<'a>,
 ) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let to_us = packet.data().starts_with(&port.mac.0);
