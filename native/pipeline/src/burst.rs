@@ -69,6 +69,7 @@ impl<'a> Pipeline<'a> {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
                 let special = access::classify(self, access, burst, metas);
+                forward::begin(self, access::CHECKED, burst, metas);
                 observer.after(Step::Classify, burst, metas);
                 if special.has(access::CHECKED) {
                     access::guard(self, port, burst, metas, sink);
@@ -91,6 +92,7 @@ impl<'a> Pipeline<'a> {
                 underlay::permit(self, metas);
                 observer.after(Step::Permit, burst, metas);
                 let special = underlay::decapsulate(self, burst, metas);
+                forward::begin(self, Flags::LEARN_REMOTE, burst, metas);
                 observer.after(Step::Decap, burst, metas);
                 if special.has(Flags::LEARN_REMOTE) {
                     underlay::learn(self, port, burst, metas, sink);

@@ -1,13 +1,27 @@
 //! Where a tenant's frame goes inside its VN: by destination MAC only (RFC 8014, 3.1).
 
-use tables::{Destination, Flags, GroupEntry, Index, Snapshot, Unknown};
+use tables::{Destination, FdbKey, Flags, GroupEntry, Index, Snapshot, Unknown};
 use types::DropReason;
-use wire::flow;
+use wire::{flow, macs};
 
 use crate::burst::{Burst, Pipeline};
 use crate::encap::prefetch_next_hop;
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
+
+/// Begins to look up where every pending packet goes, and of packets with any of the flags `checked` also who sent it.
+#[inline(never)]
+pub fn begin<'a, P: Packet>(pipeline: &Pipeline<'a>, checked: Flags, burst: &Burst<P>, metas: &mut [Meta<'a>]) {
+    let fdb = pipeline.fdb.beginnings();
+    for (packet, meta) in burst.iter().zip(metas).filter(|(_, meta)| meta.is_pending()) {
+        let Some(start) = packet.data().first_chunk() else { continue };
+        let (destination, source) = macs(start);
+        meta.destination = fdb.begin(FdbKey::new(meta.vn, destination));
+        if meta.flags.has(checked) {
+            meta.source = fdb.begin(FdbKey::new(meta.vn, source));
+        }
+    }
+}
 
 /// Decides every pending packet of a burst; returns whether one goes to a group of next hops, for [`choose`].
 #[inline(never)]

@@ -68,8 +68,7 @@ impl<T> Indexed<T> {
     /// The entry of `index`.
     #[inline(always)]
     pub fn get(&self, index: u16) -> &T {
-        let [chunk, at] = index.to_be_bytes();
-        &self.chunks[usize::from(chunk)][usize::from(at)]
+        &self.chunks[usize::from(index >> 8)][usize::from(index as u8)]
     }
 
     fn touched(&self) -> impl Iterator<Item = &Arc<[T; CHUNK]>> {

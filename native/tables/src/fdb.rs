@@ -5,7 +5,7 @@
 
 use core::net::Ipv4Addr;
 
-use types::{MacAddr, Vni};
+use types::{MacBits, Vni};
 
 use crate::map::Key;
 use crate::snapshot::{Index, NextHopIndex};
@@ -17,9 +17,9 @@ pub struct FdbKey(u64);
 impl FdbKey {
     /// The key of `mac` in the VN of index `vn`, which is below [`Snapshot::NONE`](crate::Snapshot::NONE).
     #[inline(always)]
-    pub const fn new(vn: Index, mac: MacAddr) -> Self {
+    pub fn new(vn: Index, mac: impl Into<MacBits>) -> Self {
         // Inverted, because MAC zero in VN 0, which tenants may send to, must not be 0; no VN has the index of all ones that is now.
-        Self(!(mac.to_u64() << 16 | vn as u64))
+        Self(!(mac.into().get() << 16 | u64::from(vn)))
     }
 }
 
@@ -115,6 +115,7 @@ impl Destination {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::MacAddr;
 
     #[test]
     fn destinations_round_trip() {

@@ -68,11 +68,8 @@ struct Shared {
 }
 
 impl Shared {
-    #[inline(always)]
     fn hash(&self, key: u64) -> usize {
-        let once = fold_product(key ^ self.seed, 0x9e37_79b9_7f4a_7c15);
-        // Twice, so that the seed decides which keys meet and not only where, and that keys in sequence spread.
-        fold_product(once ^ self.seed.rotate_left(32), 0xa076_1d64_78bd_642f) as usize
+        hash(key, self.seed)
     }
 
     #[inline(always)]
@@ -84,6 +81,13 @@ impl Shared {
     fn index(&self, at: usize) -> usize {
         at & (self.buckets.len() - 1)
     }
+}
+
+#[inline(always)]
+fn hash(key: u64, seed: u64) -> usize {
+    let once = fold_product(key ^ seed, 0x9e37_79b9_7f4a_7c15);
+    // Twice, so that the seed decides which keys meet and not only where, and that keys in sequence spread.
+    fold_product(once ^ seed.rotate_left(32), 0xa076_1d64_78bd_642f) as usize
 }
 
 /// Multiplies to 128 bits and folds: every input bit reaches every output bit.
@@ -151,6 +155,24 @@ pub struct LookUp<'a> {
 impl LookUp<'_> {
     /// Of nothing: it finds no row.
     pub const NONE: Self = Self { packed: NOBODY, home: None };
+}
+
+/// What begins look-ups: a copy of what a map's readers share, which a compiler can keep in registers.
+pub struct Beginnings<'a, K> {
+    buckets: &'a [Bucket],
+    seed: u64,
+    key: PhantomData<K>,
+}
+
+impl<'a, K: Key> Beginnings<'a, K> {
+    /// [`MapReader::begin`].
+    #[inline(always)]
+    pub fn begin(&self, key: K) -> LookUp<'a> {
+        let packed = key.pack();
+        let home = &self.buckets[hash(packed, self.seed) & (self.buckets.len() - 1)];
+        prefetch(home);
+        LookUp { packed, home: Some(home) }
+    }
 }
 
 impl<K> Clone for MapReader<K> {
@@ -263,13 +285,16 @@ impl<K: Key> MapWriter<K> {
 }
 
 impl<K: Key> MapReader<K> {
+    /// All that is needed to begin look-ups, for a loop that begins many.
+    #[inline(always)]
+    pub fn beginnings(&self) -> Beginnings<'_, K> {
+        Beginnings { buckets: &self.shared.buckets, seed: self.shared.seed, key: PhantomData }
+    }
+
     /// Begins a look-up: asks for the home bucket of `key` to be loaded.
     #[inline(always)]
     pub fn begin(&self, key: K) -> LookUp<'_> {
-        let packed = key.pack();
-        let home = self.shared.bucket(self.shared.hash(packed));
-        prefetch(home);
-        LookUp { packed, home: Some(home) }
+        self.beginnings().begin(key)
     }
 
     /// Ends a look-up that [`Self::begin`] of this map began.
