@@ -3,19 +3,17 @@
 use core::cell::Cell;
 
 use arrayvec::ArrayVec;
-use tables::{
-    ContextKey, Destination, FdbKey, Flags, Index, MapReader, Pairs, PortEntry, Snapshot, SourceKey, VapMeters,
-};
+use tables::{ContextKey, Destination, FdbKey, Flags, MapReader, Pairs, PortEntry, Snapshot, SourceKey, VapMeters};
 use types::{DropReason, MacAddr, PortId};
-use wire::{Flow, OUTER_MAX, SHORTEST_FRAME, flow};
+use wire::{Flow, OUTER_MAX, flow};
 
 use crate::counters::Counters;
-use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority};
+use crate::encap::{HeaderRoom, encapsulate, header_for};
 use crate::meta::{Meta, Verdict};
 use crate::observer::{Observer, Step};
 use crate::packet::{Packet, Place, Sighting, Sink};
 use crate::policy::{self, LazyKey};
-use crate::tags::{apply_policy, priority, push_tags, strip_tags};
+use crate::tags::{priority, strip_tags};
 use crate::{access, forward, underlay};
 
 /// The most packets of one burst.
@@ -101,14 +99,23 @@ impl<'a> Pipeline<'a> {
             }
             PortEntry::Exception { underlay, vlan } => underlay::from_kernel(*underlay, *vlan, burst, metas),
         }
-        if forward::forward(self, metas) {
+        let ways = forward::forward(self, metas);
+        if ways.group {
             forward::choose(self, burst, metas);
         }
         observer.after(Step::Forward, burst, metas);
-        self.deliver(burst, metas);
-        self.tunnel(burst, metas);
+        if ways.vap {
+            self.deliver(burst, metas);
+        }
+        if ways.next_hop || ways.group {
+            self.tunnel(burst, metas);
+        }
         observer.after(Step::Rewrite, burst, metas);
         for (packet, meta) in burst.drain(..).zip(metas.iter()) {
+            if let Verdict::Send(to) = meta.verdict {
+                sink.transmit(to, packet, port);
+                continue;
+            }
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
                 Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
@@ -158,74 +165,6 @@ impl<'a> Pipeline<'a> {
             sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*mac), place: Place::Nowhere });
         }
         self.drop(packet, port, DropReason::UnknownUnicast, sink);
-    }
-
-    /// Turns the tenants' frames that have one destination here into what leaves for it.
-    #[inline(never)]
-    fn deliver<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
-        for (packet, meta) in burst.iter_mut().zip(metas) {
-            if let Verdict::Vap(index) = meta.verdict {
-                strip_tags(packet, meta.strip);
-                meta.verdict =
-                    self.to_vap(packet, meta, index, &mut LazyKey::None).map_or_else(Verdict::Drop, Verdict::Send);
-            }
-        }
-    }
-
-    /// The same of those that go to one next hop.
-    #[inline(never)]
-    fn tunnel<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
-        for (packet, meta) in burst.iter_mut().zip(metas) {
-            if let Verdict::NextHop(index) = meta.verdict {
-                let pcp = if wants_priority(self.snapshot, index) { priority(packet.data()) } else { 0 };
-                strip_tags(packet, meta.strip);
-                meta.verdict = match encapsulate(self, packet, pcp, index) {
-                    Ok(port) => Verdict::Send(port),
-                    Err(DropReason::UnderlayMtu) => {
-                        meta.strip = 0;
-                        Verdict::TooBig(DropReason::UnderlayMtu, longest(self.snapshot, index))
-                    }
-                    Err(reason) => Verdict::Drop(reason),
-                };
-            }
-        }
-    }
-
-    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for a VAP; returns the port to leave by. `key` is the
-    /// frame's, for its access lists.
-    #[inline(always)]
-    pub(crate) fn to_vap<P: Packet>(
-        &self,
-        packet: &mut P,
-        meta: &Meta,
-        index: Index,
-        key: &mut LazyKey,
-    ) -> Result<u16, DropReason> {
-        let vap = self.snapshot.vap(index);
-        // A row may outlive its VAP by a moment. That it names a VAP of this very VN is checked here, at the last place, so
-        // that no order of table changes can carry a frame into another VN.
-        if vap.vn != meta.vn {
-            return Err(DropReason::UnknownUnicast);
-        }
-        if vap.flags.has(Flags::ACL_OUT) || meta.flags.has(Flags::VN_ACL_OUT) {
-            policy::may_go_to(self, packet.data(), meta, (index, vap.flags), key)?;
-        }
-        if meta.tagged {
-            apply_policy(packet, &vap.tags)?;
-        }
-        let length = packet.data().len();
-        push_tags(packet, vap.s_vid, vap.c_vid)?;
-        if (meta.tagged || vap.flags.has(Flags::WHOLE))
-            && let PortEntry::Access(port) = self.snapshot.port(PortId(vap.port))
-        {
-            access::leaves_as(port, index, packet.data())?;
-        }
-        self.counters.vap_out(index, length);
-        // What was short behind a tunnel must not be on a wire (RFC 7348 leaves the padding to whoever delivers).
-        if packet.data().len() < SHORTEST_FRAME {
-            packet.pad(SHORTEST_FRAME);
-        }
-        Ok(vap.port)
     }
 
     /// Sends a copy to everybody else in the VN: its other VAPs, and its other NVEs unless the frame came from one (split horizon). A VAP that

@@ -23,18 +23,36 @@ pub fn begin<'a, P: Packet>(pipeline: &Pipeline<'a>, checked: Flags, burst: &Bur
     }
 }
 
-/// Decides every pending packet of a burst; returns whether one goes to a group of next hops, for [`choose`].
+/// Which ways any packet of a burst goes: what none goes costs one test.
+#[derive(Clone, Copy, Default)]
+pub struct Ways {
+    /// To a VAP.
+    pub vap: bool,
+    /// To a next hop.
+    pub next_hop: bool,
+    /// To a group of next hops, for [`choose`].
+    pub group: bool,
+}
+
+/// Decides every pending packet of a burst.
 #[inline(never)]
-pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) -> bool {
-    let mut any_group = false;
-    for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
-        meta.verdict = if meta.group { Verdict::Replicate } else { unicast(pipeline, meta) };
-        if let Verdict::NextHop(index) = meta.verdict {
-            prefetch_next_hop(pipeline.snapshot, index);
+pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) -> Ways {
+    let mut ways = Ways::default();
+    for meta in metas {
+        if meta.is_pending() {
+            decide(pipeline, meta);
         }
-        any_group |= matches!(meta.verdict, Verdict::Group(_));
+        match meta.verdict {
+            Verdict::Vap(_) => ways.vap = true,
+            Verdict::NextHop(index) => {
+                ways.next_hop = true;
+                prefetch_next_hop(pipeline.snapshot, index);
+            }
+            Verdict::Group(_) => ways.group = true,
+            _ => {}
+        }
     }
-    any_group
+    ways
 }
 
 /// Chooses a next hop for every packet that goes to a group.
@@ -66,19 +84,25 @@ pub fn remote(snapshot: &Snapshot, vn: Index, destination: Destination, flow_has
     }
 }
 
+/// Decides one. Every way writes its own verdict: put together at the end, it would cost more than the rest.
 #[inline(always)]
-fn unicast(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
-    match pipeline.fdb.finish(meta.destination).map(Destination::unpack) {
-        Some(Destination::Vap(vap)) if vap == meta.vap && !meta.flags.has(Flags::REFLECT) => {
-            Verdict::Drop(DropReason::SameVap)
+fn decide(pipeline: &Pipeline<'_>, meta: &mut Meta) {
+    if meta.group {
+        return meta.verdict = Verdict::Replicate;
+    }
+    let Some(row) = pipeline.fdb.finish(meta.destination) else {
+        return meta.verdict = unknown(pipeline, meta);
+    };
+    match Destination::unpack(row) {
+        Destination::Vap(vap) if vap == meta.vap && !meta.flags.has(Flags::REFLECT) => {
+            meta.verdict = Verdict::Drop(DropReason::SameVap);
         }
-        Some(Destination::Vap(vap)) => Verdict::Vap(vap),
-        Some(Destination::NextHop(_) | Destination::Group(_)) if meta.came_by_tunnel() => {
-            Verdict::Drop(DropReason::SplitHorizon)
+        Destination::Vap(vap) => meta.verdict = Verdict::Vap(vap),
+        Destination::NextHop(_) | Destination::Group(_) if meta.came_by_tunnel() => {
+            meta.verdict = Verdict::Drop(DropReason::SplitHorizon);
         }
-        Some(Destination::NextHop(next_hop)) => Verdict::NextHop(next_hop),
-        Some(Destination::Group(group)) => Verdict::Group(group),
-        None => unknown(pipeline, meta),
+        Destination::NextHop(next_hop) => meta.verdict = Verdict::NextHop(next_hop),
+        Destination::Group(group) => meta.verdict = Verdict::Group(group),
     }
 }
 

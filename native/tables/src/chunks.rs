@@ -11,11 +11,11 @@ const CHUNK: usize = 256;
 
 /// A table of entries by dense index. A clone shares all entries; to change one copies its chunk.
 #[derive(Debug)]
-pub struct Chunks<T>(Arc<Vec<Arc<[T; CHUNK]>>>);
+pub struct Chunks<T>(Arc<[Arc<[T; CHUNK]>]>);
 
 impl<T> Default for Chunks<T> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new([]))
     }
 }
 
@@ -105,11 +105,12 @@ impl<T: Clone + Default> FromIterator<T> for Indexed<T> {
 impl<T: Clone + Default> Chunks<T> {
     /// The entry of `index`, to be changed; the table grows up to it.
     pub fn slot(&mut self, index: usize) -> &mut T {
-        let (chunks, at) = (Arc::make_mut(&mut self.0), index / CHUNK);
-        while chunks.len() <= at {
-            chunks.push(Arc::new(core::array::from_fn(|_| T::default())));
+        let at = index / CHUNK;
+        if self.0.len() <= at {
+            let more = (self.0.len()..=at).map(|_| Arc::new(core::array::from_fn(|_| T::default())));
+            self.0 = self.0.iter().cloned().chain(more).collect();
         }
-        &mut Arc::make_mut(&mut chunks[at])[index % CHUNK]
+        &mut Arc::make_mut(&mut Arc::make_mut(&mut self.0)[at])[index % CHUNK]
     }
 }
 
