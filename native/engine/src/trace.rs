@@ -269,7 +269,7 @@ impl Names<'_> {
                 vec![("source", mac(source())), ("row", self.row(row))]
             }
             Step::Outer if decided => vec![],
-            Step::Outer => match meta.outer_source {
+            Step::Outer => match meta.outer_source.source() {
                 Source::V4(source) => vec![("source", Fact::Bytes(ip(source.into())))],
                 // Its number means nothing outside.
                 Source::V6(_) => vec![],

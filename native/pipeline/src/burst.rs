@@ -111,7 +111,7 @@ impl<'a> Pipeline<'a> {
             self.tunnel(burst, metas);
         }
         observer.after(Step::Rewrite, burst, metas);
-        for (packet, meta) in burst.drain(..).zip(metas.iter()) {
+        for (meta, packet) in metas.iter().zip(burst.drain(..)) {
             if let Verdict::Send(to) = meta.verdict {
                 sink.transmit(to, packet, port);
                 continue;

@@ -67,6 +67,22 @@ impl SourceKey {
         };
         Self(source | vn as u64)
     }
+
+    /// The key of the same source in another VN, if this is one of VN 0.
+    #[inline(always)]
+    pub const fn within(self, vn: Index) -> Self {
+        Self(self.0 | vn as u64)
+    }
+
+    /// The source.
+    #[inline(always)]
+    pub const fn source(self) -> Source {
+        let number = (self.0 >> 16) as u32;
+        match self.0 & Self::V6 {
+            Self::V6 => Source::V6(number),
+            _ => Source::V4(Ipv4Addr::from_bits(number)),
+        }
+    }
 }
 
 impl Key for SourceKey {
@@ -141,6 +157,10 @@ mod tests {
         let (v4, v6) = (Source::V4(Ipv4Addr::UNSPECIFIED), Source::V6(0));
         assert_ne!(SourceKey::new(0, v4).pack(), 0);
         assert_ne!(SourceKey::new(0, v4), SourceKey::new(0, v6), "families never meet");
+        for source in [v4, v6, Source::V4(Ipv4Addr::BROADCAST), Source::V6(u32::MAX)] {
+            assert_eq!(SourceKey::new(7, source), SourceKey::new(0, source).within(7));
+            assert_eq!(SourceKey::new(Index::MAX, source).source(), source);
+        }
         assert_ne!(SourceKey::new(1, v4), SourceKey::new(2, v4));
         assert_ne!(SourceKey::new(Index::MAX, Source::V6(u32::MAX)).pack(), u64::MAX, "it may have a row");
     }

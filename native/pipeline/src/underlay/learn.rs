@@ -22,11 +22,11 @@ pub fn learn<P: Packet, S: Sink<P>>(
 ) {
     let concerned = |meta: &Meta| meta.flags.has(Flags::LEARN_REMOTE) && meta.is_pending();
     for (packet, meta) in burst.iter().zip(metas).filter(|(_, meta)| concerned(meta)) {
-        let row = pipeline.fdb.finish_row(meta.source);
+        let (row, sender) = (pipeline.fdb.finish_row(meta.source), meta.outer_source.source());
         let here = row.filter(|row| match Destination::unpack(row.value) {
-            Destination::NextHop(next_hop) => is_behind(pipeline.snapshot, next_hop, meta.outer_source),
+            Destination::NextHop(next_hop) => is_behind(pipeline.snapshot, next_hop, sender),
             Destination::Group(group) => pipeline.snapshot.group(group).is_some_and(|entry| {
-                entry.places.iter().any(|next_hop| is_behind(pipeline.snapshot, *next_hop, meta.outer_source))
+                entry.places.iter().any(|next_hop| is_behind(pipeline.snapshot, *next_hop, sender))
             }),
             Destination::Vap(_) => false,
         });
@@ -40,7 +40,9 @@ pub fn learn<P: Packet, S: Sink<P>>(
 #[cold]
 fn tell<P: Packet, S: Sink<P>>(port: PortId, packet: &P, meta: &Meta, sink: &mut S) {
     // Of an IPv6 sender only the number is known here, and none at all of one that is no NVE of any VN.
-    if let (Source::V4(sender), Some(mac)) = (meta.outer_source, packet.data().get(6..).and_then(<[u8]>::first_chunk)) {
+    if let (Source::V4(sender), Some(mac)) =
+        (meta.outer_source.source(), packet.data().get(6..).and_then(<[u8]>::first_chunk))
+    {
         sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*mac), place: Place::Nve(sender.into()) });
     }
 }
