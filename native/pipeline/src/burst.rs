@@ -112,27 +112,39 @@ impl<'a> Pipeline<'a> {
         }
         observer.after(Step::Rewrite, burst, metas);
         for (meta, packet) in metas.iter().zip(burst.drain(..)) {
-            if let Verdict::Send(to) = meta.verdict {
-                sink.transmit(to, packet, port);
-                continue;
-            }
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
-                Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
-                Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
-                Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
-                Verdict::Exception(to) => sink.divert(to, packet, port),
-                Verdict::Query => self.query(&packet, meta, port, sink),
-                Verdict::Punt(class) => {
-                    self.copy_to_kernel(&packet, port, sink);
-                    if let Err(reason) = sink.punt(class, port, packet.data()) {
-                        self.drop(&packet, port, reason, sink);
-                    }
+                _ => self.end(packet, meta, port, sink, observer),
+            }
+        }
+    }
+
+    /// What becomes of a packet that is not just sent.
+    #[inline(never)]
+    fn end<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        packet: P,
+        meta: &Meta,
+        port: PortId,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        match meta.verdict {
+            Verdict::Send(to) => sink.transmit(to, packet, port),
+            Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
+            Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
+            Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
+            Verdict::Exception(to) => sink.divert(to, packet, port),
+            Verdict::Query => self.query(&packet, meta, port, sink),
+            Verdict::Punt(class) => {
+                self.copy_to_kernel(&packet, port, sink);
+                if let Err(reason) = sink.punt(class, port, packet.data()) {
+                    self.drop(&packet, port, reason, sink);
                 }
-                // The steps before this one decided what they found pending, and rewrote what has one destination.
-                Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {
-                    self.drop(&packet, port, DropReason::UnknownUnicast, sink);
-                }
+            }
+            // The steps before this one decided what they found pending, and rewrote what has one destination.
+            Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {
+                self.drop(&packet, port, DropReason::UnknownUnicast, sink);
             }
         }
     }

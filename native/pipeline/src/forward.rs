@@ -13,7 +13,10 @@ use crate::packet::Packet;
 #[inline(never)]
 pub fn begin<'a, P: Packet>(pipeline: &Pipeline<'a>, checked: Flags, burst: &Burst<P>, metas: &mut [Meta<'a>]) {
     let fdb = pipeline.fdb.beginnings();
-    for (packet, meta) in burst.iter().zip(metas).filter(|(_, meta)| meta.is_pending()) {
+    for (packet, meta) in burst.iter().zip(metas) {
+        if !meta.is_pending() {
+            continue;
+        }
         let Some(start) = packet.data().first_chunk() else { continue };
         let (destination, source) = macs(start);
         meta.destination = fdb.begin(FdbKey::new(meta.vn, destination));

@@ -35,7 +35,7 @@ fn usable(snapshot: &Snapshot, index: NextHopIndex, length: usize) -> Result<&Ne
 /// Whether a next hop asks for nothing but the shortest header.
 #[inline(always)]
 pub fn is_plain(next_hop: &NextHopEntry) -> bool {
-    next_hop.work == Work::NONE && usize::from(next_hop.header_length) == OUTER_MIN
+    next_hop.work == Work::NONE
 }
 
 /// Whether a next hop wants to know the PCP of a frame's tag, which is removed before it is encapsulated.

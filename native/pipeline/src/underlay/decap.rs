@@ -13,7 +13,10 @@ use crate::packet::Packet;
 #[inline(never)]
 pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, metas: &mut [Meta]) -> Flags {
     let mut special = Flags::NONE;
-    for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
+    for (packet, meta) in burst.iter_mut().zip(metas) {
+        if !meta.is_pending() {
+            continue;
+        }
         packet.trim_front(meta.outer_length.into());
         match inner(pipeline, packet.data(), meta) {
             Ok(flags) if meta.outer_class & Ecn::MASK != 0 || meta.reserved || flags.has(Flags::DSCP_OUT) => {
