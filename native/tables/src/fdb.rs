@@ -73,16 +73,6 @@ impl SourceKey {
     pub const fn within(self, vn: Index) -> Self {
         Self(self.0 | vn as u64)
     }
-
-    /// The source.
-    #[inline(always)]
-    pub const fn source(self) -> Source {
-        let number = (self.0 >> 16) as u32;
-        match self.0 & Self::V6 {
-            Self::V6 => Source::V6(number),
-            _ => Source::V4(Ipv4Addr::from_bits(number)),
-        }
-    }
 }
 
 impl Key for SourceKey {
@@ -159,7 +149,6 @@ mod tests {
         assert_ne!(SourceKey::new(0, v4), SourceKey::new(0, v6), "families never meet");
         for source in [v4, v6, Source::V4(Ipv4Addr::BROADCAST), Source::V6(u32::MAX)] {
             assert_eq!(SourceKey::new(7, source), SourceKey::new(0, source).within(7));
-            assert_eq!(SourceKey::new(Index::MAX, source).source(), source);
         }
         assert_ne!(SourceKey::new(1, v4), SourceKey::new(2, v4));
         assert_ne!(SourceKey::new(Index::MAX, Source::V6(u32::MAX)).pack(), u64::MAX, "it may have a row");
