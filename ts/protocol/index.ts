@@ -30,6 +30,7 @@ export type { LinkId } from './nnp-link.js';
 export type { PullStatus } from './nnp-pulls.js';
 export * from './nnp-server.js';
 export type { SubscriptionStatus } from './nnp-server-feed.js';
+export type { SubscriptionState } from './nnp-subscription.js';
 export * from './nnp-types.js';
 export * from './remote-learning.js';
 export * from './station-port.js';

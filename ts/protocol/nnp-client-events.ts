@@ -4,6 +4,7 @@ import type { NnpFrame } from '#wire';
 import type { NnpEndpoint } from './nnp-endpoints.js';
 import type { LinkId } from './nnp-link.js';
 import type { PullStatus } from './nnp-pulls.js';
+import type { SubscriptionState } from './nnp-subscription.js';
 import type { Attachment, AuthorizeRequest, MappingChange, VnView } from './nnp-types.js';
 
 export interface NnpTiming {
@@ -42,6 +43,7 @@ export interface NnpClientOptions {
   readonly nveId: NveId;
   /** New with every start of the agent. */
   readonly instance: string;
+  /** Where this NVE is reached, until an `ends` says otherwise. */
   readonly tunnels: readonly TunnelEnd[];
   readonly endpoints: readonly NnpEndpoint[];
   /** From 0 up to, not including, 1. */
@@ -66,6 +68,8 @@ export type NnpClientEvent =
   | { readonly type: 'tick' }
   /** All that was attached in a former life is back, or gone: report in full. */
   | { readonly type: 'restored' }
+  /** This NVE is reached so from now on. */
+  | { readonly type: 'ends'; readonly tunnels: readonly TunnelEnd[] }
   // Calls. `deadlineMs` is relative.
   | {
       readonly type: 'authorize';
@@ -128,6 +132,7 @@ export interface NnpClientStatus {
   readonly endpoints: readonly NnpEndpointStatus[];
   readonly subscriptions: number;
   readonly attachments: number;
+  readonly vns: readonly SubscriptionState[];
   readonly pulls: PullStatus;
   /** Why the last session ended or could not be made. */
   readonly error: NveError | null;

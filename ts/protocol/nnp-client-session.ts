@@ -49,6 +49,7 @@ const MAX_EPOCHS = 16;
 
 export class NnpClientSession {
   readonly #options: NnpClientOptions;
+  #tunnels: NnpClientOptions['tunnels'];
   readonly #host: NnpClientSessionHost;
   readonly #timing: NnpTiming;
   readonly #endpoints: NnpEndpoints;
@@ -76,6 +77,7 @@ export class NnpClientSession {
 
   constructor(options: NnpClientOptions, host: NnpClientSessionHost) {
     this.#options = options;
+    this.#tunnels = options.tunnels;
     this.#host = host;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#endpoints = new NnpEndpoints(options.endpoints, options.random);
@@ -131,8 +133,8 @@ export class NnpClientSession {
   opened(id: LinkId, now: number): void {
     const link = this.#links.get(id);
     if (link?.state !== 'dialling') return;
-    link.opened(now);
-    const { nveId, instance, tunnels } = this.#options;
+    link.opened(this.#tunnels, now);
+    const { nveId, instance } = this.#options;
     this.#host.send(id, {
       kind: 'hello',
       channel: 0,
@@ -140,9 +142,22 @@ export class NnpClientSession {
       protoMax: NNP_VERSION,
       nveId,
       instance,
-      encaps: tunnels,
+      encaps: this.#tunnels,
       maxFrame: MAX_FRAME,
     });
+  }
+
+  /** The NVE is reached in another way: said now where there is a session, and in the next HELLO. */
+  ends(tunnels: NnpClientOptions['tunnels']): void {
+    this.#tunnels = tunnels;
+    for (const link of this.#links.values()) this.#sayEnds(link);
+  }
+
+  /** Before HELLO_ACK nothing may follow HELLO: `#greeted` says it. */
+  #sayEnds(link: NnpLink): void {
+    if (link.state !== 'up' || link.tunnels === this.#tunnels) return;
+    link.tunnels = this.#tunnels;
+    this.#host.send(link.id, { kind: 'ends', channel: 0, tunnels: this.#tunnels });
   }
 
   /** The transport is gone, or was never made. */
@@ -278,6 +293,7 @@ export class NnpClientSession {
     this.#terms.set(epoch, term);
     for (const old of this.#terms.keys()) if (this.#terms.size > MAX_EPOCHS) this.#terms.delete(old);
     link.greeted({ nvaId, epoch, term }, now);
+    this.#sayEnds(link);
     this.#endpoints.succeeded(link.endpoint);
     this.#endpoints.nameBy(link.endpoint, alternates ?? []);
     const active = this.#active;

@@ -84,6 +84,7 @@ export class NnpClient {
       ...this.#session.status(),
       subscriptions: this.#subscriptions.size,
       attachments: this.#reports.size,
+      vns: [...this.#subscriptions.all()].map((subscription) => subscription.status()),
       pulls: this.#pulls.status(),
       unknownFrames: this.#unknownFrames,
       refusedCertificates: this.#session.refusedCertificates,
@@ -145,6 +146,9 @@ export class NnpClient {
         if (!this.#isRestoring) break;
         this.#isRestoring = false;
         if (this.#session.isUp) for (const report of this.#reports.all('full', now)) this.#send(report);
+        break;
+      case 'ends':
+        this.#session.ends(event.tunnels);
         break;
       case 'miss':
         for (const mac of event.macs) this.#pulls.miss(event.vn, mac);
@@ -249,6 +253,7 @@ export class NnpClient {
       case 'unsub':
       case 'ack':
       case 'nack':
+      case 'ends':
       case 'query':
       case 'report':
         this.#session.illegal(frame.kind, 'the NVA does not send it in a session', now);
@@ -413,7 +418,9 @@ export class NnpClient {
     this.#send({ kind: 'ack', channel, receivedRevision: received, appliedRevision: applied });
   }
 
-  #refuse({ channel }: NnpSubscription, revision: bigint, keys: readonly NnpKey[], error: NveError): void {
+  #refuse(subscription: NnpSubscription, revision: bigint, keys: readonly NnpKey[], error: NveError): void {
+    const { channel } = subscription;
+    subscription.noteRefused(error);
     if (!this.#session.isUp) return;
     const text = error.message.slice(0, NNP_LIMITS.text);
     // A sample is enough to know what is wrong.

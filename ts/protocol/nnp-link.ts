@@ -1,4 +1,5 @@
 /** One connection to an NVA, from dialling to its end: what was heard of it and when, and what is due. It decides nothing. */
+import type { TunnelEnd } from '#model';
 import type { NnpTiming } from './nnp-client-events.js';
 import type { NnpEndpoint } from './nnp-endpoints.js';
 
@@ -21,6 +22,8 @@ export class NnpLink {
   heard: number;
   pinged: number;
   nonce = 0;
+  /** How the NVE is reached, as the NVA was told last. */
+  tunnels: readonly TunnelEnd[] = [];
   greeting: Greeting | null = null;
   /** The NVA has asked to leave it. */
   isLeaving = false;
@@ -33,7 +36,9 @@ export class NnpLink {
     this.pinged = now;
   }
 
-  opened(now: number): void {
+  /** It can be used: HELLO says how the NVE is reached. */
+  opened(tunnels: readonly TunnelEnd[], now: number): void {
+    this.tunnels = tunnels;
     this.state = 'greeting';
     this.since = now;
   }

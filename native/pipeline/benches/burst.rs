@@ -80,6 +80,9 @@ impl Packet for Buffer {
     fn trim_front(&mut self, length: usize) {
         self.start += length;
     }
+    fn trimmed(&self, length: usize) -> Option<&[u8]> {
+        self.bytes.get(self.start.checked_sub(length)?..self.start)
+    }
     #[inline(always)]
     fn truncate(&mut self, length: usize) {
         self.end = self.start + length;
@@ -235,7 +238,7 @@ fn bind_acl(tables: &mut Tables) {
     let snapshot = &mut tables.snapshot;
     *snapshot.acls.slot(0) = Some(Arc::new(Acl::new((0..16).map(rule), Action::Deny)));
     snapshot.vap_policies.slot(VAP.into()).acls.inward = 0;
-    let vap = snapshot.vaps.slot(VAP.into());
+    let vap = snapshot.vaps.slot(VAP);
     vap.flags = vap.flags.with(Flags::ACL_IN);
 }
 

@@ -12,6 +12,7 @@ const NVA = {
   endpoint: null,
   term: 1n,
   endpoints: [],
+  vns: [],
   error: null,
   unknownFrames: 0,
   refusedCertificates: 0,

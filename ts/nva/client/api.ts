@@ -1,6 +1,6 @@
 /** The NVE's side of the session with its NVA, as a role sees it. */
 import type { MacAddr, NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
-import type { NnpEndpointStatus, NnpTiming, PullStatus } from '#protocol';
+import type { NnpEndpointStatus, NnpTiming, PullStatus, SubscriptionState } from '#protocol';
 import type { TlsFiles } from '#tls';
 import type { Clock } from '../clock.js';
 import type { Attachment, AuthorizeRequest, MappingChange, NvaEndpoint, VnView } from '../types.js';
@@ -53,6 +53,7 @@ export interface NvaStatus {
   readonly endpoints: readonly NvaEndpointStatus[];
   readonly subscriptions: number;
   readonly attachments: number;
+  readonly vns: readonly SubscriptionState[];
   readonly pulls: PullStatus;
   /** Why the last session ended or could not be made; null while one is up. */
   readonly error: NveError | null;
@@ -80,6 +81,8 @@ export interface NvaClientApi {
   unsubscribe(vn: VnId): void;
   /** Resolves when the NVA has it. If the deadline passes it is still reported as soon as the NVA is back. */
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs?: number): Promise<Result<null>>;
+  /** This NVE is reached so from now on: the NVA is told, now or in the next session. */
+  ends(tunnels: readonly TunnelEnd[]): void;
   /** Ends `restoring`: reports in full. */
   restored(): void;
   /** Frames go to MACs of the VN that the engine has no row of: where hosts are not pushed, the NVA is asked; what it has comes by `onMapping`. */

@@ -11,6 +11,7 @@ import {
   ok,
   parseEndpoint,
   type Result,
+  type TunnelEnd,
   unwrap,
   type VnId,
   type VnInfo,
@@ -118,6 +119,10 @@ export class NvaClient implements NvaClientApi {
 
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs: number = DEADLINE_MS): Promise<Result<null>> {
     return this.#call((call) => ({ type: 'report', call, change, attachment, deadlineMs }));
+  }
+
+  ends(tunnels: readonly TunnelEnd[]): void {
+    this.#run({ type: 'ends', tunnels });
   }
 
   restored(): void {

@@ -6,6 +6,7 @@ import {
   type Acl,
   aclOf,
   ENCAPS,
+  isAt,
   type NvaConfig,
   nveError,
   toNveError,
@@ -23,6 +24,7 @@ import {
   type NvaAddress,
   type NvaServerApi,
   type NvaServerOptions,
+  type RecordStore,
   type VnListing,
 } from '#nva';
 import { renewed } from '../renewal.js';
@@ -30,6 +32,8 @@ import { renewed } from '../renewal.js';
 export interface NvaParts {
   readonly config: NvaConfig;
   readonly log: Logger;
+  /** Absent: nothing is remembered over a restart. */
+  readonly store?: RecordStore | undefined;
   readonly makeServer: (options: NvaServerOptions) => NvaServerApi;
 }
 
@@ -54,6 +58,7 @@ export class Nva {
       tls: config.listen.tls,
       ...(config.listen.alternates.length > 0 && { alternates: config.listen.alternates }),
       authority,
+      store: parts.store,
       holdMs: config.listen.hold_ms,
       log: parts.log.child({ component: 'nva' }),
     });
@@ -151,12 +156,24 @@ export class Nva {
   #show(): ShowNvaRow[] {
     const hosts = this.#server.list().flatMap((vn) => vn.hosts);
     const nva = this.#parts.config.node.name;
-    const common = { nva, epoch: null, error: null };
+    const common = {
+      nva,
+      epoch: null,
+      term: null,
+      priority: null,
+      for_s: null,
+      vn: null,
+      revision: null,
+      lag: null,
+      refused: null,
+      error: null,
+    };
     const sessions = this.#server.sessions();
     const refused = this.#server.refusals();
     const listening: ShowNvaRow = {
       ...common,
-      error: refused.last === null ? null : `${refused.count} connections refused, last: ${refused.last}`,
+      refused: refused.count,
+      error: refused.last,
       nve: null,
       state: 'listening',
       endpoint: this.#addresses.map(formatNvaAddress).join(' '),
@@ -164,7 +181,7 @@ export class Nva {
       attachments: hosts.length,
     };
     const connected = sessions.map(({ nveId, subscriptions }): ShowNvaRow => {
-      const attachments = hosts.filter((host) => host.nveId === nveId).length;
+      const attachments = hosts.filter((host) => isAt(host, nveId)).length;
       return {
         ...common,
         nve: nveId,

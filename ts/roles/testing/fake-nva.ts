@@ -3,12 +3,15 @@
 import {
   err,
   type HostInfo,
+  homeKey,
+  homesOf,
   type MacAddr,
   type NveId,
   type NveInfo,
   nveError,
   ok,
   type Result,
+  type TunnelEnd,
   type VnId,
   type VnInfo,
 } from '#model';
@@ -28,6 +31,7 @@ interface MutableView {
   members: Map<NveId, MemberView>;
   nves: Map<NveId, NveInfo>;
   hosts: Map<MacAddr, HostInfo>;
+  homes: Map<string, readonly NveId[]>;
   live: boolean;
   revision: bigint;
 }
@@ -68,6 +72,7 @@ export class FakeNva implements NvaClientApi {
       endpoint: null,
       term: 1n,
       endpoints: [],
+      vns: [],
       subscriptions: this.views.size,
       attachments: 0,
       pulls: { found: 0, negative: 0, asked: 0, unanswered: 0, overflow: 0 },
@@ -90,6 +95,7 @@ export class FakeNva implements NvaClientApi {
       members: new Map(),
       nves: new Map(),
       hosts: new Map(),
+      homes: new Map(),
       live: true,
       revision: 0n,
     };
@@ -106,6 +112,10 @@ export class FakeNva implements NvaClientApi {
     this.calls.push(`report ${change} ${attachment.tsi}`);
     this.reports.push({ change, attachment });
     return this.reportResult;
+  }
+
+  ends(tunnels: readonly TunnelEnd[]): void {
+    this.calls.push(`ends ${tunnels.map(({ ip, down }) => (down ? `${ip} down` : ip)).join(', ')}`);
   }
 
   restored(): void {
@@ -151,6 +161,11 @@ export class FakeNva implements NvaClientApi {
     for (const nve of change.removedMembers ?? []) view.members.delete(nve);
     for (const host of change.hosts ?? []) view.hosts.set(host.mac, host);
     for (const mac of change.removedHosts ?? []) view.hosts.delete(mac);
+    view.homes.clear();
+    for (const host of view.hosts.values()) {
+      const key = homeKey(host);
+      if (key !== null) view.homes.set(key, homesOf(host));
+    }
     const told: MappingChange = {
       vn,
       info: change.info,
