@@ -9,18 +9,18 @@ use wire::{
 use super::exception::{fragment, not_overlay};
 use super::tunnelled::{Tunnelled, tunnelled};
 use super::vlan::untag;
-use super::{host, host_v6};
+use super::{host, host_v6, multicast};
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
 
 /// Both addresses of an IPv4 header.
-const IPV4_ADDRESSES: core::ops::Range<usize> = 12..20;
+pub(super) const IPV4_ADDRESSES: core::ops::Range<usize> = 12..20;
 /// The same of an IPv6 header.
-const IPV6_ADDRESSES: core::ops::Range<usize> = 8..40;
+pub(super) const IPV6_ADDRESSES: core::ops::Range<usize> = 8..40;
 
 /// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with their sender noted, and
-/// begins to look their VN up. `id` is the port's number.
+/// begins to look their VN up. `id` is the port's number. Returns whether any of them came to a group.
 #[inline(never)]
 pub fn outer<P: Packet>(
     pipeline: &Pipeline<'_>,
@@ -28,16 +28,18 @@ pub fn outer<P: Packet>(
     id: PortId,
     burst: &mut Burst<P>,
     metas: &mut [Meta],
-) {
+) -> bool {
+    let mut any_group = false;
     for (packet, meta) in burst.iter_mut().zip(metas) {
         let result = match packet.is_segmented() || port.vlan != 0 {
-            false => outer_one(pipeline, port, id, packet, meta),
-            true => odd(pipeline, port, id, packet, meta),
+            false => outer_one(pipeline, port, id, packet, meta, &mut any_group),
+            true => odd(pipeline, port, id, packet, meta, &mut any_group),
         };
         if let Err(verdict) = result {
             meta.verdict = verdict;
         }
     }
+    any_group
 }
 
 /// The same for a frame that is tagged, or must be.
@@ -48,12 +50,13 @@ fn odd<P: Packet>(
     id: PortId,
     packet: &mut P,
     meta: &mut Meta,
+    any_group: &mut bool,
 ) -> Result<(), Verdict> {
     if packet.is_segmented() {
         return Err(Verdict::Drop(DropReason::Segmented));
     }
     untag(port, packet).map_err(Verdict::Drop)?;
-    outer_one(pipeline, port, id, packet, meta)
+    outer_one(pipeline, port, id, packet, meta, any_group)
 }
 
 #[inline(always)]
@@ -63,6 +66,7 @@ fn outer_one<P: Packet>(
     id: PortId,
     packet: &mut P,
     meta: &mut Meta,
+    any_group: &mut bool,
 ) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let data = packet.data();
@@ -72,9 +76,12 @@ fn outer_one<P: Packet>(
     match ethernet.ether_type.get() {
         EtherType::IPV4 if to_us => {}
         EtherType::ARP if to_us || destination == MacAddr::BROADCAST => return Err(host::arp(port, id, packet)),
-        EtherType::IPV6 if to_us || destination.is_group() => return ipv6(pipeline, port, id, packet, meta),
+        EtherType::IPV6 if to_us || destination.is_group() => return ipv6(pipeline, port, id, packet, meta, any_group),
+        EtherType::IPV4 if destination.is_group() => {
+            return multicast::v4(pipeline, port, packet, meta).map(|()| *any_group = true);
+        }
         // It may be a priority tag. Behind one that was taken off there is none.
-        ether_type if EtherType::is_tag(ether_type) => return odd(pipeline, port, id, packet, meta),
+        ether_type if EtherType::is_tag(ether_type) => return odd(pipeline, port, id, packet, meta, any_group),
         _ if to_us => return drop(DropReason::NotOverlay),
         _ => return drop(DropReason::NotForUs),
     }
@@ -112,7 +119,7 @@ fn outer_one<P: Packet>(
 
 /// Notes what the outer headers of a tunnelled packet said; `before_udp` is the length of those before UDP.
 #[inline(always)]
-fn note<P: Packet>(
+pub(super) fn note<P: Packet>(
     pipeline: &Pipeline<'_>,
     packet: &mut P,
     meta: &mut Meta,
@@ -141,6 +148,7 @@ fn ipv6<P: Packet>(
     id: PortId,
     packet: &mut P,
     meta: &mut Meta,
+    any_group: &mut bool,
 ) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let to_us = packet.data().starts_with(&port.mac.0);
@@ -154,7 +162,10 @@ fn ipv6<P: Packet>(
         let length = IPV6_HEADER + datagram.len();
         return Err(host_v6::icmpv6(port, id, packet, length, to_us));
     }
-    if !to_us || !port.has_v6(ip.destination_ip()) {
+    if !to_us {
+        return multicast::v6(pipeline, port, packet, meta).map(|()| *any_group = true);
+    }
+    if !port.has_v6(ip.destination_ip()) {
         return drop(DropReason::NotForUs);
     }
     match ip.next_header {
