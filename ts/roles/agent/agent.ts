@@ -35,6 +35,7 @@ import { AgentLinks, channelLink, linkAcls, portLink } from './links.js';
 import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
+import type { Fault } from './nve-ways.js';
 import { PortLinks } from './port-links.js';
 import { type Readings, readAgent } from './readings.js';
 import { RemoteMacs } from './remote-macs.js';
@@ -44,7 +45,6 @@ import { isConnection } from './rpc-vn.js';
 import { type TsiPorts, Tsis } from './tsis.js';
 import { Turns } from './turns.js';
 import { sendingOf, underlayObjects } from './underlay.js';
-import type { Fault } from './vn-state.js';
 import { Vns } from './vns.js';
 
 export interface AgentParts {
