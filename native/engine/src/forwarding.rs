@@ -65,6 +65,8 @@ pub trait World {
     fn port_mac(&self, port: PortId) -> MacAddr;
     /// The MAC of a neighbour, if it is known.
     fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr>;
+    /// Whether a port's link is up, as far as is known.
+    fn is_up(&self, port: PortId) -> bool;
     /// Whether a neighbour and the link to it live, as far as is known.
     fn lives(&self, neighbour: Neighbour) -> bool;
     /// What an address of ours is; `None` if it is not ours.
@@ -86,8 +88,6 @@ pub struct Forwarding {
     vap_indices: IndexPool,
     next_hop_indices: IndexPool,
     group_indices: IndexPool,
-    /// Ports whose link is down, a bit each.
-    links_down: u64,
     /// Groups to be shared out anew.
     stirred: BTreeSet<GroupId>,
     acl_indices: IndexPool,
@@ -118,7 +118,6 @@ impl Forwarding {
             vap_indices: IndexPool::new(OBJECTS),
             next_hop_indices: IndexPool::new(NEXT_HOPS),
             group_indices: IndexPool::new(GROUPS),
-            links_down: 0,
             stirred: BTreeSet::new(),
             acl_indices: IndexPool::new(ACLS),
             hz,

@@ -299,6 +299,7 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'UnderlayDel':
     case 'VnDel':
     case 'VapDel':
+    case 'McastDel':
     case 'NextHopDel':
     case 'GroupDel':
     case 'NextHopAlive':

@@ -42,8 +42,12 @@ impl World for Known<'_> {
         self.neighbours.mac(neighbour)
     }
 
+    fn is_up(&self, port: PortId) -> bool {
+        self.links.get(&port) != Some(&false)
+    }
+
     fn lives(&self, neighbour: Neighbour) -> bool {
-        self.links.get(&neighbour.0) != Some(&false) && !self.neighbours.has_failed(neighbour)
+        self.is_up(neighbour.0) && !self.neighbours.has_failed(neighbour)
     }
 
     fn address(&self, address: Neighbour) -> Option<addresses::State> {

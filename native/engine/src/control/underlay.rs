@@ -50,6 +50,7 @@ impl Control {
                 self.memberships.introduce(*id, Instant::now());
             }
         }
+        let changed: Vec<_> = changed.into_iter().map(|(id, _)| id).collect();
         known!(self, |model, forwarding, world| forwarding.links(model, &changed, &world));
         if is_underlay {
             self.redirect();

@@ -96,7 +96,6 @@ impl Forwarding {
         for (id, _) in changes.ports.dels() {
             if model.ports.remove(id).is_some() {
                 self.set_port(*id, PortEntry::Unused);
-                self.links_down &= !(1 << (id.0 % 64));
                 any = true;
                 effects.closed_ports.push(*id);
             }

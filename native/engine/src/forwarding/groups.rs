@@ -4,7 +4,6 @@ use tables::{GroupEntry, NextHopEntry, NextHopIndex, share_out};
 use types::{GroupId, NextHopId, VnId};
 
 use super::deletions::Gone;
-use super::next_hops::usable;
 use super::{Forwarding, World};
 use crate::model::{Changes, GroupRow, Model};
 use crate::schema::Dest;
@@ -16,7 +15,7 @@ impl Forwarding {
             let Some(row) = model.next_hops.get_mut(id) else { continue };
             if core::mem::replace(&mut row.alive, *alive) != *alive {
                 let row = row.clone();
-                self.write_next_hop(model, &row, usable(world, &row));
+                self.write_next_hop(model, &row, world);
             }
         }
         for (id, _, members) in changes.groups.sets() {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use tables::NextHopEntry;
-use types::{MacAddr, NextHopId, PortId};
+use types::{DropReason, MacAddr, NextHopId, PortId};
 
 use super::{Forwarding, World};
 use crate::addresses;
@@ -30,16 +30,16 @@ impl Forwarding {
             }
         };
         *self.snapshot.remotes.slot(row.index as usize) = Some(spec.remote);
-        self.write_next_hop(model, &row, usable(world, &row));
+        self.write_next_hop(model, &row, world);
         model.next_hops.insert(id, row);
     }
 
     /// Writes a next hop's ready-made header, or that there is none.
-    pub(super) fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, mac: Option<MacAddr>) {
-        if !self.may_live(row) {
+    pub(super) fn write_next_hop(&mut self, model: &Model, row: &NextHopRow, world: &impl World) {
+        if !row.alive || !world.is_up(row.path.port) {
             return self.put_next_hop(row, NextHopEntry::DOWN);
         }
-        let entry = mac.and_then(|mac| {
+        let entry = usable(world, row).and_then(|mac| {
             let port = model.ports.get(&row.path.port)?;
             let ends = [(port.mac, row.path.source), (mac, row.spec.remote)];
             row.spec.tunnel(ends, row.path.port, model.vlan(row.path.port), port.spec.mtu).entry()
@@ -59,7 +59,7 @@ impl Forwarding {
             let Some(row) = model.next_hops.get_mut(id) else { continue };
             row.path = *path;
             let row = row.clone();
-            self.write_next_hop(model, &row, usable(world, &row));
+            self.write_next_hop(model, &row, world);
         }
         self.regroup(model);
         !changed.is_empty()
@@ -77,15 +77,10 @@ impl Forwarding {
     /// A neighbour's MAC became known, changed or was lost: every next hop to it is written anew.
     pub fn resolve(&mut self, model: &Model, neighbour: Neighbour, world: &impl World) {
         for row in model.next_hops.values().filter(|row| row.path.to() == neighbour) {
-            self.write_next_hop(model, row, usable(world, row));
+            self.write_next_hop(model, row, world);
         }
         self.regroup(model);
         self.publisher.publish(self.snapshot.clone());
-    }
-
-    /// Whether the controller and the link let a next hop live.
-    pub(super) fn may_live(&self, row: &NextHopRow) -> bool {
-        row.alive && self.links_down & 1 << (row.path.port.0 % 64) == 0
     }
 
     /// Writes a next hop's entry; its groups are shared out anew if it came to life or died.
@@ -98,15 +93,10 @@ impl Forwarding {
     }
 
     /// The links of these ports came up or went down: what goes by them is written anew, at once.
-    pub fn links(&mut self, model: &Model, changed: &[(PortId, bool)], world: &impl World) {
-        for (port, up) in changed {
-            let bit = 1 << (port.0 % 64);
-            self.links_down = if *up { self.links_down & !bit } else { self.links_down | bit };
-        }
-        let is_changed = |port| changed.iter().any(|(other, _)| *other == port);
+    pub fn links(&mut self, model: &Model, changed: &[PortId], world: &impl World) {
         let mut any = false;
-        for row in model.next_hops.values().filter(|row| is_changed(row.path.port)) {
-            self.write_next_hop(model, row, usable(world, row));
+        for row in model.next_hops.values().filter(|row| changed.contains(&row.path.port)) {
+            self.write_next_hop(model, row, world);
             any = true;
         }
         if any {
@@ -116,18 +106,18 @@ impl Forwarding {
     }
 
     /// What a next hop's entry says about its life.
-    pub fn state_of(&self, row: &NextHopRow, mac: Option<MacAddr>) -> &'static str {
-        match mac {
+    pub fn state_of(&self, row: &NextHopRow) -> &'static str {
+        match self.snapshot.next_hop(row.index) {
+            Some(entry) if entry.is_living() => "living",
             _ if !row.alive => "dead",
-            _ if !self.may_live(row) => "link_down",
-            None => "unresolved",
-            Some(_) => "living",
+            Some(entry) if entry.why() == DropReason::NextHopDown => "link_down",
+            _ => "unresolved",
         }
     }
 }
 
 /// The MAC that a next hop's frames go to, if it is known and they may be sent from our address.
-pub(super) fn usable(world: &impl World, row: &NextHopRow) -> Option<MacAddr> {
+fn usable(world: &impl World, row: &NextHopRow) -> Option<MacAddr> {
     let is_ours = world.address((row.path.port, row.path.source)) == Some(addresses::State::Preferred);
     row.group_mac().or_else(|| world.neighbour_mac(row.path.to())).filter(|_| is_ours)
 }

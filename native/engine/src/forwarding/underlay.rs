@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tables::{AccessPort, PortEntry, UnderlayPort};
 use types::{MacAddr, PortId};
 
-use super::next_hops::usable;
 use super::{Forwarding, World};
 use crate::addresses;
 use crate::model::Model;
@@ -48,7 +47,7 @@ impl Forwarding {
         self.set_underlay(model, port, world);
         self.reroute(model, world);
         for row in model.next_hops.values().filter(|row| row.path.port == port) {
-            self.write_next_hop(model, row, usable(world, row));
+            self.write_next_hop(model, row, world);
         }
         self.publisher.publish(self.snapshot.clone());
     }

@@ -4,7 +4,7 @@ use tables::GroupEntry;
 use types::{GroupId, MacAddr, NextHopId, PortId};
 
 use super::Bench;
-use super::world::{Answering, Surroundings};
+use super::world::Answering;
 use crate::model::Path;
 use crate::model::tests::{alive, bench, group, host, next_hop, next_hop_to, row};
 use crate::schema::{Command, Dest};
@@ -36,10 +36,13 @@ fn a_group_leaves_a_dead_member_at_once_and_comes_back_to_it() {
     assert_eq!(counts(&mut bench), [0, 0, 60], "to set it again does not revive it");
     bench.apply(vec![alive(1, true)]).unwrap();
     assert_eq!(counts(&mut bench), [60, 0, 0]);
-    bench.forwarding.links(&bench.model, &[(PortId(1), false)], &Surroundings);
+    world.down = Some(PortId(1));
+    world.mac = Some(MacAddr([2, 0xee, 0, 0, 0, 2]));
+    bench.forwarding.links(&bench.model, &[PortId(1)], &world);
     assert_eq!(counts(&mut bench), [0, 0, 60]);
-    bench.forwarding.links(&bench.model, &[(PortId(1), true)], &Surroundings);
-    assert_eq!(counts(&mut bench), [60, 0, 0]);
+    world.down = None;
+    bench.forwarding.links(&bench.model, &[PortId(1)], &world);
+    assert_eq!(counts(&mut bench), [30, 30, 0], "both are known by now");
 }
 
 #[test]
@@ -78,8 +81,11 @@ fn a_next_hop_follows_the_gateway_that_lives_and_its_route() {
     bench.apply(vec![next_hop_to(7, far, 5001), route(&[8, 9])]).unwrap();
     let via = |bench: &Bench| bench.model.next_hops[&NextHopId(7)].path;
     assert_eq!(via(&bench), Path { port: PortId(1), source: host(1), neighbour: host(8) });
-    let world =
-        Answering { mac: Some(MacAddr([2, 0xee, 0, 0, 0, 9])), dead: vec![(PortId(1), host(8))], tentative: None };
+    let world = Answering {
+        mac: Some(MacAddr([2, 0xee, 0, 0, 0, 9])),
+        dead: vec![(PortId(1), host(8))],
+        ..Answering::default()
+    };
     assert!(bench.forwarding.redirect(&mut bench.model, &world));
     assert_eq!(via(&bench).neighbour, host(9));
     let index = bench.model.next_hops[&NextHopId(7)].index;

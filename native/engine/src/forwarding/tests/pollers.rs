@@ -108,6 +108,9 @@ impl World for Watched<'_> {
     fn neighbour_mac(&self, neighbour: Neighbour) -> Option<MacAddr> {
         Surroundings.neighbour_mac(neighbour)
     }
+    fn is_up(&self, port: PortId) -> bool {
+        Surroundings.is_up(port)
+    }
     fn lives(&self, neighbour: Neighbour) -> bool {
         Surroundings.lives(neighbour)
     }

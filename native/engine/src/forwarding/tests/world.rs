@@ -17,6 +17,9 @@ impl World for Surroundings {
     fn neighbour_mac(&self, (_, ip): Neighbour) -> Option<MacAddr> {
         [host(2), host_6(2)].contains(&ip).then_some(MacAddr([2, 0xee, 0, 0, 0, 2]))
     }
+    fn is_up(&self, _port: PortId) -> bool {
+        true
+    }
     fn lives(&self, _neighbour: Neighbour) -> bool {
         true
     }
@@ -26,11 +29,12 @@ impl World for Surroundings {
     fn wait(&self, _done: &dyn Fn() -> bool) {}
 }
 
-/// Neighbours are at one MAC, or at none; some do not live, and one of our addresses is tentative.
+/// Neighbours are at one MAC, or at none; some do not live, one port's link is down, and one of our addresses is tentative.
 #[derive(Default)]
 pub(super) struct Answering {
     pub(super) mac: Option<MacAddr>,
     pub(super) dead: Vec<Neighbour>,
+    pub(super) down: Option<PortId>,
     pub(super) tentative: Option<Neighbour>,
 }
 
@@ -40,6 +44,9 @@ impl World for Answering {
     }
     fn neighbour_mac(&self, _neighbour: Neighbour) -> Option<MacAddr> {
         self.mac
+    }
+    fn is_up(&self, port: PortId) -> bool {
+        self.down != Some(port)
     }
     fn lives(&self, neighbour: Neighbour) -> bool {
         !self.dead.contains(&neighbour)
