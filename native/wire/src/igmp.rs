@@ -33,7 +33,7 @@ const ALL_SYSTEMS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 const RESPONSE_V1_MS: u32 = 10_000;
 
 /// Reads an IPv4 packet of IGMP, header and options included: the query that it is; `Some(None)` if it is a message for routers; `None` if it
-/// must be ignored. General queries are for all systems, those of a group for the group.
+/// must be ignored. General queries are for all systems, those of a group for the group or for all.
 pub fn read_igmp(packet: &[u8]) -> Option<Option<MembershipQuery<'_>>> {
     let (ip, _) = Ipv4Header::ref_from_prefix(packet).ok()?;
     let header = usize::from(ip.version_ihl & 0xf) * 4;
@@ -49,7 +49,7 @@ pub fn read_igmp(packet: &[u8]) -> Option<Option<MembershipQuery<'_>>> {
         return Some(None);
     }
     let group = Some(Ipv4Addr::new(*a, *b, *c, *d)).filter(|group| !group.is_unspecified());
-    if group.unwrap_or(ALL_SYSTEMS) != ip.destination_ip() || !ip.destination_ip().is_multicast() {
+    if ip.destination_ip() != ALL_SYSTEMS && group.filter(Ipv4Addr::is_multicast) != Some(ip.destination_ip()) {
         return None;
     }
     let old = |protocol, max_response_ms| MembershipQuery {
@@ -62,7 +62,7 @@ pub fn read_igmp(packet: &[u8]) -> Option<Option<MembershipQuery<'_>>> {
     };
     // RFC 3376, 7.1: the length tells version 3 from older ones, and any other length is nobody's.
     match (rest, code) {
-        ([], 0) => Some(Some(old(MembershipProtocol::Igmp1, RESPONSE_V1_MS))),
+        ([], 0) => Some(Some(MembershipQuery { group: None, ..old(MembershipProtocol::Igmp1, RESPONSE_V1_MS) })),
         ([], code) => Some(Some(old(MembershipProtocol::Igmp2, u32::from(*code) * 100))),
         ([flags, interval, high, low, rest @ ..], code) => {
             let sources = rest.get(..4 * usize::from(u16::from_be_bytes([*high, *low])))?;

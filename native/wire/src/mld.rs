@@ -52,7 +52,8 @@ pub fn read_mld(packet: &[u8]) -> Option<Option<MembershipQuery<'_>>> {
     let (head, rest) = message.split_at_checked(24)?;
     let group = Ipv6Addr::from(*head.last_chunk::<16>()?);
     let group = Some(group).filter(|group| !group.is_unspecified());
-    if group.unwrap_or(ALL_NODES) != ip.destination_ip() || !ip.destination_ip().is_multicast() {
+    // About a group Linux's bridge asks all nodes, others the group (RFC 3810, 5.1.15: wherever it comes).
+    if ip.destination_ip() != ALL_NODES && group.filter(Ipv6Addr::is_multicast) != Some(ip.destination_ip()) {
         return None;
     }
     let code = u32::from(u16::from_be_bytes([head[4], head[5]]));

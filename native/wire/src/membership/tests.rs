@@ -99,6 +99,7 @@ fn what_must_be_ignored_is_ignored() {
     assert_eq!(read_igmp(&igmp("224.0.0.9", &general)), None, "a general query that is not for all");
     assert_eq!(read_igmp(&igmp("192.0.2.1", &[0x11, 1, 0, 0, 192, 0, 2, 1])), None, "of no group");
     assert_eq!(read_igmp(&igmp("239.1.1.2", &[0x11, 1, 0, 0, 239, 1, 1, 1])), None, "of another group");
+    assert!(read_igmp(&igmp("224.0.0.1", &[0x11, 1, 0, 0, 239, 1, 1, 1])).flatten().is_some(), "of a group, for all");
     let claims = [0x11, 1, 0, 0, 239, 1, 1, 1, 2, 125, 0, 2, 10, 0, 0, 1];
     assert_eq!(read_igmp(&igmp("239.1.1.1", &claims)), None, "fewer sources than it says");
     let of_all = [0x11, 1, 0, 0, 0, 0, 0, 0, 2, 125, 0, 1, 10, 0, 0, 1];
@@ -115,6 +116,8 @@ fn what_must_be_ignored_is_ignored() {
     assert!(!query("fe80::1", "ff02::1", 1, [5, 2, 0, 1, 1, 0]), "for RSVP");
     assert!(!query("fe80::1", "ff02::1", 1, [5, 2, 0, 0, 1, 9]), "an option beyond the end");
     assert!(!query("fe80::1", "ff05::1", 1, ALERT), "a general query that is not for all");
+    let of_group = mld("fe80::1", "ff02::1", 1, ALERT, &mld_query("ff05::5", 1_000, &[]));
+    assert_eq!(read_mld(&of_group).flatten().and_then(|query| query.group), Some(ip("ff05::5")), "for all");
     let good = mld("fe80::1", "ff02::1", 1, ALERT, &general);
     assert!((0..good.len()).all(|end| read_mld(&good[..end]).is_none()));
     let report = [&[143, 0, 0, 0, 0, 0, 0, 0][..]].concat();
