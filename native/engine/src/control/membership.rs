@@ -11,15 +11,14 @@ use wire::{
 };
 
 use super::Control;
-use crate::addresses;
 use crate::membership::Report;
 
 impl Control {
     /// Goes into the groups that VNs have joined and those in which we are solicited (RFC 4861, 7.2.1), and out of all others.
     pub(super) fn join(&mut self, now: Instant) {
         let joined = self.model.joined.iter().map(|((_, group), port)| (*port, *group));
-        let solicited = self.model.underlays.keys().filter_map(|(port, ip)| match ip {
-            IpAddr::V6(ip) => Some((*port, IpAddr::from(solicited_node(*ip)))),
+        let solicited = self.addresses.iter().filter_map(|(port, ip)| match ip {
+            IpAddr::V6(ip) => Some((port, IpAddr::from(solicited_node(ip)))),
             IpAddr::V4(_) => None,
         });
         let wanted: BTreeSet<(PortId, IpAddr)> = joined.chain(solicited).collect();
@@ -84,14 +83,14 @@ impl Control {
         }
     }
 
-    /// IPv4: an address of the port. IPv6: its link-local address, or while it has none that may be used, none (RFC 3810, 5.2.13).
+    /// IPv4: an address of the port. IPv6: its link-local address, or none while that is tried (RFC 3810, 5.2.13).
     fn source_of_reports(&self, port: PortId, is_v6: bool) -> IpAddr {
-        let ours = || self.model.addresses(port).map(|spec| spec.ip);
-        if !is_v6 {
-            return ours().find(IpAddr::is_ipv4).unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        match is_v6 {
+            true => self.addresses.link_local(port).unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
+            false => {
+                let mut ours = self.model.addresses(port).map(|spec| spec.ip);
+                ours.find(IpAddr::is_ipv4).unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+            }
         }
-        let is_usable = |ip: &IpAddr| self.addresses.state((port, *ip)) == Some(addresses::State::Preferred);
-        let is_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-        ours().filter(is_local).find(is_usable).unwrap_or(Ipv6Addr::UNSPECIFIED.into())
     }
 }
