@@ -16,12 +16,13 @@ import {
 } from '#model';
 import type { VnView } from '#nva';
 import { aclObject } from '../engine/acls.js';
-import { destKey, type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
+import { type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
 import { selectorOf } from '../engine/tags.js';
 import type { Ids } from './ids.js';
 import { LEARNED_AGE_S, type LocalRow, type LocalVn } from './local-vn.js';
 import { type Fault, type WayInput, type Ways, wayTo } from './nve-ways.js';
 import { optional, type Sending, usableEnds } from './underlay.js';
+import { type FloodInput, floodOf } from './vn-flood.js';
 
 export interface VnInput {
   readonly local: LocalVn;
@@ -32,6 +33,7 @@ export interface VnInput {
   /** EVB has granted reflective relay on the link. */
   readonly reflects: (link: LinkName) => boolean;
   readonly ids: Ids;
+  readonly delivery: FloodInput['delivery'];
   readonly fault?: Fault | undefined;
 }
 
@@ -69,35 +71,18 @@ export function vnStructure(input: VnInput): { state: EngineState; ways: Ways } 
     if (way !== null) ways.set(member.nveId, way);
     for (const { ip } of usableEnds(member.tunnels, input.sending)) sources.add(ip);
   }
-  const dests = floodOf(input, ways, sources, objects);
+  const dests = floodOf(
+    { info: local.info, view, self, delivery: input.delivery, way: wayInput(input) },
+    ways,
+    sources,
+    objects,
+  );
   if (dests.length > 0) objects.push({ op: 'FloodSet', vn, dests });
   if (sources.size > 0) objects.push({ op: 'SourcesSet', vn, ips: [...sources].sort() });
   return { state: stateOf(objects), ways };
 }
 
 const wayInput = ({ local, ids, sending, fault }: VnInput): WayInput => ({ vn: local.info.vn, ids, sending, fault });
-
-/**
- * Where broadcast goes (RFC 8014 section 4.3, item 3): a copy for each NVE, however many ends it has, or one for the NVE that makes the
- * others.
- */
-function floodOf(input: VnInput, ways: Ways, sources: Set<IpAddr>, objects: EngineObject[]): RemoteDest[] {
-  const { local, view, self } = input;
-  const { delivery } = settingsOf(local.info);
-  if (delivery.kind !== 'node' || delivery.nveId === self) {
-    // Two NVEs at the same ends get one copy.
-    const unique = new Map([...ways.values()].map((dest) => [destKey(dest), dest]));
-    return [...unique.values()].sort((a, b) => numberOf(a) - numberOf(b));
-  }
-  const ends = view?.nves.get(delivery.nveId)?.tunnels ?? [];
-  // It receives the VN under the number that it has for everybody.
-  const way = wayTo(wayInput(input), ends, local.info.vni, objects);
-  for (const { ip } of usableEnds(ends, input.sending)) sources.add(ip);
-  return way === null ? [] : [way];
-}
-
-/** Of next hops and groups; no two have the same. */
-const numberOf = (dest: RemoteDest): number => (dest.kind === 'nh' ? dest.nh : dest.group);
 
 function aclsOf(vn: VnId, { aclIn, aclOut }: VnSettings, ids: Ids): EngineObject[] {
   return [
