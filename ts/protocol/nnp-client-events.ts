@@ -1,6 +1,7 @@
 /** What goes into and comes out of `NnpClient`. */
-import type { NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
+import type { MacAddr, NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
 import type { NnpFrame } from '#wire';
+import type { PullStatus } from './nnp-pulls.js';
 import type { Attachment, AuthorizeRequest, MappingChange, VnView } from './nnp-types.js';
 
 export interface NnpTiming {
@@ -76,6 +77,10 @@ export type NnpClientEvent =
       readonly attachment: Attachment;
       readonly deadlineMs: number;
     }
+  /** Frames to MACs of the VN that the engine has no row of. */
+  | { readonly type: 'miss'; readonly vn: VnId; readonly macs: readonly MacAddr[] }
+  /** Nothing was sent to a MAC of late. */
+  | { readonly type: 'idle'; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly type: 'applied'; readonly vn: VnId; readonly revision: bigint }
   | { readonly type: 'refused'; readonly vn: VnId; readonly revision: bigint; readonly error: NveError };
 
@@ -98,6 +103,7 @@ export interface NnpClientStatus {
   readonly endpoint: number | null;
   readonly subscriptions: number;
   readonly attachments: number;
+  readonly pulls: PullStatus;
   /** Why the last session ended or could not be made. */
   readonly error: NveError | null;
   /** Frames of kinds that this release does not know. */

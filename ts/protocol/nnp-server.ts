@@ -193,6 +193,11 @@ export class NnpServerSession {
         else this.#illegal('sub', illegal);
         break;
       }
+      case 'query': {
+        const illegal = this.#feed.query(frame, now);
+        if (illegal !== null) this.#illegal('query', illegal);
+        break;
+      }
       case 'unsub':
         this.#feed.unsubscribe(frame.channel, frame.vn);
         break;
@@ -237,6 +242,7 @@ export class NnpServerSession {
       case 'sync':
       case 'delta':
       case 'bookmark':
+      case 'answer':
       case 'reportAck':
         this.#illegal(frame.kind, 'an NVE does not send it');
         break;

@@ -1,6 +1,6 @@
 /** The NVE's side of the session with its NVA, as a role sees it. */
-import type { NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
-import type { NnpTiming } from '#protocol';
+import type { MacAddr, NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
+import type { NnpTiming, PullStatus } from '#protocol';
 import type { Clock } from '../clock.js';
 import type { Attachment, AuthorizeRequest, MappingChange, NvaEndpoint, VnView } from '../types.js';
 
@@ -38,6 +38,7 @@ export interface NvaStatus {
   readonly endpoint: NvaEndpoint | null;
   readonly subscriptions: number;
   readonly attachments: number;
+  readonly pulls: PullStatus;
   /** Why the last session ended or could not be made; null while one is up. */
   readonly error: NveError | null;
   /** Frames of kinds that this release does not know. */
@@ -62,6 +63,10 @@ export interface NvaClientApi {
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs?: number): Promise<Result<null>>;
   /** Ends `restoring`: reports in full. */
   restored(): void;
+  /** Frames go to MACs of the VN that the engine has no row of: where hosts are not pushed, the NVA is asked; what it has comes by `onMapping`. */
+  missed(vn: VnId, macs: readonly MacAddr[]): void;
+  /** Nothing was sent to a MAC of late: once its answer's time is over, it is not asked for again. */
+  idle(vn: VnId, mac: MacAddr): void;
   /** The engine has what `onMapping` told up to this revision. */
   applied(vn: VnId, revision: bigint): void;
   /** The engine refused it; `text` reaches the NVA's log. */

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import type { NveError, Result, VnId, VnInfo } from '#model';
+import type { MacAddr, NveError, Result, VnId, VnInfo } from '#model';
 import { type CallId, NnpClient, type NnpClientEffect, type NnpClientEvent } from '#protocol';
 import { formatNvaAddress, netAddress } from '../address.js';
 import { Alarm, type Clock, systemClock } from '../clock.js';
@@ -84,6 +84,14 @@ export class NvaClient implements NvaClientApi {
 
   restored(): void {
     this.#run({ type: 'restored' });
+  }
+
+  missed(vn: VnId, macs: readonly MacAddr[]): void {
+    this.#run({ type: 'miss', vn, macs });
+  }
+
+  idle(vn: VnId, mac: MacAddr): void {
+    this.#run({ type: 'idle', vn, mac });
   }
 
   applied(vn: VnId, revision: bigint): void {
