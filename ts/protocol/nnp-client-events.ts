@@ -52,7 +52,7 @@ export type NnpClientEvent =
   | { readonly type: 'stop' }
   // Of the transport that the last `dial` made. After `close` nothing of the old transport may arrive.
   | { readonly type: 'open' }
-  | { readonly type: 'closed'; readonly reason: string }
+  | { readonly type: 'closed'; readonly cause: NveError | string }
   | { readonly type: 'frame'; readonly frame: NnpFrame }
   /** The bytes are not NNP. */
   | { readonly type: 'garbled'; readonly error: NveError }
@@ -108,4 +108,6 @@ export interface NnpClientStatus {
   readonly error: NveError | null;
   /** Frames of kinds that this release does not know. */
   readonly unknownFrames: number;
+  /** Sessions that did not come about because one side did not accept the other's certificate. */
+  readonly refusedCertificates: number;
 }

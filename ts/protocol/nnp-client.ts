@@ -83,6 +83,7 @@ export class NnpClient {
       attachments: this.#reports.size,
       pulls: this.#pulls.status(),
       unknownFrames: this.#unknownFrames,
+      refusedCertificates: this.#session.refusedCertificates,
     };
   }
 
@@ -102,7 +103,7 @@ export class NnpClient {
         this.#session.opened(now);
         break;
       case 'closed':
-        this.#session.closed(event.reason, now);
+        this.#session.closed(event.cause, now);
         break;
       case 'frame':
         this.#session.frame(event.frame, now);

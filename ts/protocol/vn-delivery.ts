@@ -6,10 +6,13 @@
 
 import type { Delivery } from '#model';
 
-/** When the NVA's word, a report of membership and a question for a neighbour have gone round: all NVEs hear the new way. */
-const SEND_AFTER_MS = 3_000;
+/**
+ * When the NVA's word, a report of membership and a question for a neighbour have gone round: all NVEs hear the new way. They reconnect to an
+ * NVA that has begun anew at different times, by some seconds.
+ */
+const SEND_AFTER_MS = 10_000;
 /** When the slowest NVE sends by the new way. */
-const HEAR_FOR_MS = 12_000;
+const HEAR_FOR_MS = 60_000;
 
 const keyOf = (delivery: Delivery): string => Object.values(delivery).join(' ');
 

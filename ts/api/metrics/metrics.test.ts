@@ -12,6 +12,7 @@ const NVA = {
   endpoint: null,
   error: null,
   unknownFrames: 0,
+  refusedCertificates: 0,
   pulls: { found: 2, negative: 1, asked: 5, unanswered: 1, overflow: 0 },
 };
 const ENGINE = {

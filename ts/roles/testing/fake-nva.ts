@@ -55,6 +55,11 @@ export class FakeNva implements NvaClientApi {
     this.calls.push('stop');
   }
 
+  renewTls(): Result<null> {
+    this.calls.push('renewTls');
+    return ok(null);
+  }
+
   status(): NvaStatus {
     return {
       state: 'connected',
@@ -65,6 +70,7 @@ export class FakeNva implements NvaClientApi {
       attachments: 0,
       pulls: { found: 0, negative: 0, asked: 0, unanswered: 0, overflow: 0 },
       unknownFrames: 0,
+      refusedCertificates: 0,
       error: null,
     };
   }

@@ -14,6 +14,6 @@ mod vlan;
 pub use context::{context, permit};
 pub use decap::decapsulate;
 pub use exception::from_kernel;
-pub use learn::learn;
+pub use learn::{learn, outer_source};
 pub use multicast::joined;
 pub use outer::outer;
