@@ -111,17 +111,20 @@ describe('a VN whose broadcast goes by copies and by groups', () => {
     }
   }, 180_000);
 
-  it('leaves its groups when its last tenant goes, and is in the one that is wanted when one comes', async () => {
+  it('leaves its groups when its last tenant goes, and joins the one that is wanted when one comes', async () => {
     await nves.far.cli('tsi detach far-blue --link access0');
     await vi.waitFor(async () => expect(await members(GROUPS[1])).toEqual(['near']), {
       timeout: 30_000,
       interval: 200,
     });
+    // The old one was heard as long as the VN was there.
+    await vi.waitFor(async () => expect(await members(GROUPS[0])).not.toContain('far'), { timeout: 30_000 });
     await nves.far.cli(`tsi attach far-blue --vn blue --mac ${FAR.mac} --link access0`);
-    await vi.waitFor(async () => expect(await Promise.all(GROUPS.map(members))).toEqual([['near'], ['far', 'near']]), {
+    await vi.waitFor(async () => expect(await members(GROUPS[1])).toEqual(['far', 'near']), {
       timeout: 30_000,
       interval: 200,
     });
+    expect(await members(GROUPS[0])).not.toContain('far');
   });
 
   it('shows the group, and sends broadcast there and unicast to the NVE', async () => {
