@@ -3,7 +3,7 @@
 
 use core::net::IpAddr;
 
-use tables::{Source, UnderlayPort};
+use tables::{Source, SourceKey, UnderlayPort};
 use types::DropReason;
 use wire::{
     ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, IPV6_HEADER, Ipv4Header, Ipv6Header,
@@ -18,11 +18,11 @@ use crate::packet::{Packet, PuntClass};
 
 /// An IPv4 packet to a group's MAC: checked and noted as one to our own address is.
 #[cold]
-pub fn v4<P: Packet>(
-    pipeline: &Pipeline<'_>,
+pub fn v4<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     packet: &mut P,
-    meta: &mut Meta,
+    meta: &mut Meta<'a>,
 ) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     if port.joined.is_empty() {
@@ -64,17 +64,18 @@ pub fn v4<P: Packet>(
     let datagram = &payload[IPV4_HEADER..total_length];
     let tunnelled = tunnelled(&payload[IPV4_ADDRESSES], datagram, || true).map_err(Verdict::Drop)?;
     let Some(tunnelled) = tunnelled else { return drop(DropReason::NotForUs) };
-    note(pipeline, packet, meta, Source::V4(source), ip.tos, ETHERNET_HEADER + IPV4_HEADER, tunnelled);
+    let (source, contexts) = (SourceKey::new(0, Source::V4(source)), pipeline.contexts.beginnings());
+    note(&contexts, packet, meta, source, ip.tos, ETHERNET_HEADER + IPV4_HEADER, tunnelled);
     Ok(())
 }
 
 /// The same of an IPv6 packet, whose header is whole and which is no ICMPv6.
 #[cold]
-pub fn v6<P: Packet>(
-    pipeline: &Pipeline<'_>,
+pub fn v6<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     packet: &mut P,
-    meta: &mut Meta,
+    meta: &mut Meta<'a>,
 ) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let payload = &packet.data()[ETHERNET_HEADER..];
@@ -109,7 +110,8 @@ pub fn v6<P: Packet>(
     let tunnelled = tunnelled(&payload[IPV6_ADDRESSES], datagram, may_lack_checksum).map_err(Verdict::Drop)?;
     let Some(tunnelled) = tunnelled else { return drop(DropReason::NotForUs) };
     let (source, class) = (Source::V6(pipeline.snapshot.peers.number(source)), ip.traffic_class());
-    note(pipeline, packet, meta, source, class, ETHERNET_HEADER + IPV6_HEADER, tunnelled);
+    let (source, contexts) = (SourceKey::new(0, source), pipeline.contexts.beginnings());
+    note(&contexts, packet, meta, source, class, ETHERNET_HEADER + IPV6_HEADER, tunnelled);
     Ok(())
 }
 
