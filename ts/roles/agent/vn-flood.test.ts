@@ -37,11 +37,8 @@ function flooded({ members, nodes = [], sent, heard = [sent], groupPorts = [[4, 
   const sending = { families: new Set([4, 6]), encaps, tunnel: TUNNEL, groupPorts: new Map(groupPorts) };
   const way: FloodInput['way'] = { vn: blue.vn, ids: new Ids(), sending: sending as unknown as Sending };
   const objects: EngineObject[] = [];
-  const ways = new Map<NveId, RemoteDest>();
-  for (const one of members.filter(({ nveId }) => nveId !== SELF)) {
-    const dest = wayTo(way, one.tunnels, one.contextId, objects);
-    if (dest !== null) ways.set(one.nveId, dest);
-  }
+  const others = members.filter(({ nveId }) => nveId !== SELF);
+  const ways = new Map(others.map((one) => [one.nveId, wayTo(way, one.tunnels, one.contextId, objects)] as const));
   const byId = (all: readonly MemberView[]) => new Map(all.map((one) => [one.nveId, one]));
   const view = { info: blue, members: byId(members), nves: byId(nodes) } as unknown as VnView;
   const sources = new Set<IpAddr>();

@@ -5,7 +5,7 @@ import type { RemoteDest } from '#dataplane';
 import { type Delivery, type IpAddr, ipFamily, type NveId, type VnInfo } from '#model';
 import type { MemberView, VnView } from '#nva';
 import { destKey, type EngineObject } from '../engine/objects.js';
-import { type WayInput, type Ways, wayTo } from './nve-ways.js';
+import { type Way, type WayInput, type Ways, wayTo } from './nve-ways.js';
 import { nextHopOptions, optional, usableEnds } from './underlay.js';
 
 export interface FloodInput {
@@ -38,14 +38,15 @@ function destsOf(
   if (delivery.kind !== 'node' || delivery.nveId === self) return copies(ways.values());
   const ends = view?.nves.get(delivery.nveId)?.tunnels ?? [];
   // It receives the VN under the number that it has for everybody.
-  const dest = wayTo(way, ends, info.vni, objects);
+  const toNode = wayTo(way, ends, info.vni, objects);
   for (const { ip } of usableEnds(ends, way.sending)) sources.add(ip);
-  return dest === null ? [] : [dest];
+  return copies([toNode]);
 }
 
 /** One copy for each; two NVEs at the same ends get one. */
-function copies(ways: Iterable<RemoteDest>): RemoteDest[] {
-  const unique = new Map([...ways].map((dest) => [destKey(dest), dest]));
+function copies(ways: Iterable<Way | null | undefined>): RemoteDest[] {
+  const dests = [...ways].flatMap((way) => way?.dest ?? []);
+  const unique = new Map(dests.map((dest) => [destKey(dest), dest]));
   return [...unique.values()].sort((a, b) => numberOf(a) - numberOf(b));
 }
 
@@ -68,7 +69,7 @@ function groupOf(input: FloodInput, group: IpAddr, ways: Ways, objects: EngineOb
   const options = { ...nextHopOptions({ ip: group, encap }, sending.tunnel), port };
   const nh = ids.nextHop(vn, { ip: group, encap }, info.vni, options);
   objects.push({ op: 'NextHopSet', nh, remote: group, encap, contextId: info.vni, ...optional(options) });
-  const deaf = others.filter((member) => !mayHear(member, group)).flatMap(({ nveId }) => ways.get(nveId) ?? []);
+  const deaf = others.filter((member) => !mayHear(member, group)).map(({ nveId }) => ways.get(nveId));
   return [...(hearers.length > 0 ? [{ kind: 'nh', nh } as const] : []), ...copies(deaf)];
 }
 

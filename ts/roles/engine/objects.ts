@@ -17,6 +17,7 @@ type SetOp =
   | 'McastSet'
   | 'VapSet'
   | 'NextHopSet'
+  | 'NextHopAlive'
   | 'GroupSet'
   | 'FdbSet'
   | 'FloodSet'
@@ -146,6 +147,8 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
       return [vnKey(object.vn), portKey(object.port), ...aclsOf(object.options)];
     case 'FdbSet':
       return [vnKey(object.vn), destKey(object.dest)];
+    case 'NextHopAlive':
+      return [nhKey(object.nh)];
     case 'GroupSet':
       return object.members.map(({ nh }) => nhKey(nh));
     case 'FloodSet':
@@ -199,6 +202,8 @@ export function deletionOf(object: EngineObject): Command {
       return { op: 'VapDel', vap: object.vap };
     case 'NextHopSet':
       return { op: 'NextHopDel', nh: object.nh };
+    case 'NextHopAlive':
+      return { op: 'NextHopAlive', nh: object.nh, alive: true };
     case 'GroupSet':
       return { op: 'GroupDel', group: object.group };
     case 'FdbSet':
@@ -225,6 +230,7 @@ const ORDER: Readonly<Record<SetOp, number>> = {
   McastSet: 8,
   VapSet: 9,
   NextHopSet: 10,
+  NextHopAlive: 11,
   GroupSet: 11,
   SourcesSet: 12,
   FdbSet: 13,

@@ -302,7 +302,6 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'McastDel':
     case 'NextHopDel':
     case 'GroupDel':
-    case 'NextHopAlive':
     case 'FdbDel':
     case 'NeighbourDel':
     case 'AclDel':
@@ -311,6 +310,8 @@ function objectOf(command: Command): EngineObject | undefined {
       return undefined;
     case 'ExceptionSet':
       return command.tap === null ? undefined : command;
+    case 'NextHopAlive':
+      return command.alive ? undefined : command;
     case 'PoliceSet':
       return command.rate === null ? undefined : command;
     case 'PortAdmin':
