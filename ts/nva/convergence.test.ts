@@ -304,6 +304,6 @@ it('when it is quiet, everybody knows the same', () => {
       const attached = world.nves.reduce((sum, { machine }) => sum + machine.status().attachments, 0);
       expect(world.authority.attachments()).toBe(attached);
     }),
-    { numRuns: 100 },
+    { numRuns: 400 },
   );
 }, 30_000);

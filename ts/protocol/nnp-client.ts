@@ -2,7 +2,7 @@
  * The NVE's side of NNP, sans-IO. In each session, in this order: a full report of what is attached, then SUB for every VN
  * that is wanted. After a restart single reports come first, and the full one when the NVE has back what it had. What was learned stays while there is no session (fail-static): the NVE forwards with what it has.
  */
-import { err, type NveError, nveError, ok, type Result, type VnId, type VnInfo } from '#model';
+import { err, isAt, type NveError, type NveId, nveError, ok, type Result, type VnId, type VnInfo } from '#model';
 import { NNP_LIMITS, type NnpFrame, type NnpKey, type NnpToken } from '#wire';
 import { Deadlines, earliest } from './deadlines.js';
 import { NnpAuthorizations } from './nnp-authorizations.js';
@@ -29,7 +29,7 @@ interface Call {
 export class NnpClient {
   readonly #session: NnpClientSession;
   readonly #authorizations = new NnpAuthorizations();
-  readonly #subscriptions = new NnpSubscriptions();
+  readonly #subscriptions = new NnpSubscriptions((vn, mac) => this.#pulls.has(vn, mac));
   readonly #reports = new NnpReports();
   readonly #pulls: NnpPulls;
   readonly #calls = new Map<CallId, Call>();
@@ -39,10 +39,12 @@ export class NnpClient {
   #unknownFrames = 0;
   /** What was attached in a former life of the NVE is not all back: the NVA keeps what it is not told. */
   #isRestoring: boolean;
+  readonly #self: NveId;
   #effects: NnpClientEffect[] = [];
 
   constructor(options: NnpClientOptions) {
     this.#isRestoring = options.restoring ?? false;
+    this.#self = options.nveId;
     this.#pulls = new NnpPulls(options.random);
     this.#session = new NnpClientSession(options, {
       dial: (link, endpoint) => this.#effects.push({ type: 'dial', link, endpoint }),
@@ -303,7 +305,7 @@ export class NnpClient {
     if (change.info !== undefined) this.#authorizations.verdicts.vnChanged(change.vn, change.info);
     this.#effects.push({ type: 'mapping', change });
     for (const mac of change.hosts.removed) this.#pulls.dropped(change.vn, mac);
-    for (const { mac } of change.hosts.set) this.#pulls.pushed(change.vn, mac);
+    for (const host of change.hosts.set) this.#pulls.pushed(host, isAt(host, this.#self), now);
     if (change.info === null) this.#pulls.forget(change.vn);
     if (change.info !== null) return;
     // What was attached to it is attached to nothing; a VN that comes under the same id is another one.

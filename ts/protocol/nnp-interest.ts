@@ -13,7 +13,8 @@ export const MAX_INTEREST = 131_072;
 
 export class NnpInterest {
   readonly #self: NveId;
-  /** Until when each is told. */
+  readonly #own = new Set<MacAddr>();
+  /** Of what it asked for: until when it is told. */
   readonly #until = new Map<MacAddr, number>();
 
   constructor(self: NveId) {
@@ -29,22 +30,30 @@ export class NnpInterest {
   only(ops: readonly NnpOp[], now: number): NnpOp[] {
     return ops.filter((op) => {
       if (op.op === 'set') return op.object.kind !== 'host' || this.#isTold(op.object, now);
-      if (op.key.kind !== 'host') return true;
-      const until = this.#until.get(op.key.mac);
-      this.#until.delete(op.key.mac);
-      return until !== undefined && now < until;
+      return op.key.kind !== 'host' || this.#isToldLast(op.key.mac, now);
     });
   }
 
   #isTold(host: HostInfo, now: number): boolean {
     const { mac } = host;
-    const until = this.#until.get(mac);
     if (isAt(host, this.#self)) {
-      this.#tell(mac, Number.POSITIVE_INFINITY);
+      this.#own.add(mac);
       return true;
     }
     // What was its own and is elsewhere now it has to know, once and then like what it asked for.
-    if (until === Number.POSITIVE_INFINITY) this.#tell(mac, now + FOUND_TTL_S * 1_000);
+    if (this.#own.delete(mac)) this.#tell(mac, now + FOUND_TTL_S * 1_000);
+    return this.#isAskedFor(mac, now);
+  }
+
+  /** Of a host that is gone. */
+  #isToldLast(mac: MacAddr, now: number): boolean {
+    const wasAskedFor = this.#isAskedFor(mac, now);
+    this.#until.delete(mac);
+    return this.#own.delete(mac) || wasAskedFor;
+  }
+
+  #isAskedFor(mac: MacAddr, now: number): boolean {
+    const until = this.#until.get(mac);
     return until !== undefined && now < until;
   }
 

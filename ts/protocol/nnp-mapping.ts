@@ -34,12 +34,13 @@ export class NnpMapping {
   readonly #homeHosts = new Map<string, number>();
   /** What the snapshot under way has named; null outside of one. */
   #marked: Set<string> | null = null;
-  /** Hosts that were asked for one by one: no snapshot names them. */
-  readonly #pulled = new Set<MacAddr>();
+  /** Whether a host was asked for: no snapshot names it. */
+  readonly #isAskedFor: (mac: MacAddr) => boolean;
   readonly #changes = new Changes();
 
-  constructor(vn: VnId) {
+  constructor(vn: VnId, isAskedFor: (mac: MacAddr) => boolean) {
     this.vn = vn;
+    this.#isAskedFor = isAskedFor;
   }
 
   /** Whether the key belongs to a subscription of this VN. */
@@ -87,10 +88,9 @@ export class NnpMapping {
     const refused: NnpKey[] = [];
     for (const host of found) {
       const object = { kind: 'host' as const, ...host };
-      if (this.#set(object)) this.#pulled.add(host.mac);
-      else refused.push(objectKey(object));
+      if (!this.#set(object)) refused.push(objectKey(object));
     }
-    for (const mac of gone) if (this.#pulled.has(mac)) this.#delete({ kind: 'host', vn: this.vn, mac });
+    for (const mac of gone) this.#delete({ kind: 'host', vn: this.vn, mac });
     return refused;
   }
 
@@ -100,11 +100,9 @@ export class NnpMapping {
     this.#marked = null;
     if (marked === null) return;
     const stale = (key: NnpKey) => !marked.has(keyText(key));
-    if (!this.isPulled) this.#pulled.clear();
     for (const mac of this.hosts.keys()) {
-      if (this.#pulled.has(mac)) continue;
       const key: NnpKey = { kind: 'host', vn: this.vn, mac };
-      if (stale(key)) this.#delete(key);
+      if (stale(key) && !(this.isPulled && this.#isAskedFor(mac))) this.#delete(key);
     }
     for (const nveId of this.#members.keys()) {
       const key: NnpKey = { kind: 'member', vn: this.vn, nveId };
@@ -120,7 +118,6 @@ export class NnpMapping {
 
   /** Drops everything: the VN is no more. */
   clear(): void {
-    this.#pulled.clear();
     this.beginSnapshot();
     this.sweep();
   }
@@ -169,6 +166,8 @@ export class NnpMapping {
     switch (key.kind) {
       case 'vn':
         if (this.info !== null) this.#changes.info = true;
+        // Nobody may have told of what was asked for; without its VN it is nothing.
+        if (this.isPulled) for (const mac of this.hosts.keys()) this.#delete({ kind: 'host', vn: this.vn, mac });
         this.info = null;
         break;
       case 'nve':
@@ -180,7 +179,6 @@ export class NnpMapping {
         this.#refresh(key.nveId);
         break;
       case 'host':
-        this.#pulled.delete(key.mac);
         this.#deleteHost(key.mac);
         break;
     }

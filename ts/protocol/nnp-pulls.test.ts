@@ -97,7 +97,7 @@ describe('a host that is asked for', () => {
     const rig = new Rig();
     rig.miss(1);
     rig.answer(1, false);
-    rig.pulls.pushed(VN, mac(1));
+    rig.pulls.pushed(host(1), false, rig.now);
     expect(rig.asks()).toEqual(['01']);
     rig.answer(1, true);
     rig.pulls.dropped(VN, mac(1));

@@ -142,13 +142,31 @@ export class NnpPulls {
     return { found, gone };
   }
 
-  /** The NVA told by itself that a host is there after all. */
-  pushed(vn: VnId, mac: MacAddr): void {
+  /**
+   * The NVA told by itself where a host is. What is at this NVE (`isOwn`) need not be asked for. Of others the NVA may soon tell nothing any
+   * more: they are asked for.
+   */
+  pushed({ vn, mac }: HostInfo, isOwn: boolean, now: number): void {
     const pulls = this.#vns.get(vn);
-    const host = pulls?.hosts.get(mac);
-    if (pulls === undefined || host?.known !== 'negative') return;
-    host.known = 'found';
-    this.#ask(pulls, host);
+    if (pulls?.isLive !== true) return;
+    const host = pulls.hosts.get(mac);
+    if (isOwn) {
+      if (host !== undefined) this.#forget(vn, pulls, host);
+    } else if (host === undefined) {
+      const told: Host = { mac, known: 'found', until: now + UNANSWERED_TTL_MS, asked: 'no', isIdle: false };
+      pulls.hosts.set(mac, told);
+      this.#set(vn, told, told.until);
+      this.#ask(pulls, told);
+    } else if (host.known !== 'found') {
+      host.known = 'found';
+      host.until = Math.max(host.until, now + UNANSWERED_TTL_MS);
+      this.#ask(pulls, host);
+    }
+  }
+
+  /** Whether the host is there because it was asked for, and not because it is told to all. */
+  has(vn: VnId, mac: MacAddr): boolean {
+    return this.#vns.get(vn)?.hosts.get(mac)?.known === 'found';
   }
 
   /** The NVA told by itself that a host is there no longer. */

@@ -61,10 +61,11 @@ export class NnpSubscription {
   #refusals = 0;
   #refused: NveError | null = null;
 
-  constructor(vn: VnId, channel: number) {
+  /** `isAskedFor`: a host that is asked for by itself, and so is in no snapshot. */
+  constructor(vn: VnId, channel: number, isAskedFor: (mac: MacAddr) => boolean = () => false) {
     this.vn = vn;
     this.channel = channel;
-    this.#mapping = new NnpMapping(vn);
+    this.#mapping = new NnpMapping(vn, isAskedFor);
   }
 
   get live(): boolean {

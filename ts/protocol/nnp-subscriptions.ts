@@ -1,16 +1,21 @@
 /** The subscriptions of an NVE, by VN and by channel, and the calls that wait for one to be in sync. */
-import { type NveError, nveError, type Result, type VnId } from '#model';
+import { type MacAddr, type NveError, nveError, type Result, type VnId } from '#model';
 import type { CallId } from './nnp-client-events.js';
 import { NnpSubscription } from './nnp-subscription.js';
 
 const MAX_CHANNEL = 65_535;
 
 export class NnpSubscriptions {
+  readonly #isAskedFor: (vn: VnId, mac: MacAddr) => boolean;
   readonly #byVn = new Map<VnId, NnpSubscription>();
   readonly #byChannel = new Map<number, NnpSubscription>();
   readonly #waiting = new Map<VnId, CallId[]>();
   /** Channels go round, so that a late frame of an ended subscription meets nobody. */
   #lastChannel = 0;
+
+  constructor(isAskedFor: (vn: VnId, mac: MacAddr) => boolean) {
+    this.#isAskedFor = isAskedFor;
+  }
 
   get size(): number {
     return this.#byVn.size;
@@ -40,7 +45,7 @@ export class NnpSubscriptions {
     }
     do this.#lastChannel = (this.#lastChannel % MAX_CHANNEL) + 1;
     while (this.#byChannel.has(this.#lastChannel));
-    const subscription = new NnpSubscription(vn, this.#lastChannel);
+    const subscription = new NnpSubscription(vn, this.#lastChannel, (mac) => this.#isAskedFor(vn, mac));
     this.#byVn.set(vn, subscription);
     this.#byChannel.set(subscription.channel, subscription);
     return { ok: true, value: subscription };
