@@ -6,6 +6,7 @@ import {
   type Acl,
   aclOf,
   ENCAPS,
+  isAt,
   type NvaConfig,
   nveError,
   toNveError,
@@ -23,6 +24,7 @@ import {
   type NvaAddress,
   type NvaServerApi,
   type NvaServerOptions,
+  type RecordStore,
   type VnListing,
 } from '#nva';
 import { renewed } from '../renewal.js';
@@ -30,6 +32,8 @@ import { renewed } from '../renewal.js';
 export interface NvaParts {
   readonly config: NvaConfig;
   readonly log: Logger;
+  /** Absent: nothing is remembered over a restart. */
+  readonly store?: RecordStore | undefined;
   readonly makeServer: (options: NvaServerOptions) => NvaServerApi;
 }
 
@@ -50,6 +54,7 @@ export class Nva {
       listen: config.listen.endpoints,
       tls: config.listen.tls,
       authority,
+      store: parts.store,
       holdMs: config.listen.hold_ms,
       log: parts.log.child({ component: 'nva' }),
     });
@@ -159,7 +164,7 @@ export class Nva {
       attachments: hosts.length,
     };
     const connected = sessions.map(({ nveId, subscriptions }): ShowNvaRow => {
-      const attachments = hosts.filter((host) => host.nveId === nveId).length;
+      const attachments = hosts.filter((host) => isAt(host, nveId)).length;
       return {
         ...common,
         nve: nveId,
