@@ -12,6 +12,7 @@ import {
   intField,
   ipField,
   macField,
+  nvaEndpointField,
   nveIdField,
   pathField,
   tlsFields,
@@ -124,6 +125,11 @@ export const nvaConfig = z
           .describe(
             'For endpoints with TLS: both sides show a certificate, the NVA one whose URI is spiffe://DOMAIN/nva/NAME, an NVE one of spiffe://DOMAIN/nve/NAME.',
           ),
+        alternates: z
+          .array(nvaEndpointField)
+          .max(16)
+          .default([])
+          .describe('Other ways to this NVA, told to NVEs that connect; in the form of [nva] endpoints of the agent.'),
         hold_ms: intField(1000, 86_400_000)
           .default(90_000)
           .describe('How long the reports of an NVE are kept after its session is lost, in ms.'),

@@ -280,6 +280,7 @@ export class Agent {
         access: this.#access,
         portLinks: this.#portLinks,
         nvaStatus: () => this.#nva.status(),
+        nameOfVn: (vn) => this.#nva.view(vn)?.info?.name ?? `${vn}`,
         drops: () => this.#drops(),
       }),
       onProblem,
