@@ -111,10 +111,10 @@ export const ShowNveRow = z.object({
   vns: count,
 });
 
-/** One destination of a VN's flood list, or one of its VAPs, which all belong to it. */
+/** One destination of a VN's flood list, or one of its VAPs, which all belong to it; `group`: a multicast group of the underlay. */
 export const ShowFloodRow = z.object({
   vn: VnNameSchema.nullable(),
-  to: z.enum(['vap', 'nve']),
+  to: z.enum(['vap', 'nve', 'group']),
   vap: count.nullable(),
   port: text.nullable(),
   tag: TagSchema.nullable(),

@@ -54,3 +54,4 @@ export * from './vdp-station.js';
 export * from './vdp-station-events.js';
 export * from './vdp-status-of.js';
 export * from './vdp-timers.js';
+export { VnDelivery } from './vn-delivery.js';

@@ -64,7 +64,7 @@ const vnSection = z
     delivery: deliveryField
       .prefault('head-end')
       .describe(
-        'How broadcast reaches the other NVEs: "head-end": a copy for each; a multicast group of the underlay, for NVEs that join groups (the agent does not, and sends a copy for each); "nve:NAME": one copy, for a replication node.',
+        'How broadcast reaches the other NVEs: "head-end": a copy for each; a multicast group of the underlay, which the NVEs join and send to while all of them take one encapsulation and the VN under its own VNI, else a copy for each; "nve:NAME": one copy, for a replication node.',
       ),
     dscp: z
       .enum(DSCP_MODELS)

@@ -39,6 +39,7 @@ impl Control {
             is_underlay |= self.model.role(*id) == "underlay";
             if *up {
                 self.neighbours.revive(*id, Instant::now());
+                self.memberships.introduce(*id, Instant::now());
             }
         }
         let changed: Vec<_> = changed.into_iter().map(|(id, _)| id).collect();
@@ -105,6 +106,7 @@ impl Control {
                 addresses::Effect::Changed((port, ip), state) => {
                     known!(self, |model, forwarding, world| forwarding.readdress(model, port, &world));
                     self.event(&("address", port.0, show::ip(ip), state.name()));
+                    self.readdressed(port, ip);
                 }
             }
         }

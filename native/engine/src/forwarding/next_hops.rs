@@ -55,12 +55,11 @@ impl Forwarding {
     /// Finds the way to every next hop that leads into one of these prefixes anew, and tells whether one has changed.
     pub(super) fn reroute(&mut self, model: &mut Model, prefixes: &[Prefix], world: &impl World) -> bool {
         let paths = model.paths();
-        let to = |remote| paths.to(remote, &|neighbour| world.lives(neighbour));
+        let to = |spec: &NextHopSpec| paths.of(spec, &|neighbour| world.lives(neighbour));
         let concerned: BTreeSet<NextHopId> = prefixes.iter().flat_map(|prefix| model.ways.within(*prefix)).collect();
         let rows = concerned.iter().filter_map(|id| Some((*id, model.next_hops.get(id)?)));
-        let changed: Vec<_> = rows
-            .filter_map(|(id, row)| to(row.spec.remote).filter(|new| *new != row.path).map(|path| (id, path)))
-            .collect();
+        let changed: Vec<_> =
+            rows.filter_map(|(id, row)| to(&row.spec).filter(|new| *new != row.path).map(|path| (id, path))).collect();
         for (id, path) in &changed {
             let Some(row) = model.next_hops.get_mut(id) else { continue };
             let old = core::mem::replace(&mut row.path, *path);
@@ -139,5 +138,5 @@ impl Forwarding {
 /// The MAC that a next hop's frames go to, if it is known and they may be sent from our address.
 fn usable(world: &impl World, row: &NextHopRow) -> Option<MacAddr> {
     let is_ours = world.address((row.path.port, row.path.source)) == Some(addresses::State::Preferred);
-    world.neighbour_mac(row.path.to()).filter(|_| is_ours)
+    row.group_mac().or_else(|| world.neighbour_mac(row.path.to())).filter(|_| is_ours)
 }
