@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IpAddr, MacAddr, Mtu, Vid, VnId, Vni } from '#model';
-import { batchesOf, decodeResult, encodeCommand } from './commands.js';
+import { batchesOf, decodeResult, encodeCommand, PACKED_AT_ONCE, packBatch } from './commands.js';
 import { pack, unpack } from './msgpack.js';
 import type { Command } from './types.js';
 
@@ -276,5 +276,34 @@ describe('decodeResult', () => {
     ['not an array', { applied: true }],
   ])('refuses %s', (_, value) => {
     expect(() => decodeResult(value, sent)).toThrow(/the engine answered/);
+  });
+});
+
+describe('packBatch', () => {
+  const many = (count: number): Command[] =>
+    Array.from({ length: count }, (_, vn) => ({ op: 'VnDel', vn: vn as VnId }));
+
+  it.each([0, 1, PACKED_AT_ONCE, 4_000])('packs %i commands as one array', async (count) => {
+    const commands = many(count);
+    expect(unpack(await packBatch([2, 2n ** 62n, 7n], commands))).toEqual([
+      2,
+      2n ** 62n,
+      7,
+      commands.map(encodeCommand),
+    ]);
+  });
+
+  it('lets the event loop turn between slices, none of which is large', async () => {
+    let turns = 0;
+    let isDone = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await packBatch([2, 1n, 1n], many(4_000));
+    isDone = true;
+    expect(turns).toBeGreaterThanOrEqual(4_000 / PACKED_AT_ONCE - 1);
+    expect(PACKED_AT_ONCE).toBeLessThanOrEqual(250);
   });
 });

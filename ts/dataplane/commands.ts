@@ -4,6 +4,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type IpAddr, ipToBytes, macToBytes } from '#model';
 import { encodeRule } from './acl.js';
+import { pack } from './msgpack.js';
 import { badReply, Reader } from './reader.js';
 import {
   BATCH_COMMANDS,
@@ -15,6 +16,10 @@ import {
   type TagPolicy,
   type VapFlags,
 } from './types.js';
+
+/** MessagePack's arrays: of at most 15 values, and of any number that 32 bits hold. */
+const FIX_ARRAY = 0x90;
+const ARRAY_32 = 0xdd;
 
 const GUARD = 1;
 const UPLINK = 2;
@@ -245,6 +250,25 @@ export async function* batchesOf(commands: readonly Command[], size = BATCH_COMM
       batch = [];
     }
   if (batch.length > 0) yield batch;
+}
+
+/** Commands that are packed in one turn of the event loop: less than a millisecond. */
+export const PACKED_AT_ONCE = 250;
+
+/** `[schema, epoch, batch_id, [command, …]]`; the event loop turns between slices of the commands. */
+export async function packBatch(
+  head: readonly [schema: number, epoch: bigint, batchId: bigint],
+  commands: readonly Command[],
+): Promise<Buffer> {
+  const start = Buffer.of(FIX_ARRAY | (head.length + 1));
+  const count = Buffer.of(ARRAY_32, 0, 0, 0, 0);
+  count.writeUInt32BE(commands.length, 1);
+  const parts = [start, ...head.map(pack), count];
+  for (let from = 0; from < commands.length; from += PACKED_AT_ONCE) {
+    if (from > 0) await nextTurn();
+    for (const command of commands.slice(from, from + PACKED_AT_ONCE)) parts.push(pack(encodeCommand(command)));
+  }
+  return Buffer.concat(parts);
 }
 
 /** `[epoch, batch_id, applied, [[index, code, context], …]]`: what was refused, and nothing if the batch was applied. */

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { foreignError, type NveError, nveError, toNveError } from '#model';
 import { type Addon, loadAddon, type NativeEngine } from './addon.js';
-import { batchesOf, decodeResult, encodeCommand } from './commands.js';
+import { batchesOf, decodeResult, packBatch } from './commands.js';
 import type { Engine, Page, Unsubscribe } from './engine.js';
 import { pack, unpack, unpackAll } from './msgpack.js';
 import { badReply } from './reader.js';
@@ -91,7 +91,7 @@ class EmbeddedEngine implements Engine {
     for await (const batch of batchesOf(commands)) {
       const batchId = ++this.#batchId;
       const { schema, epoch } = this.#info;
-      const bytes = pack([schema, epoch, batchId, batch.map(encodeCommand)]);
+      const bytes = await packBatch([schema, epoch, batchId], batch);
       const answer = await this.#call((native) => native.apply(bytes));
       const refused = decodeResult(unpack(answer), { epoch, batchId, commands: batch });
       if (refused.length > 0) return { applied, refused };

@@ -16,7 +16,8 @@ pub const fn default_rate(class: PuntClass) -> (u32, u32) {
     match class {
         // VDP of thousands of interfaces comes in bursts: after a link comes up, and with every round of keep-alives.
         PuntClass::Ecp => (2_000, 500),
-        PuntClass::Arp | PuntClass::Nd => (2_000, 256),
+        // Who has no place shares: thousands of neighbours that answer, twice as many as are asked in a second.
+        PuntClass::Arp | PuntClass::Nd => (4_000, 512),
         // A session of the control plane in-band: by full packets, about 200 Mbit/s of each neighbour.
         PuntClass::Exception => (20_000, 1_000),
         // LLDP of a link and all of its S-channels comes at once.

@@ -18,20 +18,11 @@ use crate::{addresses, show};
 impl Control {
     /// Looks after the neighbours that next hops and routes need, and no others.
     pub(super) fn want(&mut self, now: Instant) {
-        let next_hops = self.model.next_hops.values().filter(|row| row.group_mac().is_none());
-        let mut wanted: BTreeSet<Neighbour> = next_hops.map(|row| row.path.to()).collect();
+        let mut wanted: BTreeSet<Neighbour> = self.model.ways.neighbours().collect();
         let paths = self.model.paths();
         let gateways = self.model.routes.values().flatten();
         wanted.extend(gateways.filter_map(|gateway| paths.on_link(*gateway, &|_| true)).map(|path| path.to()));
-        let asked = self.neighbours.want(&wanted, now);
-        self.carry_out(asked);
-    }
-
-    /// Links or gateways came or went.
-    pub(super) fn redirect(&mut self) {
-        if known!(self, |model, forwarding, world| forwarding.redirect(model, &world)) {
-            self.want(Instant::now());
-        }
+        self.neighbours.want(&wanted, now);
     }
 
     pub(super) fn look_at_links(&mut self, is_looked_at: fn(&str) -> bool) {
@@ -47,13 +38,14 @@ impl Control {
             self.event(&("link", id.0, *up));
             is_underlay |= self.model.role(*id) == "underlay";
             if *up {
+                self.neighbours.revive(*id, Instant::now());
                 self.memberships.introduce(*id, Instant::now());
             }
         }
         let changed: Vec<_> = changed.into_iter().map(|(id, _)| id).collect();
         known!(self, |model, forwarding, world| forwarding.links(model, &changed, &world));
-        if is_underlay {
-            self.redirect();
+        if is_underlay && known!(self, |model, forwarding, world| forwarding.redirect_by(model, &changed, &world)) {
+            self.want(Instant::now());
         }
     }
 
@@ -95,8 +87,8 @@ impl Control {
                 Effect::Ask(neighbour, to) => self.ask(neighbour, to),
                 Effect::Changed(neighbour, state) => {
                     known!(self, |model, forwarding, world| forwarding.resolve(model, neighbour, &world));
-                    if self.model.is_gateway(neighbour) {
-                        self.redirect();
+                    if known!(self, |model, forwarding, world| forwarding.redirect(model, neighbour, &world)) {
+                        self.want(Instant::now());
                     }
                     self.event(&("neighbour", neighbour.0.0, show::ip(neighbour.1), state.name()));
                 }

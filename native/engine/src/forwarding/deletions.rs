@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tables::{Index, NextHopEntry, NextHopIndex, PortEntry, Snapshot, VapEntry, VnEntry};
 
 use super::{Effects, Forwarding, World};
-use crate::model::{Changes, Model};
+use crate::model::{Changes, EVERYWHERE, Model};
 
 /// Indices of deleted objects.
 #[derive(Default)]
@@ -43,6 +43,7 @@ impl Forwarding {
         self.delete_groups(model, changes, &mut gone);
         for (id, _) in changes.next_hops.dels() {
             let Some(row) = model.next_hops.remove(id) else { continue };
+            model.ways.remove(*id, row.spec.remote, row.path);
             *self.snapshot.next_hops.slot(row.index as usize) = NextHopEntry::UNRESOLVED;
             *self.snapshot.remotes.slot(row.index as usize) = None;
             effects.next_hops_changed = true;
@@ -88,7 +89,7 @@ impl Forwarding {
         }
         if changes.underlays.iter().next().is_some() || changes.routes.iter().next().is_some() {
             effects.next_hops_changed = true;
-            any |= self.reroute(model, world);
+            any |= self.reroute(model, &EVERYWHERE, world);
         }
         for (neighbour, _) in changes.neighbours.dels() {
             model.neighbours.remove(neighbour);

@@ -10,7 +10,7 @@ use types::{DropReason, MacAddr, NextHopId, PortId};
 
 use super::{Forwarding, World};
 use crate::addresses;
-use crate::model::{Model, NextHopRow, NextHopSpec, Path};
+use crate::model::{Model, NextHopRow, NextHopSpec, Path, Prefix};
 use crate::neighbour::Neighbour;
 
 impl Forwarding {
@@ -31,6 +31,10 @@ impl Forwarding {
         };
         *self.snapshot.remotes.slot(row.index as usize) = Some(spec.remote);
         self.write_next_hop(model, &row, world);
+        if let Some(old) = model.next_hops.get(&id) {
+            model.ways.remove(id, old.spec.remote, old.path);
+        }
+        model.ways.add(id, spec.remote, path);
         model.next_hops.insert(id, row);
     }
 
@@ -48,26 +52,40 @@ impl Forwarding {
         self.put_next_hop(row, entry);
     }
 
-    /// Finds the way to every next hop anew, and tells whether one has changed.
-    pub(super) fn reroute(&mut self, model: &mut Model, world: &impl World) -> bool {
+    /// Finds the way to every next hop that leads into one of these prefixes anew, and tells whether one has changed.
+    pub(super) fn reroute(&mut self, model: &mut Model, prefixes: &[Prefix], world: &impl World) -> bool {
         let paths = model.paths();
         let to = |spec: &NextHopSpec| paths.of(spec, &|neighbour| world.lives(neighbour));
-        let all = model.next_hops.iter().map(|(id, row)| (*id, row.path, to(&row.spec)));
+        let concerned: BTreeSet<NextHopId> = prefixes.iter().flat_map(|prefix| model.ways.within(*prefix)).collect();
+        let rows = concerned.iter().filter_map(|id| Some((*id, model.next_hops.get(id)?)));
         let changed: Vec<_> =
-            all.filter_map(|(id, old, new)| new.filter(|new| *new != old).map(|path| (id, path))).collect();
+            rows.filter_map(|(id, row)| to(&row.spec).filter(|new| *new != row.path).map(|path| (id, path))).collect();
         for (id, path) in &changed {
             let Some(row) = model.next_hops.get_mut(id) else { continue };
-            row.path = *path;
+            let old = core::mem::replace(&mut row.path, *path);
             let row = row.clone();
+            model.ways.remove(*id, row.spec.remote, old);
+            model.ways.add(*id, row.spec.remote, *path);
             self.write_next_hop(model, &row, world);
         }
         self.regroup(model);
         !changed.is_empty()
     }
 
-    /// Links or gateways came or went; tells whether the way to somebody has changed.
-    pub fn redirect(&mut self, model: &mut Model, world: &impl World) -> bool {
-        let changed = self.reroute(model, world);
+    /// A neighbour, which may be a gateway, came or went; tells whether the way to somebody has changed.
+    pub fn redirect(&mut self, model: &mut Model, neighbour: Neighbour, world: &impl World) -> bool {
+        let prefixes = model.prefixes_over(neighbour);
+        self.redirect_into(model, &prefixes, world)
+    }
+
+    /// The same of links.
+    pub fn redirect_by(&mut self, model: &mut Model, ports: &[PortId], world: &impl World) -> bool {
+        let prefixes: Vec<_> = ports.iter().flat_map(|port| model.prefixes_by(*port)).collect();
+        self.redirect_into(model, &prefixes, world)
+    }
+
+    fn redirect_into(&mut self, model: &mut Model, prefixes: &[Prefix], world: &impl World) -> bool {
+        let changed = self.reroute(model, prefixes, world);
         if changed {
             self.publisher.publish(self.snapshot.clone());
         }
@@ -76,11 +94,25 @@ impl Forwarding {
 
     /// A neighbour's MAC became known, changed or was lost: every next hop to it is written anew.
     pub fn resolve(&mut self, model: &Model, neighbour: Neighbour, world: &impl World) {
-        for row in model.next_hops.values().filter(|row| row.path.to() == neighbour) {
+        self.rewrite(model, model.ways.to(neighbour), world);
+    }
+
+    /// The links of these ports came up or went down: what goes by them is written anew, at once.
+    pub fn links(&mut self, model: &Model, changed: &[PortId], world: &impl World) {
+        self.rewrite(model, changed.iter().flat_map(|port| model.ways.by(*port)), world);
+    }
+
+    /// Writes these next hops anew and publishes them, if there is one.
+    fn rewrite(&mut self, model: &Model, concerned: impl Iterator<Item = NextHopId>, world: &impl World) {
+        let mut any = false;
+        for row in concerned.filter_map(|id| model.next_hops.get(&id)) {
             self.write_next_hop(model, row, world);
+            any = true;
         }
-        self.regroup(model);
-        self.publisher.publish(self.snapshot.clone());
+        if any {
+            self.regroup(model);
+            self.publisher.publish(self.snapshot.clone());
+        }
     }
 
     /// Writes a next hop's entry; its groups are shared out anew if it came to life or died.
@@ -90,19 +122,6 @@ impl Forwarding {
             self.stirred.extend(row.groups.iter().copied());
         }
         *slot = entry;
-    }
-
-    /// The links of these ports came up or went down: what goes by them is written anew, at once.
-    pub fn links(&mut self, model: &Model, changed: &[PortId], world: &impl World) {
-        let mut any = false;
-        for row in model.next_hops.values().filter(|row| changed.contains(&row.path.port)) {
-            self.write_next_hop(model, row, world);
-            any = true;
-        }
-        if any {
-            self.regroup(model);
-            self.publisher.publish(self.snapshot.clone());
-        }
     }
 
     /// What a next hop's entry says about its life.

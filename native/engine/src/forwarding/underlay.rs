@@ -44,13 +44,10 @@ impl Forwarding {
     }
 
     /// An address of ours may be used from now on, or not: its port and every next hop that is sent from it are written anew.
-    pub fn readdress(&mut self, model: &mut Model, port: PortId, world: &impl World) {
+    pub fn readdress(&mut self, model: &Model, port: PortId, world: &impl World) {
         self.set_underlay(model, port, world);
-        self.reroute(model, world);
-        for row in model.next_hops.values().filter(|row| row.path.port == port) {
-            self.write_next_hop(model, row, world);
-        }
         self.publisher.publish(self.snapshot.clone());
+        self.links(model, &[port], world);
     }
 
     pub(super) fn set_port(&mut self, port: PortId, entry: PortEntry) {

@@ -8,6 +8,7 @@ mod changes;
 mod check;
 mod paths;
 mod tunnel;
+mod ways;
 mod wishes;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -28,6 +29,7 @@ pub use check::Limits;
 #[cfg(test)]
 pub use check::Refused;
 pub use paths::{Path, Paths, Prefix};
+pub use ways::{EVERYWHERE, Ways};
 
 /// A port.
 #[derive(Clone, Debug)]
@@ -143,6 +145,8 @@ pub struct Model {
     pub underlays: BTreeMap<Neighbour, UnderlaySpec>,
     /// Next hops.
     pub next_hops: BTreeMap<NextHopId, NextHopRow>,
+    /// Which of them an event on the underlay concerns.
+    pub ways: Ways,
     /// Groups of next hops.
     pub groups: BTreeMap<GroupId, GroupRow>,
     /// Static routes, with their gateways.
@@ -230,11 +234,6 @@ impl Model {
     pub fn paths(&self) -> Paths<'_> {
         let routes = self.routes.iter().map(|(prefix, gateways)| (*prefix, gateways.as_slice()));
         Paths::new(self.underlays.iter().map(|(key, spec)| (*key, spec)), routes)
-    }
-
-    /// Whether the way to somebody may depend on whether this neighbour lives.
-    pub fn is_gateway(&self, neighbour: Neighbour) -> bool {
-        self.routes.values().any(|gateways| gateways.contains(&neighbour.1))
     }
 
     /// The VAP that learns at these indices of VAP and VN, and its VN, if `source` is news there: a poller may have seen the frame before the

@@ -13,7 +13,7 @@ use types::{AclId, MacAddr, PortId};
 use super::world::Surroundings;
 use crate::forwarding::{Effects, Forwarding, Readers, destination};
 use crate::model::tests::{address, host, host_6};
-use crate::model::{Changes, Model, Refused};
+use crate::model::{Changes, EVERYWHERE, Model, Refused};
 use crate::schema::{Command, Dest};
 
 pub struct Bench {
@@ -150,12 +150,17 @@ impl Bench {
                 PortEntry::Unused => assert!(!model.ports.contains_key(&port)),
             }
         }
+        let found = EVERYWHERE.iter().flat_map(|prefix| model.ways.within(*prefix));
+        assert!(found.collect::<BTreeSet<_>>().iter().eq(model.next_hops.keys()));
+        let by_port = model.ports.keys().flat_map(|port| model.ways.by(*port));
+        assert_eq!(by_port.count(), model.next_hops.len());
         for (id, row) in &model.next_hops {
             let in_rows =
                 model.vns.values().flat_map(|vn| vn.rows.values()).filter(|dest| **dest == Dest::NextHop(*id));
             let in_floods = model.vns.values().filter(|vn| vn.flood.contains(&Dest::NextHop(*id)));
             let users = in_rows.count() + in_floods.count() + row.groups.len();
             assert_eq!(row.users, users, "uses of next hop {id}");
+            assert!(model.ways.to(row.path.to()).any(|other| other == *id), "next hop {id} is found by its neighbour");
             let entry = snapshot.next_hop(row.index).expect("a next hop has an entry");
             assert_eq!(
                 entry.is_living(),

@@ -59,10 +59,10 @@ fn a_neighbours_mac_reaches_every_next_hop_to_it() {
     assert_eq!(entry.tail[..6], [2, 0xee, 0, 0, 0, 3]);
     let length = |bench: &mut Bench| bench.readers.snapshot.load().next_hop(index).unwrap().header_length;
     world.tentative = Some((PortId(1), host(1)));
-    bench.forwarding.readdress(&mut bench.model, PortId(1), &world);
+    bench.forwarding.readdress(&bench.model, PortId(1), &world);
     assert_eq!(length(&mut bench), 0, "nothing is sent from an address that may be another's");
     world.tentative = None;
-    bench.forwarding.readdress(&mut bench.model, PortId(1), &world);
+    bench.forwarding.readdress(&bench.model, PortId(1), &world);
     assert_eq!(length(&mut bench), 50);
     world.mac = None;
     bench.forwarding.resolve(&bench.model, neighbour, &world);
@@ -86,14 +86,48 @@ fn a_next_hop_follows_the_gateway_that_lives_and_its_route() {
         dead: vec![(PortId(1), host(8))],
         ..Answering::default()
     };
-    assert!(bench.forwarding.redirect(&mut bench.model, &world));
+    assert!(bench.forwarding.redirect(&mut bench.model, (PortId(1), host(8)), &world));
     assert_eq!(via(&bench).neighbour, host(9));
     let index = bench.model.next_hops[&NextHopId(7)].index;
     let entry = bench.readers.snapshot.load().next_hop(index).unwrap().clone();
     assert_eq!((entry.header_length, &entry.tail[..6]), (50, &[2, 0xee, 0, 0, 0, 9][..]));
     assert_eq!(entry.tail[30..34], [203, 0, 113, 9], "to the NVE, over the gateway");
-    assert!(!bench.forwarding.redirect(&mut bench.model, &world), "nothing new");
+    assert!(!bench.forwarding.redirect(&mut bench.model, (PortId(1), host(8)), &world), "nothing new");
     bench.apply(vec![route(&[7])]).unwrap();
     assert_eq!(via(&bench).neighbour, host(7));
     bench.check();
+}
+
+/// Of 20,000 next hops, 100 are behind a gateway and 100 lead to one host; the others are behind another gateway.
+#[test]
+fn an_event_costs_what_it_concerns_however_many_next_hops_there_are() {
+    let mut bench = bench();
+    let route = |prefix: &str, gateway| Command::RouteSet {
+        prefix: prefix.parse().unwrap(),
+        length: 16,
+        gateways: vec![host(gateway)],
+    };
+    bench.apply(vec![route("10.8.0.0", 8), route("10.9.0.0", 9)]).unwrap();
+    let to = |id: u32, ip: [u8; 4]| next_hop_to(id, ip.into(), 5001);
+    let [high, low] = [|n: u32| (n >> 8) as u8, |n: u32| n as u8];
+    let few = (100..200).map(|n| to(n, [10, 8, 0, low(n)])).chain((200..300).map(|n| to(n, [192, 0, 2, 7])));
+    bench.apply(few.collect()).unwrap();
+    bench.apply((1_000..20_800).map(|n| to(n, [10, 9, high(n), low(n)])).collect()).unwrap();
+    let world = Answering { mac: Some(MacAddr([2, 0xee, 0, 0, 0, 9])), ..Answering::default() };
+    let at = |last| (PortId(1), host(last));
+    bench.forwarding.resolve(&bench.model, at(7), &world);
+    assert_eq!(world.asked.take(), 100);
+    bench.forwarding.redirect(&mut bench.model, at(7), &world);
+    assert_eq!(world.asked.take(), 0, "nobody is behind it");
+    bench.forwarding.resolve(&bench.model, at(8), &world);
+    assert_eq!(world.asked.take(), 100);
+    bench.forwarding.redirect(&mut bench.model, at(8), &world);
+    assert_eq!(world.asked.take(), 200, "for each, the link and the gateway");
+    bench.forwarding.links(&bench.model, &[PortId(0)], &world);
+    bench.forwarding.redirect_by(&mut bench.model, &[PortId(0)], &world);
+    assert_eq!(world.asked.take(), 0, "nothing goes by it");
+    bench.forwarding.resolve(&bench.model, at(9), &world);
+    assert_eq!(world.asked.take(), 19_800);
+    let ids: Vec<_> = bench.model.ways.to(at(8)).map(|id| id.0).collect();
+    assert_eq!(ids, (100..200).collect::<Vec<_>>());
 }

@@ -19,7 +19,7 @@ fn a_port_has_its_link_local_address_beside_those_that_it_was_given() {
         Answering { automatic: Some(automatic), tentative: Some((port, automatic.into())), ..Answering::default() };
     let IpAddr::V6(given) = host_6(1) else { panic!("host 1 has IPv6") };
     let ours = |bench: &mut Bench, world: &Answering| {
-        bench.forwarding.readdress(&mut bench.model, port, world);
+        bench.forwarding.readdress(&bench.model, port, world);
         match bench.readers.snapshot.load().port(port) {
             PortEntry::Underlay(entry) => [entry.v6.to_vec(), entry.tentative.to_vec()],
             _ => panic!("it has addresses"),

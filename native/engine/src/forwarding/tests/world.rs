@@ -1,5 +1,6 @@
 //! What benches know of ports and neighbours.
 
+use core::cell::Cell;
 use core::net::Ipv6Addr;
 
 use types::{MacAddr, PortId};
@@ -42,6 +43,8 @@ pub(super) struct Answering {
     pub(super) down: Option<PortId>,
     pub(super) tentative: Option<Neighbour>,
     pub(super) automatic: Option<Ipv6Addr>,
+    /// How often it was asked about a neighbour: for each next hop that is written, and for each way that is looked for.
+    pub(super) asked: Cell<usize>,
 }
 
 impl World for Answering {
@@ -49,12 +52,14 @@ impl World for Answering {
         Surroundings.port_mac(port)
     }
     fn neighbour_mac(&self, _neighbour: Neighbour) -> Option<MacAddr> {
+        self.asked.update(|asked| asked + 1);
         self.mac
     }
     fn is_up(&self, port: PortId) -> bool {
         self.down != Some(port)
     }
     fn lives(&self, neighbour: Neighbour) -> bool {
+        self.asked.update(|asked| asked + 1);
         !self.dead.contains(&neighbour)
     }
     fn address(&self, address: Neighbour) -> Option<addresses::State> {
