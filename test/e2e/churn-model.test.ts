@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Command, DumpKind, RemoteDest } from '#dataplane';
 import type { IpAddr, MacAddr, Mtu, Vid, VnId, Vni } from '#model';
-import { after, dumps, emptyState } from '../../ts/dataplane/sim/state.js';
+import { after, dumps, emptyState } from '../../ts/dataplane/sim/index.js';
 import { obstacle } from '../lib/command.js';
 import type { EngineProcess } from '../lib/engine.js';
 import { Lab } from '../lib/lab.js';
