@@ -177,7 +177,7 @@ impl Show<'_> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
             let remote = ip(row.spec.remote);
             let neighbour = self.neighbours.mac(row.path.to());
-            let state = self.forwarding.state_of(row, neighbour);
+            let state = self.forwarding.state_of(row);
             let neighbour = neighbour.map(|mac| serde_bytes::ByteArray::new(mac.0));
             (
                 (id.0.into(), 0),

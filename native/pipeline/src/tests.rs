@@ -11,6 +11,7 @@ mod learning;
 mod policy;
 mod properties;
 mod remote_learning;
+mod sent;
 mod suppress;
 mod tags;
 mod too_big;

@@ -1,6 +1,6 @@
 // What an engine of a state says that it holds, for the reference model: docs/engine.md, "dump".
 
-import type { DumpRows } from '../types.js';
+import type { DumpRows } from '../rows.js';
 import { byAddress, isLiving, linksOf, pathTo } from './path.js';
 import type { State } from './state.js';
 

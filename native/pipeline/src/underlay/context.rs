@@ -1,8 +1,9 @@
 //! VNI and source NVE give the VN (RFC 8014, 4.3(5)). A sender that is no NVE of the VN is nobody to it (RFC 7348, 7; RFC 8926, 6).
 
-use tables::{Flags, SourceKey};
+use tables::{Flags, Source, SourceKey};
 use types::DropReason;
 
+use super::host::is_host;
 use crate::burst::Pipeline;
 use crate::meta::{Meta, Verdict};
 
@@ -20,7 +21,7 @@ pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     }
 }
 
-/// Drops every tunnelled packet whose sender may not send into the VN. Into one that learns, everybody may (RFC 7348, 4.1).
+/// Drops every tunnelled packet whose sender may not send into the VN. Into one that learns, everybody may (RFC 7348, 4.1) who can be an NVE.
 #[inline(never)]
 pub fn permit(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
@@ -32,5 +33,9 @@ pub fn permit(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
 
 #[cold]
 fn learns(pipeline: &Pipeline<'_>, meta: &Meta) -> bool {
-    pipeline.snapshot.vn(meta.vn).is_some_and(|vn| vn.flags.has(Flags::LEARN_REMOTE))
+    let may_be_an_nve = match meta.outer_source {
+        Source::V4(ip) => is_host(ip),
+        Source::V6(_) => true,
+    };
+    may_be_an_nve && pipeline.snapshot.vn(meta.vn).is_some_and(|vn| vn.flags.has(Flags::LEARN_REMOTE))
 }

@@ -1,5 +1,7 @@
 //! The outer headers: everything is checked before anything is believed.
 
+use core::net::Ipv4Addr;
+
 use tables::{ContextKey, Source, UnderlayPort};
 use types::{DropReason, MacAddr, PortId, Vni};
 use wire::{
@@ -167,7 +169,12 @@ fn ipv6<P: Packet>(
     let may_lack_checksum = || port.zero_checksum.contains(&ip.destination_ip());
     let tunnelled = tunnelled(&payload[IPV6_ADDRESSES], datagram, may_lack_checksum).map_err(Verdict::Drop)?;
     let Some(tunnelled) = tunnelled else { return Err(not_overlay(port)) };
-    let (source, class) = (Source::V6(pipeline.snapshot.peers.number(ip.source_ip())), ip.traffic_class());
+    let class = ip.traffic_class();
+    let source = match ip.source_ip() {
+        // No NVE is there (RFC 4291, 2.5.2, 2.5.3 and 2.7), nor at the other family's unspecified address.
+        ip if ip.is_multicast() || ip.is_unspecified() || ip.is_loopback() => Source::V4(Ipv4Addr::UNSPECIFIED),
+        ip => Source::V6(pipeline.snapshot.peers.number(ip)),
+    };
     note(pipeline, packet, meta, source, class, ETHERNET_HEADER + IPV6_HEADER, tunnelled);
     Ok(())
 }
