@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Command, Trace } from '#dataplane';
 import { macToBytes, type VnId } from '#model';
-import { after, emptyState, fateOf, type Machine, type State } from '../../../ts/dataplane/sim/index.js';
+import { after, emptyState, fateOf, type Machine, nameOf, type State } from '../../../ts/dataplane/sim/index.js';
 import { type EngineProcess, eventually, OPTIONS } from '../engine.js';
 import { Comparison } from './compare.js';
 import { BASE, PORTS } from './network.js';
@@ -71,24 +71,29 @@ export class Runner {
     };
     const cleared = away(this.#known);
     if (cleared.length > 0) await apply(cleared);
-    await apply(goodOf([...BASE, ...usual, ...tables], this.#known));
+    await apply(goodOf([...usual, ...tables], this.#known));
     await check(arrivals);
     for (const batch of batches) await apply(batch);
     if (batches.length > 0) await check(arrivals);
   }
 }
 
-/** Those of the commands that can be taken one after the other, and so as one batch: none names what another names. */
+/** The base, and of the commands those that can be taken with it, as one batch; of two about one object the later, if that can be. */
 function goodOf(commands: readonly Command[], before: State): Command[] {
-  const good: Command[] = [];
-  let state = before;
-  for (const command of commands) {
-    const next = after(state, [command], FDB);
-    if (next === undefined || after(before, [...good, command], FDB) === undefined) continue;
-    good.push(command);
-    state = next;
-  }
-  return good;
+  let good = new Map(BASE.map((command) => [nameOf(command), command]));
+  /** All at once if that can be, else one half and then the other. */
+  const add = (some: readonly Command[]): void => {
+    const more = new Map([...good, ...some.map((command) => [nameOf(command), command] as const)]);
+    if (after(before, [...more.values()], FDB) !== undefined) {
+      good = more;
+    } else if (some.length > 1) {
+      const half = Math.ceil(some.length / 2);
+      add(some.slice(0, half));
+      add(some.slice(half));
+    }
+  };
+  add(commands);
+  return [...good.values()];
 }
 
 /** Commands that take all but the ports and the underlay's addresses away. */

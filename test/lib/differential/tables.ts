@@ -16,6 +16,7 @@ import {
   TWO,
   tenantIp,
   UNDERLAYS,
+  USUAL,
   VIDS,
   VLAN,
 } from './network.js';
@@ -24,18 +25,18 @@ const vn = pick(ONE, ONE, TWO);
 const vap = fc.integer({ min: 0, max: 4 });
 const nh = fc.integer({ min: 0, max: 5 });
 const group = fc.integer({ min: 0, max: 1 });
-const acl = fc.integer({ min: 0, max: 2 });
+const acl = pick(0, 0, 1, 1, 2);
 const vid = pick(...VIDS);
 const remote: fc.Arbitrary<RemoteDest> = fc.oneof(
   { weight: 3, arbitrary: nh.map((nh) => ({ kind: 'nh', nh }) as const) },
   group.map((group) => ({ kind: 'group', group }) as const),
 );
-/** Mostly nothing; else some of these. */
+/** Nothing, or some of these. */
 const some = <T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<{ options?: T }> =>
-  fc.oneof(
-    fc.constant({}),
-    fc.record(model, { requiredKeys: [] }).map((options) => ({ options: options as T })),
-  );
+  fc.oneof(fc.constant({}), {
+    weight: 2,
+    arbitrary: fc.record(model, { requiredKeys: [] }).map((options) => ({ options: options as T })),
+  });
 
 const selector = fc.oneof(
   { weight: 4, arbitrary: vid.map((vid) => ({ kind: 'c-tag', vid }) as const) },
@@ -124,6 +125,21 @@ const list = fc.record({
   rules: fc.array(rule, { maxLength: 3 }),
 });
 
+const vapOptions = some({
+  aclIn: acl,
+  aclOut: acl,
+  guardIp: pick(true, true, false),
+  // Never reached by one frame; a burst of less than the VN's longest frame is refused.
+  police: pick<readonly [number, number]>([8_000, 2_000], [8_000, 2_000], [8_000, 1_200]),
+  storm: pick<readonly [number, number]>([1, 1]),
+});
+const vapFlags = fc.record({
+  guard: fc.boolean(),
+  uplink: pick(false, false, false, false, true),
+  reflect: pick(false, false, true),
+  learn: pick(false, false, true),
+});
+
 type Weighted = { readonly weight: number; readonly arbitrary: fc.Arbitrary<Command> };
 const weighted = (weight: number, arbitrary: fc.Arbitrary<unknown>): Weighted => ({
   weight,
@@ -132,47 +148,46 @@ const weighted = (weight: number, arbitrary: fc.Arbitrary<unknown>): Weighted =>
 
 export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   weighted(
-    6,
+    9,
     fc
       .tuple(
         vn,
-        pick(5001, 5002, null),
+        pick<number | null | 'its own'>('its own', 'its own', 'its own', 'its own', 5001, 5002, null),
         pick(1500, 1500, 1400, 1000),
         some({
           unknown: pick('drop', 'query', 'flood'),
           learn: fc.boolean(),
-          suppress: pick(true, true, false),
+          suppress: pick(true, true, true, false),
           aclIn: acl,
           aclOut: acl,
           strict: fc.boolean(),
           dscpOut: pick('pipe', 'uniform'),
         }),
       )
-      .map(([vn, vni, mtu, options]) => ({ op: 'VnSet', vn, vni, mtu, ...options })),
-  ),
-  weighted(
-    8,
-    fc
-      .tuple(
-        vap,
+      .map(([vn, vni, mtu, options]) => ({
+        op: 'VnSet',
         vn,
-        pick(0, 0, 0, 1),
-        selector,
-        tags,
-        some({
-          aclIn: acl,
-          aclOut: acl,
-          guardIp: pick(true, true, false),
-          // Never reached by one frame; a burst of less than the VN's longest frame is refused.
-          police: pick<readonly [number, number]>([8_000, 2_000], [8_000, 2_000], [8_000, 1_200]),
-          storm: pick<readonly [number, number]>([1, 1]),
-        }),
-        fc.tuple(fc.boolean(), pick(false, false, false, true), pick(false, false, true), pick(false, false, true)),
-      )
-      .map(([vap, vn, port, selector, tags, options, [guard, uplink, reflect, learn]]) => ({
-        ...{ op: 'VapSet', vap, vn, port, selector, tags, guard, uplink, reflect, learn },
+        vni: vni === 'its own' ? 5000 + vn : vni,
+        mtu,
         ...options,
       })),
+  ),
+  weighted(
+    6,
+    fc
+      .tuple(vap, vn, pick(0, 0, 0, 1), selector, tags, vapOptions, vapFlags)
+      .map(([vap, vn, port, selector, tags, options, flags]) => ({
+        ...{ op: 'VapSet', vap, vn, port, selector, tags },
+        ...flags,
+        ...options,
+      })),
+  ),
+  // One of the usual ones, and more asked of it.
+  weighted(
+    5,
+    fc
+      .tuple(pick(...USUAL.filter(({ op }) => op === 'VapSet')), vapOptions, vapFlags)
+      .map(([usual, options, flags]) => ({ ...usual, ...flags, ...options })),
   ),
   weighted(
     10,

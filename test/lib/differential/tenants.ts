@@ -13,16 +13,17 @@ import {
 } from '../../../ts/dataplane/sim/packet.js';
 import { addressOf, mac, pick, STATIONS, station } from './network.js';
 
-const anyMac = fc.oneof(
-  { weight: 9, arbitrary: station },
-  pick(
-    'ff:ff:ff:ff:ff:ff',
-    '01:00:5e:00:00:01',
-    '01:80:c2:00:00:00',
-    '01:80:c2:00:00:0e',
-    '00:00:00:00:00:00',
-  ) as fc.Arbitrary<MacAddr>,
-);
+const SPECIAL = [
+  ...Array(4).fill('ff:ff:ff:ff:ff:ff'),
+  '01:00:5e:00:00:01',
+  '01:80:c2:00:00:00',
+  '01:80:c2:00:00:0e',
+  '00:00:00:00:00:00',
+] as MacAddr[];
+const anyMac = fc.oneof({ weight: 7, arbitrary: station }, pick(...SPECIAL));
+/** Mostly another than who sends. */
+const receiver = fc.oneof({ weight: 3, arbitrary: pick(...STATIONS.slice(1)) }, anyMac);
+
 /** DSCP and ECN. */
 const trafficClass = pick(0, 0, 0, 1, 2, 3, 0xb8, 0xbb);
 const hops = pick(64, 64, 64, 1, 255, 0);
@@ -182,8 +183,8 @@ const other: fc.Arbitrary<Payload> = pick(0x88cc, 0x8940, 0x0806, 0x88b5, 60).ma
 const payload: fc.Arbitrary<Payload> = fc.oneof(
   { weight: 10, arbitrary: ipv4 },
   { weight: 5, arbitrary: anyIpv6 },
-  { weight: 2, arbitrary: arp },
-  { weight: 2, arbitrary: solicitation },
+  { weight: 3, arbitrary: arp },
+  { weight: 3, arbitrary: solicitation },
   { weight: 2, arbitrary: other },
 );
 
@@ -208,15 +209,15 @@ const frameWith = (vids: fc.Arbitrary<readonly number[]>): fc.Arbitrary<Octets> 
   fc
     .tuple(
       vids,
-      anyMac,
-      fc.oneof({ weight: 2, arbitrary: fc.constant(STATIONS[0]!) }, anyMac),
+      receiver,
+      fc.oneof({ weight: 5, arbitrary: fc.constant(STATIONS[0]!) }, anyMac),
       payload,
-      pick([], [], [], [], [], [0x81, 0, 0, 100], [0x88, 0xa8, 0, 7]),
+      pick(...Array(10).fill([]), [0x81, 0, 0, 100], [0x88, 0xa8, 0, 7]) as fc.Arbitrary<number[]>,
       pick(0, 0, 0xa0),
     )
     .map(([vids, to, from, of, tags, priority]) => {
       const selecting = vids.flatMap((vid) => [0x81, 0, priority, vid]);
       return frameOf(to, from, [...selecting, ...tags], of);
     });
-export const accessFrame = frameWith(pick([100], [100], [100], [100], [200], []));
+export const accessFrame = frameWith(pick(...Array(8).fill([100]), [200], []) as fc.Arbitrary<number[]>);
 export const untaggedFrame = frameWith(fc.constant([]));

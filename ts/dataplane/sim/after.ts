@@ -4,7 +4,7 @@
 import type { Command, RemoteDest } from '../types.js';
 import { changesFixed, inRange, isGood } from './good.js';
 import { byAddress } from './path.js';
-import { type Of, placeOf, routeOf, type State } from './state.js';
+import { placeOf, routeOf, type State } from './state.js';
 
 /** The state after a batch, or undefined if the batch must be refused. */
 export function after(before: State, batch: readonly Command[], fdbCapacity: number): State | undefined {
@@ -36,16 +36,33 @@ export function after(before: State, batch: readonly Command[], fdbCapacity: num
   return !orphans && isGood(state) && state.rows.size <= fdbCapacity ? state : undefined;
 }
 
-function nameOf(command: Command): string {
-  const { op } = command;
-  const kind = op.replace(/Add|Set|Del/, '');
-  if (op === 'FdbSet' || op === 'FdbDel') return `${kind} ${command.vn} ${command.mac}`;
-  if (kind === 'Neighbour' || kind === 'Underlay') return `${kind} ${placeOf(command as Of<'NeighbourDel'>)}`;
-  if (op === 'PairSet' || op === 'PairDel') return `${kind} ${command.vn} ${command.ip}`;
-  if (op === 'RouteSet' || op === 'RouteDel') return `${kind} ${routeOf(command)}`;
-  const ids = { Port: 'port', Vn: 'vn', Vap: 'vap', NextHop: 'nh', Flood: 'vn', Sources: 'vn' };
-  const id = { ...ids, Group: 'group', Acl: 'acl', NextHopAlive: 'nh' }[kind];
-  return `${kind} ${(command as unknown as Record<string, unknown>)[`${id}`]}`;
+/** By the object's kind, the fields that name it. */
+const NAMES: Readonly<Record<string, readonly string[]>> = {
+  Port: ['port'],
+  Vn: ['vn'],
+  Vap: ['vap'],
+  Underlay: ['port', 'ip'],
+  NextHop: ['nh'],
+  Fdb: ['vn', 'mac'],
+  Flood: ['vn'],
+  Sources: ['vn'],
+  Neighbour: ['port', 'ip'],
+  Group: ['group'],
+  NextHopAlive: ['nh'],
+  Route: ['prefix', 'prefixLen'],
+  Acl: ['acl'],
+  Pair: ['vn', 'ip'],
+};
+const names = new WeakMap<Command, string>();
+
+/** The object that a command is about: a batch names each at most once. */
+export function nameOf(command: Command): string {
+  const known = names.get(command);
+  if (known !== undefined) return known;
+  const kind = command.op.replace(/Add|Set|Del/, '');
+  const name = [kind, ...(NAMES[kind] ?? []).map((field) => (command as unknown as Record<string, unknown>)[field])];
+  names.set(command, name.join(' '));
+  return name.join(' ');
 }
 
 function put(state: State, command: Command): void {

@@ -1,10 +1,9 @@
 // A tunnelled packet's VN, and the tenant's frame that comes out of it, in the reference model.
 
-import { ipToBytes } from '#model';
 import { checkShape, type Vn } from './classify.js';
 import { Drop } from './fate.js';
 import type { Tunnelled } from './outer.js';
-import { be16, classOf, equal, innerIp, isLinkLocal, isStation, type Octets, u16 } from './packet.js';
+import { be16, classOf, equal, innerIp, isHost, isLinkLocal, isStation, type Octets, octetsOf, u16 } from './packet.js';
 import type { State } from './state.js';
 
 export function decapsulate(state: State, packet: Tunnelled): { readonly vn: number; readonly frame: Octets } {
@@ -19,10 +18,10 @@ export function decapsulate(state: State, packet: Tunnelled): { readonly vn: num
   return { vn: vn.vn, frame: withOuter(frame, packet.trafficClass, vn.options?.dscpOut === 'uniform') };
 }
 
-/** Into a VN that learns every NVE may send; a group is none. */
+/** Into a VN that learns every NVE may send, and who can be none may not. */
 function maySend(state: State, vn: Vn, sender: Octets): boolean {
-  const isNamed = (state.sources.get(vn.vn) ?? []).some((ip) => equal(ipToBytes(ip), sender));
-  return isNamed || vn.options?.learn === true;
+  const isNamed = (state.sources.get(vn.vn) ?? []).some((ip) => equal(octetsOf(ip), sender));
+  return isNamed || (vn.options?.learn === true && isHost(sender));
 }
 
 /** RFC 6040, 4.2, figure 4: by the tenant's field, what it becomes under an outer Not-ECT, ECT(1), ECT(0) and CE; null is a drop. */

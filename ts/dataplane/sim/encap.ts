@@ -1,6 +1,6 @@
 // Access to underlay, in the reference model: what goes before a tenant's frame. docs/engine.md, "Options of a next hop".
 
-import { ipToBytes, macToBytes } from '#model';
+import { macToBytes } from '#model';
 import type { NextHopOptions } from '../types.js';
 import { Drop, type Machine, type Sent } from './fate.js';
 import {
@@ -14,6 +14,7 @@ import {
   innerIp,
   isTag,
   type Octets,
+  octetsOf,
   tagOf,
   u16,
   withChecksum,
@@ -34,7 +35,7 @@ export function toNextHop(state: State, machine: Machine, nh: number, inner: Oct
   if (hop === undefined || !path || path.mac === null) throw new Drop('neighbour_unresolved');
   const { link, mac } = path;
   const options: NextHopOptions = hop.options ?? {};
-  const [source, remote] = [ipToBytes(link.ip), ipToBytes(hop.remote)];
+  const [source, remote] = [octetsOf(link.ip), octetsOf(hop.remote)];
   const overIpv6 = remote.length === 16;
   const tunnel = hop.encap === 2 ? geneve(hop.contextId, options.options) : vxlan(hop.contextId);
   const mtu = Math.min(state.ports.get(link.port)?.mtu ?? 0, options.mtu ?? 65_535);

@@ -11,6 +11,7 @@ import {
   equal,
   IPV6,
   icmpv6,
+  isHost,
   isStation,
   type Octets,
   tagOf,
@@ -58,6 +59,7 @@ export function answerArp(host: Host, frame: Octets): Sent {
 /** An echo request comes back as its reply, without Ethernet's padding; from whom nobody can be (RFC 1122, 3.2.1.3) it is none. */
 export function answerEcho(host: Host, frame: Octets, packet: Octets): Sent {
   const message = packet.subarray(20);
+  if (!isHost(packet.subarray(12, 16))) throw new Drop('not_overlay');
   if (message.length < 8 || checksum(message) !== 0 || message[0] !== 8 || message[1] !== 0)
     throw new Drop('not_overlay');
   const answer = withChecksum(bytes([0, 0, 0, 0], message.subarray(4)), 2);

@@ -1,6 +1,6 @@
 // `sim`: a plain TypeScript model of the engine, from docs/engine.md and the RFCs: the oracle of tests. Nothing that forwards uses it.
 
-export { after } from './after.js';
+export { after, nameOf } from './after.js';
 export { dumps } from './dumps.js';
 export { type Fate, type Machine, REASONS, type Sent } from './fate.js';
 export { fateOf } from './forward.js';

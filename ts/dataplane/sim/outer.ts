@@ -1,7 +1,6 @@
 // From the underlay, in the reference model: is it for this NVE, is it a tunnelled packet, and what do its outer headers say. Everything is
 // checked before anything is believed.
 
-import { ipToBytes } from '#model';
 import { Drop, type Machine, type Sent } from './fate.js';
 import { answerArp, answerEcho, answerIcmpv6, type Host } from './host.js';
 import {
@@ -16,6 +15,7 @@ import {
   isGroup,
   isTag,
   type Octets,
+  octetsOf,
   u16,
   withPseudoHeader,
 } from './packet.js';
@@ -40,7 +40,7 @@ export function fromUnderlay(
   arrived: Octets,
 ): Tunnelled | Sent {
   const vlan = links[0]?.options?.vlan ?? 0;
-  const host: Host = { port, mac: machine.portMac(port), ours: links.map(({ ip }) => ipToBytes(ip)), vlan };
+  const host: Host = { port, mac: machine.portMac(port), ours: links.map(({ ip }) => octetsOf(ip)), vlan };
   const frame = inVlan(arrived, vlan);
   const destination = frame.subarray(0, 6);
   const toUs = equal(destination, host.mac);
@@ -88,7 +88,7 @@ function ipv6(host: Host, links: readonly Link[], frame: Octets, toUs: boolean):
   if (end > packet.length) throw new Drop('truncated');
   const next = packet[6] ?? 0;
   if (next === 58) return answerIcmpv6(host, frame, packet.subarray(0, end), toUs);
-  const link = links.find(({ ip }) => equal(ipToBytes(ip), packet.subarray(24, 40)));
+  const link = links.find(({ ip }) => equal(octetsOf(ip), packet.subarray(24, 40)));
   if (!toUs || link === undefined) throw new Drop('not_for_us');
   if (next === 44) throw new Drop('outer_fragment');
   if ([0, 43, 50, 51, 60, 135, 139, 140, 253, 254].includes(next)) throw new Drop('outer_extension');

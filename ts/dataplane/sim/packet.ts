@@ -1,5 +1,7 @@
 // Octets of packets for the reference model: read and written by hand and by the RFC's figures, not by anything that the engine uses.
 
+import { type IpAddr, ipToBytes } from '#model';
+
 export type Octets = Uint8Array;
 
 /** Octets of an Ethernet header without tags. */
@@ -13,6 +15,14 @@ export const S_TAG = 0x88a8;
 export const u16 = (octets: Octets, at: number): number => (octets[at] ?? 0) * 256 + (octets[at + 1] ?? 0);
 export const be16 = (value: number): number[] => [(value >> 8) & 0xff, value & 0xff];
 export const hexOf = (octets: Octets): string => Buffer.from(octets).toString('hex');
+
+const known = new Map<IpAddr, Octets>();
+/** The octets of an address, read once: a comparison asks for the same few all the time. */
+export function octetsOf(ip: IpAddr): Octets {
+  const octets = known.get(ip) ?? ipToBytes(ip);
+  known.set(ip, octets);
+  return octets;
+}
 
 export function bytes(...parts: readonly (Octets | readonly number[])[]): Octets {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -60,6 +70,11 @@ export const isGroup = (mac: Octets): boolean => ((mac[0] ?? 0) & 1) === 1;
 export const isStation = (mac: Octets): boolean => !isGroup(mac) && mac.some((octet) => octet !== 0);
 /** 802.1Q, 8.6.3: 01-80-C2-00-00-00 to -0F. */
 export const isLinkLocal = (mac: Octets): boolean => /^0180c200000[0-9a-f]$/.test(hexOf(mac));
+/** Whether a packet can be from an address (RFC 1122, 3.2.1.3; RFC 4291, 2.5 and 2.7): not nobody's, not our own, not a group's. */
+export function isHost(ip: Octets): boolean {
+  if (ip.length === 4) return !/^(00|7f|e|ffffffff)/.test(hexOf(ip));
+  return !/^(0{31}[01]$|ff)/.test(hexOf(ip));
+}
 export const isTag = (etherType: number): boolean => etherType === C_TAG || etherType === S_TAG;
 export const macText = (mac: Octets): string => hexOf(mac).replace(/..(?=.)/g, '$&:');
 export const equal = (a: Octets, b: Octets): boolean => Buffer.compare(a, b) === 0;

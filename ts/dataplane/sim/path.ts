@@ -1,8 +1,9 @@
 // How another NVE is reached, in the reference model: docs/engine.md, "A frame to another NVE goes to it directly …". Every link is up here,
-// every address is in use, and none is link-local.
+// every address is in use, and none is link-local; and no neighbour has been asked for in vain, so that every gateway counts as living.
 
-import { type IpAddr, ipToBytes, type MacAddr } from '#model';
+import type { IpAddr, MacAddr } from '#model';
 import type { Command } from '../types.js';
+import { octetsOf } from './packet.js';
 import { hasPrefix } from './policy.js';
 import type { State } from './state.js';
 
@@ -17,14 +18,14 @@ export interface Path {
 type Ways = Pick<State, 'underlays' | 'routes' | 'neighbours'>;
 
 export const onLink = ({ ip, prefixLen }: Link, other: IpAddr): boolean =>
-  ip !== other && hasPrefix(ipToBytes(other), ip, prefixLen);
+  ip !== other && hasPrefix(octetsOf(other), ip, prefixLen);
 
 /** Underlay addresses by port, IPv4 before IPv6, each by number. */
 export const linksOf = ({ underlays }: Pick<State, 'underlays'>): Link[] =>
   [...underlays.values()].sort((a, b) => a.port - b.port || byAddress(a.ip, b.ip));
 
 export function byAddress(a: IpAddr, b: IpAddr): number {
-  const [x, y] = [ipToBytes(a), ipToBytes(b)];
+  const [x, y] = [octetsOf(a), octetsOf(b)];
   return x.length - y.length || Buffer.compare(x, y);
 }
 
@@ -34,7 +35,7 @@ function neighbour(state: Ways, ip: IpAddr): Path | null {
   const paths = links
     .filter((link) => onLink(link, ip))
     .map((link) => ({ link, mac: state.neighbours.get(`${link.port} ${ip}`)?.mac ?? null }));
-  return paths.find(({ mac }) => mac !== null) ?? paths[0] ?? null;
+  return paths[0] ?? null;
 }
 
 /** Null if nothing leads there. */
@@ -42,10 +43,10 @@ export function pathTo(state: Ways, remote: IpAddr): Path | null {
   if ([...state.underlays.values()].some((link) => link.ip === remote)) return null;
   const direct = neighbour(state, remote);
   if (direct !== null) return direct;
-  const routes = [...state.routes.values()].filter((one) => hasPrefix(ipToBytes(remote), one.prefix, one.prefixLen));
+  const routes = [...state.routes.values()].filter((one) => hasPrefix(octetsOf(remote), one.prefix, one.prefixLen));
   const [longest] = routes.sort((a, b) => b.prefixLen - a.prefixLen);
   const ways = (longest?.gateways ?? []).flatMap((gateway) => neighbour(state, gateway) ?? []);
-  return ways.find(({ mac }) => mac !== null) ?? ways[0] ?? null;
+  return ways[0] ?? null;
 }
 
 /** Whether a next hop can be sent to. */

@@ -1,11 +1,11 @@
 // What tenants may send and get, in the reference model: the guard of addresses, and access lists. Rates have no place here: a trace is
 // asked of nobody who has sent anything before.
 
-import { type IpAddr, ipFromBytes, ipToBytes, macToBytes } from '#model';
+import { type IpAddr, ipFromBytes, macToBytes } from '#model';
 import type { AclId, AclRule, IpPrefix, MaskedMac, NumberRange } from '../types.js';
 import type { Vap } from './classify.js';
 import { Drop } from './fate.js';
-import { ARP, equal, IPV4, IPV6, macText, type Octets, u16 } from './packet.js';
+import { ARP, equal, IPV4, IPV6, macText, type Octets, octetsOf, u16 } from './packet.js';
 import type { State } from './state.js';
 import { isIp, layer4, read, type TenantFrame, type Upper, upperOf } from './upper.js';
 
@@ -102,7 +102,7 @@ function matches(rule: AclRule, inner: Octets, frame: TenantFrame, upper: Upper 
 }
 
 export function hasPrefix(address: Octets, prefix: IpAddr, length: number): boolean {
-  const of = ipToBytes(prefix);
+  const of = octetsOf(prefix);
   if (of.length !== address.length) return false;
   return of.every((octet, at) => {
     const mask = (0xff00 >> Math.min(8, Math.max(0, length - at * 8))) & 0xff;

@@ -18,7 +18,8 @@ export function messageFor(frame: Octets, reason: string, longest: number): Octe
 function fragmentationNeeded(packet: Octets, mtu: number): Octets | null {
   const [header, total, fragment] = [((packet[0] ?? 0) & 0x0f) * 4, u16(packet, 2), u16(packet, 6)];
   if ((packet[0] ?? 0) >> 4 !== 4 || header < 20 || header > total || total > packet.length) return null;
-  if ((fragment & 0x1fff) !== 0 || (fragment & 0x4000) === 0) return null;
+  // Nobody does with less than 68 octets (RFC 791, 3.2; RFC 1191, 3).
+  if (mtu < 68 || (fragment & 0x1fff) !== 0 || (fragment & 0x4000) === 0) return null;
   const [from, to] = [packet.subarray(12, 16), packet.subarray(16, 20)];
   const isHost = (ip: Octets) => !/^(00000000|7f......|e.......|ffffffff)$/.test(hexOf(ip));
   if (!isHost(from) || !isHost(to)) return null;
