@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // Tests run on the TypeScript sources, never on what a build left in dist/: each `#layer` of package.json points to its folder in ts/.
 const { imports } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as {
@@ -16,25 +17,47 @@ const ALONE = [
   'test/e2e/access-flood.test.ts',
   'test/e2e/access-scale.test.ts',
   'test/e2e/churn*.test.ts',
-  'test/e2e/demo.test.ts',
-  'test/e2e/differential.test.ts',
+  'test/e2e/demo-traces.test.ts',
   'test/e2e/isolation*.test.ts',
   'test/e2e/table-scale.test.ts',
   'test/interop/lldpad-bridge.test.ts',
   'test/interop/lldpad-flood.test.ts',
 ];
 
+/** What takes longest, in a clean clone of which vitest remembers nothing: begun first, or all would wait for it at the end. */
+const LONG = [
+  'ts/wire/access-fuzz-ecp.test.ts',
+  'ts/wire/access-fuzz-lldp.test.ts',
+  'test/e2e/demo.test.ts',
+  'test/e2e/differential.test.ts',
+  'test/interop/lldpad.test.ts',
+  'test/e2e/restart.test.ts',
+  'test/e2e/underlay-failure.test.ts',
+];
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const place = LONG.findIndex((file) => moduleId.endsWith(`/${file}`));
+      return place === -1 ? LONG.length : place;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
+
 export default defineConfig({
   resolve: { alias },
   test: {
+    sequence: { sequencer: LongFirst },
     projects: [
       {
-        // Beside the code they test. No packets, no processes, no privileges.
+        // Beside the code they test. No packets, no processes, no privileges. A worker for each of two CPUs, of which vitest would leave one
+        // to itself.
         extends: true,
-        test: { name: 'unit', include: ['ts/**/*.test.ts'] },
+        test: { name: 'unit', include: ['ts/**/*.test.ts'], maxWorkers: 2 },
       },
       {
-        // What crosses a layer or a process, and mostly waits for it: two files at a time. A process each: an engine's EAL starts once in
+        // What crosses a layer or a process, and mostly waits for it: three files at a time. A process each: an engine's EAL starts once in
         // a process. Each file has network namespaces, folders and names of its own.
         extends: true,
         test: {
@@ -42,7 +65,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/soak/**', ...ALONE],
           pool: 'forks',
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },

@@ -1,7 +1,8 @@
-// The command tree: what there is, in the order of the help. One file per command in commands/.
+// The command tree: what there is, in the order of the help. One file per command in commands/. A command loads what only it needs, the
+// roles above all, when it runs: one that asks an agent a question is not to wait for them.
 
 import { Command } from 'commander';
-import { version } from '#roles';
+import { version } from '#hypervisor';
 import { registerCapture } from './commands/capture.js';
 import { registerDemo } from './commands/demo.js';
 import { registerInject } from './commands/inject.js';

@@ -44,3 +44,4 @@ export type {
 } from './rows.js';
 export { type Call, type Handlers, RpcServer, type RpcServerOptions } from './server.js';
 export { listenOnSocket } from './socket-file.js';
+export { version } from './version.js';

@@ -9,4 +9,3 @@ export { Nva, type NvaParts } from './nva/nva.js';
 export { readConfig } from './process.js';
 export { type AgentFace, type RunAgentOptions, runAgent, runNva, runTnve } from './start.js';
 export { Tnve, type TnveParts } from './tnve/tnve.js';
-export { version } from './version.js';

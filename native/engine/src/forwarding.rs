@@ -18,6 +18,7 @@ mod underlay;
 mod vns;
 
 use core::cell::Cell;
+use core::net::Ipv6Addr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -70,6 +71,8 @@ pub trait World {
     fn lives(&self, neighbour: Neighbour) -> bool;
     /// What an address of ours is; `None` if it is not ours.
     fn address(&self, address: Neighbour) -> Option<addresses::State>;
+    /// The link-local address of a port that the controller has not given it.
+    fn automatic(&self, port: PortId) -> Option<Ipv6Addr>;
     /// Waits until `done`, though not for ever. No frame goes where it may not if it does not wait; some are dropped that need not be.
     fn wait(&self, done: &dyn Fn() -> bool);
 }

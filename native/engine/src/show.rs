@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Bound;
 use core::sync::atomic::Ordering;
+use std::collections::BTreeMap;
 
 use dpdk::{Eal, Mempool, clock};
 use pipeline::PuntClass;
@@ -166,10 +167,14 @@ impl Show<'_> {
     }
 
     fn underlays(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
-        self.model.underlays.iter().map(|((port, address), spec)| {
-            let mac = self.model.ports.get(port).map(|row| mac(&row.mac));
-            let state = self.addresses.state((*port, *address)).map(addresses::State::name);
-            (place(*port, *address), (port.0, ip(spec.ip), spec.prefix, mac, state, spec.options.vlan))
+        let given = self.model.underlays.iter().map(|(key, spec)| (*key, spec.prefix));
+        let automatic =
+            self.model.ports.keys().filter_map(|port| Some((*port, self.addresses.automatic(*port)?.into())));
+        let all: BTreeMap<_, _> = given.chain(automatic.map(|key| (key, addresses::LINK_LOCAL_PREFIX))).collect();
+        all.into_iter().map(|((port, address), prefix)| {
+            let mac = self.model.ports.get(&port).map(|row| mac(&row.mac));
+            let state = self.addresses.state((port, address)).map(addresses::State::name);
+            (place(port, address), (port.0, ip(address), prefix, mac, state, self.model.vlan(port)))
         })
     }
 

@@ -1,7 +1,7 @@
 // What the process tells of itself: memory, and how late its event loop is.
 
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import { version } from '#roles';
+import { version } from '#hypervisor';
 
 export interface ProcessReadings {
   readonly version: string;

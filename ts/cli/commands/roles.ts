@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { formatMetricsAddress, type MetricsAddress, parseMetricsAddress, serveMetrics } from '#api';
 import type { RoleName } from '#model';
-import { type AgentFace, type Fault, type RunAgentOptions, readConfig, runAgent, runNva, runTnve } from '#roles';
+import type { AgentFace, Fault, RunAgentOptions } from '#roles';
 import { examples } from '../help.js';
 import type { Io } from '../io.js';
 
@@ -26,7 +26,8 @@ export function registerAgent(program: Command, io: Io): void {
       ).argParser(metricsAddress),
     )
     .action(async (options: RoleOptions & { fault?: Fault; metrics?: MetricsAddress }) => {
-      if (checked(io, 'agent', options)) return;
+      if (await checked(io, 'agent', options)) return;
+      const { runAgent } = await import('#roles');
       const { config, fault, metrics } = options;
       await runAgent(config, { fault, face: metrics && metricsFace(metrics) });
     });
@@ -35,14 +36,14 @@ export function registerAgent(program: Command, io: Io): void {
 export function registerTnve(program: Command, io: Io): void {
   role(program, io, 'tnve', "run the hypervisor's side: tenants' ports and the tagged uplink to the NVE").action(
     async (options: RoleOptions) => {
-      if (!checked(io, 'tnve', options)) await runTnve(options.config);
+      if (!(await checked(io, 'tnve', options))) await (await import('#roles')).runTnve(options.config);
     },
   );
 }
 
 export function registerNva(program: Command, io: Io): void {
   role(program, io, 'nva', 'run the embedded Network Virtualization Authority').action(async (options: RoleOptions) => {
-    if (!checked(io, 'nva', options)) await runNva(options.config);
+    if (!(await checked(io, 'nva', options))) await (await import('#roles')).runNva(options.config);
   });
 }
 
@@ -80,8 +81,9 @@ function role(program: Command, _io: Io, name: RoleName, summary: string): Comma
 }
 
 /** With `--check`: reads the file, says that it is good, and is done. */
-function checked(io: Io, name: RoleName, { config, check }: RoleOptions): boolean {
+async function checked(io: Io, name: RoleName, { config, check }: RoleOptions): Promise<boolean> {
   if (check !== true) return false;
+  const { readConfig } = await import('#roles');
   readConfig(name, config);
   io.out(`${config}: a valid configuration of splitnve ${name}\n`);
   return true;

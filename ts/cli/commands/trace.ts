@@ -3,7 +3,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { TraceRow } from '#hypervisor';
 import { nveError } from '#model';
-import { capturedFrames, isCapture } from '#roles';
 import { examples } from '../help.js';
 import { inputOf, parseFrame } from '../input.js';
 import type { Io } from '../io.js';
@@ -55,7 +54,7 @@ export function registerTrace(program: Command, io: Io): void {
     .action(async (target: string, options: Options) => {
       if ((options.port === undefined) === (options.vap === undefined))
         throw nveError('NVE-CLI-002', { problem: 'either --port or --vap is needed' });
-      const { packets, problem } = packetsOf(target, await inputOf(target, io));
+      const { packets, problem } = await packetsOf(target, await inputOf(target, io));
       const { port, vap } = options;
       const where = port === undefined ? { vap } : { port };
       const traced = await withClient(options, async (client) => {
@@ -76,9 +75,13 @@ function vapOf(text: string): number {
 }
 
 /** An empty file, and a capture without packets, are mistakes. What precedes a mistake in a capture is still traced. */
-function packetsOf(target: string, input: Buffer): { packets: readonly Packet[]; problem: Error | null } {
+async function packetsOf(
+  target: string,
+  input: Buffer,
+): Promise<{ packets: readonly Packet[]; problem: Error | null }> {
   const file = target === '-' ? 'standard input' : target;
   if (input.length === 0) throw nveError('NVE-CLI-003', { file, reason: 'it is empty' });
+  const { capturedFrames, isCapture } = await import('#roles');
   if (!isCapture(input)) {
     const frame = parseFrame(input.toString('latin1'));
     return { packets: [{ number: 1, frame, length: frame.length }], problem: null };

@@ -3,7 +3,6 @@
 import type { Command } from 'commander';
 import type { ShowVdpRow } from '#hypervisor';
 import { nveError } from '#model';
-import { explainCapture, explainFrame, explainOptions, isCapture } from '#roles';
 import { examples } from '../help.js';
 import { inputOf, parseFrame } from '../input.js';
 import type { Io } from '../io.js';
@@ -82,6 +81,7 @@ export function registerVdp(program: Command, io: Io): void {
     )
     .action(async (target: string, { config, link }: { config?: string; link?: string }) => {
       if (config === undefined && link !== undefined) throw nveError('NVE-CLI-002', { problem: '--link needs -c' });
+      const { explainCapture, explainFrame, explainOptions, isCapture } = await import('#roles');
       const options = config === undefined ? {} : explainOptions(config, link);
       const input = await inputOf(target, io);
       if (!isCapture(input)) {

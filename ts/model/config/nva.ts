@@ -13,6 +13,7 @@ import {
   ipField,
   macField,
   nveIdField,
+  tlsFields,
   tsiPatternField,
   vnNameField,
 } from './fields.js';
@@ -115,6 +116,12 @@ export const nvaConfig = z
           .max(16)
           .describe(
             'Where NVEs connect. Without TLS: loopback, Unix sockets and addresses of a network namespace only.',
+          ),
+        tls: z
+          .strictObject(tlsFields("the NVEs' certificates"))
+          .optional()
+          .describe(
+            'For endpoints with TLS: both sides show a certificate, the NVA one whose URI is spiffe://DOMAIN/nva/NAME, an NVE one of spiffe://DOMAIN/nve/NAME.',
           ),
         hold_ms: intField(1000, 86_400_000)
           .default(90_000)

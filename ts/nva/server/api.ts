@@ -1,6 +1,7 @@
 /** The embedded authority, as `splitnve nva` configures it: plain values, checked by `model/config` before they come here. */
 import type { HostInfo, IpAddr, MacAddr, MemberInfo, NveId, Result, VnInfo, VnName } from '#model';
 import type { NnpServerLimits, NnpServerTiming, SubscriptionStatus } from '#protocol';
+import type { TlsFiles } from '#tls';
 import type { Clock } from '../clock.js';
 import type { NvaAddress } from '../types.js';
 import type { AuthorityLimits } from './authority.js';
@@ -42,6 +43,8 @@ export interface NvaLog {
 
 export interface NvaServerOptions {
   readonly listen: readonly NvaAddress[];
+  /** For addresses with TLS: the NVA's certificate, and the authority of the NVEs'. */
+  readonly tls?: TlsFiles | undefined;
   readonly authority: AuthorityConfig;
   /** How long the reports of an NVE whose session is lost are kept; 90,000 by default. */
   readonly holdMs?: number;
@@ -74,11 +77,19 @@ export interface NvaSessionListing {
   readonly subscriptions: readonly SubscriptionStatus[];
 }
 
+/** Connections that did not become a session for want of a certificate that counts, and the last reason. */
+export interface NvaRefusals {
+  readonly count: number;
+  readonly last: string | null;
+}
+
 /** `NvaServer.create(options)` makes one; it fails if the configuration contradicts itself. */
 export interface NvaServerApi {
   /** Binds every address, or none of them. Gives the real addresses (port 0 is replaced by the chosen one). */
   listen(): Promise<Result<readonly NvaAddress[]>>;
   close(): Promise<void>;
+  /** Reads the files of TLS again, for sessions from now on. If it fails, what was read before stands. */
+  renewTls(): Result<null>;
   /** Creates a VN, or changes the one of that name. Under another id it is another VN: the old one is deleted. */
   putVn(info: VnInfo): Result<null>;
   /** Deletes a VN with all that is attached to it; subscribers are told. */
@@ -86,4 +97,5 @@ export interface NvaServerApi {
   list(): VnListing[];
   /** The NVEs that have a session now. */
   sessions(): NvaSessionListing[];
+  refusals(): NvaRefusals;
 }

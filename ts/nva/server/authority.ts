@@ -7,14 +7,17 @@
  */
 import {
   err,
+  type HostInfo,
   isVn,
   learnerOf,
+  type MacAddr,
   type MemberInfo,
   type NveId,
   type NveInfo,
   nveError,
   ok,
   type Result,
+  settingsOf,
   type TunnelEnd,
   type VnId,
   type VnInfo,
@@ -275,6 +278,15 @@ export class Authority implements NnpAuthority {
   }
 
   // Mappings
+
+  isPulled(vn: VnId): boolean {
+    const info = this.#byId.get(vn)?.info;
+    return info !== undefined && settingsOf(info).unknown === 'query';
+  }
+
+  host(vn: VnId, mac: MacAddr): HostInfo | null {
+    return this.#byId.get(vn)?.host(mac) ?? null;
+  }
 
   snapshot(vn: VnId): NnpChanges {
     const revision = this.#revision;

@@ -138,6 +138,10 @@ export class VnState {
     ];
   }
 
+  host(mac: MacAddr): HostInfo | null {
+    return this.#hosts.get(mac)?.info ?? null;
+  }
+
   hosts(): HostInfo[] {
     return [...this.#hosts.values()].map(({ info }) => info);
   }

@@ -2,9 +2,8 @@
 
 import { release } from 'node:os';
 import type { EngineInfo } from '#dataplane';
-import type { ResultOf } from '#hypervisor';
+import { type ResultOf, version } from '#hypervisor';
 import { recentLog } from '../recent-log.js';
-import { version } from '../version.js';
 
 const SECRET = /^(key|psk|password|passphrase|secret|token)$/i;
 

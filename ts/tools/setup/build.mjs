@@ -4,9 +4,12 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { duration, ROOT, run, SetupError } from './system.mjs';
 
-/** Throws a SetupError when a part does not build. */
-export async function build() {
-  await step('native addon (release)', ['run', '--silent', 'build:native']);
+/**
+ * Throws a SetupError when a part does not build.
+ * @param {(line: string) => void} [onLine] gets all that would go to the user, who then sees nothing
+ */
+export async function build(onLine) {
+  await step('native addon (release)', ['run', '--silent', 'build:native'], onLine);
   const addon = `dist/native/splitnve.linux-${process.arch}-gnu.node`;
   if (!existsSync(path.join(ROOT, addon))) {
     throw new SetupError(
@@ -15,15 +18,15 @@ export async function build() {
     );
   }
   cleanOutput(ROOT);
-  await step('TypeScript', ['run', '--silent', 'build:ts']);
+  await step('TypeScript', ['run', '--silent', 'build:ts'], onLine);
 }
 
-/** @param {string} name @param {string[]} npmArgs */
-async function step(name, npmArgs) {
+/** @param {string} name @param {string[]} npmArgs @param {((line: string) => void) | undefined} onLine */
+async function step(name, npmArgs, onLine) {
   const start = performance.now();
-  const status = await run('npm', npmArgs);
+  const status = await run('npm', npmArgs, { onLine, isQuiet: onLine !== undefined });
   if (status !== 0) throw new SetupError(`the ${name} did not build`, 'see the messages above');
-  console.log(`build: ${name}: ${duration(performance.now() - start)}`);
+  (onLine ?? console.log)(`build: ${name}: ${duration(performance.now() - start)}`);
 }
 
 /**

@@ -54,35 +54,47 @@ export const system = {
  * Runs a command in the root folder. Ctrl-C is for the command: this process waits for it to end, and takes its exit code.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, onLine?: (line: string) => void }} [options] `onLine` gets the command's standard output line by line
- * instead of the user
+ * @param {{ env?: NodeJS.ProcessEnv | undefined, onLine?: ((line: string) => void) | undefined, isQuiet?: boolean | undefined }} [options]
+ * `onLine` gets the command's standard output line by line instead of the user, and what goes to standard error, too, if it `isQuiet`
  * @returns {Promise<number>}
  */
-export function run(command, args, { env, onLine } = {}) {
+export function run(command, args, { env, onLine, isQuiet = false } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: ROOT,
       env: { ...process.env, ...colours(), ...env },
-      stdio: ['inherit', onLine ? 'pipe' : 'inherit', 'inherit'],
+      stdio: ['inherit', onLine ? 'pipe' : 'inherit', isQuiet ? 'pipe' : 'inherit'],
     });
     const wait = () => {};
     const forward = () => child.kill('SIGTERM');
     process.on('SIGINT', wait);
     process.on('SIGTERM', forward);
-    let rest = '';
-    child.stdout?.setEncoding('utf8').on('data', (chunk) => {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) onLine?.(line);
-    });
+    const readers = [child.stdout, child.stderr].map((stream) => linesOf(stream, onLine));
     child.on('error', reject);
     child.on('close', (code, signal) => {
       process.off('SIGINT', wait);
       process.off('SIGTERM', forward);
-      if (rest !== '') onLine?.(rest);
+      for (const end of readers) end();
       resolve(code ?? (signal === 'SIGINT' ? 130 : 128 + 15));
     });
   });
+}
+
+/**
+ * Reads a stream line by line; the function that it gives takes what may remain at its end.
+ * @param {import('node:stream').Readable | null} stream
+ * @param {((line: string) => void) | undefined} onLine
+ */
+function linesOf(stream, onLine) {
+  let rest = '';
+  stream?.setEncoding('utf8').on('data', (chunk) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine?.(line);
+  });
+  return () => {
+    if (rest !== '') onLine?.(rest);
+  };
 }
 
 /** Some tools colour their output in CI, whatever reads it. */

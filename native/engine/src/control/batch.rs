@@ -1,5 +1,6 @@
 //! Batches: checked, their devices opened, then applied without a way to fail.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use dpdk::Port;
@@ -78,6 +79,9 @@ impl Control {
         devices.into_iter().for_each(|(id, port)| self.devices.add(id, port));
         changes.underlays.sets().for_each(|(address, _, _)| self.addresses.add(*address));
         changes.underlays.dels().for_each(|(address, _)| self.addresses.remove(*address));
+        for port in changes.underlays.keys().map(|(port, _)| *port).collect::<BTreeSet<_>>() {
+            self.addresses.complete(port, self.devices.mac(port));
+        }
         let effects = known!(self, |model, forwarding, world| forwarding.apply(model, changes, &world));
         for (id, index) in effects.new_vaps {
             if let Some(row) = self.model.vaps.get_mut(&id) {

@@ -1,5 +1,6 @@
 //! What the tables' writer asks of ports, links and neighbours.
 
+use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,10 @@ impl World for Known<'_> {
 
     fn address(&self, address: Neighbour) -> Option<addresses::State> {
         self.addresses.state(address)
+    }
+
+    fn automatic(&self, port: PortId) -> Option<Ipv6Addr> {
+        self.addresses.automatic(port)
     }
 
     fn wait(&self, done: &dyn Fn() -> bool) {

@@ -3,6 +3,7 @@
 mod bench;
 mod next_hops;
 mod pollers;
+mod underlay;
 mod world;
 
 pub use bench::Bench;

@@ -19,6 +19,7 @@ impl Forwarding {
         let v6 = |state| {
             let all =
                 model.addresses(port).filter_map(|spec| if let IpAddr::V6(ip) = spec.ip { Some(ip) } else { None });
+            let all = all.chain(world.automatic(port));
             all.filter(move |ip| world.address((port, (*ip).into())) == Some(state)).collect()
         };
         let takes_none = model.addresses(port).filter(|spec| spec.options.zero_checksum).map(|spec| spec.ip);

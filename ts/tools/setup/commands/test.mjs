@@ -10,16 +10,22 @@ import { duration, run, SetupError, system } from '../system.mjs';
 
 /** @typedef {import('../results.mjs').Result} Result */
 
+/** @typedef {{ name: string, needed?: boolean, run: () => Promise<Result> }} Stage */
+
 /**
- * The stages in their order. One that others need (`needed`) stops them when it fails: each counts as a failure then.
- * @type {{ name: string, needed?: boolean, run: () => Promise<Result> }[]}
+ * The stages in their order. One that others need (`needed`) stops them when it fails: each counts as a failure then. The build begins with
+ * the first and goes on beside it: most of its time is the linker's, which has use for one CPU only. What it says it says in its turn.
+ * @returns {Stage[]}
  */
-const stages = [
-  { name: 'cargo tests', run: cargoTests },
-  { name: 'unit tests', run: () => vitest('unit') },
-  { name: 'build', needed: true, run: buildStage },
-  { name: 'e2e tests', run: () => vitest('e2e*') },
-];
+function stages() {
+  const building = buildBeside();
+  return [
+    { name: 'cargo tests', run: cargoTests },
+    { name: 'unit tests', run: () => vitest('unit') },
+    { name: 'build', needed: true, run: () => buildStage(building) },
+    { name: 'e2e tests', run: () => vitest('e2e*') },
+  ];
+}
 
 /** @param {string[]} args */
 export async function main(args) {
@@ -34,7 +40,7 @@ export async function main(args) {
 
   const rows = [];
   let stopped = '';
-  for (const stage of stages) {
+  for (const stage of stages()) {
     const start = performance.now();
     console.log(`\n=== ${stage.name}`);
     let result = emptyResult();
@@ -75,14 +81,25 @@ async function cargoTests() {
   return result;
 }
 
-async function buildStage() {
-  const result = emptyResult();
+/** @returns {Promise<{ lines: string[], error?: unknown }>} what the build said, and why it failed if it did */
+async function buildBeside() {
+  /** @type {string[]} */
+  const lines = [];
   try {
-    await build();
+    await build((line) => lines.push(line));
+    return { lines };
   } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    addFailure(result, `build: ${error.message}`);
+    return { lines, error };
   }
+}
+
+/** @param {ReturnType<typeof buildBeside>} building @returns {Promise<Result>} */
+async function buildStage(building) {
+  const result = emptyResult();
+  const { lines, error } = await building;
+  for (const line of lines) console.log(line);
+  if (error instanceof SetupError) addFailure(result, `build: ${error.message}`);
+  else if (error !== undefined) throw error;
   return result;
 }
 

@@ -1,5 +1,7 @@
 //! What pollers find while batches change the tables under them.
 
+use core::net::Ipv6Addr;
+
 use tables::{ContextKey, Destination, FdbKey, Index};
 use types::{MacAddr, NextHopId, PortId, VapId, VnId};
 
@@ -116,6 +118,9 @@ impl World for Watched<'_> {
     }
     fn address(&self, address: Neighbour) -> Option<addresses::State> {
         Surroundings.address(address)
+    }
+    fn automatic(&self, port: PortId) -> Option<Ipv6Addr> {
+        Surroundings.automatic(port)
     }
     fn wait(&self, done: &dyn Fn() -> bool) {
         assert!(!done(), "the poller is in the middle of a burst");

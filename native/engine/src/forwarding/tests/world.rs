@@ -1,5 +1,7 @@
 //! What benches know of ports and neighbours.
 
+use core::net::Ipv6Addr;
+
 use types::{MacAddr, PortId};
 
 use crate::addresses;
@@ -26,6 +28,9 @@ impl World for Surroundings {
     fn address(&self, _address: Neighbour) -> Option<addresses::State> {
         Some(addresses::State::Preferred)
     }
+    fn automatic(&self, _port: PortId) -> Option<Ipv6Addr> {
+        None
+    }
     fn wait(&self, _done: &dyn Fn() -> bool) {}
 }
 
@@ -36,6 +41,7 @@ pub(super) struct Answering {
     pub(super) dead: Vec<Neighbour>,
     pub(super) down: Option<PortId>,
     pub(super) tentative: Option<Neighbour>,
+    pub(super) automatic: Option<Ipv6Addr>,
 }
 
 impl World for Answering {
@@ -54,6 +60,9 @@ impl World for Answering {
     fn address(&self, address: Neighbour) -> Option<addresses::State> {
         let is_tentative = self.tentative == Some(address);
         Some(if is_tentative { addresses::State::Tentative } else { addresses::State::Preferred })
+    }
+    fn automatic(&self, _port: PortId) -> Option<Ipv6Addr> {
+        self.automatic
     }
     fn wait(&self, _done: &dyn Fn() -> bool) {}
 }

@@ -1,0 +1,3 @@
+import { fuzzAccessCodecs } from '../../test/lib/access-fuzz.js';
+
+fuzzAccessCodecs('lldp');
