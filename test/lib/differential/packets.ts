@@ -58,11 +58,22 @@ const framed = (port: UnderlayPort, to: Octets, etherType: number, packet: Octet
   ),
 });
 
-/** `next`: protocol of IPv4, next header of IPv6. */
-function outer({ port, family, from, to }: Ends, next: number, body: Octets, padding: number, tos: number): Arrival {
+/** `next`: protocol of IPv4, next header of IPv6; `options` octets of IPv4's. */
+function outer(
+  { port, family, from, to }: Ends,
+  next: number,
+  body: Octets,
+  {
+    padding = 0,
+    tos = 0,
+    options = 0,
+  }: { readonly padding?: number; readonly tos?: number; readonly options?: number },
+): Arrival {
   if (family === 4) {
-    const start = bytes([0x45, tos], be16(20 + body.length), [0, 0, 0x40, 0, 64, next, 0, 0], from, to);
-    return framed(port, TO_US, 0x0800, bytes(withChecksum(start, 10), body), padding);
+    const length = 20 + options;
+    const start = bytes([0x40 | (length / 4), tos], be16(length + body.length), [0, 0, 0x40, 0, 64, next, 0, 0]);
+    const header = withChecksum(bytes(start, from, to, new Uint8Array(options).fill(1)), 10);
+    return framed(port, TO_US, 0x0800, bytes(header, body), padding);
   }
   const packet = ipv6(next, 64, from, to, body);
   packet.set([0x60 | (tos >> 4), (tos & 15) << 4], 0);
@@ -111,8 +122,10 @@ export const tunnelled: fc.Arbitrary<Arrival> = fc
     padding,
     // Fragments and extension headers, of IPv6 only.
     next: pick(...Array(14).fill(17), 44, 60, 0, 6) as fc.Arbitrary<number>,
+    // Of IPv4 only.
+    options: pick(...Array(30).fill(0), 4) as fc.Arbitrary<number>,
   })
-  .map(({ ends, tunnel, inner, sum, tos, padding, next }) => {
+  .map(({ ends, tunnel, inner, sum, tos, padding, next, options }) => {
     const udp = bytes(
       [0xc0, 1],
       be16(tunnel.port),
@@ -123,7 +136,7 @@ export const tunnelled: fc.Arbitrary<Arrival> = fc
     );
     const right = checksum(withPseudoHeader(bytes(ends.from, ends.to), 17, udp)) || 0xffff;
     if (sum !== 'none') udp.set(be16(right ^ (sum === 'bad' ? 1 : 0)), 6);
-    return outer(ends, ends.family === 4 ? 17 : next, udp, padding, tos);
+    return outer(ends, ends.family === 4 ? 17 : next, udp, { padding, tos, options });
   });
 
 /** One octet of an outer IPv4 header, and the header's checksum made right again: the check behind it must see it. */
@@ -148,7 +161,7 @@ const echoRequest = fc
     const from = fromGroup ? groupOf(ends.family) : ends.from;
     const kind = isRequest ? (ends.family === 4 ? 8 : 128) : other;
     const message = bytes([kind, 0, 0, 0, 1, 2, 3, 4], new Uint8Array(length).fill(7));
-    if (ends.family === 4) return outer({ ...ends, from }, 1, withChecksum(message, 2), padding, 0);
+    if (ends.family === 4) return outer({ ...ends, from }, 1, withChecksum(message, 2), { padding });
     return framed(ends.port, TO_US, 0x86dd, discovery(64, from, ends.to, message, 0), padding);
   });
 const groupOf = (family: 4 | 6): Octets =>
@@ -210,7 +223,7 @@ const neighbourDiscovery = fc
 const otherUnderlay = fc
   .tuple(ends, pick(17, 6, 17), pick(4789, 6081, 53), pick(0, 8, 29))
   .map(([ends, protocol, to, length]) =>
-    outer(ends, protocol, bytes([0xc0, 1], be16(to), be16(8 + length), [0, 0], new Uint8Array(length)), 0, 0),
+    outer(ends, protocol, bytes([0xc0, 1], be16(to), be16(8 + length), [0, 0], new Uint8Array(length)), {}),
   );
 
 export const hostPacket: fc.Arbitrary<Arrival> = fc.oneof(echoRequest, arpPacket, neighbourDiscovery, otherUnderlay);

@@ -175,10 +175,14 @@ export function discovery(hopLimit: number, from: Octets, to: Octets, message: O
   return ipv6(58, hopLimit, from, to, bytes(message.subarray(0, 2), be16(sum), message.subarray(4)));
 }
 
-const other: fc.Arbitrary<Payload> = pick(0x88cc, 0x8940, 0x0806, 0x88b5, 60).map((etherType) => () => ({
-  etherType,
-  packet: new Uint8Array(46),
-}));
+const NEAREST_BRIDGE = macToBytes(mac('01:80:c2:00:00:0e'));
+/** What is about the link, mostly to the group that it goes to, and what nobody knows. */
+const other: fc.Arbitrary<Payload> = fc
+  .tuple(pick(0x88cc, 0x8940, 0x0806, 0x88b5, 60), pick(true, true, false))
+  .map(([etherType, toBridge]) => (): Content => {
+    const isAboutLink = toBridge && [0x88cc, 0x8940].includes(etherType);
+    return { etherType, packet: new Uint8Array(46), ...(isAboutLink ? { to: NEAREST_BRIDGE } : {}) };
+  });
 
 const payload: fc.Arbitrary<Payload> = fc.oneof(
   { weight: 10, arbitrary: ipv4 },

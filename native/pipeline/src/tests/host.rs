@@ -220,6 +220,11 @@ fn the_kernel_gets_what_is_for_us_and_not_the_data_planes() {
         let expected = Effects { copies: 1, ..to_kernel(&bytes) };
         assert_eq!(lab.run(UNDERLAY, &bytes), Effects { punted: punts(class, &bytes).punted, ..expected });
     }
+    let mut full = with_kernel();
+    full.buffers = 0;
+    let reply = arp(US.0, ArpPacket::new(ArpOperation::Reply, (NVE_2.0, NVE_2.1), (US.0, US.1)));
+    let told = Effects { copies: 1, dropped: vec![(NoBuffer, 1)], ..punts(PuntClass::Arp, &reply) };
+    assert_eq!(full.run(UNDERLAY, &reply), told, "a copy without a buffer is a counted one");
     // The data plane's own stays its own.
     let inner = frame(HERE, THERE, &ipv4(46));
     let overlay = tunnelled(NVE_2, BLUE_VNI, &inner);
