@@ -278,12 +278,12 @@ export const ERRORS = {
   // STO
   'NVE-STO-001': {
     message: 'cannot use the store {path}: {reason}',
-    hint: 'Make {path} a directory that the agent may read and write, with free space; or name another one in [store] path.',
+    hint: 'Make {path} a directory that this user may read and write, with free space; or name another one in [store] path.',
     exit: 77,
   },
   'NVE-STO-002': {
     message: 'the store {path} is damaged: {problem}',
-    hint: 'Bring {path} back from a backup, or move it away and start again: stations of VDP associate again by themselves, possibly with other VIDs; what was attached by RPC must be attached again.',
+    hint: 'Bring {path} back from a backup, or move it away and start again: stations of VDP associate again by themselves, possibly with other VIDs; what was attached by RPC must be attached again. An NVA hears from its NVEs again; what was made there by command must be imported again.',
     exit: 78,
   },
   'NVE-STO-003': {
@@ -294,7 +294,7 @@ export const ERRORS = {
   },
   'NVE-STO-004': {
     message: 'the store {path} is in use by process {pid}',
-    hint: 'Stop that agent first, or give each agent a [store] path of its own.',
+    hint: 'Stop that process first, or give each a [store] path of its own.',
     exit: 75,
     retryable: true,
   },

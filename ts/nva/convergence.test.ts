@@ -8,7 +8,9 @@ import { expect, it } from 'vitest';
 import { DEFAULT_VN_SETTINGS, type NveId, unwrap, type VnInfo, type VnName } from '#model';
 import { NnpClient, type NnpClientEffect, type NnpClientEvent, type NnpServerEvent, NnpServerSession } from '#protocol';
 import { decodeNnp, encodeNnp, type NnpFrame } from '#wire';
+import type { VnListing } from './server/api.js';
 import { Authority } from './server/authority.js';
+import { type RecordStore, readRecords } from './server/records.js';
 import { attachment, CONFIG, mac, nveId, vnId, vnInfo } from './testing/lab.js';
 
 const NAMES: Record<number, string> = { 7: 'blue', 8: 'red', 9: 'green' };
@@ -30,6 +32,7 @@ class World {
   now = 0;
   authority: Authority;
   starts = 0;
+  readonly #records = new Map<string, string>();
   /** Frames on their way, by NVE. */
   readonly nves: Nve[];
 
@@ -42,12 +45,25 @@ class World {
   #start(): Authority {
     this.starts += 1;
     const fixed = { holdMs: 5000, authTtlS: 1, settleMs: 3000, limits: { logOps: 6 } };
-    return unwrap(Authority.create({ config: WITH_GREEN, epoch: `e${this.starts}`, now: this.now, ...fixed }));
+    const put = (key: string, value: unknown) => {
+      if (value === null) this.#records.delete(key);
+      else this.#records.set(key, JSON.stringify(value));
+    };
+    const store = { path: 'records', records: () => [...this.#records].map(([key, text]) => [key, JSON.parse(text)]) };
+    const remembered = unwrap(readRecords(store as unknown as RecordStore));
+    const options = { config: WITH_GREEN, epoch: `e${this.starts}`, now: this.now, ...fixed, remembered, put };
+    return unwrap(Authority.create(options));
   }
 
-  restart(): void {
+  /** `remembers`: what was on disk is there again. */
+  restart(remembers: boolean): void {
     for (const nve of this.nves) nve.cut();
+    if (!remembers) this.#records.clear();
+    const before = this.authority.list();
     this.authority = this.#start();
+    if (!remembers) return;
+    const after = new Map(this.authority.list().map((vn) => [vn.info.name, vn]));
+    for (const vn of before) expect(asSets(after.get(vn.info.name))).toEqual(asSets(vn));
   }
 
   /** The authority changed. */
@@ -72,6 +88,10 @@ class World {
     if (this.authority.expireLeases(this.now).length > 0) this.tell();
     this.deliver();
   }
+}
+
+function asSets(vn: VnListing | undefined): unknown {
+  return vn && { members: new Set(vn.members), hosts: new Set(vn.hosts) };
 }
 
 class Nve {
@@ -177,7 +197,7 @@ type Step =
   | { do: 'push' }
   | { do: 'miss'; nve: number; macs: number[] }
   | { do: 'pass'; ms: number }
-  | { do: 'deliver' | 'restart' };
+  | { do: 'deliver' | 'restart' | 'resume' };
 
 const nve = fc.nat(2);
 const vn = fc.constantFrom(7, 8, GREEN);
@@ -198,7 +218,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('delete' as const, 'put' as const), vn }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 4000 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('deliver' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('restart' as const, 'push' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('restart' as const, 'resume' as const, 'push' as const) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('miss' as const), nve, macs: fc.uniqueArray(fc.nat(4)) }) },
 );
 
@@ -243,7 +263,8 @@ function apply(world: World, step: Step): void {
       world.deliver();
       break;
     case 'restart':
-      world.restart();
+    case 'resume':
+      world.restart(step.do === 'resume');
       break;
   }
 }

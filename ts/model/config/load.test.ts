@@ -448,8 +448,8 @@ vsi_manager = "a name that is too long"
       TNVE,
       [
         'f.toml:1:1: listen: expected a table, got nothing',
-        'f.toml:3:3: port: expected one of the keys node, log, listen, acl, vn, nve, tsi, rpc, got the key "port"',
-        'f.toml:7:2: uplink: expected one of the keys node, log, listen, acl, vn, nve, tsi, rpc, got the key "uplink"',
+        'f.toml:3:3: port: expected one of the keys node, log, listen, acl, vn, nve, tsi, store, rpc, got the key "port"',
+        'f.toml:7:2: uplink: expected one of the keys node, log, listen, acl, vn, nve, tsi, store, rpc, got the key "uplink"',
         'f.toml:10:1: nve: expected a list, got a table',
       ],
     ],

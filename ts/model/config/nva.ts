@@ -13,6 +13,7 @@ import {
   ipField,
   macField,
   nveIdField,
+  pathField,
   tlsFields,
   tsiPatternField,
   vnNameField,
@@ -132,6 +133,14 @@ export const nvaConfig = z
     vn: z.array(vnSection).max(65_536).default([]).describe('The virtual networks.'),
     nve: z.array(nveSection).max(65_536).default([]).describe('The NVEs.'),
     tsi: z.array(tsiSection).max(65_536).default([]).describe('The policy.'),
+    store: z
+      .strictObject({
+        path: pathField
+          .default('/var/lib/splitnve/nva')
+          .describe("A directory that is this NVA's alone; made if it is not there."),
+      })
+      .prefault({})
+      .describe('What the NVA remembers over its restarts: what NVEs have reported, and which revision it was at.'),
     rpc: rpcSection('nva'),
   })
   .describe('splitnve nva');

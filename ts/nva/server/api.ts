@@ -5,6 +5,7 @@ import type { TlsFiles } from '#tls';
 import type { Clock } from '../clock.js';
 import type { NvaAddress } from '../types.js';
 import type { AuthorityLimits } from './authority.js';
+import type { RecordStore } from './records.js';
 
 export interface AuthorityConfig {
   readonly nvaId: string;
@@ -46,12 +47,14 @@ export interface NvaServerOptions {
   /** For addresses with TLS: the NVA's certificate, and the authority of the NVEs'. */
   readonly tls?: TlsFiles | undefined;
   readonly authority: AuthorityConfig;
+  /** Where it remembers what it knows; without, that is gone when it ends. */
+  readonly store?: RecordStore | undefined;
   /** How long the reports of an NVE whose session is lost are kept; 90,000 by default. */
   readonly holdMs?: number;
   /** How long an NVE may use a verdict without asking again, in seconds; 300 by default. */
   readonly authTtlS?: number;
   /**
-   * After a start, how long an NVE that still has the mappings of an earlier start is not told to sweep them, while others
+   * After a start without a memory, how long an NVE that still has the mappings of an earlier start is not told to sweep them, while others
    * report; it ends as soon as all NVEs have. 30,000 by default.
    */
   readonly settleMs?: number;
@@ -94,6 +97,8 @@ export interface NvaServerApi {
   putVn(info: VnInfo): Result<null>;
   /** Deletes a VN with all that is attached to it; subscribers are told. */
   deleteVn(name: VnName): Result<null>;
+  /** Resolves when all that was changed before is on disk; NVE-STO-005 if it is not yet: it is tried again. */
+  written(): Promise<Result<null>>;
   list(): VnListing[];
   /** The NVEs that have a session now. */
   sessions(): NvaSessionListing[];

@@ -13,7 +13,10 @@ import { NnpSocket } from '../nnp-socket.js';
 import type { NvaAddress } from '../types.js';
 import type { NvaRefusals, NvaServerApi, NvaServerOptions, NvaSessionListing, VnListing } from './api.js';
 import { Authority } from './authority.js';
+import { Journal } from './journal.js';
 import { type Listeners, listenOn } from './listen.js';
+import { Outbox } from './outbox.js';
+import { readRecords } from './records.js';
 
 const HOLD_MS = 90_000;
 const AUTH_TTL_S = 300;
@@ -24,7 +27,7 @@ const TELL_MS = 10_000;
 
 interface Connection {
   readonly id: number;
-  readonly socket: NnpSocket;
+  readonly outbox: Outbox;
   readonly session: NnpServerSession;
   readonly alarm: Alarm;
   readonly since: number;
@@ -35,10 +38,13 @@ interface Connection {
 export class NvaServer implements NvaServerApi {
   readonly #options: NvaServerOptions;
   readonly #authority: Authority;
+  readonly #journal: Journal;
   readonly #clock: Clock;
   /** For the leases. */
   readonly #alarm: Alarm;
   readonly #connections = new Set<Connection>();
+  /** Of sessions that are over: their last words wait for the journal. */
+  readonly #leaving = new Set<Outbox>();
   /** The one session of each NVE. */
   readonly #current = new Map<NveId, Connection>();
   #listeners: Listeners | null = null;
@@ -50,22 +56,52 @@ export class NvaServer implements NvaServerApi {
   #changed = false;
   #telling = false;
 
-  /** Fails if the configuration contradicts itself (NVE-NVA-009), or the files of TLS are not what they should be (NVE-TLS-001, NVE-NNP-014). */
+  /**
+   * Fails if the configuration contradicts itself (NVE-NVA-009), the store is damaged (NVE-STO-002), or the files of TLS are not
+   * what they should be (NVE-TLS-001, NVE-NNP-014).
+   */
   static create(options: NvaServerOptions): Result<NvaServer> {
+    const { store = null } = options;
+    const remembered = store === null ? ok(null) : readRecords(store);
+    if (!remembered.ok) return remembered;
     const clock = options.clock ?? systemClock;
     const { authority: config, holdMs = HOLD_MS, authTtlS = AUTH_TTL_S, settleMs = SETTLE_MS, limits } = options;
-    const epoch = randomUUID();
-    const now = clock.now();
-    const authority = Authority.create({ config, epoch, now, holdMs, authTtlS, settleMs, ...(limits && { limits }) });
+    const journal = new Journal(store, {
+      durable: () => {
+        if (server !== null) server.#release();
+      },
+      failed: (error) => options.log?.warn({ cause: error.code }, `${error.message}: NVEs hear nothing until it is`),
+    });
+    let server: NvaServer | null = null;
+    const authority = Authority.create({
+      config,
+      epoch: randomUUID(),
+      now: clock.now(),
+      holdMs,
+      authTtlS,
+      settleMs,
+      remembered: remembered.value,
+      put: (key, value) => journal.put(key, value),
+      ...(limits && { limits }),
+    });
     if (!authority.ok) return authority;
     const identity = ownIdentity(options);
-    return identity.ok ? ok(new NvaServer(options, authority.value, clock, identity.value)) : identity;
+    if (!identity.ok) return identity;
+    server = new NvaServer(options, authority.value, journal, clock, identity.value);
+    return ok(server);
   }
 
-  private constructor(options: NvaServerOptions, authority: Authority, clock: Clock, identity: OwnIdentity | null) {
+  private constructor(
+    options: NvaServerOptions,
+    authority: Authority,
+    journal: Journal,
+    clock: Clock,
+    identity: OwnIdentity | null,
+  ) {
     this.#options = options;
     this.#identity = identity;
     this.#authority = authority;
+    this.#journal = journal;
     this.#clock = clock;
     this.#alarm = new Alarm(clock, () => {
       for (const nveId of authority.expireLeases(clock.now())) {
@@ -73,6 +109,7 @@ export class NvaServer implements NvaServerApi {
       }
       this.#tell();
     });
+    this.#alarm.set(authority.nextLease());
   }
 
   async listen(): Promise<Result<readonly NvaAddress[]>> {
@@ -89,14 +126,15 @@ export class NvaServer implements NvaServerApi {
   async close(): Promise<void> {
     const closed = this.#listeners?.close();
     this.#listeners = null;
-    for (const { socket, alarm } of this.#connections) {
+    for (const { outbox, alarm } of this.#connections) {
       alarm.set(null);
-      socket.end();
+      outbox.drop();
     }
     this.#connections.clear();
     this.#current.clear();
     this.#alarm.set(null);
     await closed;
+    await this.#journal.close();
   }
 
   renewTls(): Result<null> {
@@ -122,6 +160,10 @@ export class NvaServer implements NvaServerApi {
     const result = this.#authority.deleteVn(name);
     this.#tell();
     return result;
+  }
+
+  written(): Promise<Result<null>> {
+    return this.#journal.written();
   }
 
   list(): VnListing[] {
@@ -158,8 +200,9 @@ export class NvaServer implements NvaServerApi {
       },
     });
     this.#lastId += 1;
+    const outbox = new Outbox(socket, this.#journal);
     const alarm = new Alarm(this.#clock, () => this.#run(connection, { type: 'tick' }));
-    const connection: Connection = { id: this.#lastId, socket, session, alarm, since: this.#clock.now(), waits: false };
+    const connection: Connection = { id: this.#lastId, outbox, session, alarm, since: this.#clock.now(), waits: false };
     this.#connections.add(connection);
     this.#run(connection, { type: 'open' });
     if (identity instanceof NveError) this.#run(connection, { type: 'end', error: identity });
@@ -189,7 +232,7 @@ export class NvaServer implements NvaServerApi {
     if (!this.#connections.has(connection)) return;
     const { session, alarm } = connection;
     for (const effect of session.handle(event, this.#clock.now())) this.#execute(connection, effect);
-    if (connection.socket.full && !connection.waits) {
+    if (connection.outbox.full && !connection.waits) {
       session.handle({ type: 'full' }, this.#clock.now());
       this.#waitForRoom(connection);
     }
@@ -200,10 +243,10 @@ export class NvaServer implements NvaServerApi {
   #execute(connection: Connection, effect: NnpServerEffect): void {
     switch (effect.type) {
       case 'send':
-        connection.socket.send(effect.frame);
+        connection.outbox.send(effect.frame);
         break;
       case 'close':
-        connection.socket.end();
+        if (connection.outbox.end()) this.#leaving.add(connection.outbox);
         this.#gone(connection, effect.error);
         break;
       case 'more':
@@ -226,7 +269,7 @@ export class NvaServer implements NvaServerApi {
   #waitForRoom(connection: Connection): void {
     if (connection.waits) return;
     connection.waits = true;
-    connection.socket.whenWritten(() => {
+    connection.outbox.whenWritten(() => {
       connection.waits = false;
       this.#run(connection, { type: 'writable' });
     });
@@ -250,6 +293,12 @@ export class NvaServer implements NvaServerApi {
     this.#current.delete(nveId);
     this.#authority.lost(nveId, this.#clock.now());
     this.#alarm.set(this.#authority.nextLease());
+  }
+
+  /** The journal has written more: what waited for it goes. */
+  #release(): void {
+    for (const { outbox } of this.#connections) outbox.release();
+    for (const outbox of this.#leaving) if (!outbox.release()) this.#leaving.delete(outbox);
   }
 
   /** Every session writes what its NVE lacks now. */

@@ -23,6 +23,7 @@ import {
   type NvaAddress,
   type NvaServerApi,
   type NvaServerOptions,
+  type RecordStore,
   type VnListing,
 } from '#nva';
 import { renewed } from '../renewal.js';
@@ -30,6 +31,8 @@ import { renewed } from '../renewal.js';
 export interface NvaParts {
   readonly config: NvaConfig;
   readonly log: Logger;
+  /** Absent: nothing is remembered over a restart. */
+  readonly store?: RecordStore | undefined;
   readonly makeServer: (options: NvaServerOptions) => NvaServerApi;
 }
 
@@ -50,6 +53,7 @@ export class Nva {
       listen: config.listen.endpoints,
       tls: config.listen.tls,
       authority,
+      store: parts.store,
       holdMs: config.listen.hold_ms,
       log: parts.log.child({ component: 'nva' }),
     });
