@@ -15,13 +15,15 @@ export function decapsulate(state: State, packet: Tunnelled): { readonly vn: num
   if (!isStation(frame.subarray(6, 12))) throw new Drop('source_invalid');
   checkShape(frame, vn.mtu);
   if (packet.reserved && vn.options?.strict === true) throw new Drop('reserved_bits');
-  return { vn: vn.vn, frame: withOuter(frame, packet.trafficClass, vn.options?.dscpOut === 'uniform') };
+  const tenants = withOuter(frame, packet.trafficClass, vn.options?.dscpOut === 'uniform');
+  // Into a VN that learns sends every NVE, and nobody who can be none.
+  if (vn.options?.learn === true && !isHost(packet.sender)) throw new Drop('source_nve');
+  return { vn: vn.vn, frame: tenants };
 }
 
-/** Into a VN that learns every NVE may send, and who can be none may not. */
 function maySend(state: State, vn: Vn, sender: Octets): boolean {
   const isNamed = (state.sources.get(vn.vn) ?? []).some((ip) => equal(octetsOf(ip), sender));
-  return isNamed || (vn.options?.learn === true && isHost(sender));
+  return isNamed || vn.options?.learn === true;
 }
 
 /** RFC 6040, 4.2, figure 4: by the tenant's field, what it becomes under an outer Not-ECT, ECT(1), ECT(0) and CE; null is a drop. */

@@ -59,7 +59,7 @@ export class Tnve {
     this.#switching = new Switching(this.#reconciler, config);
     this.#negotiator = negotiatorOf(parts, this.#switching);
     this.#uplink = new LinkWatch({
-      ports: [this.#switching.uplinkPort],
+      of: [this.#switching.uplinkPort],
       holdMs: config.uplink.down_hold_ms,
       changed: (isUp) => this.#uplinkChanged(isUp),
     });

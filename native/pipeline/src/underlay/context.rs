@@ -1,27 +1,27 @@
 //! VNI and source NVE give the VN (RFC 8014, 4.3(5)). A sender that is no NVE of the VN is nobody to it (RFC 7348, 7; RFC 8926, 6).
 
-use tables::{Flags, Source, SourceKey};
+use tables::Flags;
 use types::DropReason;
 
-use super::host::is_host;
 use crate::burst::Pipeline;
 use crate::meta::{Meta, Verdict};
 
 /// Finds the VN of every tunnelled packet, and begins to look up whether its sender may send.
 #[inline(never)]
-pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
+pub fn context<'a>(pipeline: &Pipeline<'a>, metas: &mut [Meta<'a>]) {
+    let sources = pipeline.sources.beginnings();
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
         match pipeline.contexts.finish(meta.source) {
             Some(vn) => {
                 meta.vn = vn as u16;
-                meta.source = pipeline.sources.begin(SourceKey::new(meta.vn, meta.outer_source));
+                meta.source = sources.begin(meta.outer_source.within(meta.vn));
             }
             None => meta.verdict = Verdict::Drop(DropReason::UnknownVni),
         }
     }
 }
 
-/// Drops every tunnelled packet whose sender may not send into the VN. Into one that learns, everybody may (RFC 7348, 4.1) who can be an NVE.
+/// Drops every tunnelled packet whose sender may not send into the VN. Into one that learns, everybody may (RFC 7348, 4.1).
 #[inline(never)]
 pub fn permit(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
@@ -33,9 +33,5 @@ pub fn permit(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
 
 #[cold]
 fn learns(pipeline: &Pipeline<'_>, meta: &Meta) -> bool {
-    let may_be_an_nve = match meta.outer_source {
-        Source::V4(ip) => is_host(ip),
-        Source::V6(_) => true,
-    };
-    may_be_an_nve && pipeline.snapshot.vn(meta.vn).is_some_and(|vn| vn.flags.has(Flags::LEARN_REMOTE))
+    pipeline.snapshot.vn(meta.vn).is_some_and(|vn| vn.flags.has(Flags::LEARN_REMOTE))
 }

@@ -1,6 +1,6 @@
 //! The underlay's IPv4 addresses as a host: ARP (RFC 826) and ICMP echo (RFC 792).
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use tables::UnderlayPort;
 use types::{DropReason, MacAddr, PortId};
@@ -49,7 +49,7 @@ pub fn icmp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, total_le
     packet.truncate(ETHERNET_HEADER + total_length);
     let data = packet.data_mut();
     let source = data[ETHERNET_HEADER + 12..].first_chunk().map_or(Ipv4Addr::UNSPECIFIED, |ip| Ipv4Addr::from(*ip));
-    if !is_host(source) || !echo_to_reply(&mut data[ETHERNET_HEADER + IPV4_HEADER..]) {
+    if !is_host(source.into()) || !echo_to_reply(&mut data[ETHERNET_HEADER + IPV4_HEADER..]) {
         return not_overlay(port);
     }
     if let Ok((ip, _)) = Ipv4Header::mut_from_prefix(&mut data[ETHERNET_HEADER..]) {
@@ -63,9 +63,12 @@ pub fn icmp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, total_le
     leave(id.0, port.vlan, packet)
 }
 
-/// Whether somebody can have the address that a packet says it is from (RFC 1122, 3.2.1.3).
-pub fn is_host(ip: Ipv4Addr) -> bool {
-    !(ip.octets()[0] == 0 || ip.is_loopback() || ip.is_multicast() || ip.is_broadcast())
+/// Whether somebody can have the address that a packet says it is from (RFC 1122, 3.2.1.3; RFC 4291, 2.5 and 2.7).
+pub fn is_host(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !(ip.octets()[0] == 0 || ip.is_loopback() || ip.is_multicast() || ip.is_broadcast()),
+        IpAddr::V6(ip) => !(ip.is_unspecified() || ip.is_loopback() || ip.is_multicast()),
+    }
 }
 
 fn answer(port: &UnderlayPort, data: &mut [u8], to: MacAddr) {
