@@ -56,9 +56,15 @@ export class Comparison {
     const cleared: Cleared[] = [];
     const said = this.#said(trace, cleared);
     const fates = this.#fates(state, arrival);
-    const right = fates.filter(({ fate }) => isDeepEqual(said, saidOf(fate)));
-    assert.deepEqual(said, saidOf((right[0] ?? fates[0])!.fate), told(arrival));
-    this.#ports(cleared, right[0]!.fate);
+    const alike = fates.filter(({ fate }) => isDeepEqual(said, saidOf(fate)));
+    assert.deepEqual(said, saidOf((alike[0] ?? fates[0])!.fate), told(arrival));
+    // Next hops of a group may differ in nothing but their source ports.
+    const right = alike.filter(({ fate }) => cleared.every((one) => rangesOf(one, fate).some(has(one.port))));
+    assert(right.length > 0, `source ports ${cleared.map(({ port }) => port)}: ${told(arrival)}`);
+    this.#flows(
+      cleared,
+      right.map(({ fate }) => fate),
+    );
     this.#members(arrival, right);
   }
 
@@ -115,15 +121,13 @@ export class Comparison {
     };
   }
 
-  /** Source ports are of the next hop's range, and a flow has one of each; so has it a label. */
-  #ports(cleared: readonly Cleared[], { sent }: Fate): void {
-    for (const { frame, flow, port, label } of cleared) {
-      const ranges = sent.flatMap((one) => (one.ports !== null && hexOf(one.frame) === frame ? [one.ports] : []));
-      const fits = ranges.some(([first, last]) => first <= port && port <= last);
-      assert(fits, `source port ${port}, of ${JSON.stringify(ranges)}: ${frame}`);
+  /** A flow has one source port of a range, and one flow label. */
+  #flows(cleared: readonly Cleared[], fates: readonly Fate[]): void {
+    for (const one of cleared) {
+      const ranges = fates.flatMap((fate) => rangesOf(one, fate)).filter(has(one.port));
       // Of the same packet to two next hops of different ranges it is not known which is whose.
-      if (new Set(ranges.map(String)).size === 1) same(this.#seen.ports, `${flow} by ${ranges[0]}`, port);
-      if (label !== '') same(this.#seen.labels, flow, label);
+      if (new Set(ranges.map(String)).size === 1) same(this.#seen.ports, `${one.flow} by ${ranges[0]}`, one.port);
+      if (one.label !== '') same(this.#seen.labels, one.flow, one.label);
     }
   }
 
@@ -140,6 +144,15 @@ export class Comparison {
     }
   }
 }
+
+type Range = readonly [first: number, last: number];
+const has =
+  (port: number) =>
+  ([first, last]: Range): boolean =>
+    first <= port && port <= last;
+/** Those of the next hops that a packet may be for. */
+const rangesOf = ({ frame }: Cleared, { sent }: Fate): Range[] =>
+  sent.flatMap((one) => (one.ports !== null && hexOf(one.frame) === frame ? [one.ports] : []));
 
 export const told = ({ port, frame }: Arrival): string => `port ${port} ${hexOf(frame)}`;
 
