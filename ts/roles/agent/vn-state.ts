@@ -44,7 +44,9 @@ export interface VnInput {
  * (RFC 8014 section 3.4: the NVE follows the NVA.)
  */
 export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: NveId): boolean {
-  return host !== undefined && !isAt(host, self) && host.mobilitySeq > row.since;
+  if (host === undefined || isAt(host, self) || host.mobilitySeq <= row.since) return false;
+  // It is multihomed and this NVE one of its homes: what the NVA does not know yet is no move.
+  return host.others === undefined || !row.link.multihomed;
 }
 
 /** The VN without its rows, and how each other NVE of it is reached. Only new numbers are taken from `ids`. */
