@@ -1,7 +1,7 @@
 // The engine against its reference model (ts/dataplane/sim): random batches of commands and random packets, the same into both; both take or
 // refuse a batch, and what becomes of each packet, and every octet that leaves, is the same. SPLITNVE_DIFF_SEED repeats a run.
 //
-// Not compared: what needs time or a link (rates, ageing, events, links and neighbours that come and go), and the exception path.
+// Not compared: what needs time or a link (rates, ageing, events, links and neighbours that come and go), the exception path, and groups of the underlay.
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { fateOf, REASONS } from '../../ts/dataplane/sim/index.js';

@@ -18,6 +18,7 @@ export const UNREACHABLE: Readonly<Record<string, string>> = {
   punt_full: 'nothing is punted',
   storm: RATES,
   policed: RATES,
+  membership_invalid: 'no VN is in a group of the underlay here',
 };
 
 const CARRIED = ['vxlan', 'geneve'].flatMap((encap) => ['IPv4', 'IPv6'].map((family) => `by ${encap} over ${family}`));

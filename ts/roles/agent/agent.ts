@@ -157,7 +157,7 @@ export class Agent {
     this.#vns = new Vns({
       reconciler: this.#reconciler,
       self: config.node.name,
-      sending: sendingOf(config),
+      sending: sendingOf(config, (name) => this.#portOf(name)),
       linkOf: (link) => this.#links.get(link),
       viewOf: (vn) => this.#nva.view(vn),
       learned: {
@@ -280,6 +280,7 @@ export class Agent {
         access: this.#access,
         portLinks: this.#portLinks,
         nvaStatus: () => this.#nva.status(),
+        nameOfVn: (vn) => this.#nva.view(vn)?.info?.name ?? `${vn}`,
         drops: () => this.#drops(),
       }),
       onProblem,

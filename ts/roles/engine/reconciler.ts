@@ -300,6 +300,7 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'UnderlayDel':
     case 'VnDel':
     case 'VapDel':
+    case 'McastDel':
     case 'NextHopDel':
     case 'GroupDel':
     case 'FdbDel':
