@@ -22,6 +22,8 @@ export interface TwoNvesOptions {
   readonly nearMtu?: number;
   /** Of the underlay; by default one. */
   readonly links?: number;
+  /** Whether there is a second NVA of the same configuration, that the agents go to when the first is away. */
+  readonly twoNvas?: boolean;
   /** Of the far agent, instead of C-TAGs from 200 on. */
   readonly far?: string;
 }
@@ -64,6 +66,8 @@ export class TwoNves {
   /** The underlay's switches; their interfaces `near` and `far` show what passes. */
   readonly fabrics: readonly Namespace[];
   readonly nva: Role;
+  /** The second NVA, if there is one. */
+  readonly spare: Role | undefined;
   readonly near: Role;
   readonly far: Role;
   readonly relay: TagRelay;
@@ -73,7 +77,7 @@ export class TwoNves {
   /** `access0` of the near agent must be there before `start`. */
   static async create(
     lab: Lab,
-    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug', links = 1 }: TwoNvesOptions,
+    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug', links = 1, twoNvas = false }: TwoNvesOptions,
   ): Promise<TwoNves> {
     const folder = mkdtempSync(join(tmpdir(), 'splitnve-two-nves-'));
     lab.add({ close: async () => rmSync(folder, { recursive: true }) });
@@ -82,9 +86,13 @@ export class TwoNves {
     const fabrics: Namespace[] = [];
     for (let n = 0; n < links; n++) fabrics.push(await linkOf(lab, n, nearNve, farNve));
     const nnp = `unix:${folder}/nnp.sock`;
+    const second = `unix:${folder}/nnp2.sock`;
+    const ways = twoNvas ? `"${nnp}", { address = "${second}", priority = 1 }` : `"${nnp}"`;
     const agent = (name: string, namespace: Namespace, host: number, mtu: number, rest: string): Role =>
-      lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, nnp, underlayOf(links, host), mtu, rest)));
+      lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, ways, underlayOf(links, host), mtu, rest)));
+    const spare = twoNvas ? lab.add(new Role(nearNve, 'nva', 'nva2', folder, nvaToml(second, links))) : undefined;
     return new TwoNves(lab, folder, fabrics, {
+      spare,
       nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp, links))),
       near: agent('near', nearNve, NEAR_HOST, nearMtu, near),
       far: agent('far', farNve, FAR_HOST, MTU, far),
@@ -95,12 +103,13 @@ export class TwoNves {
     lab: Lab,
     folder: string,
     fabrics: readonly Namespace[],
-    roles: { nva: Role; near: Role; far: Role },
+    roles: { nva: Role; spare: Role | undefined; near: Role; far: Role },
   ) {
     this.#lab = lab;
     this.folder = folder;
     this.fabrics = fabrics;
     this.nva = roles.nva;
+    this.spare = roles.spare;
     this.near = roles.near;
     this.far = roles.far;
     this.relay = lab.add(new TagRelay());
@@ -115,7 +124,7 @@ export class TwoNves {
   async start(): Promise<void> {
     const host = await this.#lab.namespace('far host');
     await this.#lab.veth({ namespace: this.far.namespace, iface: 'access0' }, { namespace: host, iface: 'v0' });
-    await this.nva.start();
+    await Promise.all([this.nva.start(), this.spare?.start()]);
     await Promise.all([this.near.start(), this.far.start()]);
     this.#farHost = host;
   }
@@ -179,14 +188,14 @@ function underlayOf(links: number, host: number): { ports: string[]; addresses: 
 /** Its engine is small, and asleep when idle. */
 function agentToml(
   log: string,
-  nnp: string,
+  ways: string,
   { ports, addresses }: ReturnType<typeof underlayOf>,
   mtu: number,
   rest: string,
 ): string {
   return `
 log.level = "${log}"
-nva.endpoints = ["${nnp}"]
+nva.endpoints = [${ways}]
 underlay = [${addresses}]
 engine = { hugepages = "off", memory_mb = 128, mbuf_size = 2432 }
 port = [

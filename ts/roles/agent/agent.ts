@@ -253,6 +253,7 @@ export class Agent {
       if (event.kind === 'learned') this.#learned.seen(event);
       else if (event.kind === 'learned_remote') this.#remoteMacs.seen(event);
       else if (event.kind === 'aged') this.#aged(event.vn, event.mac);
+      else if (event.kind === 'unknown') this.#nva.missed(event.vn, event.mac);
       else if (event.kind === 'link') {
         this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
       } else this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
