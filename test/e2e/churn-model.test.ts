@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Command, DumpKind, RemoteDest } from '#dataplane';
 import type { IpAddr, MacAddr, Mtu, Vid, VnId, Vni } from '#model';
-import { after, dumps, emptyState } from '../../ts/dataplane/sim/state.js';
+import { after, dumps, emptyState } from '../../ts/dataplane/sim/index.js';
 import { obstacle } from '../lib/command.js';
 import type { EngineProcess } from '../lib/engine.js';
 import { Lab } from '../lib/lab.js';
@@ -108,7 +108,9 @@ it('takes and holds what the model of docs/engine.md takes and holds', async () 
     taken += 1;
     state = next;
     for (const [kind, rows] of Object.entries(dumps(state))) {
-      const dumped = await engine.dump(kind as DumpKind);
+      // A link-local address that the engine itself has made of a port's MAC (RFC 4291, 2.1) is none of the model's.
+      const all = await engine.dump(kind as DumpKind);
+      const dumped = all.filter((row) => kind !== 'underlays' || !('ip' in row && row.ip.startsWith('fe80:')));
       expect(dumped, told()).toEqual(rows.map((row) => expect.objectContaining(row)));
     }
     const fixed = (await engine.dump('neighbours')).filter((row) => row.state === 'static');

@@ -156,11 +156,10 @@ impl<'a> Pipeline<'a> {
     fn copy_to_kernel<P: Packet, S: Sink<P>>(&self, packet: &P, port: PortId, sink: &mut S) {
         let PortEntry::Underlay(underlay) = self.snapshot.port(port) else { return };
         if let Some(tap) = underlay.exception {
+            // Counted whether or not there is a buffer for it, as every copy is: its drop is.
+            sink.replicated(1);
             match sink.copy(packet) {
-                Some(copy) => {
-                    sink.replicated(1);
-                    sink.divert(tap, copy, port);
-                }
+                Some(copy) => sink.divert(tap, copy, port),
                 None => self.drop(packet, port, DropReason::NoBuffer, sink),
             }
         }

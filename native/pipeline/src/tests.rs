@@ -1,6 +1,8 @@
 //! Declared effects: each test states exactly what leaves, by which port, and which counters move. Anything else fails it.
 
 mod access;
+mod bad_packets;
+mod busy;
 mod control;
 mod decap;
 mod encap;
@@ -12,6 +14,7 @@ mod multicast;
 mod policy;
 mod properties;
 mod remote_learning;
+mod sent;
 mod suppress;
 mod tags;
 mod too_big;

@@ -13,6 +13,7 @@ const PORTS: usize = 7;
 /// Bits of the second word behind the source MAC: the outermost VID in 12, and then these.
 const TAGGED: u64 = 1 << 12;
 const LAYER_4: u64 = 1 << 13;
+const IP: u64 = 1 << 14;
 const VID: u64 = 0xfff;
 
 /// What is behind an IP header, if the packet is no later fragment.
@@ -50,6 +51,7 @@ impl AclKey {
     pub fn with_ip(mut self, source: u128, destination: u128, protocol: u8, layer_4: Option<Layer4>) -> Self {
         [self.words[2], self.words[3]] = halves(source);
         [self.words[4], self.words[5]] = halves(destination);
+        self.words[1] |= IP;
         self.words[6] = u64::from(protocol);
         if let Some(Layer4 { source, destination, tcp_flags }) = layer_4 {
             self.words[1] |= LAYER_4;
@@ -149,6 +151,7 @@ impl AclRule {
 
     /// The protocol behind the IP header and its extensions.
     pub fn protocol(&mut self, protocol: u8) {
+        self.field(1, 0, IP, IP);
         self.field(6, 0, 0xff, protocol.into());
     }
 

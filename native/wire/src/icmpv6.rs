@@ -90,7 +90,8 @@ impl NdMessage {
         let (header, options) = NdHeader::ref_from_prefix(message).ok()?;
         let target = Ipv6Addr::from(header.target);
         let (source, destination) = (ip.source_ip(), ip.destination_ip());
-        if ip.hop_limit != HOP_LIMIT || header.code != 0 || target.is_multicast() {
+        // Nobody sends from a group (RFC 4291, 2.7).
+        if ip.hop_limit != HOP_LIMIT || header.code != 0 || target.is_multicast() || source.is_multicast() {
             return None;
         }
         let flags = header.flags.get();
@@ -266,7 +267,8 @@ mod tests {
             (ip, message)
         };
         assert!([ask(), probe(), answer()].into_iter().all(|one| read(one).is_some()));
-        let bad: [(&str, (Ipv6Header, Vec<u8>)); 11] = [
+        let bad: [(&str, (Ipv6Header, Vec<u8>)); 12] = [
+            ("from a group", with(ask(), |ip, _| ip.source = ALL_NODES.octets())),
             ("from behind a router", with(ask(), |ip, _| ip.hop_limit = 254)),
             ("an answer from behind a router", with(answer(), |ip, _| ip.hop_limit = 254)),
             ("code", with(ask(), |_, message| message[1] = 1)),

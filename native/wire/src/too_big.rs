@@ -20,6 +20,8 @@ pub const TOO_BIG_V4: usize = IPV4_HEADER + ICMP_HEADER;
 pub const TOO_BIG_V6: usize = IPV6_HEADER + ICMP_HEADER;
 /// The longest ICMP error (RFC 1812, 4.3.2.3), and the least MTU of IPv6, which bounds an ICMPv6 error (RFC 4443, 3.2).
 const LONGEST: [usize; 2] = [576, 1280];
+/// What every path of IPv4 takes: nobody is told less (RFC 791, 3.2; RFC 1191, 3).
+const LEAST_V4: u16 = 68;
 const TTL: u8 = 64;
 /// Internetwork control (RFC 1812, 4.3.2.5).
 const TOS: u8 = 0xc0;
@@ -61,7 +63,7 @@ fn v4(packet: &[u8], mtu: u16) -> Option<TooBig> {
     let (length, header) = (usize::from(ip.total_length.get()), usize::from(ip.version_ihl & 0x0f) * 4);
     let is_sound = ip.version_ihl >> 4 == 4 && (IPV4_HEADER..=length).contains(&header) && length <= packet.len();
     let fragment = ip.flags_fragment.get();
-    if !is_sound || fragment & 0x1fff != 0 || fragment & Ipv4Header::DF == 0 {
+    if !is_sound || mtu < LEAST_V4 || fragment & 0x1fff != 0 || fragment & Ipv4Header::DF == 0 {
         return None;
     }
     let (source, destination) = (Ipv4Addr::from(ip.source), Ipv4Addr::from(ip.destination));
@@ -190,6 +192,8 @@ mod tests {
             TooBig::of(EtherType::IPV4, &packet, 1450).is_some()
         };
         assert!(told_v4(|_| {}));
+        let least = [67, 68].map(|mtu| TooBig::of(EtherType::IPV4, &udp_v4(1500, Ipv4Header::DF), mtu).is_some());
+        assert_eq!(least, [false, true], "nobody does with less than 68");
         assert!(!told_v4(|packet| packet[6] = 0), "it may be fragmented");
         assert!(!told_v4(|packet| packet[7] = 1), "a later fragment");
         assert!(told_v4(|packet| packet[6] |= 0x20), "the first fragment");

@@ -1,6 +1,6 @@
 // What the reference model's engine tells a tenant whose packet does not fit: docs/engine.md, "What does not fit".
 
-import { be16, bytes, checksum, ETHERNET, hexOf, isGroup, type Octets, tagsAt, u16, withChecksum } from './packet.js';
+import { be16, bytes, ETHERNET, hexOf, icmpv6, isGroup, type Octets, tagsAt, u16, withChecksum } from './packet.js';
 
 /** "Fragmentation needed" (RFC 792; RFC 1191, 4) or "packet too big" (RFC 4443, 3.2), from whom the packet was for; null if nobody is told. */
 export function messageFor(frame: Octets, reason: string, longest: number): Octets | null {
@@ -18,7 +18,8 @@ export function messageFor(frame: Octets, reason: string, longest: number): Octe
 function fragmentationNeeded(packet: Octets, mtu: number): Octets | null {
   const [header, total, fragment] = [((packet[0] ?? 0) & 0x0f) * 4, u16(packet, 2), u16(packet, 6)];
   if ((packet[0] ?? 0) >> 4 !== 4 || header < 20 || header > total || total > packet.length) return null;
-  if ((fragment & 0x1fff) !== 0 || (fragment & 0x4000) === 0) return null;
+  // Nobody does with less than 68 octets (RFC 791, 3.2; RFC 1191, 3).
+  if (mtu < 68 || (fragment & 0x1fff) !== 0 || (fragment & 0x4000) === 0) return null;
   const [from, to] = [packet.subarray(12, 16), packet.subarray(16, 20)];
   const isHost = (ip: Octets) => !/^(00000000|7f......|e.......|ffffffff)$/.test(hexOf(ip));
   if (!isHost(from) || !isHost(to)) return null;
@@ -40,10 +41,7 @@ function packetTooBig(packet: Octets, mtu: number): Octets | null {
   if (!isHost(from) || !isHost(to) || isIcmpv6Error(packet[6] ?? 0, packet.subarray(40, length))) return null;
   // As much as fits into 1280 octets (RFC 4443, 3.2).
   const quote = packet.subarray(0, Math.min(length, 1280 - 48));
-  const message = bytes([2, 0, 0, 0, 0, 0], be16(mtu), quote);
-  const pseudo = bytes(to, from, [0, 0], be16(message.length), [0, 0, 0, 58]);
-  message.set(be16(checksum(bytes(pseudo, message))), 2);
-  return bytes([0x60, 0, 0, 0], be16(message.length), [58, 64], to, from, message);
+  return icmpv6(64, to, from, bytes([2, 0, 0, 0, 0, 0], be16(mtu), quote));
 }
 
 /** Behind extension headers, too (RFC 8200, 4); what cannot be seen counts as an error, for which there is no message (RFC 4443, 2.4(e)). */

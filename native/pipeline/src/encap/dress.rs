@@ -38,7 +38,8 @@ impl Facts {
             length: frame.len(),
             flow,
             pcp,
-            ttl: ip.filter(|_| work.has(Work::TTL)).map(|ip| ip.ttl(frame)),
+            // Nobody sends a TTL of 0 (RFC 1122, 3.2.1.7), whatever a tenant does.
+            ttl: ip.filter(|_| work.has(Work::TTL)).map(|ip| ip.ttl(frame)).filter(|ttl| *ttl != 0),
             dont_fragment: ip.is_some_and(|ip| ip.dont_fragment(frame)),
             sum: if work.has(Work::CHECKSUM) { sum(frame, 0) } else { 0 },
         }

@@ -208,6 +208,7 @@ fn the_outer_ttl_is_fixed_or_the_inner_one() {
         let inherited = send(&inherit, &inner);
         assert_eq!((inherited.ttl, inherited.inner), (9, inner));
         assert_eq!(send(&inherit, &frame(THERE, HERE, &ARP)).ttl, 64);
+        assert_eq!(send(&inherit, &frame(THERE, HERE, &ip(inner_v6, 0, 0, 0))).ttl, 64, "nobody sends 0");
     }
 }
 

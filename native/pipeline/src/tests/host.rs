@@ -115,6 +115,22 @@ fn each_bad_packet_is_dropped_under_its_own_reason() {
         ("an echo request for another", icmpv6(THEM_6, vec![128, 0, 0, 0, 0, 1, 0, 1]), NotForUs),
         ("an echo request for all", to_all, NotForUs),
         ("an echo request for an address to be", icmpv6(NEW_6, vec![128, 0, 0, 0, 0, 1, 0, 1]), NotForUs),
+        ("from a group", NdFrame::solicitation((NVE_2.0, all_nodes), US_6, None).bytes().to_vec(), NdInvalid),
+        (
+            "an echo request from a group",
+            outer(([3; 6], [224, 0, 0, 1].into()), US, 1, &[8, 0, 0xf7, 0xff, 0, 0, 0, 0]),
+            NotOverlay,
+        ),
+        (
+            "an echo request from everybody",
+            outer((NVE_2.0, [255; 4].into()), US, 1, &[8, 0, 0xf7, 0xff, 0, 0, 0, 0]),
+            NotOverlay,
+        ),
+        (
+            "an echo request from nobody",
+            outer((NVE_2.0, [0; 4].into()), US, 1, &[8, 0, 0xf7, 0xff, 0, 0, 0, 0]),
+            NotOverlay,
+        ),
         ("an echo reply", icmpv6(US_6, vec![129, 0, 0, 0, 0, 1, 0, 1]), NotOverlay),
         ("TCP", ipv6(US_6, 6, 64, &[0; 20]), NotOverlay),
         ("TCP for another", ipv6(THEM_6, 6, 64, &[0; 20]), NotForUs),
@@ -204,6 +220,11 @@ fn the_kernel_gets_what_is_for_us_and_not_the_data_planes() {
         let expected = Effects { copies: 1, ..to_kernel(&bytes) };
         assert_eq!(lab.run(UNDERLAY, &bytes), Effects { punted: punts(class, &bytes).punted, ..expected });
     }
+    let mut full = with_kernel();
+    full.buffers = 0;
+    let reply = arp(US.0, ArpPacket::new(ArpOperation::Reply, (NVE_2.0, NVE_2.1), (US.0, US.1)));
+    let told = Effects { copies: 1, dropped: vec![(NoBuffer, 1)], ..punts(PuntClass::Arp, &reply) };
+    assert_eq!(full.run(UNDERLAY, &reply), told, "a copy without a buffer is a counted one");
     // The data plane's own stays its own.
     let inner = frame(HERE, THERE, &ipv4(46));
     let overlay = tunnelled(NVE_2, BLUE_VNI, &inner);

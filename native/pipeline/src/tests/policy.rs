@@ -60,15 +60,15 @@ fn deny_web() -> AclRule {
 }
 
 impl Lab {
-    fn acl(&mut self, index: u16, rules: impl IntoIterator<Item = AclRule>, default: Action) {
+    pub fn acl(&mut self, index: u16, rules: impl IntoIterator<Item = AclRule>, default: Action) {
         *self.snapshot.acls.slot(index.into()) = Some(Arc::new(Acl::new(rules, default)));
     }
-    fn bind_vap(&mut self, vap: u16, inward: u16, outward: u16) {
+    pub fn bind_vap(&mut self, vap: u16, inward: u16, outward: u16) {
         self.snapshot.vap_policies.slot(vap.into()).acls = AclBinding { inward, outward };
         let bound = Flags::NONE.with_if(inward != NONE, Flags::ACL_IN).with_if(outward != NONE, Flags::ACL_OUT);
         self.change_vap(vap, |entry| entry.flags = entry.flags.with(bound));
     }
-    fn bind_vn(&mut self, vn: u16, inward: u16, outward: u16) {
+    pub fn bind_vn(&mut self, vn: u16, inward: u16, outward: u16) {
         *self.snapshot.vn_acls.slot(vn.into()) = AclBinding { inward, outward };
         let bound = Flags::NONE.with_if(inward != NONE, Flags::VN_ACL_IN).with_if(outward != NONE, Flags::VN_ACL_OUT);
         self.change_vn(vn, |entry| entry.flags = bound);

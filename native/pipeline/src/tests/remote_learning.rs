@@ -5,8 +5,10 @@ use core::net::{IpAddr, Ipv6Addr};
 use tables::{Destination, FdbKey, Flags};
 use types::DropReason::*;
 use types::MacAddr;
+use wire::Encap;
 
 use super::lab::*;
+use super::sent::{Sent, sent};
 use crate::{BURST, Place};
 
 const NEW: [u8; 6] = [2, 0, 0, 0, 0, 0x55];
@@ -81,6 +83,28 @@ fn every_nve_may_send_into_a_vn_that_learns_and_into_no_other() {
     assert_eq!(arrives(&lab, STRANGER, NEW), told(STRANGER.1, NEW));
     let red = tunnelled(STRANGER, RED_VNI, &frame(HERE, NEW, &ipv4(46)));
     assert_eq!(lab.run(UNDERLAY, &red), Effects::drop(SourceNve));
+}
+
+#[test]
+fn nobody_who_can_be_no_nve_sends_into_a_vn_that_learns() {
+    let lab = lab();
+    for sender in [[224, 0, 0, 9], [255; 4], [0; 4], [127, 0, 0, 1]] {
+        assert_eq!(arrives(&lab, (NVE_2.0, sender.into()), NEW), Effects::drop(SourceNve), "{sender:?}");
+    }
+    let mut lab = lab;
+    lab.take_zero_checksum();
+    let inner = frame(HERE, NEW, &ipv4(46));
+    let arrives_from = |sender: &str| {
+        let mut packet = Sent { has_checksum: false, ..sent(true, Encap::Vxlan, &inner) }.bytes();
+        packet[22..38].copy_from_slice(&sender.parse::<core::net::Ipv6Addr>().unwrap().octets());
+        lab.run(UNDERLAY, &packet)
+    };
+    for sender in ["ff02::1", "::", "::1"] {
+        assert_eq!(arrives_from(sender), Effects::drop(SourceNve), "{sender}");
+    }
+    let anybody: core::net::Ipv6Addr = "2001:db8::99".parse().unwrap();
+    let told = Effects { seen: vec![(Place::Nve(anybody.into()), NEW)], ..delivered(NEW) };
+    assert_eq!(arrives_from("2001:db8::99"), told, "anybody else");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The underlay's IPv4 addresses as a host: ARP (RFC 826) and ICMP echo (RFC 792).
 
+use core::net::{IpAddr, Ipv4Addr};
+
 use tables::UnderlayPort;
 use types::{DropReason, MacAddr, PortId};
 use wire::{
@@ -46,7 +48,8 @@ pub fn arp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P) -> Verdic
 pub fn icmp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, total_length: usize) -> Verdict {
     packet.truncate(ETHERNET_HEADER + total_length);
     let data = packet.data_mut();
-    if !echo_to_reply(&mut data[ETHERNET_HEADER + IPV4_HEADER..]) {
+    let source = data[ETHERNET_HEADER + 12..].first_chunk().map_or(Ipv4Addr::UNSPECIFIED, |ip| Ipv4Addr::from(*ip));
+    if !is_host(source.into()) || !echo_to_reply(&mut data[ETHERNET_HEADER + IPV4_HEADER..]) {
         return not_overlay(port);
     }
     if let Ok((ip, _)) = Ipv4Header::mut_from_prefix(&mut data[ETHERNET_HEADER..]) {
@@ -58,6 +61,14 @@ pub fn icmp<P: Packet>(port: &UnderlayPort, id: PortId, packet: &mut P, total_le
     sender.copy_from_slice(&data[6..12]);
     answer(port, data, MacAddr(sender));
     leave(id.0, port.vlan, packet)
+}
+
+/// Whether somebody can have the address that a packet says it is from (RFC 1122, 3.2.1.3; RFC 4291, 2.5 and 2.7).
+pub fn is_host(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !(ip.octets()[0] == 0 || ip.is_loopback() || ip.is_multicast() || ip.is_broadcast()),
+        IpAddr::V6(ip) => !(ip.is_unspecified() || ip.is_loopback() || ip.is_multicast()),
+    }
 }
 
 fn answer(port: &UnderlayPort, data: &mut [u8], to: MacAddr) {

@@ -5,20 +5,22 @@
 use core::net::IpAddr;
 
 use tables::{Destination, Flags};
-use types::{MacAddr, PortId};
+use types::{DropReason, MacAddr, PortId};
 use wire::{EtherType, EthernetHeader, FromBytes, Ipv4Header, Ipv6Header};
 
+use super::host::is_host;
 use crate::burst::{Burst, Pipeline};
-use crate::meta::Meta;
+use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, Place, Sighting, Sink};
 
-/// Looks at every inner source MAC of a VN that learns: one whose row names the sender is marked as seen, another is told.
+/// Looks at every inner source MAC of a VN that learns: one whose row names the sender is marked as seen, another is told. Who can be no NVE
+/// teaches nothing, and sends nothing.
 #[inline(never)]
 pub fn learn<P: Packet, S: Sink<P>>(
     pipeline: &Pipeline<'_>,
     port: PortId,
     burst: &Burst<P>,
-    metas: &[Meta],
+    metas: &mut [Meta],
     sink: &mut S,
 ) {
     let concerned = |meta: &Meta| meta.flags.has(Flags::LEARN_REMOTE) && meta.is_pending();
@@ -26,6 +28,10 @@ pub fn learn<P: Packet, S: Sink<P>>(
         let row = pipeline.fdb.finish_row(meta.source);
         // Of an IPv6 sender the tables know a number at best, and of one that is no NVE of any VN none.
         let Some(sender) = packet.trimmed(meta.outer_length.into()).and_then(outer_source) else { continue };
+        if !is_host(sender) {
+            meta.verdict = Verdict::Drop(DropReason::SourceNve);
+            continue;
+        }
         let is_behind = |next_hop| pipeline.snapshot.remote(next_hop) == Some(sender);
         let here = row.filter(|row| match Destination::unpack(row.value) {
             Destination::NextHop(next_hop) => is_behind(next_hop),

@@ -40,7 +40,7 @@ impl Wanted {
             && self.vid.is_none_or(|vid| frame.vid == Some(vid))
             && self.source_ip.is_none_or(|(ip, mask)| source & mask == ip & mask)
             && self.destination_ip.is_none_or(|(ip, mask)| destination & mask == ip & mask)
-            && self.protocol.is_none_or(|wanted| protocol == wanted)
+            && self.protocol.is_none_or(|wanted| frame.ip.is_some() && protocol == wanted)
             && self.source_ports.is_none_or(|(first, last)| of_layer_4(&|l| (first..=last).contains(&l.source)))
             && self
                 .destination_ports
