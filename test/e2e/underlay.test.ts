@@ -16,6 +16,8 @@ const TAP = 2;
 const MAC = '02:ff:00:00:00:01' as MacAddr;
 const [US, THEM, FAR] = ['192.0.2.1', '192.0.2.2', '203.0.113.9'] as IpAddr[] as [IpAddr, IpAddr, IpAddr];
 const [US_6, THEM_6, TAKEN_6] = ['2001:db8::1', '2001:db8::2', '2001:db8::9'] as IpAddr[] as [IpAddr, IpAddr, IpAddr];
+/** That of the port's MAC. */
+const LINK_LOCAL = 'fe80::ff:ff:fe00:1' as IpAddr;
 const TRANSFER = fileURLToPath(new URL('../lib/transfer.mjs', import.meta.url));
 const TCP_PORT = 7_100;
 const BYTES = 1_000_000;
@@ -67,6 +69,16 @@ it('an IPv6 address is used when nobody has it, and both families answer', async
   expect(told(US_6, 'preferred')).toBe(true);
   await ping(peer, US);
   await ping(peer, US_6);
+});
+
+it('a port with IPv6 has a link-local address, made of its MAC, until the last of its IPv6 addresses is gone', async () => {
+  await eventually('the address', async () => (await stateOf(LINK_LOCAL)) === 'preferred');
+  expect(told(LINK_LOCAL, 'preferred')).toBe(true);
+  await ping(peer, `${LINK_LOCAL}%under`);
+  await engine.must({ op: 'UnderlayDel', port: UNDERLAY, ip: US_6 });
+  expect(await stateOf(LINK_LOCAL)).toBeUndefined();
+  await engine.must({ op: 'UnderlaySet', port: UNDERLAY, ip: US_6, prefixLen: 64 });
+  await eventually('the address again', async () => (await stateOf(LINK_LOCAL)) === 'preferred');
 });
 
 it('an address that another host has is told and not used', async () => {

@@ -1,10 +1,17 @@
 // Bad input on a live link: hundreds of other MACs on lldpad's link send random, mutated, truncated and oversized LLDP and ECP, more than is
 // let through. lldpad still gets its answers in time, nothing that is associated changes, what is dropped is counted, memory does not grow.
+//
+//   lldpad      ═ bridge ═ access0, near agent
+//   400 others  ═    │
+//
+// The bridge keeps the two apart: lldpad takes every frame of ECP that it hears as meant for itself, whatever its destination MAC, and would
+// take the answers that the others get.
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { obstacle } from '../lib/command.js';
 import { mac, u16 } from '../lib/frames.js';
 import { Lab } from '../lib/lab.js';
 import { Lldpad } from '../lib/lldpad.js';
+import type { Namespace } from '../lib/namespace.js';
 import { Random } from '../lib/random.js';
 import type { RawSocket } from '../lib/raw.js';
 import { TwoNves, VNS } from '../lib/two-nves.js';
@@ -80,14 +87,24 @@ beforeAll(async () => {
   if (why !== undefined) return;
   console.log(`seed ${SEED}`);
   nves = await TwoNves.create(lab, { near: NEAR, log: 'info' });
-  const station = await lab.namespace('station');
-  await lab.veth({ namespace: nves.near.namespace, iface: 'access0' }, { namespace: station, iface: 'v0' });
+  const lan = await lab.namespace('bridge');
+  await lan.ip('link add lan type bridge stp_state 0', 'link set lan up');
+  const uplink = { namespace: lan, iface: 'uplink', stack: true };
+  await lab.veth({ namespace: nves.near.namespace, iface: 'access0' }, uplink);
+  await lan.ip('link set uplink master lan');
+  const host = async (name: string): Promise<Namespace> => {
+    const space = await lab.namespace(name);
+    await lab.veth({ namespace: space, iface: 'v0' }, { namespace: lan, iface: name });
+    await lan.ip(`link set ${name} master lan`, `link set ${name} type bridge_slave isolated on`);
+    return space;
+  };
+  const [station, others] = [await host('station'), await host('others')];
   await nves.start();
   lldpad = lab.add(new Lldpad(station, 'v0', nves.folder));
   await lldpad.start(EXPONENTS);
   await lldpad.negotiated();
   vid = (await associate(1)) ?? 0;
-  socket = await lab.raw().socket(station, 'v0');
+  socket = await lab.raw().socket(others, 'v0');
 });
 afterAll(() => lab.close());
 beforeEach((context) => {

@@ -9,22 +9,24 @@ import type { Engine, Page, Unsubscribe } from './engine.js';
 import { pack, unpack, unpackAll } from './msgpack.js';
 import { badReply } from './reader.js';
 import { decodeCaptured, decodeDump, decodeEvent, decodeInfo, decodePunt, decodeStats } from './replies.js';
+import type {
+  Captured,
+  CapturedFrame,
+  CaptureFilter,
+  DumpKind,
+  DumpRows,
+  EngineEvent,
+  EngineStats,
+  Punt,
+} from './rows.js';
 import { decodeTrace, type Trace } from './trace.js';
 import {
   type ApplyResult,
-  type Captured,
-  type CapturedFrame,
-  type CaptureFilter,
   type Command,
-  type DumpKind,
-  type DumpRows,
-  type EngineEvent,
   type EngineInfo,
   type EngineOptions,
-  type EngineStats,
   PAGE_ROWS,
   type PortId,
-  type Punt,
 } from './types.js';
 
 const SCHEMA = 2;

@@ -1,20 +1,9 @@
 // The engine as everybody above it sees it. Two shells implement it: embedded.ts (inside Node, through the addon) and, later, an
 // attachment to the core daemon. It decides nothing and knows no policy; docs/engine.md is the contract.
 
+import type { Captured, CaptureFilter, DumpKind, DumpRows, EngineEvent, EngineStats, Punt } from './rows.js';
 import type { Trace } from './trace.js';
-import type {
-  ApplyResult,
-  Captured,
-  CaptureFilter,
-  Command,
-  DumpKind,
-  DumpRows,
-  EngineEvent,
-  EngineInfo,
-  EngineStats,
-  PortId,
-  Punt,
-} from './types.js';
+import type { ApplyResult, Command, EngineInfo, PortId } from './types.js';
 
 export interface Page<Row> {
   readonly rows: readonly Row[];

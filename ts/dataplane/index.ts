@@ -4,5 +4,6 @@ export { type Addon, loadAddon, type NativeEngine } from './addon.js';
 export { batchesOf } from './commands.js';
 export { openEmbedded } from './embedded.js';
 export type { Engine, Page, Unsubscribe } from './engine.js';
+export * from './rows.js';
 export { TRACE_FRAME_MAX, type Trace, type TraceFact, type TraceStep } from './trace.js';
 export * from './types.js';

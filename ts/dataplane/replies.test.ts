@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pack, unpack } from './msgpack.js';
 import { decodeDump, decodeEvent, decodePunt, decodeStats } from './replies.js';
-import type { DumpKind } from './types.js';
+import type { DumpKind } from './rows.js';
 
 const mac = Buffer.from('02000000000a', 'hex');
 const ip = Buffer.from([192, 0, 2, 1]);

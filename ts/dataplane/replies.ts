@@ -7,18 +7,14 @@ import { badReply, noun, Reader, vnIdOf } from './reader.js';
 import type {
   AddressState,
   CapturedFrame,
-  Dest,
   DumpKind,
   DumpRows,
   EngineEvent,
-  EngineInfo,
   EngineStats,
   NeighbourState,
   Punt,
-  RemoteDest,
-  Selector,
-  TagPolicy,
-} from './types.js';
+} from './rows.js';
+import type { Dest, EngineInfo, RemoteDest, Selector, TagPolicy } from './types.js';
 import { PUNT_CLASSES } from './types.js';
 
 const U8 = 0xff;

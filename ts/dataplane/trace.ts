@@ -2,7 +2,8 @@
 
 import type { MacAddr, VnId } from '#model';
 import { Reader, vnIdOf } from './reader.js';
-import type { PortId, VapCounters, VapId } from './types.js';
+import type { VapCounters } from './rows.js';
+import type { PortId, VapId } from './types.js';
 
 /** Null, a number, a flag, a word, bytes (an address or a header), or an array (a selector, a destination). */
 export type TraceFact = null | number | boolean | string | Uint8Array | readonly (number | string)[];

@@ -6,7 +6,7 @@ import { type NveError, unwrap } from '#model';
 import { NvaClient, NvaServer } from '#nva';
 import { Store } from '#store';
 import { Agent } from './agent/agent.js';
-import type { Fault } from './agent/vn-state.js';
+import type { Fault } from './agent/nve-ways.js';
 import { engineOptions } from './engine/ports.js';
 import { Nva } from './nva/nva.js';
 import { kernel } from './ports/kernel.js';

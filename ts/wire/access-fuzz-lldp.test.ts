@@ -1,3 +1,3 @@
-import { fuzzAccessCodecs } from './testing/access-fuzz.js';
+import { fuzzAccessCodecs } from '../../test/lib/access-fuzz.js';
 
 fuzzAccessCodecs('lldp');

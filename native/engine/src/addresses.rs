@@ -2,7 +2,8 @@
 //!
 //! An address is tentative at first: it is asked for once its link is up, and becomes ours if nobody answers for a second. Who answers, or
 //! wants it at the same time, makes it a duplicate: it is told, and not used until the controller takes it away and sets another or
-//! the same again. IPv4 addresses are used at once. Optimistic use (RFC 4429) is not done.
+//! the same again. IPv4 addresses are used at once. Optimistic use (RFC 4429) is not done. A port with IPv6 has a link-local address
+//! besides, whether or not the controller gave it one.
 //!
 //! ```text
 //! add → Tentative ──link up──▶ Tentative, asking ──RETRANS──▶ Preferred
@@ -11,13 +12,19 @@
 //!                                Duplicate
 //! ```
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use types::{MacAddr, PortId};
 
 use crate::neighbour::Neighbour;
 
 /// How long an answer may take (RFC 4861, 10: RETRANS_TIMER); one question is enough (RFC 4862, 5.1).
 const RETRANS: Duration = Duration::from_secs(1);
+
+/// Of link-local addresses (RFC 4291, 2.5.6).
+pub const LINK_LOCAL_PREFIX: u8 = 64;
 
 /// What an address is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +62,8 @@ struct Entry {
     state: State,
     /// When nobody has answered; `None` while nobody has been asked.
     due: Option<Instant>,
+    /// Nobody gave it: it is there because every link with IPv6 has one.
+    automatic: bool,
 }
 
 /// The machine: addresses by port. What it does not know is not ours.
@@ -65,12 +74,40 @@ impl Addresses {
     /// An address is to be ours.
     pub fn add(&mut self, address: Neighbour) {
         let state = if address.1.is_ipv6() { State::Tentative } else { State::Preferred };
-        self.0.entry(address).or_insert(Entry { state, due: None });
+        let entry = self.0.entry(address).or_insert(Entry { state, due: None, automatic: false });
+        entry.automatic = false;
     }
 
     /// It is no longer.
     pub fn remove(&mut self, address: Neighbour) {
         self.0.remove(&address);
+    }
+
+    /// Sees to it that a port with IPv6 has a link-local address (RFC 4291, 2.1): one that is made of its MAC, if the controller gave none.
+    /// To be called when addresses of the port came or went.
+    pub fn complete(&mut self, port: PortId, mac: MacAddr) {
+        let given = || self.of(port).filter(|(_, entry)| !entry.automatic).map(|(ip, _)| ip);
+        let is_needed = given().next().is_some() && !given().any(|ip| ip.is_unicast_link_local());
+        let old = self.automatic(port);
+        match (is_needed, old) {
+            (true, None) => {
+                let entry = Entry { state: State::Tentative, due: None, automatic: true };
+                self.0.insert((port, link_local(mac).into()), entry);
+            }
+            (false, Some(ip)) => self.remove((port, ip.into())),
+            _ => {}
+        }
+    }
+
+    /// The link-local address that nobody gave a port.
+    pub fn automatic(&self, port: PortId) -> Option<Ipv6Addr> {
+        self.of(port).find(|(_, entry)| entry.automatic).map(|(ip, _)| ip)
+    }
+
+    /// The IPv6 addresses of a port.
+    fn of(&self, port: PortId) -> impl Iterator<Item = (Ipv6Addr, &Entry)> {
+        let all = (port, IpAddr::V4(Ipv4Addr::UNSPECIFIED))..=(port, IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)));
+        self.0.range(all).filter_map(|((_, ip), entry)| if let IpAddr::V6(ip) = ip { Some((*ip, entry)) } else { None })
     }
 
     /// Somebody else has it, or wants it.
@@ -81,7 +118,7 @@ impl Addresses {
     }
 
     /// Does what is due; `is_up` tells whether a port's link is.
-    pub fn poll(&mut self, now: Instant, is_up: impl Fn(types::PortId) -> bool) -> Vec<Effect> {
+    pub fn poll(&mut self, now: Instant, is_up: impl Fn(PortId) -> bool) -> Vec<Effect> {
         let mut effects = Vec::new();
         for (address, entry) in self.0.iter_mut().filter(|(_, entry)| entry.state == State::Tentative) {
             match entry.due {
@@ -105,12 +142,13 @@ impl Addresses {
     }
 }
 
+/// The link-local address of who has this MAC (RFC 4291, 2.5.6 and appendix A; RFC 2464, 4 and 5).
+fn link_local(MacAddr([a, b, c, d, e, f]): MacAddr) -> Ipv6Addr {
+    [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f].into()
+}
+
 #[cfg(test)]
 mod tests {
-    use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-    use types::PortId;
-
     use super::*;
 
     const OURS: Neighbour = (PortId(1), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)));
@@ -142,6 +180,38 @@ mod tests {
         assert_eq!(addresses.state(OURS), None);
         addresses.add(OURS);
         assert_eq!(addresses.poll(now, |_| true), [Effect::Probe(OURS)]);
+    }
+
+    #[test]
+    fn a_port_with_ipv6_has_a_link_local_address_made_of_its_mac_if_nobody_gave_it_one() {
+        const MAC: MacAddr = MacAddr([0x02, 0x11, 0x22, 0x33, 0x44, 0x55]);
+        let (mut addresses, now, port) = (Addresses::default(), Instant::now(), OURS.0);
+        let made: Ipv6Addr = "fe80::11:22ff:fe33:4455".parse().unwrap();
+        let other: IpAddr = "fe80::1".parse().unwrap();
+        addresses.add((port, [192, 0, 2, 1].into()));
+        addresses.complete(port, MAC);
+        assert_eq!(addresses.automatic(port), None, "there is no IPv6 on the port");
+        addresses.add(OURS);
+        addresses.complete(port, MAC);
+        addresses.complete(port, MAC);
+        assert_eq!((addresses.automatic(port), addresses.automatic(PortId(2))), (Some(made), None));
+        let probes = [Effect::Probe(OURS), Effect::Probe((port, made.into()))];
+        assert_eq!(addresses.poll(now, |_| true), probes, "it is tried like any other (RFC 4862, 5.4)");
+        addresses.add((port, other));
+        addresses.complete(port, MAC);
+        assert_eq!((addresses.automatic(port), addresses.state((port, made.into()))), (None, None), "given another");
+        addresses.remove((port, other));
+        addresses.complete(port, MAC);
+        assert_eq!(addresses.automatic(port), Some(made));
+        addresses.add((port, made.into()));
+        addresses.complete(port, MAC);
+        assert_eq!(addresses.automatic(port), None, "given the same");
+        assert_eq!(addresses.state((port, made.into())), Some(State::Tentative));
+        addresses.remove((port, made.into()));
+        addresses.complete(port, MAC);
+        addresses.remove(OURS);
+        addresses.complete(port, MAC);
+        assert_eq!(addresses.automatic(port), None, "the last of IPv6 is gone");
     }
 
     #[test]

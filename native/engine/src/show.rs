@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Bound;
 use core::sync::atomic::Ordering;
+use std::collections::BTreeMap;
 
 use dpdk::{Eal, Mempool, clock};
 use pipeline::PuntClass;
@@ -169,10 +170,14 @@ impl Show<'_> {
     }
 
     fn underlays(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
-        self.model.underlays.iter().map(|((port, address), spec)| {
-            let mac = self.model.ports.get(port).map(|row| mac(&row.mac));
-            let state = self.addresses.state((*port, *address)).map(addresses::State::name);
-            (place(*port, *address), (port.0, ip(spec.ip), spec.prefix, mac, state, spec.options.vlan))
+        let given = self.model.underlays.iter().map(|(key, spec)| (*key, spec.prefix));
+        let automatic =
+            self.model.ports.keys().filter_map(|port| Some((*port, self.addresses.automatic(*port)?.into())));
+        let all: BTreeMap<_, _> = given.chain(automatic.map(|key| (key, addresses::LINK_LOCAL_PREFIX))).collect();
+        all.into_iter().map(|((port, address), prefix)| {
+            let mac = self.model.ports.get(&port).map(|row| mac(&row.mac));
+            let state = self.addresses.state((port, address)).map(addresses::State::name);
+            (place(port, address), (port.0, ip(address), prefix, mac, state, self.model.vlan(port)))
         })
     }
 
@@ -180,7 +185,7 @@ impl Show<'_> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
             let remote = ip(row.spec.remote);
             let neighbour = self.neighbours.mac(row.path.to());
-            let state = self.forwarding.state_of(row, neighbour);
+            let state = self.forwarding.state_of(row);
             let neighbour = neighbour.map(|mac| serde_bytes::ByteArray::new(mac.0));
             (
                 (id.0.into(), 0),

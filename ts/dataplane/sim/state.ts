@@ -3,7 +3,8 @@
 // ranges are left out, but for a few.
 
 import { type IpAddr, ipToBytes } from '#model';
-import type { Command, DumpRows, RemoteDest } from '../types.js';
+import type { DumpRows } from '../rows.js';
+import type { Command, RemoteDest } from '../types.js';
 
 type Of<Op extends Command['op']> = Extract<Command, { op: Op }>;
 

@@ -8,7 +8,7 @@ import { engineSection, evbSection, logSection, nodeSection, portsSection } from
 import { endpointField, intField, linkNameField, pathField, stationAddressField, vnNameField } from './fields.js';
 import { remoteRpcSection } from './rpc.js';
 import { tenantTagsField, vlanFields } from './tagging.js';
-import { policyFields, tunnelSection, underlaySection } from './tunnel.js';
+import { exceptionSection, policyFields, routesSection, tunnelSection, underlaySection } from './tunnel.js';
 import { vdpSection } from './vdp.js';
 
 export const agentConfig = z
@@ -18,6 +18,8 @@ export const agentConfig = z
     engine: engineSection,
     port: portsSection,
     underlay: underlaySection,
+    route: routesSection,
+    exception: exceptionSection,
     tunnel: tunnelSection,
     access_domain: z
       .array(

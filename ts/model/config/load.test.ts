@@ -114,7 +114,7 @@ describe('parseConfig', () => {
       change(AGENT, '[underlay]', '[underlya]'),
       [
         'f.toml:1:1: underlay: expected a list, got nothing',
-        'f.toml:15:3: underlya: expected one of the keys node, log, engine, port, underlay, tunnel, access_domain, access, acl, evb, cdcp, vdp, authorization, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
+        'f.toml:15:3: underlya: expected one of the keys node, log, engine, port, underlay, route, exception, tunnel, access_domain, access, acl, evb, cdcp, vdp, authorization, store, nva, rpc, got the key "underlya"; did you mean "underlay"?',
       ],
     ],
     [
@@ -189,6 +189,57 @@ acl_in = "web"
         'f.toml:23:10: underlay[1].encaps: expected "vxlan" and "geneve" in order of preference, each at most once, got the list ["vxlan","vxlan"]',
         'f.toml:25:10: access[0].acl_in: expected the name of an [[acl]], got "web"',
       ],
+    ],
+    [
+      'gateways that are nowhere, an exception path that leads nowhere',
+      'agent',
+      change(
+        AGENT,
+        '[[access]]\n',
+        `[[route]]
+prefix = "2001:db8::/32"
+gateways = ["192.0.2.254"]
+[[route]]
+prefix = "10.1.2.3/8"
+gateways = []
+[[route]]
+prefix = "198.51.100.0/24"
+gateways = ["192.0.2.254", "192.0.3.1", "192.0.2.1"]
+[exception]
+underlay = "fabrik0"
+port = "access0"
+[[access]]
+`,
+      ),
+      [
+        'f.toml:21:13: route[0].gateways[0]: expected a gateway of the same family as the prefix, got "192.0.2.254"',
+        'f.toml:23:10: route[1].prefix: expected a prefix such as "10.0.0.0/8" or "2001:db8::/32", its other bits 0, got "10.1.2.3/8"',
+        'f.toml:24:12: route[1].gateways: expected at least one gateway, got an empty list',
+        'f.toml:27:28: route[2].gateways[1]: expected another host on the link of an [[underlay]] address, got "192.0.3.1"',
+        'f.toml:27:41: route[2].gateways[2]: expected another host on the link of an [[underlay]] address, got "192.0.2.1"',
+        'f.toml:29:12: exception.underlay: expected the port of an [[underlay]]: fabric0, got "fabrik0"; did you mean "fabric0"?',
+        'f.toml:30:8: exception.port: expected a port with the driver net_tap, got "access0"',
+        'f.toml:32:8: access[0].port: expected another port than exception.port, got "access0"',
+      ],
+    ],
+    [
+      'an exception path whose packets do not fit the link',
+      'agent',
+      change(
+        AGENT,
+        '[[access]]\n',
+        `[[port]]
+name = "mgmt0"
+driver = "net_tap"
+iface = "mgmt0"
+mtu = 1700
+[exception]
+underlay = "fabric0"
+port = "mgmt0"
+[[access]]
+`,
+      ),
+      ['f.toml:26:8: exception.port: expected a port with an MTU of at most 1600, that of fabric0, got "mgmt0"'],
     ],
     [
       'tunnels of another kind, and what no tenant can keep to',

@@ -2,9 +2,11 @@
 // it was parsed, also when other keys of it are wrong, so that every mistake is told at once.
 
 import { isLinkOf } from '../names.js';
+import { checkPortName, complain, list, namesIn, unique, uniqueAt } from './complaints.js';
 import type { Path } from './positions.js';
-import { type Complaint, describe, formatPath, valueAt } from './problems.js';
+import { type Complaint, formatPath, valueAt } from './problems.js';
 import { closest } from './suggest.js';
+import { checkUnderlay } from './underlay-rules.js';
 
 /** Ethernet header and two VLAN tags: what a frame has on top of the port's MTU. */
 const FRAME_OVERHEAD = 22;
@@ -49,35 +51,6 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
   }
 }
 
-function list(root: unknown, section: string | Path): unknown[] {
-  const items = valueAt(root, typeof section === 'string' ? [section] : section);
-  return Array.isArray(items) ? items : [];
-}
-
-/** In `[[section]]`, no two may have the same `key`. */
-function unique(root: unknown, section: string, key: string): Complaint[] {
-  return uniqueAt(root, [section], key);
-}
-
-function uniqueAt(root: unknown, section: Path, key: string): Complaint[] {
-  const first = new Map<unknown, number>();
-  return list(root, section).flatMap((item, n) => {
-    const value = valueAt(item, [key]);
-    if (value === undefined) return [];
-    const earlier = first.get(value);
-    if (earlier !== undefined)
-      return [
-        complain([...section, n, key], `another ${key} than that of ${formatPath([...section, earlier])}`, value),
-      ];
-    first.set(value, n);
-    return [];
-  });
-}
-
-function complain(path: Path, expected: string, value: unknown, suggestion?: string): Complaint {
-  return { path, expected, got: describe(value), suggestion: suggestion && `"${suggestion}"` };
-}
-
 function checkPorts(root: unknown): Complaint[] {
   const mbufSize = valueAt(root, ['engine', 'mbuf_size']) ?? 2176;
   const tooLarge = list(root, 'port').flatMap((item, n) => {
@@ -89,32 +62,6 @@ function checkPorts(root: unknown): Complaint[] {
     ];
   });
   return [...unique(root, 'port', 'name'), ...unique(root, 'port', 'iface'), ...tooLarge];
-}
-
-function portNames(root: unknown): string[] {
-  return namesIn(root, 'port', 'name');
-}
-
-function namesIn(root: unknown, section: string, key: string): string[] {
-  return list(root, section).flatMap((item) => {
-    const name = valueAt(item, [key]);
-    return typeof name === 'string' ? [name] : [];
-  });
-}
-
-/** The value at `path` names a `[[port]]`. */
-function checkPortName(root: unknown, path: Path): Complaint[] {
-  const name = valueAt(root, path);
-  const known = portNames(root);
-  if (typeof name !== 'string' || known.includes(name)) return [];
-  return [
-    complain(
-      path,
-      known.length === 0 ? 'the name of a [[port]]' : `the name of a [[port]]: ${known.join(', ')}`,
-      name,
-      closest(name, known),
-    ),
-  ];
 }
 
 /** `acl_in` and `acl_out` of a section's items name an `[[acl]]`. */
@@ -159,39 +106,17 @@ function checkVnMtu(root: unknown): Complaint[] {
   });
 }
 
-/** Ports that are there, and each address once. */
-function checkUnderlay(root: unknown): Complaint[] {
-  const items = list(root, 'underlay');
-  const addressOf = (item: unknown): unknown => {
-    const address = valueAt(item, ['address']);
-    return typeof address === 'string' ? address.replace(/\/.*$/s, '') : undefined;
-  };
-  const addresses = items.map(addressOf);
-  const own = items.flatMap((item, n): Complaint[] => {
-    const earlier = addresses.indexOf(addresses[n]);
-    const taken =
-      addresses[n] === undefined || earlier === n
-        ? []
-        : [complain(['underlay', n, 'address'], `another address than that of underlay[${earlier}]`, addresses[n])];
-    const zero = valueAt(item, ['zero_checksum']);
-    const isIpv4 = typeof addresses[n] === 'string' && !addresses[n].includes(':');
-    const needless =
-      zero === true && isIpv4
-        ? [complain(['underlay', n, 'zero_checksum'], 'nothing: IPv4 takes packets without a checksum anyway', zero)]
-        : [];
-    return [...checkPortName(root, ['underlay', n, 'port']), ...taken, ...needless];
-  });
-  return own;
-}
-
 function checkAccess(root: unknown): Complaint[] {
   const underlays = list(root, 'underlay').map((item) => valueAt(item, ['port']));
+  const exception = valueAt(root, ['exception', 'port']);
   const links = list(root, 'access').flatMap((item, n) => {
     const path = ['access', n, 'port'];
     const name = valueAt(item, ['port']);
     const other = underlays.indexOf(name);
     if (name !== undefined && other >= 0)
       return [complain(path, `another port than ${formatPath(['underlay', other, 'port'])}`, name)];
+    if (name !== undefined && name === exception)
+      return [complain(path, `another port than ${formatPath(['exception', 'port'])}`, name)];
     return checkPortName(root, path);
   });
   return [...links, ...unique(root, 'access', 'port'), ...checkChannels(root), ...checkDomains(root)];

@@ -1,13 +1,15 @@
-// An agent's underlay: its addresses, what its tunnels are like, and what the tenants of an access link are allowed.
+// An agent's underlay: its addresses, the routes behind them, the exception path, what its tunnels are like, and what the tenants of an access link are allowed.
 
 import { z } from 'zod';
 import {
   encapsField,
   geneveOptionsField,
   intField,
+  ipField,
   linkAddressField,
   linkNameField,
   portRangeField,
+  prefixField,
 } from './fields.js';
 
 const CHECKSUM = 'true or false';
@@ -44,6 +46,33 @@ export const underlaySection = z
   .describe('Where tunnelled packets leave and arrive.');
 
 export type UnderlayConfig = z.output<typeof underlaySection>[number];
+
+export const routesSection = z
+  .array(
+    z.strictObject({
+      prefix: prefixField.describe('Where other NVEs are: "0.0.0.0/0" for all of IPv4.'),
+      gateways: z
+        .array(ipField)
+        .min(1, 'at least one gateway')
+        .max(8, 'at most 8 gateways')
+        .describe('Routers on the link of an underlay address; the first that lives is used.'),
+    }),
+  )
+  .max(1024, 'at most 1024 routes')
+  .default([])
+  .describe('Ways to NVEs that are on no link of this one; the longest prefix counts.');
+
+export const exceptionSection = z
+  .strictObject({
+    underlay: linkNameField.describe('The port of an [[underlay]].'),
+    port: linkNameField.describe(
+      "A [[port]] with the driver net_tap, which gets the underlay port's MAC unless it has one, and its addresses.",
+    ),
+  })
+  .optional()
+  .describe(
+    'What arrives for this NVE and is not for the engine (TCP, other UDP, ICMP errors) goes, policed, to an interface of the kernel, and what the kernel sends there leaves by the underlay port.',
+  );
 
 const INHERIT = (what: string) => `${what}, or "inherit": that of the tenant's packet`;
 const orInherit = (min: number, max: number, what: string) => {

@@ -30,11 +30,13 @@ import { AccessLinks, type ServedPort } from './access/access-links.js';
 import { channelsBefore, rememberAssignment, rememberChannel, servedPort } from './access/served-port.js';
 import { formatsOf, rulesOf } from './access/vdp-options.js';
 import { Authorization } from './authorization.js';
+import { isException, openException } from './exception.js';
 import { LearnedMacs } from './learned.js';
 import { AgentLinks, channelLink, linkAcls, portLink } from './links.js';
 import { LocalPolicy } from './local-policy.js';
 import { agentNames } from './names.js';
 import { type MakeNvaClient, NvaSide } from './nva-side.js';
+import type { Fault } from './nve-ways.js';
 import { PortLinks } from './port-links.js';
 import { type Readings, readAgent } from './readings.js';
 import { RemoteMacs } from './remote-macs.js';
@@ -44,7 +46,6 @@ import { isConnection } from './rpc-vn.js';
 import { type TsiPorts, Tsis } from './tsis.js';
 import { Turns } from './turns.js';
 import { sendingOf, underlayObjects } from './underlay.js';
-import type { Fault } from './vn-state.js';
 import { Vns } from './vns.js';
 
 export interface AgentParts {
@@ -212,10 +213,12 @@ export class Agent {
   async #start(): Promise<void> {
     const { config, engine, store } = this.#parts;
     const underlay = underlayObjects(config, (name) => this.#portOf(name));
-    const base = stateOf([...portCommands(config.port), ...linkAcls(config), ...underlay]);
+    const ports = portCommands(config.port).filter(({ name }) => !isException(config, name));
+    const base = stateOf([...ports, ...linkAcls(config), ...underlay]);
     await this.#reconciler.set('base', base);
     const refused = this.#reconciler.firstCondition(base.keys());
     if (refused !== undefined) throw refused;
+    await openException({ config, engine, reconciler: this.#reconciler });
     const served = new Map<PortId, ServedPort>();
     for (const access of config.access) {
       const port = this.#portOf(access.port);

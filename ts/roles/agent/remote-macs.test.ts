@@ -5,8 +5,8 @@ import { Reconciler } from '../engine/reconciler.js';
 import { FakeEngine } from '../testing/fake-engine.js';
 import { silentLog } from '../testing/silent.js';
 import { Ids } from './ids.js';
+import { LEARNED_AGE_S, type LocalRow, LocalVn } from './local-vn.js';
 import { RemoteMacs } from './remote-macs.js';
-import { LEARNED_AGE_S, type LocalRow, LocalVn } from './vn-state.js';
 
 const settings = { ...DEFAULT_VN_SETTINGS, learn: true };
 const blue = { vn: 1, name: 'blue', vni: 5001, mtu: 1500, gateway: null, settings } as unknown as VnInfo;

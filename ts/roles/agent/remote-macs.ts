@@ -9,7 +9,7 @@ import type { MappingChange, VnView } from '#nva';
 import { MAX_REMOTE, RemoteLearning, type RemoteLearningEffect, type RemoteLearningEvent } from '#protocol';
 import { type EngineObject, fdbKey, nhKey, type ObjectKey } from '../engine/objects.js';
 import type { Reconciler, Scope } from '../engine/reconciler.js';
-import { LEARNED_AGE_S, type LocalVn } from './vn-state.js';
+import { LEARNED_AGE_S, type LocalVn } from './local-vn.js';
 
 export interface RemoteMacsParts {
   readonly log: Logger;

@@ -17,10 +17,14 @@ import {
 import type { EngineObject } from '../engine/objects.js';
 
 export function underlayObjects(config: AgentConfig, portOf: (name: LinkName) => PortId): EngineObject[] {
-  return config.underlay.map(({ port, address: { ip, prefixLen }, vlan, zero_checksum }): EngineObject => {
+  const addresses = config.underlay.map(({ port, address: { ip, prefixLen }, vlan, zero_checksum }): EngineObject => {
     const options = { ...(vlan !== undefined && { vlan }), ...(zero_checksum && { zeroChecksum: true }) };
     return { op: 'UnderlaySet', port: portOf(port), ip, prefixLen, ...optional(options) };
   });
+  const routes = config.route.map(({ prefix, gateways }): EngineObject => {
+    return { op: 'RouteSet', prefix: prefix.ip, prefixLen: prefix.length, gateways };
+  });
+  return [...addresses, ...routes];
 }
 
 /** Where this NVE is reached, the most wanted end first. */

@@ -1,21 +1,17 @@
 // One VN as this NVE serves it: what is attached here (from the TSI life cycle) and what the NVA says, and from both, by a pure
 // function, what the engine shall hold.
 
-import { MAX_GROUP_MEMBERS, type RemoteDest, type VnOptions } from '#dataplane';
+import type { RemoteDest, VnOptions } from '#dataplane';
 import {
-  formatTag,
   type HostInfo,
   type IpAddr,
   type LinkName,
   type MacAddr,
   type NveId,
   settingsOf,
-  type Tag,
-  type TsiId,
-  type TunnelEnd,
+  type TsiKey,
+  tsiKeyText,
   type VnId,
-  type VnInfo,
-  type Vni,
   type VnSettings,
 } from '#model';
 import type { VnView } from '#nva';
@@ -23,72 +19,9 @@ import { aclObject } from '../engine/acls.js';
 import { destKey, type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
 import { selectorOf } from '../engine/tags.js';
 import type { Ids } from './ids.js';
-import type { AgentLink } from './links.js';
-import { nextHopOptions, optional, type Sending, usableEnds } from './underlay.js';
-
-/** Seconds of silence after which a MAC that was learned is forgotten (802.1Q, 8.8.3: the default of a bridge). */
-export const LEARNED_AGE_S = 300;
-
-/** A tenant's MAC that is attached here. */
-export interface LocalRow {
-  readonly tsi: TsiId;
-  readonly link: AgentLink;
-  readonly tag: Tag;
-  /** Nobody named it: it was seen. */
-  readonly isLearned: boolean;
-  /** The mobility sequence that the NVA knew when the row was made, or under which it has named this NVE since. */
-  since: number;
-  /** The NVA has named this NVE as the MAC's place. */
-  confirmed: boolean;
-}
-
-/** A VAP and the TSIs that are activated on it. */
-export interface LocalVap {
-  readonly link: AgentLink;
-  readonly tag: Tag;
-  readonly users: Set<TsiId>;
-  /** Those of them that have MACs which nobody names, in the order of their activation. */
-  readonly learners: Set<TsiId>;
-}
-
-export class LocalVn {
-  info: VnInfo;
-  readonly rows = new Map<MacAddr, LocalRow>();
-  readonly vaps = new Map<string, LocalVap>();
-
-  constructor(info: VnInfo) {
-    this.info = info;
-  }
-
-  /** The TSI is activated on a VAP; false if it was already. */
-  enter(link: AgentLink, tag: Tag, tsi: TsiId): boolean {
-    const key = vapText(link.name, tag);
-    const vap = this.vaps.get(key) ?? { link, tag, users: new Set(), learners: new Set() };
-    const isNew = !vap.users.has(tsi);
-    vap.users.add(tsi);
-    this.vaps.set(key, vap);
-    return isNew;
-  }
-
-  leave(link: LinkName, tag: Tag, tsi: TsiId): LocalVap | undefined {
-    const vap = this.vapOf(link, tag);
-    vap?.users.delete(tsi);
-    vap?.learners.delete(tsi);
-    if (vap?.users.size === 0) this.vaps.delete(vapText(link, tag));
-    return vap;
-  }
-
-  vapOf(link: LinkName, tag: Tag): LocalVap | undefined {
-    return this.vaps.get(vapText(link, tag));
-  }
-}
-
-function vapText(link: LinkName, tag: Tag): string {
-  return `${link} ${formatTag(tag)}`;
-}
-
-/** A fault that a test asks for, so that what must notice it can be seen to notice. */
-export type Fault = 'wrong-vni';
+import { LEARNED_AGE_S, type LocalRow, type LocalVn } from './local-vn.js';
+import { type Fault, type WayInput, type Ways, wayTo } from './nve-ways.js';
+import { optional, type Sending, usableEnds } from './underlay.js';
 
 export interface VnInput {
   readonly local: LocalVn;
@@ -101,9 +34,6 @@ export interface VnInput {
   readonly ids: Ids;
   readonly fault?: Fault | undefined;
 }
-
-/** How the other NVEs of a VN are reached, those that are. */
-export type Ways = ReadonlyMap<NveId, RemoteDest>;
 
 /**
  * Whether a MAC that is attached here has since moved to another NVE: the NVA's word is newer than what it said when the row was made.
@@ -135,7 +65,7 @@ export function vnStructure(input: VnInput): { state: EngineState; ways: Ways } 
   const sources = new Set<IpAddr>();
   for (const member of view?.members.values() ?? []) {
     if (member.nveId === self) continue;
-    const way = wayTo(input, member.tunnels, member.contextId, objects);
+    const way = wayTo(wayInput(input), member.tunnels, member.contextId, objects);
     if (way !== null) ways.set(member.nveId, way);
     for (const { ip } of usableEnds(member.tunnels, input.sending)) sources.add(ip);
   }
@@ -145,34 +75,7 @@ export function vnStructure(input: VnInput): { state: EngineState; ways: Ways } 
   return { state: stateOf(objects), ways };
 }
 
-/**
- * How another NVE is reached: by its end, or, if it has several, by a group that shares flows among those that live (RFC 8014 section
- * 4.4). Null: at none of its ends can this one send to it.
- */
-function wayTo(
-  { local, ids, sending, fault }: VnInput,
-  ends: readonly TunnelEnd[],
-  memberContext: Vni,
-  objects: EngineObject[],
-): RemoteDest | null {
-  const { vn } = local.info;
-  const contextId = memberContext + (fault === 'wrong-vni' ? 1 : 0);
-  const nhs = usableEnds(ends, sending)
-    .slice(0, MAX_GROUP_MEMBERS)
-    .map((end) => {
-      const options = nextHopOptions(end, sending.tunnel);
-      const nh = ids.nextHop(vn, end, contextId, options);
-      objects.push({ op: 'NextHopSet', nh, remote: end.ip, encap: end.encap, contextId, ...optional(options) });
-      return nh;
-    })
-    .sort((a, b) => a - b);
-  const [nh] = nhs;
-  if (nh === undefined) return null;
-  if (nhs.length === 1) return { kind: 'nh', nh };
-  const group = ids.group(vn, nhs);
-  objects.push({ op: 'GroupSet', group, members: nhs.map((nh) => ({ nh, weight: 1 })) });
-  return { kind: 'group', group };
-}
+const wayInput = ({ local, ids, sending, fault }: VnInput): WayInput => ({ vn: local.info.vn, ids, sending, fault });
 
 /**
  * Where broadcast goes (RFC 8014 section 4.3, item 3): a copy for each NVE, however many ends it has, or one for the NVE that makes the
@@ -188,7 +91,7 @@ function floodOf(input: VnInput, ways: Ways, sources: Set<IpAddr>, objects: Engi
   }
   const ends = view?.nves.get(delivery.nveId)?.tunnels ?? [];
   // It receives the VN under the number that it has for everybody.
-  const way = wayTo(input, ends, local.info.vni, objects);
+  const way = wayTo(wayInput(input), ends, local.info.vni, objects);
   for (const { ip } of usableEnds(ends, input.sending)) sources.add(ip);
   return way === null ? [] : [way];
 }
@@ -229,4 +132,32 @@ export function vnRow(input: VnInput, ways: Ways, mac: MacAddr): EngineObject | 
   }
   const dest = host === undefined ? undefined : ways.get(host.nveId);
   return dest === undefined ? null : { op: 'FdbSet', vn, mac, dest };
+}
+
+/**
+ * Compares the MACs that are attached here with what the NVA says: remembers under which mobility sequence it names this NVE, and
+ * gives the TSIs and the learned MACs of which it says that they are at another NVE by now.
+ */
+export function movedAway(
+  local: LocalVn,
+  view: VnView | null,
+  self: NveId,
+): { tsis: { key: TsiKey; to: NveId }[]; learned: MacAddr[] } {
+  const gone = new Map<string, { key: TsiKey; to: NveId }>();
+  const learned: MacAddr[] = [];
+  for (const [mac, row] of local.rows) {
+    const host = view?.hosts.get(mac);
+    if (host?.nveId === self) {
+      row.confirmed = true;
+      row.since = Math.max(row.since, host.mobilitySeq);
+    } else if (host !== undefined && row.confirmed && isMovedAway(row, host, self)) {
+      if (row.isLearned) {
+        learned.push(mac);
+        continue;
+      }
+      const key = { tsi: row.tsi, link: row.link.name };
+      gone.set(tsiKeyText(key), { key, to: host.nveId });
+    }
+  }
+  return { tsis: [...gone.values()], learned };
 }

@@ -2,7 +2,7 @@
 // programs them. Everything here answers with results; nothing throws unless the engine itself failed.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { NextHopId, RemoteDest, VapId } from '#dataplane';
+import type { NextHopId, VapId } from '#dataplane';
 import {
   err,
   type IpAddr,
@@ -16,37 +16,21 @@ import {
   type Tag,
   type TsiId,
   type TsiKey,
-  tsiKeyText,
   type VnId,
   type VnInfo,
   type VnRef,
 } from '#model';
 import type { VnView } from '#nva';
 import type { TsiEffect } from '#protocol';
-import {
-  destKey,
-  type EngineObject,
-  fdbKey,
-  macOfKey,
-  type ObjectKey,
-  pairKey,
-  vapKey,
-  vnKey,
-} from '../engine/objects.js';
+import { fdbKey, macOfKey, type ObjectKey, vapKey, vnKey } from '../engine/objects.js';
 import type { Reconciler, Scope } from '../engine/reconciler.js';
 import { Ids } from './ids.js';
 import type { AgentLink } from './links.js';
+import { type LocalVap, LocalVn } from './local-vn.js';
+import { type Fault, sameWays, type Ways } from './nve-ways.js';
 import type { Sending } from './underlay.js';
-import {
-  type Fault,
-  isMovedAway,
-  type LocalVap,
-  LocalVn,
-  type VnInput,
-  vnRow,
-  vnStructure,
-  type Ways,
-} from './vn-state.js';
+import { VnPairs } from './vn-pairs.js';
+import { movedAway, type VnInput, vnRow, vnStructure } from './vn-state.js';
 
 export interface VnsOptions {
   readonly reconciler: Reconciler;
@@ -84,9 +68,7 @@ interface Entry {
   loading: Promise<void> | null;
   /** They have to be made once more. */
   reload: boolean;
-  /** Addresses of stations, as the NVA says, and who has each. */
-  readonly pairs: Map<MacAddr, readonly IpAddr[]>;
-  readonly owners: Map<IpAddr, MacAddr>;
+  readonly pairs: VnPairs;
 }
 
 export class Vns {
@@ -116,8 +98,7 @@ export class Vns {
         ways: new Map(),
         loading: null,
         reload: false,
-        pairs: new Map(),
-        owners: new Map(),
+        pairs: new VnPairs(info.vn),
       });
   }
 
@@ -241,30 +222,9 @@ export class Vns {
     const { vn } = entry.local.info;
     const input = this.#inputOf(entry);
     const changes = new Map(macs.map((mac) => [fdbKey(vn, mac), vnRow(input, entry.ways, mac)]));
-    void this.#patchPairs(entry, macs);
+    const pairs = entry.pairs.changes(macs, input.view?.hosts);
+    if (pairs.size > 0) void this.#options.reconciler.patch(pairsOf(vn), pairs).catch(() => undefined);
     return this.#options.reconciler.patch(rowsOf(vn), changes);
-  }
-
-  /** Of an address that two stations claim, the one has it that the NVA named last. */
-  async #patchPairs({ local, pairs, owners }: Entry, macs: readonly MacAddr[]): Promise<void> {
-    const { vn } = local.info;
-    const hosts = this.#options.viewOf(vn)?.hosts;
-    const changes = new Map<ObjectKey, EngineObject | null>();
-    for (const mac of macs) {
-      const ips = hosts?.get(mac)?.ips ?? [];
-      const gone = (pairs.get(mac) ?? []).filter((ip) => !ips.includes(ip) && owners.get(ip) === mac);
-      for (const ip of gone) {
-        owners.delete(ip);
-        changes.set(pairKey(vn, ip), null);
-      }
-      for (const ip of ips) {
-        owners.set(ip, mac);
-        changes.set(pairKey(vn, ip), { op: 'PairSet', vn, ip, mac });
-      }
-      if (ips.length > 0) pairs.set(mac, ips);
-      else pairs.delete(mac);
-    }
-    if (changes.size > 0) await this.#options.reconciler.patch(pairsOf(vn), changes).catch(() => undefined);
   }
 
   /** Attached here, named by the NVA, or in the engine. */
@@ -310,30 +270,11 @@ export class Vns {
     return this.#options.reconciler.condition(fdbKey(vn, mac));
   }
 
-  /**
-   * Compares the MACs that are attached here with what the NVA says: remembers under which mobility sequence it names this NVE, and
-   * gives the TSIs and the learned MACs of which it says that they are at another NVE by now.
-   */
-  moved(vn: VnId): { tsis: { key: TsiKey; to: NveId }[]; learned: MacAddr[] } {
+  /** What of that which is attached here has moved to other NVEs, as the NVA says. */
+  moved(vn: VnId): ReturnType<typeof movedAway> {
     const local = this.get(vn);
-    const view = this.#options.viewOf(vn);
-    const gone = new Map<string, { key: TsiKey; to: NveId }>();
-    const learned: MacAddr[] = [];
-    for (const [mac, row] of local?.rows ?? []) {
-      const host = view?.hosts.get(mac);
-      if (host?.nveId === this.#options.self) {
-        row.confirmed = true;
-        row.since = Math.max(row.since, host.mobilitySeq);
-      } else if (host !== undefined && row.confirmed && isMovedAway(row, host, this.#options.self)) {
-        if (row.isLearned) {
-          learned.push(mac);
-          continue;
-        }
-        const key = { tsi: row.tsi, link: row.link.name };
-        gone.set(tsiKeyText(key), { key, to: host.nveId });
-      }
-    }
-    return { tsis: [...gone.values()], learned };
+    if (local === undefined) return { tsis: [], learned: [] };
+    return movedAway(local, this.#options.viewOf(vn), this.#options.self);
   }
 
   /** The NVA counts anew (another epoch): old sequences say nothing any more. */
@@ -383,12 +324,4 @@ function remember(local: LocalVn, macs: readonly MacAddr[]): () => void {
       else local.rows.set(mac, row);
     }
   };
-}
-
-function sameWays(a: Ways, b: Ways): boolean {
-  const isSame = ([nveId, dest]: [NveId, RemoteDest]): boolean => {
-    const other = b.get(nveId);
-    return other !== undefined && destKey(other) === destKey(dest);
-  };
-  return a.size === b.size && [...a].every(isSame);
 }

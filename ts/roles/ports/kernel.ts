@@ -1,10 +1,11 @@
-// The kernel's side of a tenant's port: the TAP interface goes into the tenant's network namespace, gets the VN's MTU and comes up.
-// With `ip` of iproute2; the engine, which holds the other end, goes on undisturbed.
+// The kernel's side of TAP interfaces that the engine makes. A tenant's goes into the tenant's network namespace, gets the VN's MTU and comes
+// up; the exception path's gets the addresses of the underlay. With `ip` of iproute2; the engine, which holds the other end, goes on
+// undisturbed.
 
 import { type ExecFileException, execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import type { TapPort } from '#hypervisor';
-import { type Mtu, type NveError, nveError } from '#model';
+import { ipFamily, type LinkAddress, type Mtu, type NveError, nveError, toNveError } from '#model';
 
 export interface Kernel {
   /** Throws an `NveError` if that cannot be. */
@@ -35,6 +36,28 @@ export const kernel: Kernel = {
     await ip(...inside, 'link', 'set', 'dev', iface, 'mtu', `${mtu}`, 'up');
   },
 };
+
+/**
+ * The interface has these addresses, which the engine has too and answers for, and comes up: the kernel's end of an underlay port. Throws
+ * an `NveError` if that cannot be.
+ */
+export async function shareAddresses(iface: string, mtu: number, addresses: readonly LinkAddress[]): Promise<void> {
+  // The engine looks for duplicates itself, and routers must not configure what the configuration has.
+  if (addresses.some(({ ip }) => ipFamily(ip) === 6))
+    for (const key of ['accept_dad', 'accept_ra']) setIpv6(iface, key, '0');
+  await ip('link', 'set', 'dev', iface, 'addrgenmode', 'none', 'mtu', `${mtu}`, 'up');
+  for (const { ip: address, prefixLen } of addresses)
+    await ip('addr', 'replace', `${address}/${prefixLen}`, 'dev', iface);
+}
+
+function setIpv6(iface: string, key: string, value: string): void {
+  const file = `/proc/sys/net/ipv6/conf/${iface}/${key}`;
+  try {
+    writeFileSync(file, value);
+  } catch (caught) {
+    throw nveError('NVE-SYS-004', { command: `echo ${value} > ${file}`, reason: toNveError(caught).message });
+  }
+}
 
 function ip(...args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {

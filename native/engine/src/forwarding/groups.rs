@@ -1,37 +1,21 @@
-//! Which next hops live, and which of them each group's flows go to.
-//!
-//! A next hop lives while its neighbour's MAC is known, its port's link is up, and the controller has not said otherwise. Whenever that
-//! changes for one, its entry is written, and the groups that it belongs to are shared out anew before the next snapshot goes out.
+//! Which of a group's next hops its flows go to: of those that live, each as often as its weight says.
 
 use tables::{GroupEntry, NextHopEntry, NextHopIndex, share_out};
-use types::{GroupId, MacAddr, NextHopId, PortId, VnId};
+use types::{GroupId, NextHopId, VnId};
 
-use super::{Forwarding, Gone, World, usable};
-use crate::model::{Changes, GroupRow, Model, NextHopRow};
+use super::deletions::Gone;
+use super::{Forwarding, World};
+use crate::model::{Changes, GroupRow, Model};
 use crate::schema::Dest;
 
 impl Forwarding {
-    /// Whether the controller and the link let a next hop live.
-    pub(super) fn may_live(&self, row: &NextHopRow) -> bool {
-        row.alive && self.links_down & 1 << (row.path.port.0 % 64) == 0
-    }
-
-    /// Writes a next hop's entry; its groups are shared out anew if it came to life or died.
-    pub(super) fn put_next_hop(&mut self, row: &NextHopRow, entry: NextHopEntry) {
-        let slot = self.snapshot.next_hops.slot(row.index as usize);
-        if slot.is_living() != entry.is_living() {
-            self.stirred.extend(row.groups.iter().copied());
-        }
-        *slot = entry;
-    }
-
     /// New and changed groups, and what the controller says about the life of next hops.
     pub(super) fn set_groups(&mut self, model: &mut Model, changes: &Changes, world: &impl World) {
         for (id, _, alive) in changes.alive.sets() {
             let Some(row) = model.next_hops.get_mut(id) else { continue };
             if core::mem::replace(&mut row.alive, *alive) != *alive {
                 let row = row.clone();
-                self.write_next_hop(model, &row, usable(world, &row));
+                self.write_next_hop(model, &row, world);
             }
         }
         for (id, _, members) in changes.groups.sets() {
@@ -96,38 +80,10 @@ impl Forwarding {
         }
     }
 
-    /// The links of these ports came up or went down: what goes by them is written anew, at once.
-    pub fn links(&mut self, model: &Model, changed: &[(PortId, bool)], world: &impl World) {
-        for (port, up) in changed {
-            let bit = 1 << (port.0 % 64);
-            self.links_down = if *up { self.links_down & !bit } else { self.links_down | bit };
-        }
-        let is_changed = |port| changed.iter().any(|(other, _)| *other == port);
-        let mut any = false;
-        for row in model.next_hops.values().filter(|row| is_changed(row.path.port)) {
-            self.write_next_hop(model, row, usable(world, row));
-            any = true;
-        }
-        if any {
-            self.regroup(model);
-            self.publisher.publish(self.snapshot.clone());
-        }
-    }
-
     /// How many places of a group a next hop has.
     pub fn places(&self, row: &GroupRow, next_hop: NextHopIndex) -> usize {
         let entry = self.snapshot.group(row.index);
         entry.map_or(0, |entry| entry.places.iter().filter(|place| **place == next_hop).count())
-    }
-
-    /// What a next hop's entry says about its life.
-    pub fn state_of(&self, row: &NextHopRow, mac: Option<MacAddr>) -> &'static str {
-        match mac {
-            _ if !row.alive => "dead",
-            _ if !self.may_live(row) => "link_down",
-            None => "unresolved",
-            Some(_) => "living",
-        }
     }
 }
 

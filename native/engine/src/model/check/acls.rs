@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use types::AclId;
 
-use super::{After, Limits, Refused, after, full};
+use super::room::full;
+use super::{After, Limits, Refused, after};
 use crate::error::{EngineError, Object};
 use crate::model::acl::ALL_RULES;
 use crate::model::changes::VapSpec;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use types::{GroupId, NextHopId, VnId};
 
-use super::{After, Limits, Refused, after, full};
+use super::room::full;
+use super::{After, Limits, Refused, after};
 use crate::error::{EngineError, Object};
 use crate::model::GroupRow;
 use crate::schema::Dest;

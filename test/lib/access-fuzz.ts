@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { fromHex, toHex } from '../octets.js';
-import { ACCESS_CODECS, type AccessCodec, type AccessCodecName } from './access-codecs.js';
+import { fromHex, toHex } from '../../ts/wire/octets.js';
+import { ACCESS_CODECS, type AccessCodec, type AccessCodecName } from '../../ts/wire/testing/access-codecs.js';
 
 const FRAMES = Number(process.env['SPLITNVE_FUZZ_FRAMES'] ?? 20_000);
 const SEED = Number(process.env['SPLITNVE_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
@@ -25,7 +25,7 @@ function randomOf(seed: number): (below: number) => number {
 
 const corpus = ['access.json', 'access-refused.json']
   .flatMap((name) => {
-    const url = new URL(`../../../test/vectors/${name}`, import.meta.url);
+    const url = new URL(`../vectors/${name}`, import.meta.url);
     return JSON.parse(readFileSync(url, 'utf8')) as { codec: AccessCodecName; hex: string }[];
   })
   .map(({ codec, hex }) => ({ codec, octets: fromHex(hex.replaceAll(' ', '')) ?? new Uint8Array(0) }));
