@@ -18,6 +18,8 @@ const agentSocket = path('agent.sock');
 const NVA = `
 [node]
 name = "nva"
+[store]
+path = "${path('nva-store')}"
 [listen]
 endpoints = ["unix:${path('nnp.sock')}"]
 [[vn]]

@@ -21,6 +21,7 @@ const NVA = `
 node.name = "nva"
 rpc.socket = "${folder}/nva.sock"
 listen.endpoints = ["unix:${folder}/nnp.sock"]
+store.path = "${folder}/nva.store"
 vn = [{ name = "blue", vni = 5001 }, { name = "red", vni = 5002 }]
 nve = [{ id = "nve1", addresses = ["192.0.2.1"] }]
 tsi = [{ vn = "blue", tsi = "*" }, { vn = "red", tsi = "*" }]

@@ -37,7 +37,7 @@ export class Role {
     this.namespace = namespace;
     this.#role = role;
     this.socket = join(folder, `${name}.sock`);
-    const store = role === 'agent' ? `store.path = "${join(folder, `${name}.store`)}"\n` : '';
+    const store = role !== 'tnve' ? `store.path = "${join(folder, `${name}.store`)}"\n` : '';
     writeFileSync(file, `node.name = "${name}"\nrpc.socket = "${this.socket}"\n${store}${toml}`);
     this.program = new Program(namespace, process.execPath, CLI, role, '-c', file, ...more);
   }

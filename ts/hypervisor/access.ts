@@ -1,7 +1,6 @@
 // Who a client is, and what it may do. Who can open the local socket may do everything. A client with a certificate may do what is about
 // the links that the configuration gives it, and sees nothing of others.
 
-import type { PeerCertificate } from 'node:tls';
 import { matchesPattern, type NveError, nveError } from '#model';
 import { METHODS, type MethodName } from './methods.js';
 
@@ -44,23 +43,4 @@ export class Access {
     const link = links(params).find((one) => !this.mayUse(one));
     return link === undefined ? undefined : nveError('NVE-RPC-011', { client: this.name, link });
   }
-}
-
-/**
- * The client's name in its certificate: the URI of its subjectAltName, or if it has none its CN. Null if there is no such name, or
- * more than one: which of them counted would be a guess.
- */
-export function nameOfCertificate({ subject, subjectaltname }: Partial<PeerCertificate>): string | null {
-  const uris = urisOf(subjectaltname ?? '');
-  if (uris.length > 0) return uris.length === 1 ? (uris[0] ?? null) : null;
-  const names: unknown = subject?.CN;
-  return typeof names === 'string' ? names : null;
-}
-
-/** Node joins the names with ", "; one in which that would be ambiguous is a JSON string. */
-function urisOf(names: string): string[] {
-  const uris: string[] = [];
-  for (const [, kind, quoted, plain] of names.matchAll(/([A-Za-z ]+):(?:("(?:[^"\\]|\\.)*")|([^,"]*))(?:, |$)/g))
-    if (kind === 'URI') uris.push(quoted === undefined ? (plain ?? '') : String(JSON.parse(quoted)));
-  return uris;
 }

@@ -7,7 +7,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type TsiId, unwrap } from '#model';
 import { decodeRpc, encodeFrame, encodeRpc, FrameDecoder } from '#wire';
 import { Authority, type CertificateOptions, type Identity } from '../../test/lib/certificates.js';
-import { nameOfCertificate } from './access.js';
 import { RpcClient } from './client.js';
 import type { TlsEndpoint } from './endpoint.js';
 import { HypervisorClient } from './hypervisor-client.js';
@@ -219,13 +218,13 @@ describe('TLS', () => {
     const mine = authority.issue('mine', { cn: 'hv1' });
     const other = new Authority(directory, 'other');
     await expect(client(server, { ...mine, ca: other.file })).rejects.toMatchObject({
-      code: 'NVE-RPC-014',
+      code: 'NVE-TLS-002',
       message: expect.stringContaining('other.pem'),
     });
     await server.close();
     const elsewhere = await serve({ identity: authority.issue('elsewhere', { ips: ['192.0.2.1'] }) });
     await expect(client(elsewhere, mine)).rejects.toMatchObject({
-      code: 'NVE-RPC-014',
+      code: 'NVE-TLS-002',
       message: expect.stringContaining('not for 127.0.0.1'),
     });
   });
@@ -254,7 +253,7 @@ describe('TLS', () => {
       [{ key: other.key }, /other\.key as key: it is not the key of the certificate in .*mine\.crt/],
     ] as const;
     for (const [wrong, message] of cases) {
-      const error = { code: 'NVE-RPC-015', message: expect.stringMatching(message) };
+      const error = { code: 'NVE-TLS-001', message: expect.stringMatching(message) };
       await expect(RpcClient.connect({ tls: { ...tls, ...wrong } })).rejects.toMatchObject(error);
       await expect(serve({ identity: { ...mine, ...wrong } })).rejects.toMatchObject(error);
     }
@@ -306,7 +305,7 @@ describe('a renewal', () => {
     const [shown, ca] = [await serial(server), readFileSync(own.ca)];
     spoil();
     expect(() => server.renewTls()).toThrow(
-      expect.objectContaining({ code: 'NVE-RPC-015', message: expect.stringMatching(message) }),
+      expect.objectContaining({ code: 'NVE-TLS-001', message: expect.stringMatching(message) }),
     );
     expect(await serial(server)).toBe(shown);
     writeFileSync(own.ca, ca);
@@ -347,21 +346,5 @@ describe('who has shown no certificate', () => {
     // Told once, counted always.
     expect(problems).toHaveLength(1);
     await expect(client(server, { cn: 'hv1' })).resolves.toBeInstanceOf(RpcClient);
-  });
-});
-
-describe('nameOfCertificate', () => {
-  it.each<[string, Parameters<typeof nameOfCertificate>[0], string | null]>([
-    ['a URI among others', { subjectaltname: 'DNS:a, URI:spiffe://x/y, IP Address:127.0.0.1' }, 'spiffe://x/y'],
-    [
-      'a quoted URI',
-      { subjectaltname: 'DNS:a, URI:"spiffe://x/a, URI:spiffe://x/b"' },
-      'spiffe://x/a, URI:spiffe://x/b',
-    ],
-    ['a DNS name that looks like a URI', { subjectaltname: 'DNS:"a, URI:spiffe://x/b"' }, null],
-    ['a CN beside a DNS name', { subject: { CN: 'hv1' } as never, subjectaltname: 'DNS:a' }, 'hv1'],
-    ['nothing', {}, null],
-  ])('%s', (_, certificate, name) => {
-    expect(nameOfCertificate(certificate)).toBe(name);
   });
 });

@@ -3,11 +3,11 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { type AgentDropReason, type LinkName, type NveError, nveError } from '#model';
-import { Access } from './access.js';
+import { nameOfCertificate, type TlsFiles, TlsListener } from '#tls';
+import { Access, type TlsClientRule } from './access.js';
 import type { MethodName, ParamsOf, ResultOf, TopicData, TopicName } from './methods.js';
 import { Peer } from './peer.js';
 import { listenOnSocket } from './socket-file.js';
-import { type RpcTlsOptions, TlsListener } from './tls-listener.js';
 
 /** Of each kind, so that neither keeps the other out. */
 const CONNECTIONS_MAX = 128;
@@ -15,6 +15,12 @@ const CONNECTIONS_MAX = 128;
 const CONNECTIONS_OF_CLIENT_MAX = 16;
 /** What happens all the time is told once in so long; all of it is counted. */
 const TELL_MS = 10_000;
+
+export interface RpcTlsOptions extends TlsFiles {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Who may do what; a certificate whose name is not here opens nothing. */
+  readonly client: readonly TlsClientRule[];
+}
 
 export interface Call {
   /** Aborted when the deadline passes; the client has its NVE-RPC-004 then. What was started is to be rolled back or finished. */
@@ -56,12 +62,18 @@ export class RpcServer {
   private constructor(options: RpcServerOptions) {
     this.#options = options;
     this.#server = createServer((socket) => this.#accept(socket, Access.local, 'local'));
-    if (options.tls === undefined) return;
-    this.#tls = new TlsListener(
-      options.tls,
-      (socket, access) => this.#accept(socket, access, 'tls'),
-      (reason, error) => this.#refuse(reason, error),
-    );
+    const { tls } = options;
+    if (tls === undefined) return;
+    this.#tls = new TlsListener(tls, {
+      accept: (socket, peer) => {
+        const access =
+          'problem' in peer
+            ? nveError('NVE-RPC-016', { reason: peer.problem })
+            : Access.ofClient(nameOfCertificate(peer.certificate), tls.client);
+        this.#accept(socket, access, 'tls');
+      },
+      refused: (reason, error) => this.#refuse(`rpc_${reason}`, error),
+    });
   }
 
   /** Throws an `NveError` if the socket, the TLS address or the certificate cannot be had. */
@@ -92,7 +104,7 @@ export class RpcServer {
     return this.#refused;
   }
 
-  /** Reads the files of TLS again, for connections from now on. Throws NVE-RPC-015; what was read before stands then. Nothing without TLS. */
+  /** Reads the files of TLS again, for connections from now on. Throws NVE-TLS-001; what was read before stands then. Nothing without TLS. */
   renewTls(): void {
     this.#tls?.renew();
   }

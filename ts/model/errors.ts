@@ -22,6 +22,7 @@ export const AREAS = {
   CFG: 'configuration files',
   CLI: 'the command line',
   RPC: 'the local API',
+  TLS: 'certificates, on either side of a connection',
   TSI: 'the life cycle of Tenant System Interfaces',
   TAG: 'tags of the access links',
   STO: 'what an agent remembers over its restarts',
@@ -162,12 +163,6 @@ export const ERRORS = {
     hint: 'Run it on the NVE itself, with --socket.',
     exit: 77,
   },
-  'NVE-RPC-014': { message: 'no TLS with {endpoint}: {reason}', hint: '{remedy}', exit: 77 },
-  'NVE-RPC-015': {
-    message: 'cannot use {file} as {what}: {reason}',
-    hint: 'Name a readable PEM file.',
-    exit: 78,
-  },
   'NVE-RPC-016': {
     message: "the agent does not accept the client's certificate: {reason}",
     hint: 'Show one, of the authority that [rpc.tls] of the agent names and valid now (--cert and --key).',
@@ -283,12 +278,12 @@ export const ERRORS = {
   // STO
   'NVE-STO-001': {
     message: 'cannot use the store {path}: {reason}',
-    hint: 'Make {path} a directory that the agent may read and write, with free space; or name another one in [store] path.',
+    hint: 'Make {path} a directory that this user may read and write, with free space; or name another one in [store] path.',
     exit: 77,
   },
   'NVE-STO-002': {
     message: 'the store {path} is damaged: {problem}',
-    hint: 'Bring {path} back from a backup, or move it away and start again: stations of VDP associate again by themselves, possibly with other VIDs; what was attached by RPC must be attached again.',
+    hint: 'Bring {path} back from a backup, or move it away and start again: stations of VDP associate again by themselves, possibly with other VIDs; what was attached by RPC must be attached again. An NVA hears from its NVEs again; what was made there by command must be imported again.',
     exit: 78,
   },
   'NVE-STO-003': {
@@ -299,7 +294,7 @@ export const ERRORS = {
   },
   'NVE-STO-004': {
     message: 'the store {path} is in use by process {pid}',
-    hint: 'Stop that agent first, or give each agent a [store] path of its own.',
+    hint: 'Stop that process first, or give each a [store] path of its own.',
     exit: 75,
     retryable: true,
   },
@@ -388,6 +383,14 @@ export const ERRORS = {
     exit: 1,
   },
 
+  // TLS
+  'NVE-TLS-001': {
+    message: 'cannot use {file} as {what}: {reason}',
+    hint: 'Name a readable PEM file.',
+    exit: 78,
+  },
+  'NVE-TLS-002': { message: 'no TLS with {endpoint}: {reason}', hint: '{remedy}', exit: 77 },
+
   // AUT
   'NVE-AUT-001': {
     message: 'TSI {tsi} may not join VN {vn} on link {link}: {reason}',
@@ -430,7 +433,7 @@ export const ERRORS = {
   },
   'NVE-NVA-008': {
     message: 'without TLS the NVA does not listen on {address}: {reason}',
-    hint: 'Listen on 127.0.0.1, on a Unix socket, or in a network namespace of its own (ip netns exec NAME splitnve nva ...).',
+    hint: 'Listen with TLS (tls:ADDRESS:PORT), on 127.0.0.1, on a Unix socket, or in a network namespace of its own (ip netns exec NAME splitnve nva ...).',
     exit: 78,
   },
   'NVE-NVA-009': {
@@ -538,6 +541,19 @@ export const ERRORS = {
     message: 'more than {limit} questions of link {link} wait for the NVA',
     hint: 'Ask again later; if it lasts, see what its stations ask for, and the load of the NVA.',
     exit: 75,
+    retryable: true,
+  },
+
+  'NVE-NNP-013': {
+    message: "the NVA does not accept the NVE's certificate: {reason}",
+    hint: 'Give the NVE one of the authority that [listen.tls] of the NVA names, that is valid now.',
+    exit: 77,
+    retryable: true,
+  },
+  'NVE-NNP-014': {
+    message: '{whose} is of {got}, not of {expected}',
+    hint: 'Issue one whose subjectAltName has this URI, or correct the name or the address of who should show it.',
+    exit: 77,
     retryable: true,
   },
 

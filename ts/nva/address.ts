@@ -1,10 +1,11 @@
 /** Addresses of NVAs as text, and as what `node:net` takes. */
 import type { NvaAddress } from './types.js';
 
-/** `127.0.0.1:6640`, `[::1]:6640`, `unix:/run/nva.sock`. */
+/** As the configuration has it: `tls:nva1.example.org:7890`, `tcp:[::1]:7890`, `unix:/run/nva.sock`. */
 export function formatNvaAddress(address: NvaAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+  const { kind, host, port } = address;
+  return `${kind}:${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 export function netAddress(address: NvaAddress): { host: string; port: number } | { path: string } {

@@ -1,14 +1,30 @@
 /**
  * NVEs, sessions and the authority without sockets, under random events: lost sessions, restarts of the NVA, moves, VNs that
- * come and go. When it is quiet, every NVE knows exactly what the authority knows.
+ * come and go. When it is quiet, every NVE knows exactly what the authority knows; of a VN whose hosts are asked for, its own hosts, and
+ * nothing that is not so.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type NveId, unwrap } from '#model';
+import { DEFAULT_VN_SETTINGS, type NveId, unwrap, type VnInfo, type VnName } from '#model';
 import { NnpClient, type NnpClientEffect, type NnpClientEvent, type NnpServerEvent, NnpServerSession } from '#protocol';
 import { decodeNnp, encodeNnp, type NnpFrame } from '#wire';
+import type { VnListing } from './server/api.js';
 import { Authority } from './server/authority.js';
-import { attachment, CONFIG, nveId, vnId, vnInfo } from './testing/lab.js';
+import { type RecordStore, readRecords } from './server/records.js';
+import { attachment, CONFIG, mac, nveId, vnId, vnInfo } from './testing/lab.js';
+
+const NAMES: Record<number, string> = { 7: 'blue', 8: 'red', 9: 'green' };
+const GREEN = 9;
+/** The hosts of green are asked for, unless it is said to be pushed. */
+function info(vn: number, pushed = false): VnInfo {
+  const settings = { ...DEFAULT_VN_SETTINGS, unknown: 'query' as const };
+  return { ...vnInfo(NAMES[vn] ?? '', vn), ...(vn === GREEN && !pushed && { settings }) };
+}
+const WITH_GREEN = {
+  ...CONFIG,
+  vns: [...CONFIG.vns, info(GREEN)],
+  tsis: [...CONFIG.tsis, { vn: 'green' as VnName, tsi: 't*' }],
+};
 
 const NVES = ['a', 'b', 'blue-only'].map(nveId);
 
@@ -16,6 +32,7 @@ class World {
   now = 0;
   authority: Authority;
   starts = 0;
+  readonly #records = new Map<string, string>();
   /** Frames on their way, by NVE. */
   readonly nves: Nve[];
 
@@ -28,12 +45,25 @@ class World {
   #start(): Authority {
     this.starts += 1;
     const fixed = { holdMs: 5000, authTtlS: 1, settleMs: 3000, limits: { logOps: 6 } };
-    return unwrap(Authority.create({ config: CONFIG, epoch: `e${this.starts}`, now: this.now, ...fixed }));
+    const put = (key: string, value: unknown) => {
+      if (value === null) this.#records.delete(key);
+      else this.#records.set(key, JSON.stringify(value));
+    };
+    const store = { path: 'records', records: () => [...this.#records].map(([key, text]) => [key, JSON.parse(text)]) };
+    const remembered = unwrap(readRecords(store as unknown as RecordStore));
+    const options = { config: WITH_GREEN, epoch: `e${this.starts}`, now: this.now, ...fixed, remembered, put };
+    return unwrap(Authority.create(options));
   }
 
-  restart(): void {
+  /** `remembers`: what was on disk is there again. */
+  restart(remembers: boolean): void {
     for (const nve of this.nves) nve.cut();
+    if (!remembers) this.#records.clear();
+    const before = this.authority.list();
     this.authority = this.#start();
+    if (!remembers) return;
+    const after = new Map(this.authority.list().map((vn) => [vn.info.name, vn]));
+    for (const vn of before) expect(asSets(after.get(vn.info.name))).toEqual(asSets(vn));
   }
 
   /** The authority changed. */
@@ -58,6 +88,10 @@ class World {
     if (this.authority.expireLeases(this.now).length > 0) this.tell();
     this.deliver();
   }
+}
+
+function asSets(vn: VnListing | undefined): unknown {
+  return vn && { members: new Set(vn.members), hosts: new Set(vn.hosts) };
 }
 
 class Nve {
@@ -101,7 +135,7 @@ class Nve {
     this.session = null;
     this.#up.length = 0;
     this.#down.length = 0;
-    this.client({ type: 'closed', reason: 'cut' });
+    this.client({ type: 'closed', cause: 'cut' });
   }
 
   deliver(): boolean {
@@ -160,11 +194,13 @@ type Step =
   | { do: 'subscribe' | 'unsubscribe'; nve: number; vn: number }
   | { do: 'cut'; nve: number }
   | { do: 'delete' | 'put'; vn: number }
+  | { do: 'push' }
+  | { do: 'miss'; nve: number; macs: number[] }
   | { do: 'pass'; ms: number }
-  | { do: 'deliver' | 'restart' };
+  | { do: 'deliver' | 'restart' | 'resume' };
 
 const nve = fc.nat(2);
-const vn = fc.constantFrom(7, 8);
+const vn = fc.constantFrom(7, 8, GREEN);
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
@@ -182,7 +218,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('delete' as const, 'put' as const), vn }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 4000 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('deliver' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('restart' as const, 'resume' as const, 'push' as const) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('miss' as const), nve, macs: fc.uniqueArray(fc.nat(4)) }) },
 );
 
 function apply(world: World, step: Step): void {
@@ -205,12 +242,19 @@ function apply(world: World, step: Step): void {
       of?.cut();
       break;
     case 'delete':
-      world.authority.deleteVn(vnInfo(step.vn === 7 ? 'blue' : 'red', step.vn).name);
+      world.authority.deleteVn(info(step.vn).name);
       world.tell();
       break;
     case 'put':
-      unwrap(world.authority.putVn(vnInfo(step.vn === 7 ? 'blue' : 'red', step.vn)));
+      unwrap(world.authority.putVn(info(step.vn)));
       world.tell();
+      break;
+    case 'push':
+      unwrap(world.authority.putVn(info(GREEN, true)));
+      world.tell();
+      break;
+    case 'miss':
+      of?.client({ type: 'miss', vn: vnId(GREEN), macs: step.macs.map(mac) });
       break;
     case 'pass':
       world.pass(step.ms);
@@ -219,7 +263,8 @@ function apply(world: World, step: Step): void {
       world.deliver();
       break;
     case 'restart':
-      world.restart();
+    case 'resume':
+      world.restart(step.do === 'resume');
       break;
   }
 }
@@ -229,11 +274,7 @@ it('when it is quiet, everybody knows the same', () => {
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
       const world = new World();
       for (const one of steps) apply(world, one);
-      for (const [name, n] of [
-        ['blue', 7],
-        ['red', 8],
-      ] as const)
-        unwrap(world.authority.putVn(vnInfo(name, n)));
+      for (const n of [7, 8, GREEN]) unwrap(world.authority.putVn(info(n)));
       world.tell();
       for (let i = 0; i < 12; i++) world.pass(2000);
       const listing = world.authority.list();
@@ -244,13 +285,16 @@ it('when it is quiet, everybody knows the same', () => {
           if (view === null) continue;
           expect(view.live).toBe(true);
           expect(view.info).toEqual(info);
-          expect(new Set(view.hosts.values())).toEqual(new Set(hosts));
+          // Of a VN whose hosts are asked for: its own ones, and what is so.
+          const isMine = (mac: string): boolean => info.vn !== GREEN || view.hosts.has(mac as never);
+          const known = hosts.filter(({ mac, nveId }) => nveId === one.id || isMine(mac));
+          expect(new Set(view.hosts.values())).toEqual(new Set(known));
           expect(new Set(view.members.keys())).toEqual(new Set(members.map((member) => member.nveId)));
           // The changes alone lead to the same.
           const engine = one.engine.get(info.vn);
           expect(engine?.info).toBe(JSON.stringify(view.info));
           expect(engine?.hosts).toEqual(
-            new Map(hosts.map((host) => [host.mac, JSON.stringify(view.hosts.get(host.mac))])),
+            new Map(known.map((host) => [host.mac, JSON.stringify(view.hosts.get(host.mac))])),
           );
         }
       }

@@ -308,7 +308,7 @@ describe('the NVE', () => {
   it('starts with a socket file that nobody serves', async () => {
     lab = new Lab();
     const a = lab.nve('a', {
-      endpoints: [{ address: { kind: 'unix', path: join('/nonexistent', 'x') }, priority: 0 }],
+      endpoints: [{ address: { kind: 'unix', path: join('/nonexistent', 'x') }, priority: 0, weight: 1 }],
     });
     await a.until(() => a.errors.length > 0);
     expect(a.errors[0]?.message).toContain('ENOENT');

@@ -8,5 +8,6 @@ export { NvaClient } from './client/client.js';
 export type { Clock } from './clock.js';
 export * from './server/api.js';
 export { type AuthorityLimits, DEFAULT_AUTHORITY_LIMITS } from './server/authority.js';
+export type { RecordStore } from './server/records.js';
 export { NvaServer } from './server/server.js';
 export * from './types.js';

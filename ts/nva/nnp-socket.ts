@@ -10,7 +10,7 @@ export interface NnpSocketHandlers {
   frame(frame: NnpFrame): void;
   garbled(error: NveError): void;
   /** The transport is gone, and not by our `end`. Once. */
-  closed(reason: string): void;
+  closed(cause: Error): void;
 }
 
 /** Unsent bytes above which it is full: who does not read is not heard either. */
@@ -25,7 +25,7 @@ export class NnpSocket {
   readonly #handlers: NnpSocketHandlers;
   readonly #decoder = new FrameDecoder();
   #done = false;
-  #reason = 'the other side closed the connection';
+  #cause = new Error('the other side closed the connection');
   #linger: NodeJS.Timeout | null = null;
 
   constructor(socket: Socket, handlers: NnpSocketHandlers) {
@@ -35,13 +35,13 @@ export class NnpSocket {
     socket.on('data', (chunk) => this.#received(chunk));
     socket.on('drain', () => socket.resume());
     socket.on('error', (error) => {
-      this.#reason = error.message;
+      this.#cause = error;
     });
     socket.on('close', () => {
       if (this.#linger !== null) clearTimeout(this.#linger);
       if (this.#done) return;
       this.#done = true;
-      handlers.closed(this.#reason);
+      handlers.closed(this.#cause);
     });
   }
 

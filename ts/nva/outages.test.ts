@@ -157,8 +157,8 @@ describe('outages', () => {
     const dead = { kind: 'unix', path: '/nonexistent/nva.sock' } as const;
     const a = lab.nve('a', {
       endpoints: [
-        { address: dead, priority: 0 },
-        { address: lab.address, priority: 1 },
+        { address: dead, priority: 0, weight: 1 },
+        { address: lab.address, priority: 1, weight: 1 },
       ],
     });
     unwrap(await a.client.subscribe(vnId(7)));

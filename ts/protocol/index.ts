@@ -25,6 +25,7 @@ export * from './lldp-events.js';
 export type * from './nnp-authority.js';
 export { NnpClient } from './nnp-client.js';
 export * from './nnp-client-events.js';
+export type { PullStatus } from './nnp-pulls.js';
 export * from './nnp-server.js';
 export type { SubscriptionStatus } from './nnp-server-feed.js';
 export * from './nnp-types.js';

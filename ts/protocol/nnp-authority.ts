@@ -2,7 +2,7 @@
  * What stands behind the sessions of an NVA: the embedded authority, or an adapter to another one. Every method answers at
  * once from memory; nothing here waits.
  */
-import type { NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
+import type { HostInfo, MacAddr, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
 import type { NnpAttachment, NnpOp, NnpReject } from '#wire';
 import type { AuthorizeRequest } from './nnp-types.js';
 
@@ -29,6 +29,10 @@ export interface NnpAuthority {
   maySubscribe(nveId: NveId, vn: VnId): Result<null>;
   /** Takes what may be taken, and says what not. */
   report(nveId: NveId, mode: 'delta' | 'full' | 'part', items: readonly NnpAttachment[], now: number): NnpReject[];
+  /** The hosts of the VN are not pushed: NVEs ask for those that they need. */
+  isPulled(vn: VnId): boolean;
+  /** Null: there is no such host. */
+  host(vn: VnId, mac: MacAddr): HostInfo | null;
   /** All objects of a VN as they are now. */
   snapshot(vn: VnId): NnpChanges;
   /**

@@ -73,7 +73,7 @@ describe('a flood of questions', () => {
   it('ends with the session: what is out and what waits', () => {
     const rig = new NnpRig().up();
     ask(rig, 'acc0', 1000);
-    const effects = rig.do({ type: 'closed', reason: 'gone' });
+    const effects = rig.do({ type: 'closed', cause: 'gone' });
     expect(effects.filter((effect) => /^done \d+ NVE-NNP-001$/.test(effect))).toHaveLength(1000);
     expect(rig.client.nextDeadline()).toBe(rig.now + 150);
   });

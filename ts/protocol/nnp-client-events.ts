@@ -1,6 +1,7 @@
 /** What goes into and comes out of `NnpClient`. */
-import type { NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
+import type { MacAddr, NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
 import type { NnpFrame } from '#wire';
+import type { PullStatus } from './nnp-pulls.js';
 import type { Attachment, AuthorizeRequest, MappingChange, VnView } from './nnp-types.js';
 
 export interface NnpTiming {
@@ -51,7 +52,7 @@ export type NnpClientEvent =
   | { readonly type: 'stop' }
   // Of the transport that the last `dial` made. After `close` nothing of the old transport may arrive.
   | { readonly type: 'open' }
-  | { readonly type: 'closed'; readonly reason: string }
+  | { readonly type: 'closed'; readonly cause: NveError | string }
   | { readonly type: 'frame'; readonly frame: NnpFrame }
   /** The bytes are not NNP. */
   | { readonly type: 'garbled'; readonly error: NveError }
@@ -76,6 +77,10 @@ export type NnpClientEvent =
       readonly attachment: Attachment;
       readonly deadlineMs: number;
     }
+  /** Frames to MACs of the VN that the engine has no row of. */
+  | { readonly type: 'miss'; readonly vn: VnId; readonly macs: readonly MacAddr[] }
+  /** Nothing was sent to a MAC of late. */
+  | { readonly type: 'idle'; readonly vn: VnId; readonly mac: MacAddr }
   | { readonly type: 'applied'; readonly vn: VnId; readonly revision: bigint }
   | { readonly type: 'refused'; readonly vn: VnId; readonly revision: bigint; readonly error: NveError };
 
@@ -98,8 +103,11 @@ export interface NnpClientStatus {
   readonly endpoint: number | null;
   readonly subscriptions: number;
   readonly attachments: number;
+  readonly pulls: PullStatus;
   /** Why the last session ended or could not be made. */
   readonly error: NveError | null;
   /** Frames of kinds that this release does not know. */
   readonly unknownFrames: number;
+  /** Sessions that did not come about because one side did not accept the other's certificate. */
+  readonly refusedCertificates: number;
 }

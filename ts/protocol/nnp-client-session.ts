@@ -54,6 +54,7 @@ export class NnpClientSession {
   /** The latest term of the NVA, to know an outdated replica of it. */
   #seen = { epoch: '', term: 0n };
   #nonce = 0;
+  refusedCertificates = 0;
   /** Why the last session ended or could not be made; null before the first try, and while one is up. */
   error: NveError | null = null;
 
@@ -130,8 +131,8 @@ export class NnpClientSession {
   }
 
   /** The transport is gone, or was never made. */
-  closed(reason: string, now: number): void {
-    this.#ended(this.away(reason), now);
+  closed(cause: NveError | string, now: number): void {
+    this.#ended(typeof cause === 'string' ? this.away(cause) : cause, now);
   }
 
   /** Our side gives the session, or the attempt, up and says why. */
@@ -244,6 +245,7 @@ export class NnpClientSession {
     const state = this.#state;
     if (state.name === 'stopped' || state.name === 'waiting') return;
     this.error = error;
+    if (isAboutCertificates(error)) this.refusedCertificates += 1;
     const wasUp = state.name === 'up';
     if (wasUp) {
       if (now - state.up.since >= this.#timing.stableMs) this.#attempts = 0;
@@ -254,4 +256,10 @@ export class NnpClientSession {
     this.#dialNext(now);
     this.#host.down(error, wasUp ? 'up' : 'not up', hope, now);
   }
+}
+
+/** Of ours, or what the NVA says of it. */
+function isAboutCertificates(error: NveError): boolean {
+  const code = error.code === 'NVE-NNP-009' ? error.context['code'] : error.code;
+  return code === 'NVE-TLS-002' || code === 'NVE-NNP-013' || code === 'NVE-NNP-014';
 }

@@ -75,9 +75,9 @@ describe('a session', () => {
     ];
     const rig = new NnpRig({ endpoints, random: () => lots.shift() ?? 0 });
     expect(rig.do({ type: 'start' })).toEqual(['dial 2']);
-    expect(rig.do({ type: 'closed', reason: 'refused' })).toEqual(['dial 1', 'disconnected NVE-NNP-001']);
-    expect(rig.do({ type: 'closed', reason: 'refused' })).toEqual(['dial 0']);
-    rig.do({ type: 'closed', reason: 'refused' });
+    expect(rig.do({ type: 'closed', cause: 'refused' })).toEqual(['dial 1', 'disconnected NVE-NNP-001']);
+    expect(rig.do({ type: 'closed', cause: 'refused' })).toEqual(['dial 0']);
+    rig.do({ type: 'closed', cause: 'refused' });
     expect(rig.client.status().state).toBe('waiting');
     // 200 ms, half of it by lot (0.5).
     expect(rig.client.nextDeadline()).toBe(rig.now + 150);
@@ -89,7 +89,7 @@ describe('a session', () => {
     rig.do({ type: 'start' });
     const waits: number[] = [];
     for (let i = 0; i < 10; i++) {
-      rig.do({ type: 'closed', reason: 'refused' });
+      rig.do({ type: 'closed', cause: 'refused' });
       const wait = (rig.client.nextDeadline() ?? 0) - rig.now;
       waits.push(Math.round(wait));
       rig.tick(wait);
@@ -97,13 +97,13 @@ describe('a session', () => {
     expect(waits).toEqual([200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000]);
     rig.do({ type: 'open' });
     rig.greet();
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     expect(Math.round((rig.client.nextDeadline() ?? 0) - rig.now)).toBe(30_000);
     rig.tick(30_000);
     rig.do({ type: 'open' });
     rig.greet();
     rig.now += 10_000;
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     expect(Math.round((rig.client.nextDeadline() ?? 0) - rig.now)).toBe(200);
   });
 
@@ -123,10 +123,10 @@ describe('a session', () => {
 
   it('frames after the end of a session are of no account', () => {
     const rig = new NnpRig().up();
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     expect(rig.frame({ kind: 'ping', channel: 0, nonce: 1 })).toEqual([]);
     expect(rig.do({ type: 'open' })).toEqual([]);
-    expect(rig.do({ type: 'closed', reason: 'again' })).toEqual([]);
+    expect(rig.do({ type: 'closed', cause: 'again' })).toEqual([]);
   });
 
   it.each<NnpFrame['kind']>(['hello', 'helloAck', 'auth', 'sub', 'unsub', 'ack', 'nack', 'report'])(
@@ -165,7 +165,7 @@ describe('AUTH', () => {
     rig.authorize();
     rig.frame(authAck(1, 60));
     rig.authorize(request('t2'));
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     expect(rig.authorize()).toEqual(['done 3 ok']);
     expect(rig.authorize(request('t3'))).toEqual(['done 4 NVE-NNP-001']);
     rig.now += 60_000;
@@ -178,7 +178,7 @@ describe('AUTH', () => {
     rig.frame(authAck(1));
     rig.authorize();
     rig.authorize(request('t2'));
-    expect(rig.do({ type: 'closed', reason: 'gone' })).toEqual([
+    expect(rig.do({ type: 'closed', cause: 'gone' })).toEqual([
       'disconnected NVE-NNP-001',
       'done 2 ok',
       'done 3 NVE-NNP-001',
@@ -198,7 +198,7 @@ describe('AUTH', () => {
     const rig = new NnpRig().up();
     rig.authorize();
     rig.frame(authAck(1, 0));
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     expect(rig.authorize()).toEqual(['done 2 NVE-NNP-001']);
   });
 
@@ -211,7 +211,7 @@ describe('AUTH', () => {
     const other = new NnpRig();
     other.do({ type: 'start' });
     other.authorize();
-    expect(other.do({ type: 'closed', reason: 'refused' })).toEqual(['disconnected NVE-NNP-001', 'done 1 NVE-NNP-001']);
+    expect(other.do({ type: 'closed', cause: 'refused' })).toEqual(['disconnected NVE-NNP-001', 'done 1 NVE-NNP-001']);
   });
 
   it('verdicts follow the VN object', () => {
@@ -220,7 +220,7 @@ describe('AUTH', () => {
     rig.frame(authAck(1));
     const ops = set({ kind: 'vn', ...vnInfo(), vni: 6000 as never });
     rig.delta(10n, 11n, ops);
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     const effects = rig.raw({ type: 'authorize', call: 99, request: request(), deadlineMs: 1000 });
     expect(effects).toMatchObject([{ type: 'done', result: { ok: true, value: { vni: 6000 } } }]);
   });
@@ -253,7 +253,7 @@ describe('REPORT', () => {
   it('while the NVA is away the present state is kept, and told in one full report', () => {
     const rig = new NnpRig().up();
     rig.report('attach', attachment('t1', 1));
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     rig.report('attach', attachment('t2', 2));
     rig.report('detach', attachment('t2', 2));
     rig.report('attach', attachment('t3', 3));

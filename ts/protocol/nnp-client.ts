@@ -15,6 +15,7 @@ import type {
 } from './nnp-client-events.js';
 import { NnpClientSession } from './nnp-client-session.js';
 import { MAX_OBJECTS } from './nnp-mapping.js';
+import { NnpPulls } from './nnp-pulls.js';
 import { NnpReports } from './nnp-reports.js';
 import type { NnpSubscription, SubscriptionOutcome } from './nnp-subscription.js';
 import { calledOff, NnpSubscriptions } from './nnp-subscriptions.js';
@@ -30,6 +31,7 @@ export class NnpClient {
   readonly #authorizations = new NnpAuthorizations();
   readonly #subscriptions = new NnpSubscriptions();
   readonly #reports = new NnpReports();
+  readonly #pulls: NnpPulls;
   readonly #calls = new Map<CallId, Call>();
   readonly #deadlines = new Deadlines();
   /** The reason of the outage as it was told. */
@@ -41,6 +43,7 @@ export class NnpClient {
 
   constructor(options: NnpClientOptions) {
     this.#isRestoring = options.restoring ?? false;
+    this.#pulls = new NnpPulls(options.random);
     this.#session = new NnpClientSession(options, {
       dial: (endpoint) => this.#effects.push({ type: 'dial', endpoint }),
       send: (frame) => this.#send(frame),
@@ -64,12 +67,13 @@ export class NnpClient {
   handle(event: NnpClientEvent, now: number): NnpClientEffect[] {
     this.#effects = [];
     this.#dispatch(event, now);
+    this.#query(now);
     return this.#effects;
   }
 
   /** When `tick` is due, on the clock of `handle`; null: never. */
   nextDeadline(): number | null {
-    return earliest(this.#session.nextDeadline(), this.#deadlines.next());
+    return earliest(this.#session.nextDeadline(), this.#deadlines.next(), this.#pulls.nextDeadline());
   }
 
   status(): NnpClientStatus {
@@ -77,7 +81,9 @@ export class NnpClient {
       ...this.#session.status(),
       subscriptions: this.#subscriptions.size,
       attachments: this.#reports.size,
+      pulls: this.#pulls.status(),
       unknownFrames: this.#unknownFrames,
+      refusedCertificates: this.#session.refusedCertificates,
     };
   }
 
@@ -97,7 +103,7 @@ export class NnpClient {
         this.#session.opened(now);
         break;
       case 'closed':
-        this.#session.closed(event.reason, now);
+        this.#session.closed(event.cause, now);
         break;
       case 'frame':
         this.#session.frame(event.frame, now);
@@ -109,6 +115,7 @@ export class NnpClient {
         this.#session.tick(now);
         for (const key of this.#deadlines.take(now)) this.#expire(Number(key), now);
         this.#askNext();
+        this.#expirePulls(now);
         break;
       case 'authorize':
         this.#open(event.call, { kind: 'AUTH', ms: event.deadlineMs }, now);
@@ -136,6 +143,12 @@ export class NnpClient {
         this.#isRestoring = false;
         if (this.#session.isUp) for (const report of this.#reports.all('full', now)) this.#send(report);
         break;
+      case 'miss':
+        for (const mac of event.macs) this.#pulls.miss(event.vn, mac);
+        break;
+      case 'idle':
+        this.#pulls.idle(event.vn, event.mac);
+        break;
       case 'applied': {
         const subscription = this.#subscriptions.ofVn(event.vn);
         if (subscription?.noteApplied(event.revision)) this.#acknowledge(subscription);
@@ -156,6 +169,7 @@ export class NnpClient {
     if (wasUp) {
       for (const subscription of this.#subscriptions.all()) subscription.lost();
       this.#reports.lost();
+      this.#pulls.lost();
     }
     // An outage is told once, and again when its reason changes.
     if (this.#told !== error.message) {
@@ -171,6 +185,7 @@ export class NnpClient {
     if (this.#session.isUp) {
       for (const subscription of this.#subscriptions.all()) subscription.lost();
       this.#reports.lost();
+      this.#pulls.lost();
     }
     this.#session.stop();
     this.#authorizations.away(now, calledOff('AUTH'));
@@ -199,6 +214,15 @@ export class NnpClient {
         if (subscription !== undefined) this.#outcome(subscription, subscription.frame(frame, epoch, now), now);
         break;
       }
+      case 'answer': {
+        const { channel, vn, answers, ttlS, negativeTtlS } = frame;
+        const subscription = this.#subscriptions.ofChannel(channel);
+        if (subscription?.vn !== vn || !subscription.live) break;
+        const ttlMs = { found: ttlS * 1_000, negative: negativeTtlS * 1_000 };
+        const { found, gone } = this.#pulls.answered(vn, answers, ttlMs, now);
+        this.#outcome(subscription, subscription.pull(found, gone), now);
+        break;
+      }
       case 'reportAck': {
         const { done, refused } = this.#reports.acknowledged(frame.seq, frame.rejects);
         for (const { call, result } of done) this.#done(call, result);
@@ -221,6 +245,7 @@ export class NnpClient {
       case 'unsub':
       case 'ack':
       case 'nack':
+      case 'query':
       case 'report':
         this.#session.illegal(frame.kind, 'the NVA does not send it in a session', now);
         break;
@@ -234,6 +259,10 @@ export class NnpClient {
       case 'changed': {
         const { changes, refused } = outcome;
         for (const change of changes) this.#changed(change, now);
+        if (changes.some(({ synced }) => synced)) {
+          if (subscription.isPulled) this.#livePulls(subscription.vn, changes);
+          else this.#pulls.forget(subscription.vn);
+        }
         if (refused.length > 0) {
           const error = nveError('NVE-NNP-011', { vn: subscription.vn, limit: MAX_OBJECTS });
           this.#refuse(subscription, subscription.received, refused, error);
@@ -248,6 +277,7 @@ export class NnpClient {
       case 'denied': {
         const { vn } = subscription;
         this.#subscriptions.remove(subscription);
+        this.#pulls.forget(vn);
         const waiting = this.#subscriptions.takeWaiting(vn);
         for (const call of waiting) this.#done(call, err(outcome.error));
         if (outcome.change !== null) this.#changed(outcome.change, now);
@@ -263,10 +293,36 @@ export class NnpClient {
   #changed(change: MappingChange, now: number): void {
     if (change.info !== undefined) this.#authorizations.verdicts.vnChanged(change.vn, change.info);
     this.#effects.push({ type: 'mapping', change });
+    for (const mac of change.hosts.removed) this.#pulls.dropped(change.vn, mac);
+    for (const { mac } of change.hosts.set) this.#pulls.pushed(change.vn, mac);
+    if (change.info === null) this.#pulls.forget(change.vn);
     if (change.info !== null) return;
     // What was attached to it is attached to nothing; a VN that comes under the same id is another one.
     const withdrawn = this.#reports.withdraw(change.vn, now);
     if (withdrawn !== null) this.#send(withdrawn);
+  }
+
+  // Hosts that are asked for
+
+  #query(now: number): void {
+    if (!this.#session.isUp) return;
+    for (const { vn, qid, macs } of this.#pulls.take(now)) {
+      const subscription = this.#subscriptions.ofVn(vn);
+      if (subscription !== undefined) this.#send({ kind: 'query', channel: subscription.channel, vn, qid, macs });
+    }
+  }
+
+  /** What the snapshot did not name may be elsewhere: it was this NVE's own, or nobody would have told it. */
+  #livePulls(vn: VnId, changes: readonly MappingChange[]): void {
+    this.#pulls.live(vn);
+    for (const { hosts } of changes) for (const mac of hosts.removed) this.#pulls.miss(vn, mac);
+  }
+
+  #expirePulls(now: number): void {
+    for (const { vn, mac } of this.#pulls.expire(now)) {
+      const subscription = this.#subscriptions.ofVn(vn);
+      if (subscription !== undefined) this.#outcome(subscription, subscription.pull([], [mac]), now);
+    }
   }
 
   // Calls
@@ -309,6 +365,7 @@ export class NnpClient {
     if (subscription === undefined) return;
     if (this.#session.isUp) this.#send({ kind: 'unsub', channel: subscription.channel, vn });
     this.#subscriptions.remove(subscription);
+    this.#pulls.forget(vn);
     for (const call of this.#subscriptions.takeWaiting(vn)) this.#done(call, err(calledOff('SUB')));
   }
 

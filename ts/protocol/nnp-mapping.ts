@@ -21,6 +21,8 @@ export class NnpMapping {
   readonly nves = new Map<NveId, NveInfo>();
   /** What the snapshot under way has named; null outside of one. */
   #marked: Set<string> | null = null;
+  /** Hosts that were asked for one by one: no snapshot names them. */
+  readonly #pulled = new Set<MacAddr>();
   readonly #changes = new Changes();
 
   constructor(vn: VnId) {
@@ -62,13 +64,32 @@ export class NnpMapping {
     return refused;
   }
 
+  /** Hosts are not pushed, but asked for one by one. */
+  get isPulled(): boolean {
+    return isPulled(this.info);
+  }
+
+  /** Hosts that were asked for: those that are there, and those that are there no longer. */
+  pull(found: readonly HostInfo[], gone: readonly MacAddr[]): NnpKey[] {
+    const refused: NnpKey[] = [];
+    for (const host of found) {
+      const object = { kind: 'host' as const, ...host };
+      if (this.#set(object)) this.#pulled.add(host.mac);
+      else refused.push(objectKey(object));
+    }
+    for (const mac of gone) if (this.#pulled.has(mac)) this.#delete({ kind: 'host', vn: this.vn, mac });
+    return refused;
+  }
+
   /** Ends the snapshot: what it did not name goes. */
   sweep(): void {
     const marked = this.#marked;
     this.#marked = null;
     if (marked === null) return;
     const stale = (key: NnpKey) => !marked.has(keyText(key));
+    if (!this.isPulled) this.#pulled.clear();
     for (const mac of this.hosts.keys()) {
+      if (this.#pulled.has(mac)) continue;
       const key: NnpKey = { kind: 'host', vn: this.vn, mac };
       if (stale(key)) this.#delete(key);
     }
@@ -86,6 +107,7 @@ export class NnpMapping {
 
   /** Drops everything: the VN is no more. */
   clear(): void {
+    this.#pulled.clear();
     this.beginSnapshot();
     this.sweep();
   }
@@ -143,6 +165,7 @@ export class NnpMapping {
         this.#refresh(key.nveId);
         break;
       case 'host':
+        this.#pulled.delete(key.mac);
         if (this.hosts.delete(key.mac)) this.#changes.host(key.mac, true);
         break;
     }
@@ -171,6 +194,11 @@ export class NnpMapping {
     this.members.set(nveId, view);
     this.#changes.member(nveId, old !== undefined);
   }
+}
+
+/** The NVA does not push the hosts of such a VN (docs/nnp.md, "settings"). */
+export function isPulled(info: VnInfo | null): boolean {
+  return info?.settings?.unknown === 'query';
 }
 
 /** The keys that were touched since the last `MappingChange`, and whether they were there before. */

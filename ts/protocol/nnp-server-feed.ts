@@ -6,6 +6,7 @@
 import { type NveId, nveError, type VnId } from '#model';
 import type { NnpFrame, NnpOp } from '#wire';
 import type { NnpAuthority } from './nnp-authority.js';
+import { FOUND_TTL_S, NEGATIVE_TTL_S, NnpInterest } from './nnp-interest.js';
 
 /** About as large is one SNAP. */
 const SNAP_BYTES = 64 * 1024;
@@ -14,6 +15,7 @@ const OPS_AT_ONCE = 512;
 
 interface Subscription {
   readonly channel: number;
+  readonly nveId: NveId;
   readonly vn: VnId;
   /** What comes next: a snapshot; its SYNC, once the authority has settled (until then changes extend it); changes. */
   state: 'snapshot' | 'settling' | 'live';
@@ -21,11 +23,13 @@ interface Subscription {
   readonly waits: boolean;
   /** The NVE has everything up to here. */
   cursor: bigint;
-  /** Up to here nothing changed in the VN since `cursor`. */
+  /** Up to here nothing that it is told changed in the VN since `cursor`. */
   checked: bigint;
   bookmarkedAt: number;
   received: bigint;
   applied: bigint;
+  /** Which hosts it is told, where they are not pushed; null: all. */
+  interest: NnpInterest | null;
 }
 
 interface Snapshot {
@@ -77,10 +81,14 @@ export class NnpServerFeed {
       this.#send({ kind: 'subAck', channel, vn, plan: 'denied', fromRevision: 0n, code: allowed.error.code });
       return null;
     }
-    const resumed = token !== null && this.#resumable(vn, token.epoch, token.revision) ? token.revision : null;
+    // Where hosts are not pushed there is little to send, and no memory of what an earlier session asked for.
+    const isPulled = this.#authority.isPulled(vn);
+    const resumed =
+      !isPulled && token !== null && this.#resumable(vn, token.epoch, token.revision) ? token.revision : null;
     const cursor = resumed ?? 0n;
     this.#subscriptions.set(channel, {
       channel,
+      nveId,
       vn,
       state: resumed !== null ? 'live' : 'snapshot',
       waits: token !== null && token.epoch !== this.#authority.epoch,
@@ -89,9 +97,25 @@ export class NnpServerFeed {
       bookmarkedAt: now,
       received: 0n,
       applied: 0n,
+      interest: isPulled ? new NnpInterest(nveId) : null,
     });
     const plan = resumed !== null ? 'delta' : 'snapshot';
     this.#send({ kind: 'subAck', channel, vn, plan, fromRevision: cursor, code: null });
+    return null;
+  }
+
+  /** Answers QUERY. Null, or why the QUERY is illegal. */
+  query({ channel, vn, qid, macs }: Extract<NnpFrame, { kind: 'query' }>, now: number): string | null {
+    const subscription = this.#subscriptions.get(channel);
+    // A subscription that ended meanwhile has no answers.
+    if (subscription === undefined) return null;
+    if (subscription.vn !== vn) return `channel ${channel} is of VN ${subscription.vn}`;
+    const answers = macs.map((mac) => {
+      const host = this.#authority.host(vn, mac);
+      subscription.interest?.asked(mac, host, now);
+      return { mac, host };
+    });
+    this.#send({ kind: 'answer', channel, vn, qid, ttlS: FOUND_TTL_S, negativeTtlS: NEGATIVE_TTL_S, answers });
     return null;
   }
 
@@ -152,7 +176,7 @@ export class NnpServerFeed {
   }
 
   #continueSnapshot(now: number): boolean {
-    const snapshot = this.#snapshot ?? this.#beginSnapshot();
+    const snapshot = this.#snapshot ?? this.#beginSnapshot(now);
     if (snapshot === null) return false;
     this.#snapshot = snapshot;
     const { subscription, revision, ops } = snapshot;
@@ -170,11 +194,11 @@ export class NnpServerFeed {
     return true;
   }
 
-  #beginSnapshot(): Snapshot | null {
+  #beginSnapshot(now: number): Snapshot | null {
     for (const subscription of this.#subscriptions.values()) {
       if (subscription.state !== 'snapshot') continue;
       const { revision, ops } = this.#authority.snapshot(subscription.vn);
-      return { subscription, revision, ops, next: 0 };
+      return { subscription, revision, ops: subscription.interest?.only(ops, now) ?? ops, next: 0 };
     }
     return null;
   }
@@ -186,7 +210,7 @@ export class NnpServerFeed {
       if (subscription.state !== 'settling') continue;
       const { revision, ops } = this.#authority.snapshot(subscription.vn);
       subscription.cursor = revision;
-      this.#sync(subscription, ops.length, now);
+      this.#sync(subscription, (subscription.interest?.only(ops, now) ?? ops).length, now);
       return true;
     }
     return false;
@@ -204,14 +228,17 @@ export class NnpServerFeed {
     for (const subscription of this.#subscriptions.values()) {
       if (subscription.state === 'snapshot' || subscription.checked === this.#authority.revision) continue;
       const { channel, vn, cursor } = subscription;
-      const changes = this.#authority.changes(vn, cursor, OPS_AT_ONCE);
-      if (changes === null) {
-        // It was too slow for the change log: from the beginning.
+      const changes = this.#authority.changes(vn, subscription.checked, OPS_AT_ONCE);
+      const isPulled = this.#authority.isPulled(vn);
+      if (changes === null || isPulled !== (subscription.interest !== null)) {
+        // It was too slow for the change log, or gets other hosts from now on: from the beginning.
+        subscription.interest = isPulled ? new NnpInterest(subscription.nveId) : null;
         subscription.state = 'snapshot';
         this.#send({ kind: 'subAck', channel, vn, plan: 'snapshot', fromRevision: 0n, code: null });
         return true;
       }
-      const { revision, ops } = changes;
+      const { revision } = changes;
+      const ops = subscription.interest?.only(changes.ops, now) ?? changes.ops;
       subscription.checked = revision;
       if (ops.length === 0) continue;
       if (subscription.state === 'settling') this.#send({ kind: 'snap', channel, ops });

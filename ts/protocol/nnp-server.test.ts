@@ -1,10 +1,10 @@
 /** One session of the NVA, step by step, with an authority that says what the test wants. */
 import { describe, expect, it } from 'vitest';
-import { err, type NveId, nveError, ok, type VnId } from '#model';
+import { err, type MacAddr, type NveId, nveError, ok, type VnId } from '#model';
 import type { NnpFrame, NnpOp } from '#wire';
 import type { NnpAuthority, NnpChanges } from './nnp-authority.js';
 import { type NnpServerEvent, NnpServerSession } from './nnp-server.js';
-import { object, set, vn, vnInfo } from './testing/nnp-rig.js';
+import { mac, object, set, unsetHost, vn, vnInfo } from './testing/nnp-rig.js';
 
 class FakeAuthority implements NnpAuthority {
   nvaId = 'nva1';
@@ -26,6 +26,12 @@ class FakeAuthority implements NnpAuthority {
     if (this.log === null) return null;
     const entries = this.log.filter(({ revision }) => revision > from).slice(0, maxOps);
     return { revision: entries.at(-1)?.revision ?? this.revision, ops: entries.map(({ op }) => op) };
+  };
+  pulled = false;
+  isPulled = () => this.pulled;
+  host = (_: VnId, of: MacAddr) => {
+    const op = this.objects.find((one) => one.op === 'set' && one.object.kind === 'host' && one.object.mac === of);
+    return op?.op === 'set' && op.object.kind === 'host' ? op.object : null;
   };
   settlesAt = (now: number) => (this.settles !== null && now < this.settles ? this.settles : null);
 
@@ -91,6 +97,8 @@ function frameLine(frame: NnpFrame): string {
       return `sync#${frame.channel} ${frame.revision}/${frame.count}`;
     case 'delta':
       return `delta#${frame.channel} ${frame.prevRevision}-${frame.revision} ${frame.ops.length}`;
+    case 'answer':
+      return `answer ${frame.answers.map(({ mac, host }) => `${host ? '+' : '-'}${mac.slice(-2)}`).join(' ')}`;
     case 'error':
       return `error ${frame.code}`;
     default:
@@ -140,6 +148,7 @@ describe('a session of the NVA', () => {
     'sync',
     'delta',
     'bookmark',
+    'answer',
     'reportAck',
     'hello',
   ])('ends when the NVE sends %s', (kind) => {
@@ -283,5 +292,71 @@ describe('a subscription at the NVA', () => {
     expect(rig.session.subscriptions()).toEqual([{ vn: 7, sent: 10n, received: 10n, applied: 9n }]);
     const items = [{ key: { kind: 'vn' as const, vn: vn(7) }, code: 'NVE-ENG-001', text: 'full' }];
     expect(rig.frame({ kind: 'nack', channel: 1, revision: 10n, items })).toEqual(['nacked 7 NVE-ENG-001']);
+  });
+});
+
+describe('a VN whose hosts are not pushed', () => {
+  const pulled = () => {
+    const rig = greeted();
+    rig.authority.pulled = true;
+    rig.authority.objects = set(object.vn(), object.host(1, 'a'), object.host(2, 'b'));
+    return rig;
+  };
+  const query = (rig: Rig, ...macs: number[]) =>
+    rig.frame({ kind: 'query', channel: 1, vn: vn(7), qid: 1, macs: macs.map(mac) });
+
+  it('has the own hosts of an NVE in its snapshot, whatever it had before', () => {
+    const rig = pulled();
+    expect(rig.sub(7, 1, { epoch: 'e1', revision: 10n })).toEqual([
+      'subAck#1 snapshot',
+      'snapBegin#1 10',
+      'snap#1 2',
+      'sync#1 10/2',
+    ]);
+  });
+
+  it('answers what is asked for, and tells what changes of it until the answer’s time ends', () => {
+    const rig = pulled();
+    rig.sub();
+    const moved = set(object.host(2, 'c'))[0] as NnpOp;
+    rig.authority.change(moved);
+    expect(rig.do({ type: 'changed' })).toEqual([]);
+    expect(query(rig, 2, 3)).toEqual(['answer +02 -03']);
+    rig.authority.change(moved);
+    expect(rig.do({ type: 'changed' })).toEqual(['delta#1 10-12 1']);
+    rig.authority.change(set(object.host(3))[0] as NnpOp);
+    expect(rig.do({ type: 'changed' })).toEqual(['delta#1 12-13 1']);
+    rig.authority.change(unsetHost(2));
+    expect(rig.do({ type: 'changed' })).toEqual(['delta#1 13-14 1']);
+    rig.authority.change(moved);
+    expect(rig.do({ type: 'changed' })).toEqual([]);
+    query(rig, 2);
+    rig.now += 300_000;
+    rig.authority.change(moved);
+    expect(rig.do({ type: 'changed' })).toEqual([]);
+  });
+
+  it('tells an NVE that a host of its own has moved', () => {
+    const rig = pulled();
+    rig.sub();
+    rig.authority.change(set(object.host(1, 'c'))[0] as NnpOp);
+    expect(rig.do({ type: 'changed' })).toEqual(['delta#1 10-11 1']);
+  });
+
+  it('begins anew when its hosts are pushed from now on', () => {
+    const rig = pulled();
+    rig.sub();
+    rig.authority.pulled = false;
+    rig.authority.change(set(object.vn())[0] as NnpOp);
+    expect(rig.do({ type: 'changed' })).toEqual(['subAck#1 snapshot', 'snapBegin#1 11', 'snap#1 3', 'sync#1 11/3']);
+  });
+
+  it('is asked about on its own channel only', () => {
+    const rig = pulled();
+    rig.sub();
+    const alien = { kind: 'query' as const, channel: 1, vn: vn(8), qid: 1, macs: [mac(1)] };
+    expect(rig.frame(alien)).toEqual(['error NVE-NNP-004', 'close NVE-NNP-004']);
+    const other = pulled();
+    expect(query(other, 1)).toEqual([]);
   });
 });

@@ -32,6 +32,13 @@ export const DEFAULT_SERVER_TIMING: NnpServerTiming = {
   bookmarkMs: 10_000,
 };
 
+export interface NnpServerOptions {
+  readonly limits?: Partial<NnpServerLimits> | undefined;
+  readonly timing?: Partial<NnpServerTiming> | undefined;
+  /** The NVE that the transport's certificate is of: HELLO must be of the same. Absent: the transport does not tell. */
+  readonly certified?: string;
+}
+
 export type NnpServerEvent =
   | { readonly type: 'open' }
   | { readonly type: 'frame'; readonly frame: NnpFrame }
@@ -66,10 +73,12 @@ export type NnpServerEffect =
 const WRITE_BYTES = 256 * 1024;
 /** As much room have the refusals of one report. */
 const REJECT_BYTES = 768 * 1024;
+
 export class NnpServerSession {
   readonly #authority: NnpAuthority;
   readonly #feed: NnpServerFeed;
   readonly #timing: NnpServerTiming;
+  readonly #certified: string | null;
   #state: 'new' | 'greeting' | 'open' | 'closed' = 'new';
   #nveId: NveId | null = null;
   #heard = 0;
@@ -78,8 +87,9 @@ export class NnpServerSession {
   #effects: NnpServerEffect[] = [];
   #written = 0;
 
-  constructor(authority: NnpAuthority, limits: Partial<NnpServerLimits> = {}, timing: Partial<NnpServerTiming> = {}) {
+  constructor(authority: NnpAuthority, { limits, timing, certified }: NnpServerOptions = {}) {
     this.#authority = authority;
+    this.#certified = certified ?? null;
     const { subscriptions } = { ...DEFAULT_SERVER_LIMITS, ...limits };
     this.#feed = new NnpServerFeed(authority, subscriptions, (frame) => this.#send(frame));
     this.#timing = { ...DEFAULT_SERVER_TIMING, ...timing };
@@ -163,6 +173,11 @@ export class NnpServerSession {
       this.#illegal(`max_frame ${frame.maxFrame}`, `version 1 needs ${MAX_FRAME}`);
       return;
     }
+    if (this.#certified !== null && this.#certified !== nveId) {
+      const whose = "the NVE's certificate";
+      this.#end(nveError('NVE-NNP-014', { whose, got: `NVE ${this.#certified}`, expected: `NVE ${nveId}` }));
+      return;
+    }
     const known = this.#authority.hello(nveId, encaps, now);
     if (!known.ok) {
       this.#end(known.error);
@@ -191,6 +206,11 @@ export class NnpServerSession {
         const illegal = this.#feed.subscribe(nveId, frame, now);
         if (illegal === null) this.#pump(now);
         else this.#illegal('sub', illegal);
+        break;
+      }
+      case 'query': {
+        const illegal = this.#feed.query(frame, now);
+        if (illegal !== null) this.#illegal('query', illegal);
         break;
       }
       case 'unsub':
@@ -237,6 +257,7 @@ export class NnpServerSession {
       case 'sync':
       case 'delta':
       case 'bookmark':
+      case 'answer':
       case 'reportAck':
         this.#illegal(frame.kind, 'an NVE does not send it');
         break;

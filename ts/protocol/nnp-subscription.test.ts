@@ -90,7 +90,7 @@ describe('a subscription', () => {
 
   it('keeps its mappings without a session, and resumes by token', () => {
     const rig = new NnpRig().up().synced();
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     expect(rig.hosts()).toEqual(['01 b']);
     expect(rig.client.view(vn(7))?.live).toBe(false);
     rig.tick(30_000);
@@ -104,7 +104,7 @@ describe('a subscription', () => {
     const rig = new NnpRig()
       .up()
       .synced(10n, [object.vn(), object.nve(), object.member(), object.host(1), object.host(2)]);
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     rig.tick(30_000);
     rig.do({ type: 'open' });
     expect(rig.greet('e2')).toContain('send sub#1 7 e1:10');
@@ -131,7 +131,7 @@ describe('a subscription', () => {
     rig.delta(11n, 12n, []);
     rig.subAck('snapshot');
     rig.frame({ kind: 'snapBegin', channel: 1, revision: 20n });
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     rig.tick(30_000);
     rig.do({ type: 'open' });
     expect(rig.greet()).toContain('send sub#1 7 e1:0');
@@ -158,7 +158,7 @@ describe('a subscription', () => {
 
   it('denied, it is gone, with all its mappings', () => {
     const rig = new NnpRig().up().synced();
-    rig.do({ type: 'closed', reason: 'gone' });
+    rig.do({ type: 'closed', cause: 'gone' });
     rig.tick(30_000);
     rig.do({ type: 'open' });
     rig.greet();

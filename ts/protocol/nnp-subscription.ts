@@ -13,7 +13,7 @@
  * by subscribing again, never guessed over: first with the token, then from nothing; the third time in a row the NVA does
  * not keep the protocol.
  */
-import { foreignError, type NveError, nveError, type VnId } from '#model';
+import { foreignError, type HostInfo, type MacAddr, type NveError, nveError, type VnId } from '#model';
 import { keyText, type NnpFrame, type NnpKey, type NnpOp, type NnpToken, objectKey } from '#wire';
 import { NnpMapping } from './nnp-mapping.js';
 import type { MappingChange, VnView } from './nnp-types.js';
@@ -77,6 +77,18 @@ export class NnpSubscription {
     this.#state = 'asked';
     this.askedAt = now;
     return this.#epoch === '' ? null : { epoch: this.#epoch, revision: this.#revision };
+  }
+
+  /** Hosts are not pushed, but asked for one by one. */
+  get isPulled(): boolean {
+    return this.#mapping.isPulled;
+  }
+
+  /** Hosts that were asked for: those that are there, and those that are there no longer. */
+  pull(found: readonly HostInfo[], gone: readonly MacAddr[]): SubscriptionOutcome {
+    const refused = this.#mapping.pull(found, gone);
+    const change = this.#mapping.takeChange(0n, false);
+    return { type: 'changed', changes: change === null ? [] : [change], refused };
   }
 
   /** The session is gone; the mappings stay. */

@@ -3,8 +3,8 @@
 import type { Logger } from 'pino';
 import { openEmbedded } from '#dataplane';
 import { type NveError, unwrap } from '#model';
-import { NvaClient, NvaServer } from '#nva';
-import { Store } from '#store';
+import { NvaClient, NvaServer, type NvaServerOptions } from '#nva';
+import { NvaStore, Store } from '#store';
 import { Agent } from './agent/agent.js';
 import type { Fault } from './agent/nve-ways.js';
 import { engineOptions } from './engine/ports.js';
@@ -68,7 +68,13 @@ export async function runTnve(file: string): Promise<void> {
 export async function runNva(file: string): Promise<void> {
   const config = readConfig('nva', file);
   const log = roleLog('nva', config.node.name, config.log.level);
-  await runRole(log, () => Nva.start({ config, log, makeServer: (options) => unwrap(NvaServer.create(options)) }));
+  const store = await NvaStore.open(config.store.path);
+  const makeServer = (options: NvaServerOptions) => unwrap(NvaServer.create(options));
+  try {
+    await runRole(log, () => Nva.start({ config, log, store, makeServer }));
+  } finally {
+    await store.close();
+  }
 }
 
 async function openEngine(config: Parameters<typeof engineOptions>[0], log: Logger) {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Association, TagAllocation, TsiKey } from '#model';
-import { STORE_FORMAT, Store } from './store.js';
+import { STORE_FORMAT } from './database.js';
+import { Store } from './store.js';
 
 let path = '';
 let stores: Store[] = [];

@@ -4,6 +4,8 @@
  */
 import {
   err,
+  type HostInfo,
+  type MacAddr,
   nveError,
   ok,
   parseLinkName,
@@ -15,6 +17,7 @@ import {
   parseVnName,
   parseVnRef,
   type Result,
+  type VnId,
   type VnInfo,
   type VnRef,
 } from '#model';
@@ -24,6 +27,7 @@ import {
   NNP_KINDS,
   NNP_LIMITS,
   NNP_OBJECT_KINDS,
+  type NnpAnswer,
   type NnpAttachment,
   type NnpFrame,
   type NnpKey,
@@ -127,6 +131,26 @@ function bodyOf(kind: NnpKind, r: ArrayReader): Body {
       return { kind, receivedRevision: r.u64('received_revision'), appliedRevision: r.u64('applied_revision') };
     case 'nack':
       return { kind, revision: r.u64('revision'), items: r.list('items', NNP_LIMITS.rejects, nackItemOf) };
+    case 'query':
+      return {
+        kind,
+        vn: r.parsed('vn', parseVnId, 'number'),
+        qid: r.uint('qid', U32),
+        macs: r.list('macs', NNP_LIMITS.keys, macOf),
+      };
+    case 'answer': {
+      const vn = r.parsed('vn', parseVnId, 'number');
+      const [qid, ttlS, negativeTtlS] = [r.uint('qid', U32), r.uint('ttl_s', U32), r.uint('negative_ttl_s', U32)];
+      const answerOf = (value: unknown, at: string, errors: FieldErrors): NnpAnswer => {
+        const item = new ArrayReader(value, at, errors);
+        const mac = item.mac('mac');
+        return {
+          mac,
+          host: item.optional('host', (body, where) => hostOf(vn, mac, new ArrayReader(body, where, errors))),
+        };
+      };
+      return { kind, vn, qid, ttlS, negativeTtlS, answers: r.list('answers', NNP_LIMITS.keys, answerOf) };
+    }
     case 'report':
       return {
         kind,
@@ -253,12 +277,17 @@ function objectOf(key: NnpKey, r: ArrayReader): NnpObject {
     case 'member':
       return { ...key, contextId: r.parsed('context_id', parseVni, 'number') };
     case 'host':
-      return {
-        ...key,
-        tsi: r.parsed('tsi', parseTsiId),
-        nveId: r.parsed('nve_id', parseNveId),
-        ips: r.list('ips', NNP_LIMITS.addresses, ipOf),
-        mobilitySeq: r.uint('mobility_seq', U32),
-      };
+      return { kind: 'host', ...hostOf(key.vn, key.mac, r) };
   }
+}
+
+function hostOf(vn: VnId, mac: MacAddr, r: ArrayReader): HostInfo {
+  return {
+    vn,
+    mac,
+    tsi: r.parsed('tsi', parseTsiId),
+    nveId: r.parsed('nve_id', parseNveId),
+    ips: r.list('ips', NNP_LIMITS.addresses, ipOf),
+    mobilitySeq: r.uint('mobility_seq', U32),
+  };
 }

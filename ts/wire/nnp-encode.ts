@@ -1,9 +1,10 @@
 /** NNP frames to payloads: `u8` kind, `u8` flags, `u16` channel, one MessagePack array. */
-import { type IpAddr, ipToBytes, type MacAddr, macToBytes, type VnInfo } from '#model';
+import { type HostInfo, type IpAddr, ipToBytes, type MacAddr, macToBytes, type VnInfo } from '#model';
 import { encodeMsgpack } from './msgpack.js';
 import {
   NNP_KINDS,
   NNP_OBJECT_KINDS,
+  type NnpAnswer,
   type NnpAttachment,
   type NnpFrame,
   type NnpKey,
@@ -63,6 +64,10 @@ function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
       return [frame.receivedRevision, frame.appliedRevision];
     case 'nack':
       return [frame.revision, frame.items.map(({ key, code, text }) => [kindNumber(key), keyFields(key), code, text])];
+    case 'query':
+      return [frame.vn, frame.qid, frame.macs.map(macToBytes)];
+    case 'answer':
+      return [frame.vn, frame.qid, frame.ttlS, frame.negativeTtlS, frame.answers.map(answerFields)];
     case 'report':
       return [frame.seq, REPORT_MODES.indexOf(frame.mode), frame.items.map(attachmentFields)];
     case 'reportAck':
@@ -99,6 +104,14 @@ function attachmentFields(item: NnpAttachment): unknown[] {
   return [item.change === 'attach' ? 1 : 0, item.vn, item.tsi, macs, item.ips.map(ipToBytes), item.port];
 }
 
+function answerFields({ mac, host }: NnpAnswer): unknown[] {
+  return [macToBytes(mac), host && hostBody(host)];
+}
+
+function hostBody({ tsi, nveId, ips, mobilitySeq }: HostInfo): unknown[] {
+  return [tsi, nveId, ips.map(ipToBytes), mobilitySeq];
+}
+
 function opFields(op: NnpOp): unknown[] {
   if (op.op === 'delete') return [0, kindNumber(op.key), keyFields(op.key), op.revision, null];
   return [1, kindNumber(op.object), keyFields(objectKey(op.object)), op.revision, objectFields(op.object)];
@@ -130,6 +143,6 @@ function objectFields(object: NnpObject): unknown[] {
     case 'member':
       return [object.contextId];
     case 'host':
-      return [object.tsi, object.nveId, object.ips.map(ipToBytes), object.mobilitySeq];
+      return hostBody(object);
   }
 }

@@ -8,6 +8,7 @@ import {
   parseMac,
   type Result,
   UNKNOWN_UNICAST,
+  type VnId,
   type VnSettings,
 } from '#model';
 import { encodeMsgpack } from './msgpack.js';
@@ -100,6 +101,22 @@ const item = fc.record({
   port: name,
 });
 
+const answersOf = (vn: VnId) =>
+  fc.array(
+    mac.chain((mac) => {
+      const host = fc.record({
+        vn: fc.constant(vn),
+        mac: fc.constant(mac),
+        tsi: name,
+        nveId: name,
+        ips,
+        mobilitySeq: u32,
+      });
+      return fc.record({ mac: fc.constant(mac), host: fc.option(host) });
+    }),
+    { maxLength: 5 },
+  );
+
 type Bodies = { [K in NnpFrame['kind']]: fc.Arbitrary<Omit<Extract<NnpFrame, { kind: K }>, 'channel' | 'kind'>> };
 const bodies: Bodies = {
   hello: fc.record({
@@ -154,6 +171,10 @@ const bodies: Bodies = {
   bookmark: fc.record({ revision: u64 }),
   ack: fc.record({ receivedRevision: u64, appliedRevision: u64 }),
   nack: fc.record({ revision: u64, items: fc.array(fc.record({ key, code: id, text }), { maxLength: 5 }) }),
+  query: fc.record({ vn, qid: u32, macs }),
+  answer: vn.chain((vn) =>
+    fc.record({ vn: fc.constant(vn), qid: u32, ttlS: u32, negativeTtlS: u32, answers: answersOf(vn) }),
+  ),
   report: fc.record({
     seq: u64,
     mode: fc.constantFrom('delta' as const, 'full' as const, 'part' as const),
@@ -167,7 +188,7 @@ const bodies: Bodies = {
   pong: fc.record({ nonce: u32 }),
   error: fc.record({ code: id, text }),
   unsub: fc.record({ vn }),
-  unknown: fc.record({ number: fc.constantFrom(0, 14, 22, 25, 255), critical: fc.boolean() }),
+  unknown: fc.record({ number: fc.constantFrom(0, 16, 22, 25, 255), critical: fc.boolean() }),
 };
 const frame: fc.Arbitrary<NnpFrame> = fc.oneof(
   ...Object.entries(bodies).map(([kind, body]) =>

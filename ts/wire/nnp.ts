@@ -19,7 +19,7 @@ import type {
 
 export const NNP_VERSION = 1;
 
-/** Kinds by their number. 14 to 16, 19 and 22 are left for later use. */
+/** Kinds by their number. 16, 19 and 22 are left for later use. */
 export const NNP_KINDS = {
   hello: 1,
   helloAck: 2,
@@ -34,6 +34,8 @@ export const NNP_KINDS = {
   bookmark: 11,
   ack: 12,
   nack: 13,
+  query: 14,
+  answer: 15,
   report: 17,
   reportAck: 18,
   ping: 20,
@@ -56,6 +58,8 @@ export const NNP_LIMITS = {
   tunnels: 16,
   /** Rejected items in one NACK or REPORT_ACK. */
   rejects: 8_192,
+  /** Hosts that are asked for in one QUERY. */
+  keys: 1_024,
   /** Free text. */
   text: 1024,
   /** Ids that are not names: instance, epoch, NVA id, error codes. */
@@ -97,6 +101,12 @@ export interface NnpAttachment {
   readonly macs: readonly MacAddr[];
   readonly ips: readonly IpAddr[];
   readonly port: LinkName;
+}
+
+/** Of one host that was asked for; null: there is none. */
+export interface NnpAnswer {
+  readonly mac: MacAddr;
+  readonly host: HostInfo | null;
 }
 
 export interface NnpReject {
@@ -175,6 +185,22 @@ export type NnpFrame = On &
         readonly kind: 'nack';
         readonly revision: bigint;
         readonly items: readonly { readonly key: NnpKey; readonly code: string; readonly text: string }[];
+      }
+    /** Which hosts a VN has, where they are not pushed. */
+    | {
+        readonly kind: 'query';
+        readonly vn: VnId;
+        readonly qid: number;
+        readonly macs: readonly MacAddr[];
+      }
+    | {
+        readonly kind: 'answer';
+        readonly vn: VnId;
+        readonly qid: number;
+        /** How long it counts that a host is there, and that it is not. */
+        readonly ttlS: number;
+        readonly negativeTtlS: number;
+        readonly answers: readonly NnpAnswer[];
       }
     | {
         readonly kind: 'report';

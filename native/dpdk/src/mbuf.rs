@@ -125,6 +125,15 @@ impl Mbuf {
         true
     }
 
+    /// The `n` bytes in front of the frame, which hold what was cut off, or anything. None if the headroom is smaller.
+    #[inline(always)]
+    pub fn before(&self, n: usize) -> Option<&[u8]> {
+        let raw = self.raw();
+        let start = self.headroom().checked_sub(n)?;
+        // SAFETY: the bytes lie between the buffer's start and data_off, which is within it.
+        Some(unsafe { std::slice::from_raw_parts(raw.buf_addr.cast::<u8>().add(start), n) })
+    }
+
     /// Cuts the frame to `len` bytes; a shorter frame stays as it is.
     #[inline(always)]
     pub fn truncate(&mut self, len: usize) {

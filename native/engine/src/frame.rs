@@ -40,6 +40,11 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
+    fn trimmed(&self, length: usize) -> Option<&[u8]> {
+        self.0.before(length)
+    }
+
+    #[inline(always)]
     fn truncate(&mut self, length: usize) {
         self.0.truncate(length);
     }

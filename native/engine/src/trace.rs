@@ -9,10 +9,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use dpdk::HEADROOM;
 use pipeline::{
     Burst, COUNTERS_PER_VAP, Counters, Meta, Observer, Packet, Pipeline, Place, PuntClass, Sighting, Sink, Step,
-    Verdict,
+    Verdict, outer_source,
 };
 use serde_bytes::{ByteBuf, Bytes};
-use tables::{Destination, Flags, Index, PortEntry, Snapshot, Source, VapMeters};
+use tables::{Destination, Flags, Index, PortEntry, Snapshot, VapMeters};
 use types::{DropReason, MacAddr, PortId};
 
 use crate::forwarding::Readers;
@@ -93,6 +93,9 @@ impl Packet for Buffer {
     }
     fn trim_front(&mut self, length: usize) {
         self.start += length;
+    }
+    fn trimmed(&self, length: usize) -> Option<&[u8]> {
+        self.bytes.get(self.start.checked_sub(length)?..self.start)
     }
     fn truncate(&mut self, length: usize) {
         self.bytes.truncate(self.start + length);
@@ -269,11 +272,10 @@ impl Names<'_> {
                 vec![("source", mac(source())), ("row", self.row(row))]
             }
             Step::Outer if decided => vec![],
-            Step::Outer => match meta.outer_source {
-                Source::V4(source) => vec![("source", Fact::Bytes(ip(source.into())))],
-                // Its number means nothing outside.
-                Source::V6(_) => vec![],
-            },
+            Step::Outer => {
+                let source = outer_source(packet.data());
+                source.map(|source| ("source", Fact::Bytes(ip(source)))).into_iter().collect()
+            }
             Step::Context if decided => vec![],
             Step::Context => vec![("vn", self.vn(meta.vn))],
             Step::Permit => vec![("permitted", Fact::Flag(!decided))],

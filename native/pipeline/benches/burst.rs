@@ -80,6 +80,9 @@ impl Packet for Buffer {
     fn trim_front(&mut self, length: usize) {
         self.start += length;
     }
+    fn trimmed(&self, length: usize) -> Option<&[u8]> {
+        self.bytes.get(self.start.checked_sub(length)?..self.start)
+    }
     #[inline(always)]
     fn truncate(&mut self, length: usize) {
         self.end = self.start + length;

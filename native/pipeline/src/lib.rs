@@ -37,3 +37,4 @@ pub use encap::{EcnMode, Tunnel};
 pub use meta::{Meta, Verdict};
 pub use observer::{Observer, Step};
 pub use packet::{Packet, Place, PuntClass, Sighting, Sink};
+pub use underlay::outer_source;

@@ -15,6 +15,8 @@ pub trait Packet: Sized {
     fn prepend<const N: usize>(&mut self) -> Option<&mut [u8; N]>;
     /// Takes `length` bytes off the front; `length` is at most the frame's length.
     fn trim_front(&mut self, length: usize);
+    /// The last `length` bytes that were taken off the front, while nothing has been put there since; `None` if there is no such room.
+    fn trimmed(&self, length: usize) -> Option<&[u8]>;
     /// Cuts the frame to `length` bytes; `length` is at most the frame's length.
     fn truncate(&mut self, length: usize);
     /// Adds zeros until the frame has `length` bytes; a buffer without room for them stays as it is.

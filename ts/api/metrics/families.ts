@@ -165,6 +165,28 @@ export const FAMILIES: readonly Family[] = [
     'TSIs that the NVA is told of.',
     one(({ nva }) => nva.attachments),
   ),
+  family('gauge', 'nva_asked_hosts', 'Hosts that the NVA was asked for, and that are there or not.', ({ nva }) => [
+    [{ state: 'found' }, nva.pulls.found],
+    [{ state: 'negative' }, nva.pulls.negative],
+  ]),
+  family(
+    'counter',
+    'nva_questions_total',
+    'Hosts that the NVA was asked for.',
+    one(({ nva }) => nva.pulls.asked),
+  ),
+  family(
+    'counter',
+    'nva_questions_unanswered_total',
+    'Those without an answer in time.',
+    one(({ nva }) => nva.pulls.unanswered),
+  ),
+  family(
+    'counter',
+    'nva_misses_ignored_total',
+    'Hosts that were not asked for, because too many others were.',
+    one(({ nva }) => nva.pulls.overflow),
+  ),
   family('gauge', 'tsis', 'TSIs, by state (docs/rpc.md).', (s) => counts('state', s.tsis)),
 
   poller('counter', 'poller_polls_total', 'Turns of a poller.', (row) => row.polls),

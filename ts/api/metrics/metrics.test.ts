@@ -6,7 +6,15 @@ import { exposition } from './exposition.js';
 import { FAMILIES, familiesTable, type Scrape } from './families.js';
 import { ProcessGauges } from './process.js';
 
-const NVA = { nvaId: 'nva1', epoch: 'e', endpoint: null, error: null, unknownFrames: 0 };
+const NVA = {
+  nvaId: 'nva1',
+  epoch: 'e',
+  endpoint: null,
+  error: null,
+  unknownFrames: 0,
+  refusedCertificates: 0,
+  pulls: { found: 2, negative: 1, asked: 5, unanswered: 1, overflow: 0 },
+};
 const ENGINE = {
   schema: 1,
   epoch: 1n,

@@ -19,7 +19,7 @@ const READINGS = {
   nextHops: 0,
   neighbours: new Map(),
   tsis: new Map(),
-  nva: { state: 'waiting', nvaId: null, subscriptions: 0, attachments: 0 },
+  nva: { state: 'waiting', nvaId: null, subscriptions: 0, attachments: 0, pulls: {} },
 } as unknown as Readings;
 
 let directory = '';

@@ -5,7 +5,15 @@ import { aclNameField, aclsSection } from './acl.js';
 import { authorizationSection } from './authorization.js';
 import { cdcpSection, channelFields } from './channels.js';
 import { engineSection, evbSection, logSection, nodeSection, portsSection } from './common.js';
-import { endpointField, intField, linkNameField, pathField, stationAddressField, vnNameField } from './fields.js';
+import {
+  intField,
+  linkNameField,
+  nvaEndpointField,
+  pathField,
+  stationAddressField,
+  tlsFields,
+  vnNameField,
+} from './fields.js';
 import { remoteRpcSection } from './rpc.js';
 import { tenantTagsField, vlanFields } from './tagging.js';
 import { exceptionSection, policyFields, routesSection, tunnelSection, underlaySection } from './tunnel.js';
@@ -103,11 +111,13 @@ export const agentConfig = z
       .describe('What the agent remembers over its restarts: which VN has which tag, and which TSIs are associated.'),
     nva: z
       .strictObject({
-        endpoints: z
-          .array(endpointField)
-          .min(1, 'at least one endpoint')
-          .max(16)
-          .describe('Where the NVA listens; tried in turn.'),
+        endpoints: z.array(nvaEndpointField).min(1, 'at least one endpoint').max(16).describe('Where the NVA listens.'),
+        tls: z
+          .strictObject(tlsFields("the NVA's certificates"))
+          .optional()
+          .describe(
+            'For endpoints with TLS: both sides show a certificate, the NVE one whose URI is spiffe://DOMAIN/nve/NAME, the NVA one of spiffe://DOMAIN/nva/NAME.',
+          ),
       })
       .describe('The Network Virtualization Authority.'),
     rpc: remoteRpcSection('agent'),

@@ -60,21 +60,54 @@ const socketFits = (path: string): boolean =>
 const SOCKET = `an absolute path of at most ${SOCKET_PATH_MAX} bytes`;
 export const socketField = z.string(SOCKET).refine(socketFits, SOCKET);
 
+/** Where an NVA listens or is reached. With TLS the host may be a name. */
 export type Endpoint =
+  | { readonly kind: 'tls'; readonly host: string; readonly port: number }
   | { readonly kind: 'tcp'; readonly host: IpAddr; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
 
-const ENDPOINT = /^(?:tcp:(?<host>[0-9.]+):(?<port>[0-9]{1,5})|unix:(?<path>\/.+))$/;
+const ENDPOINT =
+  /^(?:(?<kind>tls|tcp):(?:\[(?<host6>[0-9A-Fa-f:.]+)\]|(?<host>[A-Za-z0-9.-]{1,253})):(?<port>[0-9]{1,5})|unix:(?<path>\/.+))$/;
+const HOST_NAME = /^(?=.*[A-Za-z])(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*$/;
 
-const ENDPOINT_EXPECTED = 'an endpoint "tcp:ADDRESS:PORT" (an IPv4 address) or "unix:/PATH"';
+/** The endpoint of a text such as `tls:nva1.example.org:7890`; null if it is none. */
+export function parseEndpoint(text: string): Endpoint | null {
+  const { kind, host, host6, port, path } = ENDPOINT.exec(text)?.groups ?? {};
+  if (path !== undefined) return socketFits(path) ? { kind: 'unix', path } : null;
+  if (Number(port) < 1 || Number(port) > 65535) return null;
+  const ip = host6 === undefined ? parseIpv4(host) : parseIp(host6);
+  if (ip.ok && (kind === 'tls' || kind === 'tcp')) return { kind, host: ip.value, port: Number(port) };
+  return kind === 'tls' && HOST_NAME.test(host ?? '') ? { kind, host: host ?? '', port: Number(port) } : null;
+}
+
+const ENDPOINT_EXPECTED = 'an endpoint "tls:HOST:PORT", "tcp:ADDRESS:PORT" or "unix:/PATH"';
 export const endpointField = z.string(ENDPOINT_EXPECTED).transform((text, context): Endpoint => {
-  const { host, port, path } = ENDPOINT.exec(text)?.groups ?? {};
-  if (path !== undefined && socketFits(path)) return { kind: 'unix', path };
-  const ip = parseIpv4(host);
-  if (ip.ok && Number(port) >= 1 && Number(port) <= 65535) return { kind: 'tcp', host: ip.value, port: Number(port) };
+  const endpoint = parseEndpoint(text);
+  if (endpoint !== null) return endpoint;
   context.addIssue({ code: 'custom', message: ENDPOINT_EXPECTED });
   return z.NEVER;
 });
+
+/** A way to the NVA; a text alone is one of priority 0 and weight 1. */
+export const nvaEndpointField = z.union([
+  endpointField.transform((address) => ({ address, priority: 0, weight: 1 })),
+  z.strictObject({
+    address: endpointField,
+    priority: intField(0, 255)
+      .default(0)
+      .describe('The lowest that can be reached is used; the NVE goes back to a lower one when it was up for 60 s.'),
+    weight: intField(1, 255).default(1).describe('How often it is chosen, beside others of its priority.'),
+  }),
+]);
+
+/** The files of one side of TLS. `others`: whose certificates `ca` is of. */
+export function tlsFields(others: string) {
+  return {
+    ca: pathField.describe(`The PEM file with the certificates of the authorities of ${others}.`),
+    cert: pathField.describe('The PEM file with the own certificate, and those between it and its authority.'),
+    key: pathField.describe('The PEM file with its private key.'),
+  };
+}
 
 /** Where a TCP server listens. */
 export interface ListenAddress {

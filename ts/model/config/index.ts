@@ -3,8 +3,14 @@
 export { type AclConfig, aclOf } from './acl.js';
 export type { AgentConfig } from './agent.js';
 export type { EngineConfig, PortConfig } from './common.js';
-export type { Endpoint, IpPrefix, LinkAddress, VlanRange } from './fields.js';
-export { SENT_OPTIONS_MAX } from './fields.js';
+export {
+  type Endpoint,
+  type IpPrefix,
+  type LinkAddress,
+  parseEndpoint,
+  SENT_OPTIONS_MAX,
+  type VlanRange,
+} from './fields.js';
 export { configJsonSchema } from './json-schema.js';
 export { CONFIG_SIZE_MAX, type ConfigOf, parseConfig } from './load.js';
 export type { NvaConfig } from './nva.js';

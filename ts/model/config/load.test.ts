@@ -80,7 +80,9 @@ describe('parseConfig', () => {
         underlay: [{ address: { ip: '192.0.2.1', prefixLen: 24 }, encaps: ['vxlan'], zero_checksum: false }],
         tunnel: { ttl: 64, ports: [49_152, 65_535], down_hold_ms: 1000 },
         access: [{ port: 'access0', vlan_pool: [{ from: 2, to: 4000 }] }],
-        nva: { endpoints: [{ kind: 'tcp', host: '198.51.100.1', port: 7890 }] },
+        nva: {
+          endpoints: [{ address: { kind: 'tcp', host: '198.51.100.1', port: 7890 }, priority: 0, weight: 1 }],
+        },
         rpc: { socket: '/run/splitnve/agent.sock' },
       },
     });
@@ -346,11 +348,31 @@ port = "mgmt0"
       ],
     ],
     [
+      'an endpoint with a key that there is not, and a priority beyond all',
+      'agent',
+      change(
+        AGENT,
+        '["tcp:198.51.100.1:7890"]',
+        '[{ address = "tcp:198.51.100.1:7890", prio = 1 }, { address = "x", priority = 256 }]',
+      ),
+      [
+        'f.toml:23:51: nva.endpoints[0].prio: expected one of the keys address, priority, weight, got the key "prio"',
+        'f.toml:23:75: nva.endpoints[1].address: expected an endpoint "tls:HOST:PORT", "tcp:ADDRESS:PORT" or "unix:/PATH", got "x"',
+        'f.toml:23:91: nva.endpoints[1].priority: expected a whole number from 0 to 255, got 256',
+      ],
+    ],
+    [
+      'an endpoint with TLS without certificates',
+      'agent',
+      change(AGENT, 'tcp:198.51.100.1:7890', 'tls:nva.example.org:7890'),
+      ['f.toml:23:14: nva.endpoints[0]: expected a [nva.tls] with the certificates, got none'],
+    ],
+    [
       'an endpoint without scheme',
       'agent',
       change(AGENT, 'tcp:198.51.100.1:7890', '198.51.100.1:7890'),
       [
-        'f.toml:23:14: nva.endpoints[0]: expected an endpoint "tcp:ADDRESS:PORT" (an IPv4 address) or "unix:/PATH", got "198.51.100.1:7890"',
+        'f.toml:23:14: nva.endpoints[0]: expected an endpoint "tls:HOST:PORT", "tcp:ADDRESS:PORT" or "unix:/PATH", got "198.51.100.1:7890"',
       ],
     ],
     [
@@ -426,8 +448,8 @@ vsi_manager = "a name that is too long"
       TNVE,
       [
         'f.toml:1:1: listen: expected a table, got nothing',
-        'f.toml:3:3: port: expected one of the keys node, log, listen, acl, vn, nve, tsi, rpc, got the key "port"',
-        'f.toml:7:2: uplink: expected one of the keys node, log, listen, acl, vn, nve, tsi, rpc, got the key "uplink"',
+        'f.toml:3:3: port: expected one of the keys node, log, listen, acl, vn, nve, tsi, store, rpc, got the key "port"',
+        'f.toml:7:2: uplink: expected one of the keys node, log, listen, acl, vn, nve, tsi, store, rpc, got the key "uplink"',
         'f.toml:10:1: nve: expected a list, got a table',
       ],
     ],

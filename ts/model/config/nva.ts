@@ -13,6 +13,8 @@ import {
   ipField,
   macField,
   nveIdField,
+  pathField,
+  tlsFields,
   tsiPatternField,
   vnNameField,
 } from './fields.js';
@@ -116,6 +118,12 @@ export const nvaConfig = z
           .describe(
             'Where NVEs connect. Without TLS: loopback, Unix sockets and addresses of a network namespace only.',
           ),
+        tls: z
+          .strictObject(tlsFields("the NVEs' certificates"))
+          .optional()
+          .describe(
+            'For endpoints with TLS: both sides show a certificate, the NVA one whose URI is spiffe://DOMAIN/nva/NAME, an NVE one of spiffe://DOMAIN/nve/NAME.',
+          ),
         hold_ms: intField(1000, 86_400_000)
           .default(90_000)
           .describe('How long the reports of an NVE are kept after its session is lost, in ms.'),
@@ -125,6 +133,14 @@ export const nvaConfig = z
     vn: z.array(vnSection).max(65_536).default([]).describe('The virtual networks.'),
     nve: z.array(nveSection).max(65_536).default([]).describe('The NVEs.'),
     tsi: z.array(tsiSection).max(65_536).default([]).describe('The policy.'),
+    store: z
+      .strictObject({
+        path: pathField
+          .default('/var/lib/splitnve/nva')
+          .describe("A directory that is this NVA's alone; made if it is not there."),
+      })
+      .prefault({})
+      .describe('What the NVA remembers over its restarts: what NVEs have reported, and which revision it was at.'),
     rpc: rpcSection('nva'),
   })
   .describe('splitnve nva');

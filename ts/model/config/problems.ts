@@ -63,6 +63,15 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 export function complaintsOf(issue: z.core.$ZodIssue, root: unknown, schema: z.ZodType): Complaint[] {
   const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
   const value = valueAt(root, path);
+  if (issue.code === 'invalid_union' && issue.errors.length > 0 && issue.message === 'Invalid input') {
+    // A text or a table: what is wrong is told by the member that the value was meant for.
+    const isTable = typeof value === 'object' && value !== null;
+    const meant = issue.errors.find((issues) =>
+      issues.some((one) => one.path.length > 0 || one.code === 'unrecognized_keys'),
+    );
+    const issues = (isTable ? meant : undefined) ?? issue.errors[0] ?? [];
+    return issues.flatMap((one) => complaintsOf({ ...one, path: [...issue.path, ...one.path] }, root, schema));
+  }
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(schema, path, root);
     return issue.keys.map((key) => {
@@ -135,6 +144,8 @@ function keysAt(schema: z.ZodType, path: Path, root: unknown): string[] {
 function objectOf(schema: unknown, value: unknown): unknown {
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional)
     return objectOf(schema.unwrap(), value);
+  if (schema instanceof z.ZodUnion && !(schema instanceof z.ZodDiscriminatedUnion))
+    return schema.options.find((option) => option instanceof z.ZodObject);
   if (!(schema instanceof z.ZodDiscriminatedUnion)) return schema;
   const word = valueAt(value, [schema.def.discriminator]);
   return schema.options.find(

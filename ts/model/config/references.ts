@@ -27,6 +27,7 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
         ...uniqueAt(root, ['vdp', 'filter_format'], 'code'),
         ...checkAuthorization(root),
         ...checkClients(root),
+        ...checkTlsOf(root, 'nva'),
       ];
     case 'tnve':
       return [
@@ -47,8 +48,19 @@ export function checkReferences(role: RoleName, root: unknown): Complaint[] {
         ...unique(root, 'acl', 'name'),
         ...checkAclNames(root, 'vn'),
         ...checkReplicationNodes(root),
+        ...checkTlsOf(root, 'listen'),
       ];
   }
+}
+
+/** An endpoint with TLS needs certificates. */
+function checkTlsOf(root: unknown, section: 'nva' | 'listen'): Complaint[] {
+  if (valueAt(root, [section, 'tls']) !== undefined) return [];
+  return list(root, [section, 'endpoints']).flatMap((endpoint, i) => {
+    const address = typeof endpoint === 'string' ? endpoint : valueAt(endpoint, ['address']);
+    if (typeof address !== 'string' || !address.startsWith('tls:')) return [];
+    return [{ path: [section, 'endpoints', i], expected: `a [${section}.tls] with the certificates`, got: 'none' }];
+  });
 }
 
 function checkPorts(root: unknown): Complaint[] {

@@ -1,7 +1,7 @@
 // The RPC section of each role's configuration, and of the agent's the part for hypervisors elsewhere.
 
 import { z } from 'zod';
-import { linkPatternField, listenField, pathField, socketField } from './fields.js';
+import { linkPatternField, listenField, socketField, tlsFields } from './fields.js';
 
 function rpcKeys(role: string) {
   return {
@@ -31,9 +31,7 @@ const CLIENT = 'a name of 1 to 255 printable characters';
 const rpcTlsSection = z
   .strictObject({
     listen: listenField.describe('Where the RPC listens with TLS 1.3.'),
-    ca: pathField.describe("The PEM file with the certificates of the authorities of clients' certificates."),
-    cert: pathField.describe("The PEM file with the server's certificate, and those between it and its authority."),
-    key: pathField.describe('The PEM file with its private key.'),
+    ...tlsFields("the clients' certificates"),
     client: z
       .array(
         z.strictObject({

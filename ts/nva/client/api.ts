@@ -1,6 +1,7 @@
 /** The NVE's side of the session with its NVA, as a role sees it. */
-import type { NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
-import type { NnpTiming } from '#protocol';
+import type { MacAddr, NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
+import type { NnpTiming, PullStatus } from '#protocol';
+import type { TlsFiles } from '#tls';
 import type { Clock } from '../clock.js';
 import type { Attachment, AuthorizeRequest, MappingChange, NvaEndpoint, VnView } from '../types.js';
 
@@ -8,6 +9,8 @@ export interface NvaClientOptions {
   readonly nveId: NveId;
   /** One list, tried by priority; at least one. */
   readonly endpoints: readonly NvaEndpoint[];
+  /** For endpoints with TLS: the NVE's certificate, and the authority of the NVA's. */
+  readonly tls?: TlsFiles | undefined;
   /** This NVE's underlay addresses, as HELLO tells them. */
   readonly tunnels: readonly TunnelEnd[];
   /** New with every start of the agent; chosen if absent. */
@@ -38,16 +41,21 @@ export interface NvaStatus {
   readonly endpoint: NvaEndpoint | null;
   readonly subscriptions: number;
   readonly attachments: number;
+  readonly pulls: PullStatus;
   /** Why the last session ended or could not be made; null while one is up. */
   readonly error: NveError | null;
   /** Frames of kinds that this release does not know. */
   readonly unknownFrames: number;
+  /** Sessions that did not come about because one side did not accept the other's certificate. */
+  readonly refusedCertificates: number;
 }
 
 /** None of the promises rejects: failure is a result. `deadlineMs` is relative, 5,000 by default. */
 export interface NvaClientApi {
   start(): void;
   stop(): Promise<void>;
+  /** Reads the files of TLS again, for sessions from now on. If it fails, what was read before stands. */
+  renewTls(): Result<null>;
   status(): NvaStatus;
   /**
    * May this TSI join? While the NVA is away a verdict it gave within its time to live counts, else NVE-NNP-001. The links take turns;
@@ -62,6 +70,10 @@ export interface NvaClientApi {
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs?: number): Promise<Result<null>>;
   /** Ends `restoring`: reports in full. */
   restored(): void;
+  /** Frames go to MACs of the VN that the engine has no row of: where hosts are not pushed, the NVA is asked; what it has comes by `onMapping`. */
+  missed(vn: VnId, macs: readonly MacAddr[]): void;
+  /** Nothing was sent to a MAC of late: once its answer's time is over, it is not asked for again. */
+  idle(vn: VnId, mac: MacAddr): void;
   /** The engine has what `onMapping` told up to this revision. */
   applied(vn: VnId, revision: bigint): void;
   /** The engine refused it; `text` reaches the NVA's log. */

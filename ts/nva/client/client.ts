@@ -3,14 +3,16 @@
  * for, carries frames and time to it, and hands its effects to the role. All decisions are the machine's.
  */
 import { randomUUID } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
-import type { NveError, Result, VnId, VnInfo } from '#model';
+import type { Socket } from 'node:net';
+import { type MacAddr, type NveError, ok, type Result, unwrap, type VnId, type VnInfo } from '#model';
 import { type CallId, NnpClient, type NnpClientEffect, type NnpClientEvent } from '#protocol';
-import { formatNvaAddress, netAddress } from '../address.js';
+import { formatNvaAddress } from '../address.js';
 import { Alarm, type Clock, systemClock } from '../clock.js';
+import { type OwnIdentity, readIdentity } from '../identity.js';
 import { NnpSocket } from '../nnp-socket.js';
 import type { Attachment, AuthorizeRequest, NvaEndpoint, VnView } from '../types.js';
 import type { NvaClientApi, NvaClientHandlers, NvaClientOptions, NvaStatus } from './api.js';
+import { causeOf, openTransport } from './transport.js';
 
 const DEADLINE_MS = 5_000;
 
@@ -22,13 +24,16 @@ export class NvaClient implements NvaClientApi {
   readonly #alarm: Alarm;
   readonly #calls = new Map<CallId, (result: Result<never>) => void>();
   #lastCall = 0;
+  #identity: OwnIdentity | null;
   #socket: { readonly raw: Socket; readonly nnp: NnpSocket } | null = null;
   /** Events wait here while the effects of an earlier one are executed: handlers may call us. */
   readonly #events: NnpClientEvent[] = [];
   #running = false;
 
+  /** Throws NVE-TLS-001 or NVE-NNP-014 if the files of `tls` are not what they should be. */
   constructor(options: NvaClientOptions, handlers: NvaClientHandlers = {}) {
     this.#options = options;
+    this.#identity = unwrap(this.#readIdentity());
     this.#handlers = handlers;
     this.#clock = options.clock ?? systemClock;
     this.#alarm = new Alarm(this.#clock, () => this.#run({ type: 'tick' }));
@@ -52,6 +57,13 @@ export class NvaClient implements NvaClientApi {
     this.#run({ type: 'stop' });
     if (socket === undefined || socket.closed) return Promise.resolve();
     return new Promise((resolve) => socket.once('close', () => resolve()));
+  }
+
+  renewTls(): Result<null> {
+    const identity = this.#readIdentity();
+    if (!identity.ok) return identity;
+    this.#identity = identity.value;
+    return ok(null);
   }
 
   status(): NvaStatus {
@@ -84,6 +96,14 @@ export class NvaClient implements NvaClientApi {
 
   restored(): void {
     this.#run({ type: 'restored' });
+  }
+
+  missed(vn: VnId, macs: readonly MacAddr[]): void {
+    this.#run({ type: 'miss', vn, macs });
+  }
+
+  idle(vn: VnId, mac: MacAddr): void {
+    this.#run({ type: 'idle', vn, mac });
   }
 
   applied(vn: VnId, revision: bigint): void {
@@ -157,20 +177,25 @@ export class NvaClient implements NvaClientApi {
   }
 
   #dial({ address }: NvaEndpoint): void {
-    const raw = connect(netAddress(address));
+    const opened = () => {
+      // It may have been given up meanwhile.
+      if (this.#socket?.raw === raw) this.#run({ type: 'open' });
+    };
+    const raw = openTransport(address, this.#identity, opened);
     const nnp = new NnpSocket(raw, {
       frame: (frame) => this.#run({ type: 'frame', frame }),
       garbled: (error) => this.#run({ type: 'garbled', error }),
-      closed: (reason) => {
+      closed: (cause) => {
         this.#socket = null;
-        this.#run({ type: 'closed', reason });
+        this.#run({ type: 'closed', cause: causeOf(cause, address, this.#options.tls?.ca ?? '') });
       },
     });
     this.#socket = { raw, nnp };
-    raw.once('connect', () => {
-      // It may have been given up meanwhile.
-      if (this.#socket?.raw === raw) this.#run({ type: 'open' });
-    });
+  }
+
+  #readIdentity(): Result<OwnIdentity | null> {
+    const { tls, nveId } = this.#options;
+    return tls === undefined ? ok(null) : readIdentity(tls, 'nve', nveId);
   }
 
   #endpoint(index: number): NvaEndpoint {

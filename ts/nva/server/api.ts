@@ -1,9 +1,11 @@
 /** The embedded authority, as `splitnve nva` configures it: plain values, checked by `model/config` before they come here. */
 import type { HostInfo, IpAddr, MacAddr, MemberInfo, NveId, Result, VnInfo, VnName } from '#model';
 import type { NnpServerLimits, NnpServerTiming, SubscriptionStatus } from '#protocol';
+import type { TlsFiles } from '#tls';
 import type { Clock } from '../clock.js';
 import type { NvaAddress } from '../types.js';
 import type { AuthorityLimits } from './authority.js';
+import type { RecordStore } from './records.js';
 
 export interface AuthorityConfig {
   readonly nvaId: string;
@@ -42,13 +44,17 @@ export interface NvaLog {
 
 export interface NvaServerOptions {
   readonly listen: readonly NvaAddress[];
+  /** For addresses with TLS: the NVA's certificate, and the authority of the NVEs'. */
+  readonly tls?: TlsFiles | undefined;
   readonly authority: AuthorityConfig;
+  /** Where it remembers what it knows; without, that is gone when it ends. */
+  readonly store?: RecordStore | undefined;
   /** How long the reports of an NVE whose session is lost are kept; 90,000 by default. */
   readonly holdMs?: number;
   /** How long an NVE may use a verdict without asking again, in seconds; 300 by default. */
   readonly authTtlS?: number;
   /**
-   * After a start, how long an NVE that still has the mappings of an earlier start is not told to sweep them, while others
+   * After a start without a memory, how long an NVE that still has the mappings of an earlier start is not told to sweep them, while others
    * report; it ends as soon as all NVEs have. 30,000 by default.
    */
   readonly settleMs?: number;
@@ -74,16 +80,27 @@ export interface NvaSessionListing {
   readonly subscriptions: readonly SubscriptionStatus[];
 }
 
+/** Connections that did not become a session for want of a certificate that counts, and the last reason. */
+export interface NvaRefusals {
+  readonly count: number;
+  readonly last: string | null;
+}
+
 /** `NvaServer.create(options)` makes one; it fails if the configuration contradicts itself. */
 export interface NvaServerApi {
   /** Binds every address, or none of them. Gives the real addresses (port 0 is replaced by the chosen one). */
   listen(): Promise<Result<readonly NvaAddress[]>>;
   close(): Promise<void>;
+  /** Reads the files of TLS again, for sessions from now on. If it fails, what was read before stands. */
+  renewTls(): Result<null>;
   /** Creates a VN, or changes the one of that name. Under another id it is another VN: the old one is deleted. */
   putVn(info: VnInfo): Result<null>;
   /** Deletes a VN with all that is attached to it; subscribers are told. */
   deleteVn(name: VnName): Result<null>;
+  /** Resolves when all that was changed before is on disk; NVE-STO-005 if it is not yet: it is tried again. */
+  written(): Promise<Result<null>>;
   list(): VnListing[];
   /** The NVEs that have a session now. */
   sessions(): NvaSessionListing[];
+  refusals(): NvaRefusals;
 }

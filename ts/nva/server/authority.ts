@@ -1,48 +1,49 @@
 /**
- * The embedded authority: what `splitnve nva` knows, in memory. VNs and rules come from the configuration, everything else
- * from the reports of NVEs. No sockets, no clock: times are arguments.
+ * The embedded authority: what `splitnve nva` knows. VNs and rules come from the configuration, everything else from the
+ * reports of NVEs. No sockets, no clock, no disk: times are arguments, and what must be known after a restart goes to `put`,
+ * whose caller sees to it that nobody is told what is not written.
  *
- * Revisions are total over all VNs; each VN has a bounded log of its changes. The epoch is new with every start, since what
- * was reported is gone with the process.
+ * With what was remembered it goes on in its epoch as if it had never stopped; NVEs that do not come back lose their lease.
  */
+import { isDeepStrictEqual } from 'node:util';
 import {
   err,
-  isVn,
+  type HostInfo,
   learnerOf,
+  type MacAddr,
   type MemberInfo,
   type NveId,
   type NveInfo,
   nveError,
   ok,
   type Result,
+  settingsOf,
   type TunnelEnd,
   type VnId,
   type VnInfo,
   type VnName,
-  type VnRef,
   vnRefText,
 } from '#model';
 import type { AuthorizeRequest, NnpAuthority, NnpChanges } from '#protocol';
-import type { NnpAttachment, NnpOp, NnpReject } from '#wire';
+import type { NnpAttachment, NnpReject } from '#wire';
 import type { AuthorityConfig, VnListing } from './api.js';
-import { ChangeLog } from './change-log.js';
+import { type Nve, NveTable } from './nve-table.js';
 import { type Candidate, Policy } from './policy.js';
-import { type Change, VnState } from './vn-state.js';
+import type { Put, Remembered } from './records.js';
+import { type RevisionLimits, Revisions } from './revisions.js';
+import { VnState } from './vn-state.js';
+import { VnTable } from './vn-table.js';
 
-export interface AuthorityLimits {
+export interface AuthorityLimits extends RevisionLimits {
   /** MACs that one NVE may report, over all VNs. */
   readonly macsPerNve: number;
-  /** Ops that the change log of a VN keeps. */
-  readonly logOps: number;
-  /** Logs of deleted VNs that are kept. */
-  readonly deletedLogs: number;
 }
 
 export const DEFAULT_AUTHORITY_LIMITS: AuthorityLimits = { macsPerNve: 65_536, logOps: 16_384, deletedLogs: 1024 };
 
 export interface AuthorityOptions {
   readonly config: AuthorityConfig;
-  /** Unique for this start. */
+  /** For an authority that remembers nothing; unique for this start. */
   readonly epoch: string;
   readonly now: number;
   readonly holdMs: number;
@@ -51,16 +52,9 @@ export interface AuthorityOptions {
   /** How long NVEs with the mappings of a former life wait for the reports of the others. */
   readonly settleMs: number;
   readonly limits?: Partial<AuthorityLimits>;
-}
-
-interface Nve {
-  info: NveInfo;
-  /** When its reports are dropped unless it reports in full again; null: its session is up and has reported. */
-  leaseUntil: number | null;
-  /** Attachments that the full report under way has named; null outside of one. */
-  named: Set<string> | null;
-  /** In all its attachments. */
-  macs: number;
+  /** Null: nothing was remembered. */
+  readonly remembered?: Remembered | null;
+  readonly put?: Put;
 }
 
 /** Deletes of one revision stay together in a frame, so a deleted VN goes in pieces. */
@@ -68,97 +62,145 @@ const DELETES_AT_ONCE = 256;
 
 export class Authority implements NnpAuthority {
   readonly nvaId: string;
-  readonly epoch: string;
-  readonly term = 1n;
   readonly holdMs: number;
   readonly #authTtlS: number;
   readonly #limits: AuthorityLimits;
   readonly #policy: Policy;
-  readonly #vns = new Map<VnName, VnState>();
-  readonly #byId = new Map<VnId, VnState>();
-  readonly #logs = new Map<VnId, ChangeLog>();
-  readonly #nves = new Map<NveId, Nve>();
+  readonly #put: Put;
+  readonly #vns = new VnTable();
+  readonly #nves: NveTable;
+  readonly #revisions: Revisions;
   /** NVEs that have not reported in this epoch, and until when it is worth to wait for them. */
   readonly #silent: Set<NveId>;
   readonly #settledAt: number;
-  #revision = 1n;
 
   /** NVE-NVA-009 if two VNs share a name, an id or a VNI. */
   static create(options: AuthorityOptions): Result<Authority> {
     const authority = new Authority(options);
-    for (const vn of options.config.vns) {
-      const put = authority.#vns.has(vn.name) ? err(authority.#taken('name', vn.name, vn.name)) : authority.putVn(vn);
-      if (!put.ok) return put;
-    }
-    return ok(authority);
+    const made = authority.#begin(options);
+    return made.ok ? ok(authority) : made;
   }
 
-  private constructor({ config, epoch, now, holdMs, authTtlS, settleMs, limits }: AuthorityOptions) {
+  private constructor(options: AuthorityOptions) {
+    const { config, epoch, now, holdMs, authTtlS, settleMs, limits, remembered = null, put = () => {} } = options;
     this.nvaId = config.nvaId;
-    this.epoch = epoch;
     this.holdMs = holdMs;
     this.#authTtlS = authTtlS;
     this.#limits = { ...DEFAULT_AUTHORITY_LIMITS, ...limits };
     this.#policy = new Policy(config.nves, config.tsis);
-    this.#silent = new Set(this.#policy.nveIds());
+    this.#put = put;
+    this.#nves = new NveTable(put);
+    this.#revisions = new Revisions(epoch, remembered, this.#limits, put);
+    const goesOn = remembered?.meta.length === 1;
+    this.#silent = new Set(goesOn ? [] : this.#policy.nveIds());
     this.#settledAt = now + settleMs;
   }
 
+  /** What was remembered, and then what is configured now: the difference is changes as any. */
+  #begin({ config, now, remembered }: AuthorityOptions): Result<null> {
+    if (remembered) this.#restore(remembered, now + this.holdMs);
+    const ids = new Map(config.vns.map(({ name, vn }) => [name, vn]));
+    const gone = [...this.#vns.all()].filter(({ info }) => ids.get(info.name) !== info.vn);
+    const made = this.changeVns(
+      config.vns,
+      gone.map(({ info }) => info.name),
+    );
+    if (!made.ok) return made;
+    // One that is only registered may be registered in another way now.
+    for (const state of this.#vns.all()) {
+      const { node } = state;
+      if (node !== null && this.#nves.get(node) === undefined) this.#tell(this.#nveInfo(node));
+    }
+    return ok(null);
+  }
+
+  #restore({ vn: vns, nve: nves, attachment: attachments, host: hosts }: Remembered, leaseUntil: number): void {
+    for (const info of nves) this.#nves.restore(info, leaseUntil);
+    const [attached, known] = [byVn(attachments), byVn(hosts)];
+    for (const info of vns) {
+      const state = new VnState(info, this.#put);
+      state.restore(attached.get(info.vn) ?? [], known.get(info.vn) ?? []);
+      this.#vns.add(state);
+    }
+    for (const { nveId, macs } of attachments) {
+      const nve = this.#nves.get(nveId);
+      if (nve !== undefined) nve.macs += macs.length;
+    }
+  }
+
+  get epoch(): string {
+    return this.#revisions.epoch;
+  }
+
+  get term(): bigint {
+    return this.#revisions.term;
+  }
+
   get revision(): bigint {
-    return this.#revision;
+    return this.#revisions.revision;
   }
 
   // VNs
 
   /** Creates a VN, or changes the one of that name. */
   putVn(info: VnInfo): Result<null> {
-    for (const { info: other } of this.#vns.values()) {
-      if (other.name === info.name) continue;
-      if (other.vn === info.vn) return err(this.#taken('VN id', info.vn, other.name));
-      if (other.vni === info.vni) return err(this.#taken('VNI', info.vni, other.name));
-    }
-    const known = this.#vns.get(info.name);
-    if (known !== undefined && known.info.vn === info.vn) {
-      if (JSON.stringify(known.info) !== JSON.stringify(info))
-        this.#commit(
-          info.vn,
-          known.changed(info, (nveId) => this.#nveInfo(nveId)),
-        );
-      return ok(null);
-    }
-    // Under another id it is another VN: nothing of the old one stays.
-    if (known !== undefined) this.deleteVn(info.name);
-    const state = new VnState(info);
-    this.#vns.set(info.name, state);
-    this.#byId.set(info.vn, state);
-    this.#commit(
-      info.vn,
-      state.objects((nveId) => this.#nveInfo(nveId)).map((object) => ({ set: object })),
-    );
-    return ok(null);
+    return this.changeVns([info], []);
   }
 
   /** Deletes a VN with all that is attached to it. */
   deleteVn(name: VnName): Result<null> {
+    return this.changeVns([], [name]);
+  }
+
+  /** Deletes VNs, and creates or changes others: all, or none if NVE-NVA-009 is in the way, or one to delete is not there. */
+  changeVns(put: readonly VnInfo[], deleted: readonly VnName[]): Result<null> {
+    const missing = deleted.find((name) => this.#vns.get(name) === undefined);
+    if (missing !== undefined) return err(nveError('NVE-NVA-001', { vn: missing }));
+    const free = this.#vns.check(put, new Set(deleted));
+    if (!free.ok) return free;
+    for (const name of deleted) this.#delete(name);
+    // Under another id it is another VN: nothing of the old one stays.
+    for (const { name, vn } of put) if (this.#vns.get(name)?.info.vn !== vn) this.#delete(name);
+    const known = put.map(({ name }) => this.#vns.get(name));
+    for (const state of known) if (state !== undefined) this.#vns.remove(state);
+    for (const [index, info] of put.entries()) this.#make(info, known[index]);
+    this.#revisions.forgetDeleted((vn) => this.#vns.withId(vn) !== undefined);
+    return ok(null);
+  }
+
+  #make(info: VnInfo, known: VnState | undefined): void {
+    const nveOf = (nveId: NveId): NveInfo => this.#nveInfo(nveId);
+    if (known !== undefined) {
+      const isSame = isDeepStrictEqual(plain(known.info), plain(info));
+      if (!isSame) this.#revisions.commit(info.vn, known.changed(info, nveOf));
+      this.#vns.add(known);
+      return;
+    }
+    const state = new VnState(info, this.#put);
+    this.#vns.add(state);
+    this.#revisions.commit(
+      info.vn,
+      state.objects(nveOf).map((object) => ({ set: object })),
+    );
+  }
+
+  #delete(name: VnName): void {
     const state = this.#vns.get(name);
-    if (state === undefined) return err(nveError('NVE-NVA-001', { vn: name }));
+    if (state === undefined) return;
     const { vn } = state.info;
     for (const { nveId, macs } of state.attachments()) {
       const nve = this.#nves.get(nveId);
       if (nve !== undefined) nve.macs -= macs.length;
     }
-    this.#vns.delete(name);
-    this.#byId.delete(vn);
+    this.#vns.remove(state);
     const changes = state.unmake();
     for (let at = 0; at < changes.length; at += DELETES_AT_ONCE) {
-      this.#commit(vn, changes.slice(at, at + DELETES_AT_ONCE));
+      this.#revisions.commit(vn, changes.slice(at, at + DELETES_AT_ONCE));
     }
-    this.#forgetLogs();
-    return ok(null);
   }
 
   list(): VnListing[] {
-    return [...this.#vns.values()].map((state) => {
+    return [...this.#vns.all()].map((state) => {
       const { vn, vni: contextId } = state.info;
       const members = state.members().map((nveId): MemberInfo => ({ vn, nveId, contextId }));
       return { info: state.info, members, hosts: state.hosts() };
@@ -167,7 +209,7 @@ export class Authority implements NnpAuthority {
 
   /** How many TSIs are attached, over all VNs and ports. */
   attachments(): number {
-    return [...this.#vns.values()].reduce((sum, state) => sum + state.attachments().length, 0);
+    return [...this.#vns.all()].reduce((sum, state) => sum + state.attachments().length, 0);
   }
 
   // NVEs
@@ -176,52 +218,33 @@ export class Authority implements NnpAuthority {
     const allowed = this.#policy.mayConnect(nveId, tunnels);
     if (!allowed.ok) return allowed;
     const info: NveInfo = { nveId, tunnels };
-    const nve = this.#nves.get(nveId);
-    const moved = JSON.stringify(this.#nveInfo(nveId)) !== JSON.stringify(info);
-    if (nve === undefined) {
-      this.#nves.set(nveId, { info, leaseUntil: null, named: null, macs: 0 });
-      if (moved) this.#tell(info);
-      return ok(null);
-    }
-    nve.info = info;
-    nve.named = null;
-    // What it reported in its last session counts on until it reports in full, but not for ever.
-    nve.leaseUntil = now + this.holdMs;
+    const moved = !isDeepStrictEqual(plain(this.#nveInfo(nveId)), plain(info));
+    this.#nves.hello(info, now + this.holdMs);
     if (moved) this.#tell(info);
     return ok(null);
   }
 
   /** The NVE is reached in another way now. */
   #tell(info: NveInfo): void {
-    for (const state of this.#vns.values()) {
-      if (state.names(info.nveId)) this.#commit(state.info.vn, [{ set: { kind: 'nve', ...info } }]);
+    for (const state of this.#vns.all()) {
+      if (state.names(info.nveId)) this.#revisions.commit(state.info.vn, [{ set: { kind: 'nve', ...info } }]);
     }
   }
 
   /** The NVE's session is gone. */
   lost(nveId: NveId, now: number): void {
-    const nve = this.#nves.get(nveId);
-    if (nve === undefined) return;
-    nve.named = null;
-    nve.leaseUntil ??= now + this.holdMs;
+    this.#nves.lost(nveId, now + this.holdMs);
   }
 
   /** When the first lease ends; null: none is running. */
   nextLease(): number | null {
-    let next: number | null = null;
-    for (const { leaseUntil } of this.#nves.values()) {
-      if (leaseUntil !== null && (next === null || leaseUntil < next)) next = leaseUntil;
-    }
-    return next;
+    return this.#nves.nextLease();
   }
 
   /** Drops what was reported by NVEs whose lease is over. Gives their ids. */
   expireLeases(now: number): NveId[] {
-    const expired = [...this.#nves.values()].filter(({ leaseUntil }) => leaseUntil !== null && leaseUntil <= now);
-    for (const nve of expired) {
-      nve.leaseUntil = null;
-      this.#sweep(nve, new Set());
-    }
+    const expired = this.#nves.takeExpired(now);
+    for (const nve of expired) this.#sweep(nve, new Set());
     return expired.map(({ info }) => info.nveId);
   }
 
@@ -230,21 +253,15 @@ export class Authority implements NnpAuthority {
   }
 
   authorize(nveId: NveId, request: AuthorizeRequest): { result: Result<VnInfo>; ttlS: number } {
-    const state = this.#vnOf(request.vn);
+    const state = this.#vns.find(request.vn);
     const ttlS = this.#authTtlS;
     if (state === undefined) return { result: err(nveError('NVE-NVA-001', { vn: vnRefText(request.vn) })), ttlS };
     const allowed = this.#mayAttach(state, request, nveId);
     return { result: allowed.ok ? ok(state.info) : allowed, ttlS };
   }
 
-  #vnOf(ref: VnRef): VnState | undefined {
-    if (typeof ref === 'string') return this.#vns.get(ref);
-    for (const state of this.#vns.values()) if (isVn(state.info, ref)) return state;
-    return undefined;
-  }
-
   maySubscribe(nveId: NveId, vn: VnId): Result<null> {
-    const state = this.#byId.get(vn);
+    const state = this.#vns.withId(vn);
     return state === undefined ? err(nveError('NVE-NVA-001', { vn })) : this.#policy.mayServe(nveId, state.info.name);
   }
 
@@ -276,21 +293,30 @@ export class Authority implements NnpAuthority {
 
   // Mappings
 
+  isPulled(vn: VnId): boolean {
+    const info = this.#vns.withId(vn)?.info;
+    return info !== undefined && settingsOf(info).unknown === 'query';
+  }
+
+  host(vn: VnId, mac: MacAddr): HostInfo | null {
+    return this.#vns.withId(vn)?.host(mac) ?? null;
+  }
+
   snapshot(vn: VnId): NnpChanges {
-    const revision = this.#revision;
-    const objects = this.#byId.get(vn)?.objects((nveId) => this.#nveInfo(nveId)) ?? [];
+    const { revision } = this;
+    const objects = this.#vns.withId(vn)?.objects((nveId) => this.#nveInfo(nveId)) ?? [];
     return { revision, ops: objects.map((object) => ({ op: 'set', revision, object })) };
   }
 
   changes(vn: VnId, from: bigint, maxOps: number): NnpChanges | null {
-    return this.#logs.get(vn)?.after(from, maxOps, this.#revision) ?? null;
+    return this.#revisions.changes(vn, from, maxOps);
   }
 
   // Attachments
 
   #attach(nve: Nve, item: NnpAttachment): Result<null> {
     const { nveId } = nve.info;
-    const state = this.#byId.get(item.vn);
+    const state = this.#vns.withId(item.vn);
     if (state === undefined) return err(nveError('NVE-NVA-001', { vn: item.vn }));
     const allowed = this.#mayAttach(state, item, nveId);
     if (!allowed.ok) return allowed;
@@ -299,15 +325,15 @@ export class Authority implements NnpAuthority {
     const limit = this.#limits.macsPerNve;
     if (attached > limit) return err(nveError('NVE-NVA-007', { limit, what: `MACs of NVE ${nveId}` }));
     nve.macs = attached;
-    this.#commit(item.vn, state.attach({ nveId, tsi, port, macs, ips }, nve.info));
+    this.#revisions.commit(item.vn, state.attach({ nveId, tsi, port, macs, ips }, nve.info));
     return ok(null);
   }
 
   #detach(nve: Nve, { vn, tsi, port }: Pick<NnpAttachment, 'vn' | 'tsi' | 'port'>): void {
-    const state = this.#byId.get(vn);
+    const state = this.#vns.withId(vn);
     if (state === undefined) return;
     nve.macs -= state.macsOf(nve.info.nveId, tsi, port);
-    this.#commit(vn, state.detach(nve.info.nveId, tsi, port));
+    this.#revisions.commit(vn, state.detach(nve.info.nveId, tsi, port));
   }
 
   /** The rules of AUTH, and again of every REPORT. */
@@ -326,7 +352,7 @@ export class Authority implements NnpAuthority {
 
   /** Drops the attachments of an NVE that are not in `named`. */
   #sweep(nve: Nve, named: ReadonlySet<string>): void {
-    for (const state of this.#vns.values()) {
+    for (const state of this.#vns.all()) {
       const { vn } = state.info;
       for (const { nveId, tsi, port } of state.attachments()) {
         if (nveId === nve.info.nveId && !named.has(nameOf({ vn, tsi, port }))) this.#detach(nve, { vn, tsi, port });
@@ -334,40 +360,26 @@ export class Authority implements NnpAuthority {
     }
   }
 
-  // Revisions
-
-  /** One revision of one VN. */
-  #commit(vn: VnId, changes: readonly Change[]): void {
-    if (changes.length === 0) return;
-    let log = this.#logs.get(vn);
-    if (log === undefined) {
-      log = new ChangeLog(this.#limits.logOps, this.#revision);
-      this.#logs.set(vn, log);
-    }
-    this.#revision += 1n;
-    const revision = this.#revision;
-    const ops = changes.map(
-      (change): NnpOp =>
-        'set' in change ? { op: 'set', revision, object: change.set } : { op: 'delete', revision, key: change.unset },
-    );
-    log.add(revision, ops);
-  }
-
-  /** Logs of deleted VNs serve their last subscribers; there may be any number of such VNs in the end. */
-  #forgetLogs(): void {
-    const deleted = [...this.#logs.keys()].filter((vn) => !this.#byId.has(vn));
-    for (const vn of deleted.slice(0, Math.max(0, deleted.length - this.#limits.deletedLogs))) this.#logs.delete(vn);
-  }
-
   #nveInfo(nveId: NveId): NveInfo {
     return this.#nves.get(nveId)?.info ?? { nveId, tunnels: this.#policy.tunnelsOf(nveId) };
   }
+}
 
-  #taken(what: string, value: string | number, other: VnName) {
-    return nveError('NVE-NVA-009', { what, value, other });
-  }
+/** As it would be read back. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
 }
 
 function nameOf({ vn, tsi, port }: Pick<NnpAttachment, 'vn' | 'tsi' | 'port'>): string {
   return `${vn} ${tsi} ${port}`;
+}
+
+function byVn<T extends { readonly vn: VnId }>(items: readonly T[]): ReadonlyMap<VnId, readonly T[]> {
+  const groups = new Map<VnId, T[]>();
+  for (const item of items) {
+    const group = groups.get(item.vn);
+    if (group === undefined) groups.set(item.vn, [item]);
+    else group.push(item);
+  }
+  return groups;
 }

@@ -16,9 +16,9 @@ export interface Namespaces {
   named(): readonly string[];
 }
 
-/** Loopback, a Unix socket, or anything in a network namespace that is not the machine's own; else NVE-NVA-008. */
+/** TLS, loopback, a Unix socket, or anything in a network namespace that is not the machine's own; else NVE-NVA-008. */
 export function mayListen(address: NvaAddress, namespaces: Namespaces = SYSTEM): Result<null> {
-  if (address.kind === 'unix' || isLoopback(address.host)) return ok(null);
+  if (address.kind !== 'tcp' || isLoopback(address.host)) return ok(null);
   let reason: string;
   try {
     const own = namespaces.of('self');

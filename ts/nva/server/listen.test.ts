@@ -53,6 +53,8 @@ describe('mayListen', () => {
   });
 });
 
+const nobody = { accept: () => undefined, refused: () => undefined };
+
 describe('listenOn', () => {
   let directory: string;
   beforeEach(() => {
@@ -66,34 +68,34 @@ describe('listenOn', () => {
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
     const { port } = taken.address() as { port: number };
     const busy: NvaAddress = { kind: 'tcp', host: '127.0.0.1', port };
-    const result = await listenOn([unix(), busy], () => {});
+    const result = await listenOn([unix(), busy], undefined, nobody);
     expect(result.ok ? 'ok' : result.error.message).toMatch(
-      new RegExp(`^cannot listen on 127.0.0.1:${port}: .*EADDRINUSE`),
+      new RegExp(`^cannot listen on tcp:127.0.0.1:${port}: .*EADDRINUSE`),
     );
     // The first one was given back.
-    const again = unwrap(await listenOn([unix()], () => {}));
+    const again = unwrap(await listenOn([unix()], undefined, nobody));
     await again.close();
     taken.close();
   });
 
   it('a Unix socket is for its owner only, and one that nobody serves is replaced', async () => {
-    const listeners = unwrap(await listenOn([unix()], () => {}));
+    const listeners = unwrap(await listenOn([unix()], undefined, nobody));
     const path = join(directory, 's');
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    const second = await listenOn([unix()], () => {});
+    const second = await listenOn([unix()], undefined, nobody);
     expect(second.ok ? 'ok' : second.error.code).toBe('NVE-SYS-001');
     await listeners.close();
   });
 
   it('does not touch a file that is no socket', async () => {
     writeFileSync(join(directory, 's'), 'precious');
-    const result = await listenOn([unix()], () => {});
+    const result = await listenOn([unix()], undefined, nobody);
     expect(result.ok ? 'ok' : result.error.code).toBe('NVE-SYS-001');
     expect(statSync(join(directory, 's')).size).toBe(8);
   });
 
   it('gives the port that was chosen', async () => {
-    const listeners = unwrap(await listenOn([tcp('127.0.0.1')], () => {}));
+    const listeners = unwrap(await listenOn([tcp('127.0.0.1')], undefined, nobody));
     expect(listeners.addresses[0]).toMatchObject({ kind: 'tcp', host: '127.0.0.1', port: expect.any(Number) });
     expect(listeners.addresses[0]).not.toMatchObject({ port: 0 });
     await listeners.close();

@@ -1,42 +1,92 @@
 /** Binding the addresses of an NVA: all of them, or none. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { err, nveError, ok, type Result } from '#model';
+import { err, NveError, nveError, ok, type Result } from '#model';
+import { type TlsFiles, TlsListener, type TlsPeer } from '#tls';
 import { formatNvaAddress, netAddress } from '../address.js';
-import type { NvaAddress } from '../types.js';
+import { NNP_ALPN, type NvaAddress } from '../types.js';
 import { mayListen } from './listen-rule.js';
 
 export interface Listeners {
   /** The real addresses: port 0 is replaced by the chosen one. */
   readonly addresses: readonly NvaAddress[];
+  /** Reads the files of TLS again, for connections from now on. Throws NVE-TLS-001; what was read before stands then. */
+  renew(): void;
   /** Stops accepting. Open connections are their owner's business. */
+  close(): Promise<void>;
+}
+
+export interface ListenHandlers {
+  /** `peer` null: not with TLS. */
+  accept(socket: Socket, peer: TlsPeer | null): void;
+  /** A connection with TLS that did not come about. */
+  refused(reason: 'too_many' | 'handshake', error: Error): void;
+}
+
+/** A whole domain of NVEs may come back at the same time. */
+const HANDSHAKES_MAX = 256;
+
+interface Listener {
+  readonly address: NvaAddress;
+  renew?(): void;
   close(): Promise<void>;
 }
 
 export async function listenOn(
   addresses: readonly NvaAddress[],
-  accept: (socket: Socket) => void,
+  tls: TlsFiles | undefined,
+  handlers: ListenHandlers,
 ): Promise<Result<Listeners>> {
   for (const address of addresses) {
     const allowed = mayListen(address);
     if (!allowed.ok) return allowed;
   }
-  const servers: Server[] = [];
+  const listeners: Listener[] = [];
   const close = async () => {
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    await Promise.all(listeners.map((listener) => listener.close()));
   };
-  const bound: NvaAddress[] = [];
   for (const address of addresses) {
-    const server = createServer(accept);
-    const listening = await bind(server, address);
+    const listening =
+      address.kind === 'tls' ? await bindTls(address, tls, handlers) : await bindPlain(address, handlers);
     if (!listening.ok) {
       await close();
       return listening;
     }
-    servers.push(server);
-    bound.push(listening.value);
+    listeners.push(listening.value);
   }
-  return ok({ addresses: bound, close });
+  const renew = () => {
+    for (const listener of listeners) listener.renew?.();
+  };
+  return ok({ addresses: listeners.map(({ address }) => address), renew, close });
+}
+
+async function bindTls(
+  address: Extract<NvaAddress, { kind: 'tls' }>,
+  files: TlsFiles | undefined,
+  handlers: ListenHandlers,
+): Promise<Result<Listener>> {
+  try {
+    if (files === undefined)
+      throw nveError('NVE-SYS-003', { reason: `no certificate for ${formatNvaAddress(address)}` });
+    const listener = new TlsListener(
+      { ...files, listen: address, alpn: NNP_ALPN, handshakes: HANDSHAKES_MAX },
+      handlers,
+    );
+    const port = await listener.listen();
+    return ok({ address: { ...address, port }, renew: () => listener.renew(), close: () => listener.close() });
+  } catch (caught) {
+    if (caught instanceof NveError) return err(caught);
+    throw caught;
+  }
+}
+
+async function bindPlain(address: NvaAddress, { accept }: ListenHandlers): Promise<Result<Listener>> {
+  const server = createServer((socket) => accept(socket, null));
+  const bound = await bind(server, address);
+  const close = async () => {
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return bound.ok ? ok({ address: bound.value, close }) : bound;
 }
 
 async function bind(server: Server, address: NvaAddress): Promise<Result<NvaAddress>> {

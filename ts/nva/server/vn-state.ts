@@ -3,7 +3,7 @@
  * change comes out as the ops that subscribers need, in the order in which they are to be applied.
  *
  * A TSI may be attached at several NVEs while it moves; a MAC is then where it was attached last. When that attachment ends,
- * the MAC goes back to the one before. `mobilitySeq` counts the changes of NVE.
+ * the MAC goes back to the one before. `mobilitySeq` counts the changes of NVE. What must be known after a restart goes to `put`.
  */
 import {
   type HostInfo,
@@ -18,6 +18,7 @@ import {
   type VnInfo,
 } from '#model';
 import type { NnpObject, NnpOp } from '#wire';
+import { type Put, type Remembered, recordKeys } from './records.js';
 
 export interface VnAttachment {
   readonly nveId: NveId;
@@ -31,20 +32,51 @@ interface Host {
   /** Those who have the MAC, in the order of their attachment: it is at the last one. */
   readonly owners: VnAttachment[];
   info: HostInfo;
+  /** There is a record of it: what its one owner does not tell is remembered. */
+  kept: boolean;
 }
 
 /** Ops without their revision, which the authority gives. */
 export type Change = { readonly set: NnpObject } | { readonly unset: Extract<NnpOp, { op: 'delete' }>['key'] };
 
 export class VnState {
-  info: VnInfo;
+  readonly #put: Put;
+  #info: VnInfo;
   readonly #attachments = new Map<string, VnAttachment>();
   readonly #hosts = new Map<MacAddr, Host>();
   /** How many attachments each member has. */
   readonly #members = new Map<NveId, number>();
 
-  constructor(info: VnInfo) {
-    this.info = info;
+  /** A VN that is new, or was remembered. */
+  constructor(info: VnInfo, put: Put) {
+    this.#info = info;
+    this.#put = put;
+    put(recordKeys.vn(info.vn), info);
+  }
+
+  get info(): VnInfo {
+    return this.#info;
+  }
+
+  /** What was remembered of a VN that is new here. */
+  restore(attachments: Remembered['attachment'], hosts: Remembered['host']): void {
+    const records = new Map(hosts.map((host) => [host.mac, host]));
+    for (const { vn: _, ...attachment } of attachments) {
+      this.#attachments.set(keyOf(attachment), attachment);
+      this.#members.set(attachment.nveId, (this.#members.get(attachment.nveId) ?? 0) + 1);
+      for (const mac of attachment.macs) {
+        const info = this.#host(mac, attachment, records.get(mac)?.mobilitySeq ?? 0);
+        const host = this.#hosts.get(mac) ?? { owners: [], info, kept: records.has(mac) };
+        host.owners.push(attachment);
+        this.#hosts.set(mac, host);
+      }
+    }
+    for (const { mac, mobilitySeq, owners } of hosts) {
+      const host = this.#hosts.get(mac);
+      host?.owners.sort((one, other) => owners.indexOf(keyOf(one)) - owners.indexOf(keyOf(other)));
+      const owner = host?.owners.at(-1);
+      if (host !== undefined && owner !== undefined) host.info = this.#host(mac, owner, mobilitySeq);
+    }
   }
 
   /** How many MACs an attachment has; 0 if there is none. */
@@ -83,6 +115,7 @@ export class VnState {
     const old = this.#attachments.get(key);
     if (old !== undefined && same(old, attachment)) return [];
     this.#attachments.set(key, attachment);
+    this.#put(recordKeys.attachment(attachment, this.info.vn), { vn: this.info.vn, ...attachment });
     const changes: Change[] = [];
     if (old === undefined) {
       const count = this.#members.get(nveId) ?? 0;
@@ -101,6 +134,7 @@ export class VnState {
     const attachment = this.#attachments.get(key);
     if (attachment === undefined) return [];
     this.#attachments.delete(key);
+    this.#put(recordKeys.attachment(attachment, this.info.vn), null);
     const changes = attachment.macs.flatMap((mac) => this.#disown(mac, attachment));
     const count = (this.#members.get(nveId) ?? 1) - 1;
     if (count > 0) {
@@ -117,7 +151,8 @@ export class VnState {
   changed(info: VnInfo, nveOf: (nveId: NveId) => NveInfo): Change[] {
     const renumbered = info.vni !== this.info.vni;
     const before = this.node;
-    this.info = info;
+    this.#info = info;
+    this.#put(recordKeys.vn(info.vn), info);
     const members: Change[] = renumbered
       ? [...this.#members.keys()].map((nveId) => ({ set: this.#member(nveId) }))
       : [];
@@ -138,6 +173,10 @@ export class VnState {
     ];
   }
 
+  host(mac: MacAddr): HostInfo | null {
+    return this.#hosts.get(mac)?.info ?? null;
+  }
+
   hosts(): HostInfo[] {
     return [...this.#hosts.values()].map(({ info }) => info);
   }
@@ -146,6 +185,9 @@ export class VnState {
   unmake(): Change[] {
     const { vn } = this.info;
     const members = [...this.#members.keys()];
+    this.#put(recordKeys.vn(vn), null);
+    for (const attachment of this.#attachments.values()) this.#put(recordKeys.attachment(attachment, vn), null);
+    for (const [mac, { kept }] of this.#hosts) if (kept) this.#put(recordKeys.host(vn, mac), null);
     return [
       ...[...this.#hosts.keys()].map((mac): Change => ({ unset: { kind: 'host', vn, mac } })),
       ...members.map((nveId): Change => ({ unset: { kind: 'member', vn, nveId } })),
@@ -172,7 +214,7 @@ export class VnState {
     const host = this.#hosts.get(mac);
     if (host === undefined) {
       const info = this.#host(mac, attachment, 0);
-      this.#hosts.set(mac, { owners: [attachment], info });
+      this.#hosts.set(mac, { owners: [attachment], info, kept: false });
       return [{ set: { kind: 'host', ...info } }];
     }
     const place = old === undefined ? -1 : host.owners.indexOf(old);
@@ -188,6 +230,7 @@ export class VnState {
     host.owners.splice(place, 1);
     if (host.owners.length > 0) return this.#locate(mac, host);
     this.#hosts.delete(mac);
+    if (host.kept) this.#put(recordKeys.host(this.info.vn, mac), null);
     return [{ unset: { kind: 'host', vn: this.info.vn, mac } }];
   }
 
@@ -199,7 +242,16 @@ export class VnState {
     const info = this.#host(mac, owner, host.info.mobilitySeq + (moved ? 1 : 0));
     const unchanged = !moved && info.tsi === host.info.tsi && info.ips.join() === host.info.ips.join();
     host.info = info;
+    this.#keep(host);
     return unchanged ? [] : [{ set: { kind: 'host', ...info } }];
+  }
+
+  /** A host that has moved, or is attached at several places. */
+  #keep(host: Host): void {
+    const { vn, mac, mobilitySeq } = host.info;
+    if (!host.kept && mobilitySeq === 0 && host.owners.length < 2) return;
+    host.kept = true;
+    this.#put(recordKeys.host(vn, mac), { vn, mac, mobilitySeq, owners: host.owners.map(keyOf) });
   }
 
   #host(mac: MacAddr, { tsi, nveId, ips }: VnAttachment, mobilitySeq: number): HostInfo {

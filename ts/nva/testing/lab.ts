@@ -1,6 +1,6 @@
 /** For tests: an embedded NVA and NVEs on real sockets. Tests wait for what they expect, never for time. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -143,8 +143,9 @@ export class RawPeer {
   readonly #decoder = new FrameDecoder();
   #waiting: (() => void)[] = [];
 
-  constructor(address: NvaAddress) {
-    this.#socket = connect(netAddress(address));
+  /** Of an address without TLS, or over a connection that is made. */
+  constructor(to: NvaAddress | Socket) {
+    this.#socket = to instanceof Socket ? to : connect(netAddress(to));
     this.#socket.on('data', (chunk) => {
       for (const payload of unwrap(this.#decoder.push(chunk))) this.frames.push(unwrap(decodeNnp(payload)));
       this.#wake();
@@ -232,7 +233,7 @@ export class Lab {
     const known = { a: '192.0.2.1', b: '192.0.2.2' }[id];
     const nve = new Nve({
       nveId: nveId(id),
-      endpoints: [{ address: this.address, priority: 0 }],
+      endpoints: [{ address: this.address, priority: 0, weight: 1 }],
       tunnels: known === undefined ? [] : [{ encap: 1, ip: known as IpAddr }],
       timing: { backoffMinMs: 5, backoffMaxMs: 20 },
       ...options,

@@ -119,7 +119,7 @@ describe('reload', () => {
     agent.reload();
     expect(lines.at(-1)).toMatchObject({
       level: 40,
-      cause: 'NVE-RPC-015',
+      cause: 'NVE-TLS-001',
       msg: expect.stringMatching(
         /of before stay in use: cannot use .*agent\.key as key: ENOENT.*Name a readable PEM file/,
       ),
@@ -435,7 +435,10 @@ describe('mappings', () => {
   it('that count anew after another NVA took over are believed again', async () => {
     await attached();
     nva.push(VN, { hosts: [host(MAC1, 'blue-1', 'nve1', 7)] });
-    const session = { nvaId: 'nva', endpoint: { address: { kind: 'unix', path: '/x' }, priority: 0 } } as const;
+    const session = {
+      nvaId: 'nva',
+      endpoint: { address: { kind: 'unix', path: '/x' }, priority: 0, weight: 1 },
+    } as const;
     nva.handlers.onConnected?.({ ...session, epoch: 'e1' });
     nva.handlers.onConnected?.({ ...session, epoch: 'e2' });
     nva.push(VN, { hosts: [host(MAC1, 'blue-1', 'nve1', 0)] });

@@ -8,11 +8,13 @@ import { RpcServer, type ShowDropsRow } from '#hypervisor';
 import {
   type AgentConfig,
   type Association,
+  err,
   type LinkName,
   type MacAddr,
   type NveError,
   nveError,
   ok,
+  type Result,
   toNveError,
   tsiKeyText,
   unwrap,
@@ -27,6 +29,7 @@ import type { ShowNames } from '../engine/show.js';
 import { Unheard } from '../engine/unheard.js';
 import { type Kernel, kernel } from '../ports/kernel.js';
 import { LinkWatch } from '../ports/link-watch.js';
+import { renewed } from '../renewal.js';
 import { AccessLinks, type ServedPort } from './access/access-links.js';
 import { channelsBefore, rememberAssignment, rememberChannel, servedPort } from './access/served-port.js';
 import { formatsOf, rulesOf } from './access/vdp-options.js';
@@ -291,17 +294,19 @@ export class Agent {
     return agentDrops(this.#parts.engine, this.#names, this.#access, this.#unheard, refusals);
   }
 
-  /** Reads the certificates of its RPC again. With wrong ones it goes on with those that it has, and the log says which file is wrong. */
+  /** Reads its certificates again. With wrong ones it goes on with those that it has, and the log says which file is wrong. */
   reload(): void {
-    const { tls } = this.#parts.config.rpc;
-    const fields = { component: 'rpc', ...(tls && { ca: tls.ca, cert: tls.cert, key: tls.key }) };
-    try {
-      this.#rpc?.renewTls();
-      this.#log.info(fields, tls === undefined ? 'nothing to read again without [rpc.tls]' : 'certificates read again');
-    } catch (caught) {
-      const { code, message, hint } = toNveError(caught);
-      this.#log.warn({ ...fields, cause: code }, `the certificates of before stay in use: ${message}. ${hint}`);
-    }
+    const { rpc, nva } = this.#parts.config;
+    const renewRpc = (): Result<null> => {
+      try {
+        this.#rpc?.renewTls();
+        return ok(null);
+      } catch (caught) {
+        return err(toNveError(caught));
+      }
+    };
+    renewed(this.#log, { component: 'nva', tls: nva.tls, section: '[nva.tls]' }, () => this.#nva.renewTls());
+    renewed(this.#log, { component: 'rpc', tls: rpc.tls, section: '[rpc.tls]' }, renewRpc);
   }
 
   async close(): Promise<void> {

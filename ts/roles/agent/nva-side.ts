@@ -19,7 +19,6 @@ import {
   type NvaClientApi,
   type NvaClientHandlers,
   type NvaClientOptions,
-  type NvaEndpoint,
   type NvaStatus,
   type VnView,
 } from '#nva';
@@ -80,6 +79,10 @@ export class NvaSide {
   stop(): Promise<void> {
     clearTimeout(this.#returnTimer);
     return this.#client.stop();
+  }
+
+  renewTls(): Result<null> {
+    return this.#client.renewTls();
   }
 
   status(): NvaStatus {
@@ -240,7 +243,8 @@ function clientOptions(config: AgentConfig): NvaClientOptions {
   const { node, nva } = config;
   return {
     nveId: node.name,
-    endpoints: nva.endpoints.map((address): NvaEndpoint => ({ address, priority: 0 })),
+    endpoints: nva.endpoints,
+    tls: nva.tls,
     tunnels: ownEnds(config),
   };
 }

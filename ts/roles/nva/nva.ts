@@ -23,12 +23,16 @@ import {
   type NvaAddress,
   type NvaServerApi,
   type NvaServerOptions,
+  type RecordStore,
   type VnListing,
 } from '#nva';
+import { renewed } from '../renewal.js';
 
 export interface NvaParts {
   readonly config: NvaConfig;
   readonly log: Logger;
+  /** Absent: nothing is remembered over a restart. */
+  readonly store?: RecordStore | undefined;
   readonly makeServer: (options: NvaServerOptions) => NvaServerApi;
 }
 
@@ -47,7 +51,9 @@ export class Nva {
     this.#usedIds = new Set(authority.vns.map(({ vn }) => vn));
     this.#server = parts.makeServer({
       listen: config.listen.endpoints,
+      tls: config.listen.tls,
       authority,
+      store: parts.store,
       holdMs: config.listen.hold_ms,
       log: parts.log.child({ component: 'nva' }),
     });
@@ -92,6 +98,12 @@ export class Nva {
   async close(): Promise<void> {
     await this.#rpc?.close();
     await this.#server.close();
+  }
+
+  /** Reads its certificates again. With wrong ones it goes on with those that it has, and the log says which file is wrong. */
+  reload(): void {
+    const { tls } = this.#parts.config.listen;
+    renewed(this.#parts.log, { component: 'nva', tls, section: '[listen.tls]' }, () => this.#server.renewTls());
   }
 
   #handlers(): Handlers {
@@ -140,8 +152,10 @@ export class Nva {
     const nva = this.#parts.config.node.name;
     const common = { nva, epoch: null, error: null };
     const sessions = this.#server.sessions();
+    const refused = this.#server.refusals();
     const listening: ShowNvaRow = {
       ...common,
+      error: refused.last === null ? null : `${refused.count} connections refused, last: ${refused.last}`,
       nve: null,
       state: 'listening',
       endpoint: this.#addresses.map(formatNvaAddress).join(' '),

@@ -55,6 +55,11 @@ export class FakeNva implements NvaClientApi {
     this.calls.push('stop');
   }
 
+  renewTls(): Result<null> {
+    this.calls.push('renewTls');
+    return ok(null);
+  }
+
   status(): NvaStatus {
     return {
       state: 'connected',
@@ -63,7 +68,9 @@ export class FakeNva implements NvaClientApi {
       endpoint: null,
       subscriptions: this.views.size,
       attachments: 0,
+      pulls: { found: 0, negative: 0, asked: 0, unanswered: 0, overflow: 0 },
       unknownFrames: 0,
+      refusedCertificates: 0,
       error: null,
     };
   }
@@ -101,6 +108,14 @@ export class FakeNva implements NvaClientApi {
 
   restored(): void {
     this.calls.push('restored');
+  }
+
+  missed(vn: VnId, macs: readonly MacAddr[]): void {
+    this.calls.push(`missed ${vn} ${macs.join()}`);
+  }
+
+  idle(vn: VnId, mac: MacAddr): void {
+    this.calls.push(`idle ${vn} ${mac}`);
   }
 
   applied(vn: VnId, revision: bigint): void {

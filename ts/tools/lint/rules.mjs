@@ -18,11 +18,15 @@ export const typescriptLayers = {
       why: 'a protocol machine is sans-IO: (event, now) to effects. Let the layer that runs it do the I/O',
     },
   },
+  tls: { imports: ['model'], alsoNot: "who speaks what over TLS is its users' business" },
   dataplane: { imports: ['model', 'wire', 'protocol'] },
   store: { imports: ['model'], alsoNot: 'durable state knows no protocol' },
-  nva: { imports: ['model', 'wire', 'protocol'], alsoNot: 'the NVA side never touches the engine: roles joins them' },
+  nva: {
+    imports: ['model', 'wire', 'protocol', 'tls'],
+    alsoNot: 'the NVA side never touches the engine: roles joins them',
+  },
   hypervisor: {
-    imports: ['model', 'wire', 'protocol'],
+    imports: ['model', 'wire', 'protocol', 'tls'],
     alsoNot: 'the hypervisor side never touches the engine: roles joins them',
   },
   roles: {

@@ -80,6 +80,9 @@ impl Packet for TestPacket {
         assert!(length <= self.data().len());
         self.start += length;
     }
+    fn trimmed(&self, length: usize) -> Option<&[u8]> {
+        self.buffer.get(self.start.checked_sub(length)?..self.start)
+    }
     fn truncate(&mut self, length: usize) {
         assert!(length <= self.data().len());
         self.buffer.truncate(self.start + length);

@@ -1,5 +1,7 @@
 //! VNs that learn from tunnels, and rows that are marked when they are in use.
 
+use core::net::{IpAddr, Ipv6Addr};
+
 use tables::{Destination, FdbKey, Flags};
 use types::DropReason::*;
 use types::MacAddr;
@@ -24,12 +26,19 @@ fn arrives(lab: &Lab, nve: ([u8; 6], core::net::Ipv4Addr), source: [u8; 6]) -> E
     lab.run(UNDERLAY, &tunnelled(nve, BLUE_VNI, &frame(HERE, source, &ipv4(46))))
 }
 
+/// The same over IPv6, without a UDP checksum.
+fn packet_6(nve: Ipv6Addr, source: [u8; 6]) -> Vec<u8> {
+    let udp = vxlan(BLUE_VNI, &frame(HERE, source, &ipv4(46)));
+    let start = [&[0x60, 0, 0, 0][..], &(udp.len() as u16).to_be_bytes(), &[17, 64]].concat();
+    [&US.0[..], &NVE_3.0, &[0x86, 0xdd], &start, &nve.octets(), &US_6.1.octets(), &udp].concat()
+}
+
 fn delivered(source: [u8; 6]) -> Effects {
     let sent = vec![(LINK_1.0, tagged(0x8100, BLUE_TAG, &frame(HERE, source, &ipv4(46))))];
     Effects { sent, ..Effects::default() }.with_vaps(&[(BLUE_1, 0, 1)])
 }
 
-fn told(nve: core::net::Ipv4Addr, source: [u8; 6]) -> Effects {
+fn told(nve: impl Into<IpAddr>, source: [u8; 6]) -> Effects {
     Effects { seen: vec![(Place::Nve(nve.into()), source)], ..delivered(source) }
 }
 
@@ -42,6 +51,28 @@ fn a_source_without_a_row_is_told_with_its_nve_until_a_row_says_so() {
     lab.row(BLUE, NEW, Destination::NextHop(TO_NVE_3_BLUE));
     assert_eq!(arrives(&lab, NVE_3, NEW), delivered(NEW));
     assert_eq!(arrives(&lab, NVE_3, BESIDE), told(NVE_3.1, BESIDE), "its row names a VAP");
+}
+
+/// Whether or not it is an NVE of some VN, for which alone the tables have a number.
+#[test]
+fn over_ipv6_the_sender_is_told_too_in_a_vlan_or_not_and_known_by_its_row() {
+    let mut lab = lab();
+    lab.take_zero_checksum();
+    let stranger: Ipv6Addr = "2001:db8::99".parse().unwrap();
+    for nve in [NVE_2_6.1, stranger] {
+        assert_eq!(lab.run(UNDERLAY, &packet_6(nve, NEW)), told(nve, NEW));
+    }
+    *lab.snapshot.remotes.slot(TO_NVE_2_BLUE as usize) = Some(stranger.into());
+    lab.row(BLUE, NEW, Destination::NextHop(TO_NVE_2_BLUE));
+    lab.fdb.watch(FdbKey::new(BLUE, MacAddr(NEW)), true);
+    lab.era = 7;
+    assert_eq!(lab.run(UNDERLAY, &packet_6(NVE_2_6.1, NEW)), told(NVE_2_6.1, NEW), "its row names another NVE");
+    assert_ne!(lab.fdb.seen(FdbKey::new(BLUE, MacAddr(NEW))), Some(7));
+    assert_eq!(lab.run(UNDERLAY, &packet_6(stranger, NEW)), delivered(NEW));
+    assert_eq!(lab.fdb.seen(FdbKey::new(BLUE, MacAddr(NEW))), Some(7));
+    lab.change_underlay(|port| port.vlan = 9);
+    let in_vlan = tagged(0x8100, 9, &packet_6(NVE_2_6.1, NEW));
+    assert_eq!(lab.run(UNDERLAY, &in_vlan), told(NVE_2_6.1, NEW));
 }
 
 #[test]

@@ -4,8 +4,9 @@
 
 use core::net::IpAddr;
 
-use tables::{Destination, Flags, NextHopIndex, Peers, Snapshot, Source};
+use tables::{Destination, Flags};
 use types::{MacAddr, PortId};
+use wire::{EtherType, EthernetHeader, FromBytes, Ipv4Header, Ipv6Header};
 
 use crate::burst::{Burst, Pipeline};
 use crate::meta::Meta;
@@ -23,36 +24,37 @@ pub fn learn<P: Packet, S: Sink<P>>(
     let concerned = |meta: &Meta| meta.flags.has(Flags::LEARN_REMOTE) && meta.is_pending();
     for (packet, meta) in burst.iter().zip(metas).filter(|(_, meta)| concerned(meta)) {
         let row = pipeline.fdb.finish_row(meta.source);
+        // Of an IPv6 sender the tables know a number at best, and of one that is no NVE of any VN none.
+        let Some(sender) = packet.trimmed(meta.outer_length.into()).and_then(outer_source) else { continue };
+        let is_behind = |next_hop| pipeline.snapshot.remote(next_hop) == Some(sender);
         let here = row.filter(|row| match Destination::unpack(row.value) {
-            Destination::NextHop(next_hop) => is_behind(pipeline.snapshot, next_hop, meta.outer_source),
-            Destination::Group(group) => pipeline.snapshot.group(group).is_some_and(|entry| {
-                entry.places.iter().any(|next_hop| is_behind(pipeline.snapshot, *next_hop, meta.outer_source))
-            }),
+            Destination::NextHop(next_hop) => is_behind(next_hop),
+            Destination::Group(group) => {
+                let entry = pipeline.snapshot.group(group);
+                entry.is_some_and(|entry| entry.places.iter().any(|next_hop| is_behind(*next_hop)))
+            }
             Destination::Vap(_) => false,
         });
         match here {
             Some(row) => row.mark(pipeline.era),
-            None => tell(port, packet, meta, sink),
+            None => tell(port, packet, meta, sender, sink),
         }
     }
 }
 
 #[cold]
-fn tell<P: Packet, S: Sink<P>>(port: PortId, packet: &P, meta: &Meta, sink: &mut S) {
-    // Of an IPv6 sender only the number is known here, and none at all of one that is no NVE of any VN.
-    if let (Source::V4(sender), Some(mac)) = (meta.outer_source, packet.data().get(6..).and_then(<[u8]>::first_chunk)) {
-        sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*mac), place: Place::Nve(sender.into()) });
+fn tell<P: Packet, S: Sink<P>>(port: PortId, packet: &P, meta: &Meta, sender: IpAddr, sink: &mut S) {
+    if let Some(mac) = packet.data().get(6..).and_then(<[u8]>::first_chunk) {
+        sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*mac), place: Place::Nve(sender) });
     }
 }
 
-/// Whether the sender is the NVE behind a next hop.
-#[inline]
-fn is_behind(snapshot: &Snapshot, next_hop: NextHopIndex, sender: Source) -> bool {
-    match (snapshot.remote(next_hop), sender) {
-        (Some(IpAddr::V4(remote)), Source::V4(sender)) => remote == sender,
-        (Some(IpAddr::V6(remote)), Source::V6(sender)) => {
-            sender != Peers::NOBODY && snapshot.peers.number(remote) == sender
-        }
-        _ => false,
+/// Who sent a tunnelled packet, which begins with these outer headers; they have been checked.
+pub fn outer_source(outer: &[u8]) -> Option<IpAddr> {
+    let (ethernet, packet) = EthernetHeader::ref_from_prefix(outer).ok()?;
+    match ethernet.ether_type.get() {
+        EtherType::IPV4 => Ipv4Header::ref_from_prefix(packet).ok().map(|(ip, _)| ip.source_ip().into()),
+        EtherType::IPV6 => Ipv6Header::ref_from_prefix(packet).ok().map(|(ip, _)| ip.source_ip().into()),
+        _ => None,
     }
 }

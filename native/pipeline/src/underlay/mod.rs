@@ -13,5 +13,5 @@ mod vlan;
 pub use context::{context, permit};
 pub use decap::decapsulate;
 pub use exception::from_kernel;
-pub use learn::learn;
+pub use learn::{learn, outer_source};
 pub use outer::outer;

@@ -1,5 +1,5 @@
-// The TLS side of the RPC server: TLS 1.3, both sides with certificates. Who has not shown one yet gets little: a place among few, and
-// a few seconds; who has shown a wrong one gets one answer, and that is the reason.
+// A server of TLS 1.3, both sides with certificates. Who has not shown one yet gets little: a place among few, and a few seconds. Who
+// has shown a wrong one is handed over all the same, with what is wrong: its owner gives one answer, and that is the reason.
 
 import { createServer, type Server, type Socket } from 'node:net';
 import {
@@ -9,43 +9,44 @@ import {
   type TLSSocket,
   type Server as TlsServer,
 } from 'node:tls';
-import { type AgentDropReason, nveError } from '#model';
-import { Access, nameOfCertificate, type TlsClientRule } from './access.js';
-import { readPem, type TlsFiles } from './tls-files.js';
+import { nveError } from '#model';
+import { readPem, type TlsFiles } from './files.js';
 
-export interface RpcTlsOptions extends TlsFiles {
+export interface TlsListenerOptions extends TlsFiles {
   readonly listen: { readonly host: string; readonly port: number };
-  /** Who may do what; a certificate whose name is not here opens nothing. */
-  readonly client: readonly TlsClientRule[];
+  /** The application protocol (RFC 7301) that a client must name; without it none is asked for. */
+  readonly alpn?: string | undefined;
+  /** Connections that have not shown a certificate yet, at most; by default 32. */
+  readonly handshakes?: number;
 }
 
-/** Why a connection was not accepted. */
-export type TlsRefusal = Extract<AgentDropReason, 'rpc_too_many' | 'rpc_handshake'>;
+/** Who has ended the handshake: a certificate of the authority that is valid now, or what is wrong with it. */
+export type TlsPeer = { readonly certificate: PeerCertificate } | { readonly problem: string };
 
-/** Connections that have not shown a certificate yet. */
+export interface TlsHandlers {
+  accept(socket: Socket, peer: TlsPeer): void;
+  /** A connection that was not accepted. */
+  refused(reason: 'too_many' | 'handshake', error: Error): void;
+}
+
 const HANDSHAKES_MAX = 32;
 const HANDSHAKE_MS = 5_000;
 
 export class TlsListener {
-  readonly #options: RpcTlsOptions;
-  readonly #accept: (socket: Socket, access: ReturnType<typeof Access.ofClient>) => void;
-  readonly #refused: (reason: TlsRefusal, error: Error) => void;
+  readonly #options: TlsListenerOptions;
+  readonly #handlers: TlsHandlers;
   readonly #tcp: Server;
   readonly #tls: TlsServer;
   /** By the address and port of the peer. */
   readonly #handshakes = new Map<string, Socket>();
 
-  /** `accept` gets who has ended the handshake, with what it may do or why that is nothing. Throws NVE-RPC-015. */
-  constructor(
-    options: RpcTlsOptions,
-    accept: (socket: Socket, access: ReturnType<typeof Access.ofClient>) => void,
-    refused: (reason: TlsRefusal, error: Error) => void,
-  ) {
+  /** Throws NVE-TLS-001. */
+  constructor(options: TlsListenerOptions, handlers: TlsHandlers) {
     this.#options = options;
-    this.#accept = accept;
-    this.#refused = refused;
+    this.#handlers = handlers;
     this.#tls = createTlsServer({
       ...contextOf(options),
+      ...(options.alpn !== undefined && { ALPNProtocols: [options.alpn] }),
       requestCert: true,
       // Looked at in `#secured`: Node would end the connection without a word, and nobody would know why.
       rejectUnauthorized: false,
@@ -54,7 +55,7 @@ export class TlsListener {
     this.#tls.on('secureConnection', (socket) => this.#secured(socket));
     this.#tls.on('tlsClientError', (error, socket) => {
       socket.destroy();
-      this.#refused('rpc_handshake', error);
+      this.#handlers.refused('handshake', error);
     });
     this.#tcp = createServer((socket) => this.#connected(socket));
   }
@@ -69,7 +70,7 @@ export class TlsListener {
       this.#tcp.listen({ host, port }, () => {
         this.#tcp.off('error', failed);
         // Of a single connection that could not be accepted (out of descriptors); the next one may be.
-        this.#tcp.on('error', (error) => this.#refused('rpc_too_many', error));
+        this.#tcp.on('error', (error) => this.#handlers.refused('too_many', error));
         const address = this.#tcp.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
@@ -78,7 +79,7 @@ export class TlsListener {
 
   /**
    * Reads the files again, for handshakes from now on. Accepted connections go on as they are; a session of before is not resumed, since
-   * its ticket was under the former context. Throws NVE-RPC-015, and nothing has changed then.
+   * its ticket was under the former context. Throws NVE-TLS-001, and nothing has changed then.
    */
   renew(): void {
     this.#tls.setSecureContext(contextOf(this.#options));
@@ -93,9 +94,10 @@ export class TlsListener {
   }
 
   #connected(socket: Socket): void {
-    if (this.#handshakes.size >= HANDSHAKES_MAX) {
+    const { handshakes: limit = HANDSHAKES_MAX } = this.#options;
+    if (this.#handshakes.size >= limit) {
       socket.destroy();
-      this.#refused('rpc_too_many', nveError('NVE-RPC-008', { what: 'TLS handshakes', limit: HANDSHAKES_MAX }));
+      this.#handlers.refused('too_many', nveError('NVE-RPC-008', { what: 'TLS handshakes', limit }));
       return;
     }
     const peer = peerOf(socket);
@@ -108,10 +110,15 @@ export class TlsListener {
   #secured(socket: TLSSocket): void {
     this.#handshakes.delete(peerOf(socket));
     const certificate = socket.getPeerCertificate();
-    const access = socket.authorized
-      ? Access.ofClient(nameOfCertificate(certificate), this.#options.client)
-      : nveError('NVE-RPC-016', { reason: whyUnauthorized(socket, certificate) });
-    this.#accept(socket, access);
+    const { alpn } = this.#options;
+    const problem = socket.authorized ? null : whyUnauthorized(socket, certificate);
+    if (alpn !== undefined && socket.alpnProtocol !== alpn) {
+      // Node refuses a client that offers others only; one that offers none comes here.
+      socket.destroy();
+      this.#handlers.refused('handshake', new Error(`the client does not offer the protocol ${alpn} (ALPN)`));
+    } else {
+      this.#handlers.accept(socket, problem === null ? { certificate } : { problem });
+    }
   }
 }
 
@@ -125,7 +132,7 @@ function whyUnauthorized({ authorizationError }: TLSSocket, certificate: Partial
   const code = `${authorizationError}`;
   if (code === 'CERT_HAS_EXPIRED') return 'it has expired';
   if (code === 'CERT_NOT_YET_VALID') return 'it is not valid yet';
-  return `it is not of the authority of [rpc.tls] (${code})`;
+  return `it is not of the authority that is asked for (${code})`;
 }
 
 function peerOf({ remoteAddress, remotePort }: Socket): string {

@@ -15,14 +15,21 @@ export interface TlsFiles {
   readonly key: string;
 }
 
-/** What the files hold. Throws NVE-RPC-015 if one is missing or is not what it should be, or if key and certificate do not match. */
-export function readPem({ ca, cert, key }: TlsFiles): { ca: string; cert: string; key: string } {
+/** What the files hold. */
+export interface TlsPem {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Reads them. Throws NVE-TLS-001 if one is missing or is not what it should be, or if key and certificate do not match. */
+export function readPem({ ca, cert, key }: TlsFiles): TlsPem {
   const pem = { ca: read('CA', ca), cert: read('certificate', cert), key: read('key', key) };
   attempt('CA', ca, () => new X509Certificate(pem.ca));
   const own = attempt('certificate', cert, () => new X509Certificate(pem.cert));
   const secret = attempt('key', key, () => createPrivateKey(pem.key));
   if (!own.checkPrivateKey(secret))
-    throw nveError('NVE-RPC-015', {
+    throw nveError('NVE-TLS-001', {
       what: 'key',
       file: key,
       reason: `it is not the key of the certificate in ${cert}`,
@@ -41,6 +48,6 @@ function attempt<T>(what: string, file: string, use: () => T): T {
     return use();
   } catch (caught) {
     const reason = caught instanceof Error ? caught.message : String(caught);
-    throw nveError('NVE-RPC-015', { what, file, reason }, caught);
+    throw nveError('NVE-TLS-001', { what, file, reason }, caught);
   }
 }
