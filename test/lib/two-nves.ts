@@ -20,6 +20,12 @@ export interface TwoNvesOptions {
   readonly nearMtu?: number;
   /** Of the far agent, instead of C-TAGs from 200 on. */
   readonly far?: string;
+  /** Further keys of a VN at the NVA, as TOML of one line. */
+  readonly vns?: Partial<Record<VnName, string>>;
+  /** What else the NVA needs. */
+  readonly nva?: string;
+  /** The C-TAG of both NVEs' underlay. */
+  readonly underlayVlan?: number;
 }
 
 /** VN by name, with its VNI; anybody may join. */
@@ -51,7 +57,7 @@ export class TwoNves {
   /** `access0` of the near agent must be there before `start`. */
   static async create(
     lab: Lab,
-    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug' }: TwoNvesOptions,
+    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug', vns = {}, nva = '', underlayVlan }: TwoNvesOptions,
   ): Promise<TwoNves> {
     const folder = mkdtempSync(join(tmpdir(), 'splitnve-two-nves-'));
     lab.add({ close: async () => rmSync(folder, { recursive: true }) });
@@ -67,10 +73,12 @@ export class TwoNves {
       await fabric.ip(`link set ${iface} master fabric`);
     }
     const nnp = `unix:${folder}/nnp.sock`;
+    const underlay = (address: string): string =>
+      `address = "${address}/24"${underlayVlan === undefined ? '' : `, vlan = ${underlayVlan}`}`;
     const agent = (name: string, namespace: Namespace, address: string, mtu: number, rest: string): Role =>
-      lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, nnp, address, mtu, rest)));
+      lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, nnp, underlay(address), mtu, rest)));
     return new TwoNves(lab, folder, fabric, {
-      nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp))),
+      nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp, vns, nva))),
       near: agent('near', nearNve, '192.0.2.1', nearMtu, near),
       far: agent('far', farNve, '192.0.2.2', MTU, far),
     });
@@ -95,13 +103,18 @@ export class TwoNves {
     this.#farHost = host;
   }
 
+  /** The other end of the far agent's access link. */
+  get farLink(): RelayEnd {
+    if (this.#farHost === undefined) throw new Error('the far NVE is not started');
+    return { namespace: this.#farHost, iface: 'v0' };
+  }
+
   /** Attaches a tenant at the far NVE, over its RPC; it is in a namespace of its own. `own`: tags that its frames have themselves. */
   async farTenant(vn: VnName, ...own: RelayTag[]): Promise<Namespace> {
-    const host = this.#farHost;
-    if (host === undefined) throw new Error('the far NVE is not started');
+    const link = this.farLink;
     await this.far.cli(`tsi attach far-${vn} --vn ${vn} --mac ${FAR.mac} --link access0`);
     const row = (await this.far.tsis()).find(({ tsi }) => tsi === `far-${vn}`);
-    return this.tenant(`far ${vn}`, { namespace: host, iface: 'v0' }, FAR, relayTag(row?.tag), ...own);
+    return this.tenant(`far ${vn}`, link, FAR, relayTag(row?.tag), ...own);
   }
 
   /** A tenant with a kernel's IP stack, whose frames travel on the link under these tags. */
@@ -129,22 +142,22 @@ function relayTag(tag: Tag | null | undefined): RelayTag {
   throw new Error(`no relay for ${JSON.stringify(tag)}`);
 }
 
-function nvaToml(nnp: string): string {
-  const vns = Object.entries(VNS);
+function nvaToml(nnp: string, more: NonNullable<TwoNvesOptions['vns']>, rest: string): string {
+  const vns = Object.entries(VNS) as [VnName, number][];
   return `
 listen.endpoints = ["${nnp}"]
-vn = [${vns.map(([name, vni]) => `{ name = "${name}", vni = ${vni}, gateway = "${GATEWAY}" }`)}]
+vn = [${vns.map(([name, vni]) => `{ name = "${name}", vni = ${vni}, gateway = "${GATEWAY}"${more[name] === undefined ? '' : `, ${more[name]}`} }`)}]
 nve = [{ id = "near", addresses = ["192.0.2.1"] }, { id = "far", addresses = ["192.0.2.2"] }]
 tsi = [${vns.map(([name]) => `{ vn = "${name}", tsi = "*" }`)}]
-`;
+${rest}`;
 }
 
 /** Its engine is small, and asleep when idle. */
-function agentToml(log: string, nnp: string, address: string, mtu: number, rest: string): string {
+function agentToml(log: string, nnp: string, underlay: string, mtu: number, rest: string): string {
   return `
 log.level = "${log}"
 nva.endpoints = ["${nnp}"]
-underlay = [{ port = "fabric0", address = "${address}/24" }]
+underlay = [{ port = "fabric0", ${underlay} }]
 engine = { hugepages = "off", memory_mb = 128, mbuf_size = 2432 }
 port = [
   { name = "fabric0", driver = "net_af_xdp", iface = "fabric0", mtu = 1600 },
