@@ -101,7 +101,7 @@ ${EVB}
     await nves.fabric.ip('link set near up');
     await within(async () => expect(nves.near.program.output).toContain('port fabric0 is up'));
     await new Promise((resolve) => setTimeout(resolve, 2 * HOLD_MS));
-    expect(nves.near.program.output).not.toContain('no underlay port has a link');
+    expect(nves.near.program.output).not.toContain('no underlay address can be used');
     expect(tnve.program.output).not.toContain('loses its carrier');
     expect(await carriers()).toEqual([true, true]);
     await isAsBefore();

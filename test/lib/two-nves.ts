@@ -2,6 +2,8 @@
 //
 //   (the test) ═ access ═ near agent ═ VXLAN ═ far agent ═ access ═ relay of tags ─ far tenants, one in each VN
 //                              └──── NVA ────┘
+//
+// The underlay has one link, or several: each NVE has an address on each of them.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,14 +20,14 @@ export interface TwoNvesOptions {
   readonly near: string;
   /** Of the near agent's access port; by default 1500. */
   readonly nearMtu?: number;
+  /** Of the underlay; by default one. */
+  readonly links?: number;
   /** Of the far agent, instead of C-TAGs from 200 on. */
   readonly far?: string;
   /** Further keys of a VN at the NVA, as TOML of one line. */
   readonly vns?: Partial<Record<VnName, string>>;
   /** What else the NVA needs. */
   readonly nva?: string;
-  /** The C-TAG of both NVEs' underlay. */
-  readonly underlayVlan?: number;
 }
 
 /** VN by name, with its VNI; anybody may join. */
@@ -41,12 +43,30 @@ const MTU = 1500;
 
 const FAR_ACCESS = 'access = [{ port = "access0", vlan_pool = "200-299" }]';
 
-type Three<T> = [T, T, T];
+const NEAR_HOST = 1;
+const FAR_HOST = 2;
+const addressOf = (link: number, host: number): string => `192.0.${2 + link}.${host}`;
+const addressesOf = (links: number, host: number): string[] =>
+  Array.from({ length: links }, (_, link) => addressOf(link, host));
+
+/** A link between the NVEs, where they have `fabricN`: a frame that AF_XDP takes or sends is not seen by tcpdump at that end, so a bridge lies between. */
+async function linkOf(lab: Lab, n: number, near: Namespace, far: Namespace): Promise<Namespace> {
+  const fabric = await lab.namespace(`fabric ${n}`);
+  await fabric.ip('link add fabric type bridge', 'link set fabric mtu 1600 up');
+  for (const [namespace, iface] of [
+    [near, 'near'],
+    [far, 'far'],
+  ] as const) {
+    await lab.veth({ namespace, iface: `fabric${n}`, mtu: 1600 }, { namespace: fabric, iface, mtu: 1600 });
+    await fabric.ip(`link set ${iface} master fabric`);
+  }
+  return fabric;
+}
 
 export class TwoNves {
   readonly folder: string;
-  /** The underlay's switch; its interfaces `near` and `far` show what passes. */
-  readonly fabric: Namespace;
+  /** The underlay's switches; their interfaces `near` and `far` show what passes. */
+  readonly fabrics: readonly Namespace[];
   readonly nva: Role;
   readonly near: Role;
   readonly far: Role;
@@ -57,41 +77,42 @@ export class TwoNves {
   /** `access0` of the near agent must be there before `start`. */
   static async create(
     lab: Lab,
-    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug', vns = {}, nva = '', underlayVlan }: TwoNvesOptions,
+    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug', links = 1, vns = {}, nva = '' }: TwoNvesOptions,
   ): Promise<TwoNves> {
     const folder = mkdtempSync(join(tmpdir(), 'splitnve-two-nves-'));
     lab.add({ close: async () => rmSync(folder, { recursive: true }) });
-    const names = ['near NVE', 'far NVE', 'fabric'];
-    const [nearNve, farNve, fabric] = (await Promise.all(names.map((name) => lab.namespace(name)))) as Three<Namespace>;
-    // A frame that AF_XDP takes or sends is not seen by tcpdump at that end: a bridge lies between.
-    await fabric.ip('link add fabric type bridge', 'link set fabric mtu 1600 up');
-    for (const [namespace, iface] of [
-      [nearNve, 'near'],
-      [farNve, 'far'],
-    ] as const) {
-      await lab.veth({ namespace, iface: 'fabric0', mtu: 1600 }, { namespace: fabric, iface, mtu: 1600 });
-      await fabric.ip(`link set ${iface} master fabric`);
-    }
+    const nearNve = await lab.namespace('near NVE');
+    const farNve = await lab.namespace('far NVE');
+    const fabrics: Namespace[] = [];
+    for (let n = 0; n < links; n++) fabrics.push(await linkOf(lab, n, nearNve, farNve));
     const nnp = `unix:${folder}/nnp.sock`;
-    const underlay = (address: string): string =>
-      `address = "${address}/24"${underlayVlan === undefined ? '' : `, vlan = ${underlayVlan}`}`;
-    const agent = (name: string, namespace: Namespace, address: string, mtu: number, rest: string): Role =>
-      lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, nnp, underlay(address), mtu, rest)));
-    return new TwoNves(lab, folder, fabric, {
-      nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp, vns, nva))),
-      near: agent('near', nearNve, '192.0.2.1', nearMtu, near),
-      far: agent('far', farNve, '192.0.2.2', MTU, far),
+    const agent = (name: string, namespace: Namespace, host: number, mtu: number, rest: string): Role =>
+      lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, nnp, underlayOf(links, host), mtu, rest)));
+    return new TwoNves(lab, folder, fabrics, {
+      nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp, links, vns, nva))),
+      near: agent('near', nearNve, NEAR_HOST, nearMtu, near),
+      far: agent('far', farNve, FAR_HOST, MTU, far),
     });
   }
 
-  private constructor(lab: Lab, folder: string, fabric: Namespace, roles: { nva: Role; near: Role; far: Role }) {
+  private constructor(
+    lab: Lab,
+    folder: string,
+    fabrics: readonly Namespace[],
+    roles: { nva: Role; near: Role; far: Role },
+  ) {
     this.#lab = lab;
     this.folder = folder;
-    this.fabric = fabric;
+    this.fabrics = fabrics;
     this.nva = roles.nva;
     this.near = roles.near;
     this.far = roles.far;
     this.relay = lab.add(new TagRelay());
+  }
+
+  /** The first of the switches. */
+  get fabric(): Namespace {
+    return this.fabrics[0] as Namespace;
   }
 
   /** Starts all of them; the far agent's access link ends in a namespace of its own. */
@@ -142,25 +163,43 @@ function relayTag(tag: Tag | null | undefined): RelayTag {
   throw new Error(`no relay for ${JSON.stringify(tag)}`);
 }
 
-function nvaToml(nnp: string, more: NonNullable<TwoNvesOptions['vns']>, rest: string): string {
+function nvaToml(nnp: string, links: number, more: NonNullable<TwoNvesOptions['vns']>, rest: string): string {
   const vns = Object.entries(VNS) as [VnName, number][];
+  const nve = (id: string, host: number): string =>
+    `{ id = "${id}", addresses = ${JSON.stringify(addressesOf(links, host))} }`;
   return `
 listen.endpoints = ["${nnp}"]
 vn = [${vns.map(([name, vni]) => `{ name = "${name}", vni = ${vni}, gateway = "${GATEWAY}"${more[name] === undefined ? '' : `, ${more[name]}`} }`)}]
-nve = [{ id = "near", addresses = ["192.0.2.1"] }, { id = "far", addresses = ["192.0.2.2"] }]
+nve = [${nve('near', NEAR_HOST)}, ${nve('far', FAR_HOST)}]
 tsi = [${vns.map(([name]) => `{ vn = "${name}", tsi = "*" }`)}]
 ${rest}`;
 }
 
+/** What an agent has of the underlay: ports, and their addresses. */
+function underlayOf(links: number, host: number): { ports: string[]; addresses: string[] } {
+  return {
+    ports: addressesOf(links, host).map(
+      (_, n) => `{ name = "fabric${n}", driver = "net_af_xdp", iface = "fabric${n}", mtu = 1600 }`,
+    ),
+    addresses: addressesOf(links, host).map((ip, n) => `{ port = "fabric${n}", address = "${ip}/24" }`),
+  };
+}
+
 /** Its engine is small, and asleep when idle. */
-function agentToml(log: string, nnp: string, underlay: string, mtu: number, rest: string): string {
+function agentToml(
+  log: string,
+  nnp: string,
+  { ports, addresses }: ReturnType<typeof underlayOf>,
+  mtu: number,
+  rest: string,
+): string {
   return `
 log.level = "${log}"
 nva.endpoints = ["${nnp}"]
-underlay = [{ port = "fabric0", ${underlay} }]
+underlay = [${addresses}]
 engine = { hugepages = "off", memory_mb = 128, mbuf_size = 2432 }
 port = [
-  { name = "fabric0", driver = "net_af_xdp", iface = "fabric0", mtu = 1600 },
+  ${ports.join(',\n  ')},
   { name = "access0", driver = "net_af_xdp", iface = "access0", mtu = ${mtu} },
 ]
 ${rest}`;

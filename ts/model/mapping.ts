@@ -32,6 +32,10 @@ export interface TunnelEnd {
   readonly checksum?: boolean | undefined;
   /** Geneve options that the NVE wants in each packet, ready for the wire, in hexadecimal (`parseGeneveOptions`). */
   readonly options?: string | undefined;
+  /** Its share of the flows, 1 to 255, relative to the NVE's other ends; 1, if absent. */
+  readonly weight?: number | undefined;
+  /** Nothing arrives there now, as the NVE says itself. */
+  readonly down?: boolean | undefined;
 }
 
 /** Octets of options that a Geneve header has room for (RFC 8926 section 3.4). */
@@ -109,6 +113,9 @@ export interface MemberInfo {
   readonly contextId: Vni;
 }
 
+/** NVEs that one tenant system may be behind at a time. */
+export const HOMES_MAX = 8;
+
 /** A tenant's MAC and where it is. `mobilitySeq` grows with each change of NVE. */
 export interface HostInfo {
   readonly vn: VnId;
@@ -117,6 +124,23 @@ export interface HostInfo {
   readonly nveId: NveId;
   readonly ips: readonly IpAddr[];
   readonly mobilitySeq: number;
+  /** It is multihomed: behind these NVEs as well, any of which may be sent to. Absent: it is behind one NVE at a time. */
+  readonly others?: readonly NveId[] | undefined;
+}
+
+/** All NVEs that the MAC is behind. */
+export function homesOf({ nveId, others = [] }: Pick<HostInfo, 'nveId' | 'others'>): NveId[] {
+  return [nveId, ...others];
+}
+
+/** Names the NVEs that a multihomed host is behind, in whatever order; null: it is behind one. */
+export function homeKey(host: Pick<HostInfo, 'nveId' | 'others'>): string | null {
+  const homes = new Set(homesOf(host));
+  return homes.size > 1 ? [...homes].sort().join(' ') : null;
+}
+
+export function isAt(host: HostInfo, nveId: NveId): boolean {
+  return host.nveId === nveId || host.others?.includes(nveId) === true;
 }
 
 export const TunnelEndSchema = z.object({
@@ -124,6 +148,8 @@ export const TunnelEndSchema = z.object({
   ip: IpAddrSchema,
   checksum: z.boolean().optional(),
   options: z.string().optional(),
+  weight: z.number().int().min(1).max(255).optional(),
+  down: z.boolean().optional(),
 });
 export const VnInfoSchema = z.object({
   vn: VnIdSchema,
@@ -142,4 +168,5 @@ export const HostInfoSchema = z.object({
   nveId: NveIdSchema,
   ips: z.array(IpAddrSchema),
   mobilitySeq: z.number().int().min(0),
+  others: z.array(NveIdSchema).optional(),
 });

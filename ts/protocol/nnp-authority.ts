@@ -23,6 +23,8 @@ export interface NnpAuthority {
   readonly revision: bigint;
   /** May this NVE have a session, with these underlay addresses? If so its session begins. */
   hello(nveId: NveId, tunnels: readonly TunnelEnd[], now: number): Result<null>;
+  /** The NVE of a session is reached in another way now. The rules are those of `hello`. */
+  ends(nveId: NveId, tunnels: readonly TunnelEnd[]): Result<null>;
   /** May this TSI join? `ttlS`: how long the verdict may be used without asking again. */
   authorize(nveId: NveId, request: AuthorizeRequest): { readonly result: Result<VnInfo>; readonly ttlS: number };
   /** May this NVE have the mappings of the VN? */

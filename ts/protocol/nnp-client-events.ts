@@ -34,6 +34,7 @@ export interface NnpClientOptions {
   readonly nveId: NveId;
   /** New with every start of the agent. */
   readonly instance: string;
+  /** Where this NVE is reached, until an `ends` says otherwise. */
   readonly tunnels: readonly TunnelEnd[];
   /** For each endpoint of the transport its priority and its name in messages. Lower first, at random among equals. */
   readonly endpoints: readonly { readonly priority: number; readonly name: string }[];
@@ -59,6 +60,8 @@ export type NnpClientEvent =
   | { readonly type: 'tick' }
   /** All that was attached in a former life is back, or gone: report in full. */
   | { readonly type: 'restored' }
+  /** This NVE is reached so from now on. */
+  | { readonly type: 'ends'; readonly tunnels: readonly TunnelEnd[] }
   // Calls. `deadlineMs` is relative.
   | {
       readonly type: 'authorize';

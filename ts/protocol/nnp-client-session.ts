@@ -44,6 +44,7 @@ export interface NnpClientSessionHost {
 
 export class NnpClientSession {
   readonly #options: NnpClientOptions;
+  #tunnels: NnpClientOptions['tunnels'];
   readonly #host: NnpClientSessionHost;
   readonly #timing: NnpTiming;
   #state: State = { name: 'stopped' };
@@ -54,12 +55,15 @@ export class NnpClientSession {
   /** The latest term of the NVA, to know an outdated replica of it. */
   #seen = { epoch: '', term: 0n };
   #nonce = 0;
+  /** The ends are as HELLO or a frame after it said. */
+  #isSaid = true;
   refusedCertificates = 0;
   /** Why the last session ended or could not be made; null before the first try, and while one is up. */
   error: NveError | null = null;
 
   constructor(options: NnpClientOptions, host: NnpClientSessionHost) {
     this.#options = options;
+    this.#tunnels = options.tunnels;
     this.#host = host;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
   }
@@ -116,8 +120,9 @@ export class NnpClientSession {
 
   opened(now: number): void {
     if (this.#state.name !== 'dialling') return;
-    const { nveId, instance, tunnels } = this.#options;
+    const { nveId, instance } = this.#options;
     this.#state = { name: 'greeting', endpoint: this.#state.endpoint, since: now };
+    this.#isSaid = true;
     this.#host.send({
       kind: 'hello',
       channel: 0,
@@ -125,9 +130,17 @@ export class NnpClientSession {
       protoMax: NNP_VERSION,
       nveId,
       instance,
-      encaps: tunnels,
+      encaps: this.#tunnels,
       maxFrame: MAX_FRAME,
     });
+  }
+
+  /** The NVE is reached in another way: said now, if HELLO was sent already, and in the next HELLO. */
+  ends(tunnels: NnpClientOptions['tunnels']): void {
+    this.#tunnels = tunnels;
+    // Before HELLO_ACK nothing may follow HELLO: `#greeted` says it.
+    this.#isSaid = this.#state.name !== 'greeting';
+    if (this.isUp) this.#host.send({ kind: 'ends', channel: 0, tunnels });
   }
 
   /** The transport is gone, or was never made. */
@@ -232,6 +245,8 @@ export class NnpClientSession {
     const up: Up = { endpoint, since: now, nvaId, epoch };
     this.#state = { name: 'up', up, heard: now, pinged: now };
     this.error = null;
+    if (!this.#isSaid) this.#host.send({ kind: 'ends', channel: 0, tunnels: this.#tunnels });
+    this.#isSaid = true;
     this.#host.up(up, now);
   }
 

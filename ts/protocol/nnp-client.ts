@@ -143,6 +143,9 @@ export class NnpClient {
         this.#isRestoring = false;
         if (this.#session.isUp) for (const report of this.#reports.all('full', now)) this.#send(report);
         break;
+      case 'ends':
+        this.#session.ends(event.tunnels);
+        break;
       case 'miss':
         for (const mac of event.macs) this.#pulls.miss(event.vn, mac);
         break;
@@ -245,6 +248,7 @@ export class NnpClient {
       case 'unsub':
       case 'ack':
       case 'nack':
+      case 'ends':
       case 'query':
       case 'report':
         this.#session.illegal(frame.kind, 'the NVA does not send it in a session', now);

@@ -2,7 +2,7 @@
  * The hosts of one VN that one NVE is told where hosts are not pushed: its own, and those that it asked for, for as long as the answer
  * counts. So what changes about them reaches it at once, and it need not wait for the end of their time to live.
  */
-import type { HostInfo, MacAddr, NveId } from '#model';
+import { type HostInfo, isAt, type MacAddr, type NveId } from '#model';
 import type { NnpOp } from '#wire';
 
 /** How long an answer counts. An NVE that still uses it asks again before. */
@@ -36,9 +36,10 @@ export class NnpInterest {
     });
   }
 
-  #isTold({ mac, nveId }: HostInfo, now: number): boolean {
+  #isTold(host: HostInfo, now: number): boolean {
+    const { mac } = host;
     const until = this.#until.get(mac);
-    if (nveId === this.#self) {
+    if (isAt(host, this.#self)) {
       this.#tell(mac, Number.POSITIVE_INFINITY);
       return true;
     }

@@ -3,7 +3,17 @@
  * a `MappingChange` comes out that says what is different now. A snapshot marks what it names; `sweep` drops the rest, so
  * that stale mappings serve until the new ones are complete.
  */
-import type { HostInfo, MacAddr, MemberInfo, NveId, NveInfo, VnId, VnInfo } from '#model';
+import {
+  type HostInfo,
+  homeKey,
+  homesOf,
+  type MacAddr,
+  type MemberInfo,
+  type NveId,
+  type NveInfo,
+  type VnId,
+  type VnInfo,
+} from '#model';
 import { keyText, type NnpKey, type NnpObject, type NnpOp, objectKey } from '#wire';
 import type { MappingChange, MemberView } from './nnp-types.js';
 
@@ -19,6 +29,9 @@ export class NnpMapping {
   readonly #members = new Map<NveId, MemberInfo>();
   /** All that are named: the members, and a replication node. */
   readonly nves = new Map<NveId, NveInfo>();
+  /** Of multihomed hosts: the NVEs of each combination. */
+  readonly homes = new Map<string, readonly NveId[]>();
+  readonly #homeHosts = new Map<string, number>();
   /** What the snapshot under way has named; null outside of one. */
   #marked: Set<string> | null = null;
   /** Hosts that were asked for one by one: no snapshot names them. */
@@ -144,6 +157,8 @@ export class NnpMapping {
         const { kind: _, ...host } = object;
         const old = this.hosts.get(host.mac);
         this.hosts.set(host.mac, host);
+        this.#home(host, 1);
+        if (old !== undefined) this.#home(old, -1);
         if (old === undefined || !sameHost(old, host)) this.#changes.host(host.mac, old !== undefined);
         return true;
       }
@@ -166,8 +181,30 @@ export class NnpMapping {
         break;
       case 'host':
         this.#pulled.delete(key.mac);
-        if (this.hosts.delete(key.mac)) this.#changes.host(key.mac, true);
+        this.#deleteHost(key.mac);
         break;
+    }
+  }
+
+  #deleteHost(mac: MacAddr): void {
+    const host = this.hosts.get(mac);
+    if (host === undefined) return;
+    this.hosts.delete(mac);
+    this.#home(host, -1);
+    this.#changes.host(mac, true);
+  }
+
+  /** One host more or less is behind these NVEs together. */
+  #home(host: HostInfo, more: 1 | -1): void {
+    const key = homeKey(host);
+    if (key === null) return;
+    const count = (this.#homeHosts.get(key) ?? 0) + more;
+    if (count > 0) {
+      this.#homeHosts.set(key, count);
+      this.homes.set(key, homesOf(host));
+    } else {
+      this.#homeHosts.delete(key);
+      this.homes.delete(key);
     }
   }
 
@@ -248,6 +285,8 @@ function sameHost(a: HostInfo, b: HostInfo): boolean {
     a.tsi === b.tsi &&
     a.nveId === b.nveId &&
     a.mobilitySeq === b.mobilitySeq &&
+    (a.others === undefined) === (b.others === undefined) &&
+    a.others?.join() === b.others?.join() &&
     a.ips.length === b.ips.length &&
     a.ips.every((ip, i) => ip === b.ips[i])
   );

@@ -161,7 +161,8 @@ function keyOf({ vn, tsi, port }: Attachment): string {
 }
 
 function sameAttachment(a: Attachment, b: Attachment): boolean {
-  return a.macs.join() === b.macs.join() && a.ips.join() === b.ips.join();
+  const isSame = (a.multihomed ?? false) === (b.multihomed ?? false);
+  return isSame && a.macs.join() === b.macs.join() && a.ips.join() === b.ips.join();
 }
 
 /** At most this many bytes in a frame. */

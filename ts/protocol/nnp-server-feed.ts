@@ -10,7 +10,7 @@ import { FOUND_TTL_S, NEGATIVE_TTL_S, NnpInterest } from './nnp-interest.js';
 
 /** About as large is one SNAP. */
 const SNAP_BYTES = 64 * 1024;
-/** Ops are of at most 1.3 kB and those of one revision stay together, so a DELTA stays below 1 MiB. */
+/** Ops are of at most 1.8 kB and those of one revision stay together, so a DELTA stays below 1 MiB. */
 const OPS_AT_ONCE = 512;
 
 interface Subscription {
@@ -262,5 +262,7 @@ function cut(ops: readonly NnpOp[], start: number): NnpOp[] {
 
 /** About the bytes of an op. */
 export function opSize(op: NnpOp | undefined): number {
-  return op?.op === 'set' && op.object.kind === 'host' ? 96 + op.object.ips.length * 18 : 80;
+  return op?.op === 'set' && op.object.kind === 'host'
+    ? 96 + op.object.ips.length * 18 + (op.object.others?.length ?? 0) * 16
+    : 80;
 }

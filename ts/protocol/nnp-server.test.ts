@@ -18,6 +18,7 @@ class FakeAuthority implements NnpAuthority {
   log: { revision: bigint; op: NnpOp }[] | null = [];
 
   hello = (nveId: NveId) => (nveId === 'a' ? ok(null) : err(nveError('NVE-NVA-006', { nve: nveId })));
+  ends = (nveId: NveId) => this.hello(nveId);
   authorize = () => ({ result: ok(vnInfo()), ttlS: 60 });
   maySubscribe = (_: NveId, of: VnId) => (of < 100 ? ok(null) : err(nveError('NVE-NVA-001', { vn: of })));
   report = () => [];

@@ -226,6 +226,13 @@ export class NnpServerSession {
         this.#effects.push({ type: 'nacked', nveId, vn, code: item.code, text: item.text });
         break;
       }
+      case 'ends': {
+        const before = this.#authority.revision;
+        const taken = this.#authority.ends(nveId, frame.tunnels);
+        if (!taken.ok) this.#end(taken.error);
+        else if (this.#authority.revision !== before) this.#effects.push({ type: 'changed' });
+        break;
+      }
       case 'report': {
         const before = this.#authority.revision;
         const refused = this.#authority.report(nveId, frame.mode, frame.items, now);

@@ -67,8 +67,8 @@ export class NnpSubscription {
   }
 
   view(): VnView {
-    const { info, members, nves, hosts } = this.#mapping;
-    return { info, members, nves, hosts, live: this.live, revision: this.#revision };
+    const { info, members, nves, hosts, homes } = this.#mapping;
+    return { info, members, nves, hosts, homes, live: this.live, revision: this.#revision };
   }
 
   /** A session is up, or a gap has to be healed: the token for the SUB. */

@@ -48,6 +48,8 @@ export interface VnView {
   /** How each NVE that the NVA names is reached: the members, and a replication node. */
   readonly nves: ReadonlyMap<NveId, NveInfo>;
   readonly hosts: ReadonlyMap<MacAddr, HostInfo>;
+  /** The NVEs that some multihomed host is behind, under `homeKey`: each combination once. */
+  readonly homes: ReadonlyMap<string, readonly NveId[]>;
   /** Up to date as far as is known: synced, and the session is up. */
   readonly live: boolean;
   readonly revision: bigint;
@@ -69,4 +71,6 @@ export interface Attachment {
   readonly port: LinkName;
   readonly macs: readonly MacAddr[];
   readonly ips: readonly IpAddr[];
+  /** It is attached at other NVEs at the same time, on purpose. */
+  readonly multihomed?: boolean | undefined;
 }

@@ -4,8 +4,10 @@
  */
 import {
   err,
+  HOMES_MAX,
   type HostInfo,
   type MacAddr,
+  type NveId,
   nveError,
   ok,
   parseLinkName,
@@ -38,7 +40,7 @@ import {
   type NnpReject,
   type NnpToken,
 } from './nnp.js';
-import { FLAG_CRITICAL, NNP_HEADER_BYTES, PLANS, REPORT_MODES } from './nnp-encode.js';
+import { FLAG_CRITICAL, MULTIHOMED, NNP_HEADER_BYTES, PLANS, REPORT_MODES } from './nnp-encode.js';
 import { settingsOf, tunnelOf } from './nnp-settings.js';
 
 const U8 = 255;
@@ -131,6 +133,8 @@ function bodyOf(kind: NnpKind, r: ArrayReader): Body {
       return { kind, receivedRevision: r.u64('received_revision'), appliedRevision: r.u64('applied_revision') };
     case 'nack':
       return { kind, revision: r.u64('revision'), items: r.list('items', NNP_LIMITS.rejects, nackItemOf) };
+    case 'ends':
+      return { kind, tunnels: r.list('tunnels', NNP_LIMITS.tunnels, tunnelOf) };
     case 'query':
       return {
         kind,
@@ -230,7 +234,7 @@ function nackItemOf(value: unknown, at: string, errors: FieldErrors) {
 
 function attachmentOf(value: unknown, at: string, errors: FieldErrors): NnpAttachment {
   const r = new ArrayReader(value, at, errors);
-  return {
+  const item: NnpAttachment = {
     change: r.uint('op', 1) === 1 ? 'attach' : 'detach',
     vn: r.parsed('vn', parseVnId, 'number'),
     tsi: r.parsed('tsi', parseTsiId),
@@ -238,6 +242,15 @@ function attachmentOf(value: unknown, at: string, errors: FieldErrors): NnpAttac
     ips: r.list('ips', NNP_LIMITS.addresses, ipOf),
     port: r.parsed('port', parseLinkName),
   };
+  const flags = r.optional('flags', (flag) => new ArrayReader([flag], at, errors).uint('flags', U8)) ?? 0;
+  return (flags & MULTIHOMED) === 0 ? item : { ...item, multihomed: true };
+}
+
+function othersOf(value: unknown, at: string, errors: FieldErrors): NveId[] {
+  const body = at.slice(0, at.lastIndexOf('.'));
+  return new ArrayReader([value], body, errors).list('others', HOMES_MAX - 1, (item, place) =>
+    new ArrayReader([item], place, errors).parsed('nve_id', parseNveId),
+  );
 }
 
 function kindOf(r: ArrayReader): NnpObjectKind {
@@ -282,7 +295,7 @@ function objectOf(key: NnpKey, r: ArrayReader): NnpObject {
 }
 
 function hostOf(vn: VnId, mac: MacAddr, r: ArrayReader): HostInfo {
-  return {
+  const host = {
     vn,
     mac,
     tsi: r.parsed('tsi', parseTsiId),
@@ -290,4 +303,6 @@ function hostOf(vn: VnId, mac: MacAddr, r: ArrayReader): HostInfo {
     ips: r.list('ips', NNP_LIMITS.addresses, ipOf),
     mobilitySeq: r.uint('mobility_seq', U32),
   };
+  const others = r.optional('others', othersOf);
+  return others === null ? host : { ...host, others };
 }

@@ -64,6 +64,8 @@ function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
       return [frame.receivedRevision, frame.appliedRevision];
     case 'nack':
       return [frame.revision, frame.items.map(({ key, code, text }) => [kindNumber(key), keyFields(key), code, text])];
+    case 'ends':
+      return [frame.tunnels.map(tunnelFields)];
     case 'query':
       return [frame.vn, frame.qid, frame.macs.map(macToBytes)];
     case 'answer':
@@ -84,6 +86,8 @@ function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
 
 /** By their number on the wire. */
 export const PLANS = ['denied', 'delta', 'snapshot'] as const;
+/** Of the flags of an attachment; others are of later versions, and ignored. */
+export const MULTIHOMED = 1;
 export const REPORT_MODES = ['delta', 'full', 'part'] as const;
 
 function ipOrNil(ip: IpAddr | null): Uint8Array | null {
@@ -101,15 +105,23 @@ function vnBody({ name, vni, mtu, gateway, settings }: VnInfo): unknown[] {
 
 function attachmentFields(item: NnpAttachment): unknown[] {
   const macs = item.macs.map((mac: MacAddr) => macToBytes(mac));
-  return [item.change === 'attach' ? 1 : 0, item.vn, item.tsi, macs, item.ips.map(ipToBytes), item.port];
+  return [
+    item.change === 'attach' ? 1 : 0,
+    item.vn,
+    item.tsi,
+    macs,
+    item.ips.map(ipToBytes),
+    item.port,
+    ...(item.multihomed ? [MULTIHOMED] : []),
+  ];
 }
 
 function answerFields({ mac, host }: NnpAnswer): unknown[] {
   return [macToBytes(mac), host && hostBody(host)];
 }
 
-function hostBody({ tsi, nveId, ips, mobilitySeq }: HostInfo): unknown[] {
-  return [tsi, nveId, ips.map(ipToBytes), mobilitySeq];
+function hostBody({ tsi, nveId, ips, mobilitySeq, others }: HostInfo): unknown[] {
+  return [tsi, nveId, ips.map(ipToBytes), mobilitySeq, ...(others ? [others] : [])];
 }
 
 function opFields(op: NnpOp): unknown[] {

@@ -158,9 +158,14 @@ function anyMacOf(value: unknown, at: string, errors: FieldErrors): MacAddr {
   return undefined as unknown as MacAddr;
 }
 
-export function tunnelFields({ encap, ip, checksum, options }: TunnelEnd): unknown[] {
-  const wishes = [checksum === undefined ? null : checksum ? 1 : 0, options === undefined ? null : hexToBytes(options)];
-  return [encap, ipToBytes(ip), ...(checksum === undefined && options === undefined ? [] : wishes)];
+export function tunnelFields({ encap, ip, checksum, options, weight, down }: TunnelEnd): unknown[] {
+  const fields: unknown[] = [
+    checksum === undefined ? null : checksum ? 1 : 0,
+    options === undefined ? null : hexToBytes(options),
+    weight ?? null,
+    down === true ? 1 : null,
+  ];
+  return [encap, ipToBytes(ip), ...fields.slice(0, fields.findLastIndex((field) => field !== null) + 1)];
 }
 
 export function tunnelOf(value: unknown, at: string, errors: FieldErrors): TunnelEnd {
@@ -168,7 +173,15 @@ export function tunnelOf(value: unknown, at: string, errors: FieldErrors): Tunne
   const end = { encap: r.uint('encap', U8), ip: r.ip('ip') };
   const checksum = r.optional('checksum', (item) => new ArrayReader([item], at, errors).uint('checksum', 1) === 1);
   const options = r.optional('options', optionsOf);
-  return { ...end, ...(checksum !== null && { checksum }), ...(options !== null && { options }) };
+  const weight = r.optional('weight', (item) => new ArrayReader([item], at, errors).uint('weight', U8, 1));
+  const down = r.optional('state', (item) => new ArrayReader([item], at, errors).uint('state', 1) === 1);
+  return {
+    ...end,
+    ...(checksum !== null && { checksum }),
+    ...(options !== null && { options }),
+    ...(weight !== null && { weight }),
+    ...(down === true && { down }),
+  };
 }
 
 function optionsOf(value: unknown, at: string, errors: FieldErrors): string {

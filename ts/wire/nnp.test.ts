@@ -4,6 +4,7 @@ import {
   ACL_RULES_MAX,
   type AclRule,
   DEFAULT_VN_SETTINGS,
+  HOMES_MAX,
   parseIp,
   parseMac,
   type Result,
@@ -38,7 +39,14 @@ const ip = fc.oneof(fc.ipV4(), fc.ipV6()).map((value) => must(parseIp(value)));
 const macs = fc.array(mac, { maxLength: 4 });
 const ips = fc.array(ip, { maxLength: 4 });
 const tunnel = fc.record(
-  { encap: fc.nat(255), ip, checksum: fc.boolean(), options: fc.constantFrom('0102800100000007', '01028000') },
+  {
+    encap: fc.nat(255),
+    ip,
+    checksum: fc.boolean(),
+    options: fc.constantFrom('0102800100000007', '01028000'),
+    weight: fc.integer({ min: 1, max: 255 }),
+    down: fc.constant(true),
+  },
   { requiredKeys: ['encap', 'ip'] },
 );
 const tunnels = fc.array(tunnel, { maxLength: 4 });
@@ -84,7 +92,19 @@ const object: fc.Arbitrary<NnpObject> = fc.oneof(
   vnInfo.map((info) => ({ kind: 'vn' as const, ...info })),
   fc.record({ kind: fc.constant('nve' as const), nveId: name, tunnels }),
   fc.record({ kind: fc.constant('member' as const), vn, nveId: name, contextId: vni }),
-  fc.record({ kind: fc.constant('host' as const), vn, mac, tsi: name, nveId: name, ips, mobilitySeq: u32 }),
+  fc.record(
+    {
+      kind: fc.constant('host' as const),
+      vn,
+      mac,
+      tsi: name,
+      nveId: name,
+      ips,
+      mobilitySeq: u32,
+      others: fc.array(name, { maxLength: HOMES_MAX - 1 }),
+    },
+    { requiredKeys: ['kind', 'vn', 'mac', 'tsi', 'nveId', 'ips', 'mobilitySeq'] },
+  ),
 );
 const key: fc.Arbitrary<NnpKey> = object.map(objectKey);
 const op = fc.oneof(
@@ -92,14 +112,18 @@ const op = fc.oneof(
   fc.record({ op: fc.constant('delete' as const), revision: u64, key }),
 );
 const ops = fc.array(op, { maxLength: 8 });
-const item = fc.record({
-  change: fc.constantFrom('attach' as const, 'detach' as const),
-  vn,
-  tsi: name,
-  macs,
-  ips,
-  port: name,
-});
+const item = fc.record(
+  {
+    change: fc.constantFrom('attach' as const, 'detach' as const),
+    vn,
+    tsi: name,
+    macs,
+    ips,
+    port: name,
+    multihomed: fc.constant(true),
+  },
+  { requiredKeys: ['change', 'vn', 'tsi', 'macs', 'ips', 'port'] },
+);
 
 const answersOf = (vn: VnId) =>
   fc.array(
@@ -171,6 +195,7 @@ const bodies: Bodies = {
   bookmark: fc.record({ revision: u64 }),
   ack: fc.record({ receivedRevision: u64, appliedRevision: u64 }),
   nack: fc.record({ revision: u64, items: fc.array(fc.record({ key, code: id, text }), { maxLength: 5 }) }),
+  ends: fc.record({ tunnels }),
   query: fc.record({ vn, qid: u32, macs }),
   answer: vn.chain((vn) =>
     fc.record({ vn: fc.constant(vn), qid: u32, ttlS: u32, negativeTtlS: u32, answers: answersOf(vn) }),
@@ -188,7 +213,7 @@ const bodies: Bodies = {
   pong: fc.record({ nonce: u32 }),
   error: fc.record({ code: id, text }),
   unsub: fc.record({ vn }),
-  unknown: fc.record({ number: fc.constantFrom(0, 16, 22, 25, 255), critical: fc.boolean() }),
+  unknown: fc.record({ number: fc.constantFrom(0, 19, 22, 25, 255), critical: fc.boolean() }),
 };
 const frame: fc.Arbitrary<NnpFrame> = fc.oneof(
   ...Object.entries(bodies).map(([kind, body]) =>
@@ -266,7 +291,12 @@ describe('nnp', () => {
   });
 
   it('ignores trailing elements at every level', () => {
-    const body = [1n, 2n, [[1, 2, ['n1', 'later'], 2n, [[[1, IP, null, null, 'later']], 'later'], 'later']], 'later'];
+    const body = [
+      1n,
+      2n,
+      [[1, 2, ['n1', 'later'], 2n, [[[1, IP, null, null, null, null, 'later']], 'later'], 'later']],
+      'later',
+    ];
     expect(decodeNnp(payload('delta', body))).toEqual({
       ok: true,
       value: {
@@ -317,6 +347,18 @@ describe('nnp', () => {
       'hello',
       [1, 1, 'n', 'i', new Array(17).fill([1, IP]), 1],
       'hello.encaps is "17 elements", expected an array of at most 16',
+    ],
+    ['ends', [[[1, IP, null, null, 0]]], 'ends.tunnels[0].weight is 0, expected an integer from 1 to 255'],
+    ['ends', [[[1, IP, null, null, 1, 2]]], 'ends.tunnels[0].state is 2, expected an integer from 0 to 1'],
+    [
+      'report',
+      [1, 0, [[1, 1, 't', [MAC], [], 'p', 256]]],
+      'report.items[0].flags is 256, expected an integer from 0 to 255',
+    ],
+    [
+      'delta',
+      [1, 2, [[1, 4, [1, MAC], 2, ['t', 'a', [], 0, new Array(8).fill('b')]]]],
+      'delta.ops[0].body.others is "8 elements", expected an array of at most 7',
     ],
     [
       'auth',

@@ -19,7 +19,7 @@ import type {
 
 export const NNP_VERSION = 1;
 
-/** Kinds by their number. 16, 19 and 22 are left for later use. */
+/** Kinds by their number. 19 and 22 are left for later use. */
 export const NNP_KINDS = {
   hello: 1,
   helloAck: 2,
@@ -36,6 +36,7 @@ export const NNP_KINDS = {
   nack: 13,
   query: 14,
   answer: 15,
+  ends: 16,
   report: 17,
   reportAck: 18,
   ping: 20,
@@ -101,6 +102,8 @@ export interface NnpAttachment {
   readonly macs: readonly MacAddr[];
   readonly ips: readonly IpAddr[];
   readonly port: LinkName;
+  /** The TSI is attached at other NVEs at the same time, on purpose: this one joins them instead of taking its MACs over. */
+  readonly multihomed?: boolean | undefined;
 }
 
 /** Of one host that was asked for; null: there is none. */
@@ -186,6 +189,8 @@ export type NnpFrame = On &
         readonly revision: bigint;
         readonly items: readonly { readonly key: NnpKey; readonly code: string; readonly text: string }[];
       }
+    /** Of the sender's, instead of those of its HELLO. */
+    | { readonly kind: 'ends'; readonly tunnels: readonly TunnelEnd[] }
     /** Which hosts a VN has, where they are not pushed. */
     | {
         readonly kind: 'query';

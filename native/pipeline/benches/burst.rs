@@ -238,7 +238,7 @@ fn bind_acl(tables: &mut Tables) {
     let snapshot = &mut tables.snapshot;
     *snapshot.acls.slot(0) = Some(Arc::new(Acl::new((0..16).map(rule), Action::Deny)));
     snapshot.vap_policies.slot(VAP.into()).acls.inward = 0;
-    let vap = snapshot.vaps.slot(VAP.into());
+    let vap = snapshot.vaps.slot(VAP);
     vap.flags = vap.flags.with(Flags::ACL_IN);
 }
 

@@ -3,19 +3,17 @@
 use core::cell::Cell;
 
 use arrayvec::ArrayVec;
-use tables::{
-    ContextKey, Destination, FdbKey, Flags, Index, MapReader, Pairs, PortEntry, Snapshot, SourceKey, VapMeters,
-};
+use tables::{ContextKey, Destination, FdbKey, Flags, MapReader, Pairs, PortEntry, Snapshot, SourceKey, VapMeters};
 use types::{DropReason, MacAddr, PortId};
-use wire::{Flow, OUTER_MAX, SHORTEST_FRAME, flow};
+use wire::{Flow, OUTER_MAX, flow};
 
 use crate::counters::Counters;
-use crate::encap::{HeaderRoom, encapsulate, header_for, longest, wants_priority};
+use crate::encap::{HeaderRoom, encapsulate, header_for};
 use crate::meta::{Meta, Verdict};
 use crate::observer::{Observer, Step};
 use crate::packet::{Packet, Place, Sighting, Sink};
 use crate::policy::{self, LazyKey};
-use crate::tags::{apply_policy, priority, push_tags, strip_tags};
+use crate::tags::{priority, strip_tags};
 use crate::{access, forward, underlay};
 
 /// The most packets of one burst.
@@ -48,7 +46,7 @@ pub struct Pipeline<'a> {
     pub counters: Counters<'a>,
 }
 
-impl Pipeline<'_> {
+impl<'a> Pipeline<'a> {
     /// Processes a burst that came in by `port`; `burst` is empty afterwards.
     pub fn run<P: Packet, S: Sink<P>>(&self, port: PortId, burst: &mut Burst<P>, sink: &mut S) {
         self.run_observed(port, burst, sink, &mut ());
@@ -69,6 +67,7 @@ impl Pipeline<'_> {
             PortEntry::Unused => metas.iter_mut().for_each(|meta| meta.verdict = Verdict::Drop(DropReason::PortUnused)),
             PortEntry::Access(access) => {
                 let special = access::classify(self, access, burst, metas);
+                forward::begin(self, access::CHECKED, burst, metas);
                 observer.after(Step::Classify, burst, metas);
                 if special.has(access::CHECKED) {
                     access::guard(self, port, burst, metas, sink);
@@ -91,6 +90,7 @@ impl Pipeline<'_> {
                 underlay::permit(self, metas);
                 observer.after(Step::Permit, burst, metas);
                 let special = underlay::decapsulate(self, burst, metas);
+                forward::begin(self, Flags::LEARN_REMOTE, burst, metas);
                 observer.after(Step::Decap, burst, metas);
                 if special.has(Flags::LEARN_REMOTE) {
                     underlay::learn(self, port, burst, metas, sink);
@@ -99,31 +99,52 @@ impl Pipeline<'_> {
             }
             PortEntry::Exception { underlay, vlan } => underlay::from_kernel(*underlay, *vlan, burst, metas),
         }
-        if forward::forward(self, metas) {
+        let ways = forward::forward(self, metas);
+        if ways.group {
             forward::choose(self, burst, metas);
         }
         observer.after(Step::Forward, burst, metas);
-        self.deliver(burst, metas);
-        self.tunnel(burst, metas);
+        if ways.vap {
+            self.deliver(burst, metas);
+        }
+        if ways.next_hop || ways.group {
+            self.tunnel(burst, metas);
+        }
         observer.after(Step::Rewrite, burst, metas);
-        for (packet, meta) in burst.drain(..).zip(metas.iter()) {
+        for (meta, packet) in metas.iter().zip(burst.drain(..)) {
             match meta.verdict {
                 Verdict::Send(to) => sink.transmit(to, packet, port),
-                Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
-                Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
-                Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
-                Verdict::Exception(to) => sink.divert(to, packet, port),
-                Verdict::Query => self.query(&packet, meta, port, sink),
-                Verdict::Punt(class) => {
-                    self.copy_to_kernel(&packet, port, sink);
-                    if let Err(reason) = sink.punt(class, port, packet.data()) {
-                        self.drop(&packet, port, reason, sink);
-                    }
+                _ => self.end(packet, meta, port, sink, observer),
+            }
+        }
+    }
+
+    /// What becomes of a packet that is not just sent.
+    #[inline(never)]
+    fn end<P: Packet, S: Sink<P>, O: Observer<P>>(
+        &self,
+        packet: P,
+        meta: &Meta,
+        port: PortId,
+        sink: &mut S,
+        observer: &mut O,
+    ) {
+        match meta.verdict {
+            Verdict::Send(to) => sink.transmit(to, packet, port),
+            Verdict::Drop(reason) => self.drop(&packet, port, reason, sink),
+            Verdict::TooBig(reason, max_frame) => self.too_big(packet, meta, (reason, max_frame), port, sink),
+            Verdict::Replicate => self.replicate(packet, meta, port, sink, observer),
+            Verdict::Exception(to) => sink.divert(to, packet, port),
+            Verdict::Query => self.query(&packet, meta, port, sink),
+            Verdict::Punt(class) => {
+                self.copy_to_kernel(&packet, port, sink);
+                if let Err(reason) = sink.punt(class, port, packet.data()) {
+                    self.drop(&packet, port, reason, sink);
                 }
-                // The steps before this one decided what they found pending, and rewrote what has one destination.
-                Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {
-                    self.drop(&packet, port, DropReason::UnknownUnicast, sink);
-                }
+            }
+            // The steps before this one decided what they found pending, and rewrote what has one destination.
+            Verdict::Pending | Verdict::Vap(_) | Verdict::NextHop(_) | Verdict::Group(_) => {
+                self.drop(&packet, port, DropReason::UnknownUnicast, sink);
             }
         }
     }
@@ -156,74 +177,6 @@ impl Pipeline<'_> {
             sink.seen(Sighting { port, vn: meta.vn, mac: MacAddr(*mac), place: Place::Nowhere });
         }
         self.drop(packet, port, DropReason::UnknownUnicast, sink);
-    }
-
-    /// Turns the tenants' frames that have one destination here into what leaves for it.
-    #[inline(never)]
-    fn deliver<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
-        for (packet, meta) in burst.iter_mut().zip(metas) {
-            if let Verdict::Vap(index) = meta.verdict {
-                strip_tags(packet, meta.strip);
-                meta.verdict =
-                    self.to_vap(packet, meta, index, &mut LazyKey::None).map_or_else(Verdict::Drop, Verdict::Send);
-            }
-        }
-    }
-
-    /// The same of those that go to one next hop.
-    #[inline(never)]
-    fn tunnel<P: Packet>(&self, burst: &mut Burst<P>, metas: &mut [Meta]) {
-        for (packet, meta) in burst.iter_mut().zip(metas) {
-            if let Verdict::NextHop(index) = meta.verdict {
-                let pcp = if wants_priority(self.snapshot, index) { priority(packet.data()) } else { 0 };
-                strip_tags(packet, meta.strip);
-                meta.verdict = match encapsulate(self, packet, pcp, index) {
-                    Ok(port) => Verdict::Send(port),
-                    Err(DropReason::UnderlayMtu) => {
-                        meta.strip = 0;
-                        Verdict::TooBig(DropReason::UnderlayMtu, longest(self.snapshot, index))
-                    }
-                    Err(reason) => Verdict::Drop(reason),
-                };
-            }
-        }
-    }
-
-    /// Makes a tenant's frame, without the tags that selected its VAP, what leaves for a VAP; returns the port to leave by. `key` is the
-    /// frame's, for its access lists.
-    #[inline(always)]
-    pub(crate) fn to_vap<P: Packet>(
-        &self,
-        packet: &mut P,
-        meta: &Meta,
-        index: Index,
-        key: &mut LazyKey,
-    ) -> Result<u16, DropReason> {
-        let vap = self.snapshot.vap(index);
-        // A row may outlive its VAP by a moment. That it names a VAP of this very VN is checked here, at the last place, so
-        // that no order of table changes can carry a frame into another VN.
-        if vap.vn != meta.vn {
-            return Err(DropReason::UnknownUnicast);
-        }
-        if vap.flags.has(Flags::ACL_OUT) || meta.flags.has(Flags::VN_ACL_OUT) {
-            policy::may_go_to(self, packet.data(), meta, (index, vap.flags), key)?;
-        }
-        if meta.tagged {
-            apply_policy(packet, &vap.tags)?;
-        }
-        let length = packet.data().len();
-        push_tags(packet, vap.s_vid, vap.c_vid)?;
-        if (meta.tagged || vap.flags.has(Flags::WHOLE))
-            && let PortEntry::Access(port) = self.snapshot.port(PortId(vap.port))
-        {
-            access::leaves_as(port, index, packet.data())?;
-        }
-        self.counters.vap_out(index, length);
-        // What was short behind a tunnel must not be on a wire (RFC 7348 leaves the padding to whoever delivers).
-        if packet.data().len() < SHORTEST_FRAME {
-            packet.pad(SHORTEST_FRAME);
-        }
-        Ok(vap.port)
     }
 
     /// Sends a copy to everybody else in the VN: its other VAPs, and its other NVEs unless the frame came from one (split horizon). A VAP that

@@ -26,7 +26,7 @@ pub const COUNTERS_PER_VAP: usize = 8;
 #[derive(Clone, Copy)]
 pub struct Counters<'a> {
     drops: &'a [AtomicU64],
-    vaps: &'a [AtomicU64],
+    vaps: &'a [[AtomicU64; COUNTERS_PER_VAP]],
 }
 
 impl<'a> Counters<'a> {
@@ -35,7 +35,7 @@ impl<'a> Counters<'a> {
 
     /// Counters over `drops` ([`Self::DROP_WORDS`] words) and `vaps` ([`COUNTERS_PER_VAP`] words for each VAP index).
     pub fn new(drops: &'a [AtomicU64], vaps: &'a [AtomicU64]) -> Self {
-        Self { drops, vaps }
+        Self { drops, vaps: vaps.as_chunks().0 }
     }
 
     /// Counts one frame that rule `at` of a list decided.
@@ -65,14 +65,15 @@ impl<'a> Counters<'a> {
     /// Counts one question of the tenant at VAP index `vap` that was answered in the place of who was asked for.
     #[inline]
     pub fn suppressed(&self, vap: u16) {
-        add(self.vaps.get(usize::from(vap) * COUNTERS_PER_VAP + VapCounter::Suppressed as usize), 1);
+        add(self.vaps.get(usize::from(vap)).map(|words| &words[VapCounter::Suppressed as usize]), 1);
     }
 
     #[inline]
     fn vap(&self, vap: u16, first: VapCounter, bytes: usize) {
-        let at = usize::from(vap) * COUNTERS_PER_VAP + first as usize;
-        add(self.vaps.get(at), 1);
-        add(self.vaps.get(at + 1), bytes as u64);
+        if let Some(words) = self.vaps.get(usize::from(vap)) {
+            add(Some(&words[first as usize]), 1);
+            add(Some(&words[first as usize + 1]), bytes as u64);
+        }
     }
 }
 

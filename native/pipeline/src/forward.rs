@@ -1,26 +1,61 @@
 //! Where a tenant's frame goes inside its VN: by destination MAC only (RFC 8014, 3.1).
 
-use tables::{Destination, Flags, GroupEntry, Index, Snapshot, Unknown};
+use tables::{Destination, FdbKey, Flags, GroupEntry, Index, Snapshot, Unknown};
 use types::DropReason;
-use wire::flow;
+use wire::{flow, macs};
 
 use crate::burst::{Burst, Pipeline};
 use crate::encap::prefetch_next_hop;
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
 
-/// Decides every pending packet of a burst; returns whether one goes to a group of next hops, for [`choose`].
+/// Begins to look up where every pending packet goes, and of packets with any of the flags `checked` also who sent it.
 #[inline(never)]
-pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) -> bool {
-    let mut any_group = false;
-    for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
-        meta.verdict = if meta.group { Verdict::Replicate } else { unicast(pipeline, meta) };
-        if let Verdict::NextHop(index) = meta.verdict {
-            prefetch_next_hop(pipeline.snapshot, index);
+pub fn begin<'a, P: Packet>(pipeline: &Pipeline<'a>, checked: Flags, burst: &Burst<P>, metas: &mut [Meta<'a>]) {
+    let fdb = pipeline.fdb.beginnings();
+    for (packet, meta) in burst.iter().zip(metas) {
+        if !meta.is_pending() {
+            continue;
         }
-        any_group |= matches!(meta.verdict, Verdict::Group(_));
+        let Some(start) = packet.data().first_chunk() else { continue };
+        let (destination, source) = macs(start);
+        meta.destination = fdb.begin(FdbKey::new(meta.vn, destination));
+        if meta.flags.has(checked) {
+            meta.source = fdb.begin(FdbKey::new(meta.vn, source));
+        }
     }
-    any_group
+}
+
+/// Which ways any packet of a burst goes: what none goes costs one test.
+#[derive(Clone, Copy, Default)]
+pub struct Ways {
+    /// To a VAP.
+    pub vap: bool,
+    /// To a next hop.
+    pub next_hop: bool,
+    /// To a group of next hops, for [`choose`].
+    pub group: bool,
+}
+
+/// Decides every pending packet of a burst.
+#[inline(never)]
+pub fn forward(pipeline: &Pipeline<'_>, metas: &mut [Meta]) -> Ways {
+    let mut ways = Ways::default();
+    for meta in metas {
+        if meta.is_pending() {
+            decide(pipeline, meta);
+        }
+        match meta.verdict {
+            Verdict::Vap(_) => ways.vap = true,
+            Verdict::NextHop(index) => {
+                ways.next_hop = true;
+                prefetch_next_hop(pipeline.snapshot, index);
+            }
+            Verdict::Group(_) => ways.group = true,
+            _ => {}
+        }
+    }
+    ways
 }
 
 /// Chooses a next hop for every packet that goes to a group.
@@ -52,19 +87,25 @@ pub fn remote(snapshot: &Snapshot, vn: Index, destination: Destination, flow_has
     }
 }
 
+/// Decides one. Every way writes its own verdict: put together at the end, it would cost more than the rest.
 #[inline(always)]
-fn unicast(pipeline: &Pipeline<'_>, meta: &Meta) -> Verdict {
-    match pipeline.fdb.finish(meta.destination).map(Destination::unpack) {
-        Some(Destination::Vap(vap)) if vap == meta.vap && !meta.flags.has(Flags::REFLECT) => {
-            Verdict::Drop(DropReason::SameVap)
+fn decide(pipeline: &Pipeline<'_>, meta: &mut Meta) {
+    if meta.group {
+        return meta.verdict = Verdict::Replicate;
+    }
+    let Some(row) = pipeline.fdb.finish(meta.destination) else {
+        return meta.verdict = unknown(pipeline, meta);
+    };
+    match Destination::unpack(row) {
+        Destination::Vap(vap) if vap == meta.vap && !meta.flags.has(Flags::REFLECT) => {
+            meta.verdict = Verdict::Drop(DropReason::SameVap);
         }
-        Some(Destination::Vap(vap)) => Verdict::Vap(vap),
-        Some(Destination::NextHop(_) | Destination::Group(_)) if meta.came_by_tunnel() => {
-            Verdict::Drop(DropReason::SplitHorizon)
+        Destination::Vap(vap) => meta.verdict = Verdict::Vap(vap),
+        Destination::NextHop(_) | Destination::Group(_) if meta.came_by_tunnel() => {
+            meta.verdict = Verdict::Drop(DropReason::SplitHorizon);
         }
-        Some(Destination::NextHop(next_hop)) => Verdict::NextHop(next_hop),
-        Some(Destination::Group(group)) => Verdict::Group(group),
-        None => unknown(pipeline, meta),
+        Destination::NextHop(next_hop) => meta.verdict = Verdict::NextHop(next_hop),
+        Destination::Group(group) => meta.verdict = Verdict::Group(group),
     }
 }
 

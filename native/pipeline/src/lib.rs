@@ -23,6 +23,7 @@ mod meta;
 mod observer;
 mod packet;
 mod policy;
+mod rewrite;
 mod tags;
 mod too_big;
 mod underlay;

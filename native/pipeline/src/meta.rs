@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use tables::{Flags, Index, LookUp, NextHopIndex, Snapshot, Source};
+use tables::{Flags, Index, LookUp, NextHopIndex, Snapshot, Source, SourceKey};
 use types::DropReason;
 
 use crate::packet::PuntClass;
@@ -38,7 +38,7 @@ pub enum Verdict {
 /// One cache line per packet. Look-ups begin in one step and end in another.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub struct Meta {
+pub struct Meta<'a> {
     /// The packet's fate.
     pub verdict: Verdict,
     /// Index of its VN.
@@ -53,22 +53,22 @@ pub struct Meta {
     pub tagged: bool,
     /// What is special about its VN and the VAP it came from.
     pub flags: Flags,
-    /// Outer source address of a tunnelled packet.
-    pub outer_source: Source,
     /// Length of all headers before the tenant's frame in a tunnelled packet, bytes.
     pub outer_length: u16,
     /// DSCP and ECN of the outer header.
     pub outer_class: u8,
     /// Whether the tunnel's header had a reserved bit set.
     pub reserved: bool,
+    /// Outer source address of a tunnelled packet, as the sender's key in VN 0.
+    pub outer_source: SourceKey,
     /// The destination's row.
-    pub destination: LookUp,
+    pub destination: LookUp<'a>,
     /// What is asked about its sender: the row of a source MAC; of a tunnelled packet the VN of its Context ID, and then the permission of
     /// its NVE.
-    pub source: LookUp,
+    pub source: LookUp<'a>,
 }
 
-impl Meta {
+impl Meta<'_> {
     /// The scratch of a packet of which nothing is known yet.
     pub const NEW: Self = Self {
         verdict: Verdict::Pending,
@@ -78,7 +78,7 @@ impl Meta {
         group: false,
         tagged: false,
         flags: Flags::NONE,
-        outer_source: Source::V4(Ipv4Addr::UNSPECIFIED),
+        outer_source: SourceKey::new(0, Source::V4(Ipv4Addr::UNSPECIFIED)),
         outer_length: 0,
         outer_class: 0,
         reserved: false,

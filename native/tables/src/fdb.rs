@@ -5,7 +5,7 @@
 
 use core::net::Ipv4Addr;
 
-use types::{MacAddr, Vni};
+use types::{MacBits, Vni};
 
 use crate::map::Key;
 use crate::snapshot::{Index, NextHopIndex};
@@ -17,9 +17,9 @@ pub struct FdbKey(u64);
 impl FdbKey {
     /// The key of `mac` in the VN of index `vn`, which is below [`Snapshot::NONE`](crate::Snapshot::NONE).
     #[inline(always)]
-    pub const fn new(vn: Index, mac: MacAddr) -> Self {
+    pub fn new(vn: Index, mac: impl Into<MacBits>) -> Self {
         // Inverted, because MAC zero in VN 0, which tenants may send to, must not be 0; no VN has the index of all ones that is now.
-        Self(!(mac.to_u64() << 16 | vn as u64))
+        Self(!(mac.into().get() << 16 | u64::from(vn)))
     }
 }
 
@@ -66,6 +66,12 @@ impl SourceKey {
             Source::V6(number) => Self::V6 | (number as u64) << 16,
         };
         Self(source | vn as u64)
+    }
+
+    /// The key of the same source in another VN, if this is one of VN 0.
+    #[inline(always)]
+    pub const fn within(self, vn: Index) -> Self {
+        Self(self.0 | vn as u64)
     }
 }
 
@@ -115,6 +121,7 @@ impl Destination {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::MacAddr;
 
     #[test]
     fn destinations_round_trip() {
@@ -140,6 +147,9 @@ mod tests {
         let (v4, v6) = (Source::V4(Ipv4Addr::UNSPECIFIED), Source::V6(0));
         assert_ne!(SourceKey::new(0, v4).pack(), 0);
         assert_ne!(SourceKey::new(0, v4), SourceKey::new(0, v6), "families never meet");
+        for source in [v4, v6, Source::V4(Ipv4Addr::BROADCAST), Source::V6(u32::MAX)] {
+            assert_eq!(SourceKey::new(7, source), SourceKey::new(0, source).within(7));
+        }
         assert_ne!(SourceKey::new(1, v4), SourceKey::new(2, v4));
         assert_ne!(SourceKey::new(Index::MAX, Source::V6(u32::MAX)).pack(), u64::MAX, "it may have a row");
     }

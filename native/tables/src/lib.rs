@@ -26,12 +26,12 @@ mod quiescence;
 mod snapshot;
 
 pub use acl::{Acl, AclKey, AclRule, Action, Layer4};
-pub use chunks::Chunks;
+pub use chunks::{Chunks, Indexed};
 pub use fdb::{ContextKey, Destination, FdbKey, Source, SourceKey};
 pub use flags::Flags;
 pub use groups::{GROUP_PLACES, GroupEntry, share_out};
 pub use index_pool::IndexPool;
-pub use map::{Full, Key, LookUp, MapReader, MapWriter, Row, concurrent_map};
+pub use map::{Beginnings, Full, Key, LookUp, MapReader, MapWriter, Row, concurrent_map};
 pub use meter::{Meter, Rate};
 pub use next_hop::{HEADER_HEAD, HEADER_TAIL, NextHopEntry, Work};
 pub use pairs::{PairReader, PairWriter, Pairs};

@@ -39,7 +39,6 @@ pub struct Full {
     pub capacity: usize,
 }
 
-#[derive(Default)]
 #[repr(C, align(64))]
 struct Bucket {
     keys: [AtomicU64; SLOTS],
@@ -50,24 +49,45 @@ struct Bucket {
     seen: [AtomicU16; SLOTS],
 }
 
+impl Bucket {
+    const fn empty() -> Self {
+        Self {
+            keys: [const { AtomicU64::new(EMPTY) }; SLOTS],
+            values: [const { AtomicU32::new(0) }; SLOTS],
+            version: AtomicU32::new(0),
+            overflow: AtomicU32::new(0),
+            seen: [const { AtomicU16::new(UNWATCHED) }; SLOTS],
+        }
+    }
+}
+
 struct Shared {
+    /// As many as a power of two.
     buckets: Box<[Bucket]>,
-    mask: usize,
     seed: u64,
 }
 
 impl Shared {
-    #[inline(always)]
     fn hash(&self, key: u64) -> usize {
-        let once = fold_product(key ^ self.seed, 0x9e37_79b9_7f4a_7c15);
-        // Twice, so that the seed decides which keys meet and not only where, and that keys in sequence spread.
-        fold_product(once ^ self.seed.rotate_left(32), 0xa076_1d64_78bd_642f) as usize
+        hash(key, self.seed)
     }
 
     #[inline(always)]
     fn bucket(&self, at: usize) -> &Bucket {
-        &self.buckets[at & self.mask]
+        &self.buckets[self.index(at)]
     }
+
+    #[inline(always)]
+    fn index(&self, at: usize) -> usize {
+        at & (self.buckets.len() - 1)
+    }
+}
+
+#[inline(always)]
+fn hash(key: u64, seed: u64) -> usize {
+    let once = fold_product(key ^ seed, 0x9e37_79b9_7f4a_7c15);
+    // Twice, so that the seed decides which keys meet and not only where, and that keys in sequence spread.
+    fold_product(once ^ seed.rotate_left(32), 0xa076_1d64_78bd_642f) as usize
 }
 
 /// Multiplies to 128 bits and folds: every input bit reaches every output bit.
@@ -81,7 +101,7 @@ pub(crate) fn fold_product(a: u64, b: u64) -> u64 {
 /// `seed` should be random.
 pub fn concurrent_map<K: Key>(capacity: usize, seed: u64) -> MapWriter<K> {
     let buckets = capacity.max(1).div_ceil(SLOTS / 2).next_power_of_two();
-    let shared = Shared { buckets: (0..buckets).map(|_| Bucket::default()).collect(), mask: buckets - 1, seed };
+    let shared = Shared { buckets: (0..buckets).map(|_| Bucket::empty()).collect(), seed };
     MapWriter { shared: Arc::new(shared), len: 0, capacity, key: PhantomData }
 }
 
@@ -125,16 +145,34 @@ impl Row<'_> {
     }
 }
 
-/// A look-up that has begun.
-#[derive(Clone, Copy, Debug)]
-pub struct LookUp {
+/// A look-up that has begun: the key, and its home bucket.
+#[derive(Clone, Copy)]
+pub struct LookUp<'a> {
     packed: u64,
-    hash: usize,
+    home: Option<&'a Bucket>,
 }
 
-impl LookUp {
+impl LookUp<'_> {
     /// Of nothing: it finds no row.
-    pub const NONE: Self = Self { packed: NOBODY, hash: 0 };
+    pub const NONE: Self = Self { packed: NOBODY, home: None };
+}
+
+/// What begins look-ups: a copy of what a map's readers share, which a compiler can keep in registers.
+pub struct Beginnings<'a, K> {
+    buckets: &'a [Bucket],
+    seed: u64,
+    key: PhantomData<K>,
+}
+
+impl<'a, K: Key> Beginnings<'a, K> {
+    /// [`MapReader::begin`].
+    #[inline(always)]
+    pub fn begin(&self, key: K) -> LookUp<'a> {
+        let packed = key.pack();
+        let home = &self.buckets[hash(packed, self.seed) & (self.buckets.len() - 1)];
+        prefetch(home);
+        LookUp { packed, home: Some(home) }
+    }
 }
 
 impl<K> Clone for MapReader<K> {
@@ -207,7 +245,7 @@ impl<K: Key> MapWriter<K> {
         bucket.keys[slot].store(EMPTY, Ordering::Release);
         bucket.version.fetch_add(1, Ordering::Release);
         let mut passed = self.shared.hash(key);
-        while passed & self.shared.mask != at & self.shared.mask {
+        while self.shared.index(passed) != self.shared.index(at) {
             self.shared.bucket(passed).overflow.fetch_sub(1, Ordering::Release);
             passed = passed.wrapping_add(1);
         }
@@ -247,30 +285,33 @@ impl<K: Key> MapWriter<K> {
 }
 
 impl<K: Key> MapReader<K> {
+    /// All that is needed to begin look-ups, for a loop that begins many.
+    #[inline(always)]
+    pub fn beginnings(&self) -> Beginnings<'_, K> {
+        Beginnings { buckets: &self.shared.buckets, seed: self.shared.seed, key: PhantomData }
+    }
+
     /// Begins a look-up: asks for the home bucket of `key` to be loaded.
     #[inline(always)]
-    pub fn begin(&self, key: K) -> LookUp {
-        let packed = key.pack();
-        let hash = self.shared.hash(packed);
-        prefetch(self.shared.bucket(hash));
-        LookUp { packed, hash }
+    pub fn begin(&self, key: K) -> LookUp<'_> {
+        self.beginnings().begin(key)
     }
 
     /// Ends a look-up that [`Self::begin`] of this map began.
     #[inline(always)]
-    pub fn finish(&self, look_up: LookUp) -> Option<u32> {
+    pub fn finish(&self, look_up: LookUp<'_>) -> Option<u32> {
         self.finish_row(look_up).map(|row| row.value)
     }
 
     /// The same, for who would mark the row.
     #[inline(always)]
-    pub fn finish_row(&self, LookUp { packed, hash }: LookUp) -> Option<Row<'_>> {
-        let bucket = self.shared.bucket(hash);
+    pub fn finish_row<'a>(&'a self, LookUp { packed, home }: LookUp<'a>) -> Option<Row<'a>> {
+        let home = home?;
         // The common case first: a row in its home bucket, or a miss there and no overflow.
-        match Self::probe(bucket, packed) {
+        match Self::probe(home, packed) {
             Some(row) => Some(row),
-            None if bucket.overflow.load(Ordering::Acquire) == 0 => None,
-            None => self.finish_in_overflow(packed, hash),
+            None if home.overflow.load(Ordering::Acquire) == 0 => None,
+            None => self.finish_in_overflow(packed),
         }
     }
 
@@ -281,7 +322,8 @@ impl<K: Key> MapReader<K> {
     }
 
     #[cold]
-    fn finish_in_overflow(&self, key: u64, hash: usize) -> Option<Row<'_>> {
+    fn finish_in_overflow(&self, key: u64) -> Option<Row<'_>> {
+        let hash = self.shared.hash(key);
         for step in 1..self.shared.buckets.len() {
             let bucket = self.shared.bucket(hash.wrapping_add(step));
             if let Some(row) = Self::probe(bucket, key) {

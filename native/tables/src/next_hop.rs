@@ -31,6 +31,9 @@ impl Work {
     /// The outer tag's PCP is that of the frame's tag.
     pub const PCP: Self = Self(1 << 7);
 
+    /// The header is longer than [`HEADER_TAIL`].
+    pub const LONG: Self = Self(1 << 8);
+
     /// Whether any of `work` is to be done.
     #[inline(always)]
     pub const fn has(self, work: Self) -> bool {

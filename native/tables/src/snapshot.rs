@@ -11,7 +11,7 @@ use arc_swap::{ArcSwap, Cache};
 use types::{MacAddr, PortId, Selector, Vid};
 
 use crate::acl::Acl;
-use crate::chunks::Chunks;
+use crate::chunks::{Chunks, Indexed};
 use crate::fdb::Destination;
 use crate::flags::Flags;
 use crate::groups::GroupEntry;
@@ -268,9 +268,9 @@ pub struct Snapshot {
     /// By port id.
     pub ports: Arc<Vec<PortEntry>>,
     /// By VAP index.
-    pub vaps: Chunks<VapEntry>,
+    pub vaps: Indexed<VapEntry>,
     /// By VN index.
-    pub vns: Chunks<VnEntry>,
+    pub vns: Indexed<VnEntry>,
     /// By next hop index.
     pub next_hops: Chunks<NextHopEntry>,
     /// By group index.
@@ -300,13 +300,13 @@ impl Snapshot {
     /// A VAP; closed if there is none of that index.
     #[inline(always)]
     pub fn vap(&self, index: Index) -> &VapEntry {
-        self.vaps.get(usize::from(index)).unwrap_or(&VapEntry::CLOSED)
+        self.vaps.get(index)
     }
 
     /// A VN, if there is one of that index.
     #[inline(always)]
     pub fn vn(&self, index: Index) -> Option<&VnEntry> {
-        self.vns.get(usize::from(index)).filter(|vn| vn.max_frame != 0)
+        Some(self.vns.get(index)).filter(|vn| vn.max_frame != 0)
     }
 
     /// A list, if there is one of that index.

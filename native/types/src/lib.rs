@@ -13,7 +13,7 @@ mod vni;
 
 pub use drop_reason::DropReason;
 pub use ids::{AclId, GroupId, NextHopId, PortId, VapId, VnId};
-pub use mac::MacAddr;
+pub use mac::{MacAddr, MacBits};
 pub use selector::Selector;
 pub use vid::{Vid, VidError};
 pub use vni::{Vni, VniError};

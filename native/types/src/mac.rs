@@ -6,6 +6,49 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MacAddr(pub [u8; 6]);
 
+/// The same address as the low 48 bits of an integer, the first byte highest: what is asked of every frame costs least so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MacBits(u64);
+
+impl MacBits {
+    /// The low 48 bits of `value`.
+    #[inline(always)]
+    pub const fn new(value: u64) -> Self {
+        Self(value & 0xffff_ffff_ffff)
+    }
+
+    /// The address as an integer.
+    #[inline(always)]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Whether the group bit (I/G) is set: multicast or broadcast.
+    #[inline(always)]
+    pub const fn is_group(self) -> bool {
+        self.0 & 1 << 40 != 0
+    }
+
+    /// Whether this may be the address of one station: not a group, not all zero.
+    #[inline(always)]
+    pub const fn is_station(self) -> bool {
+        !self.is_group() && self.0 != 0
+    }
+
+    /// Whether 802.1Q forbids bridges to forward it: 01-80-C2-00-00-00 to -0F (802.1Q, 8.6.3).
+    #[inline(always)]
+    pub const fn is_link_local(self) -> bool {
+        self.0 & !0xf == 0x0180_c200_0000
+    }
+}
+
+impl From<MacAddr> for MacBits {
+    #[inline(always)]
+    fn from(mac: MacAddr) -> Self {
+        mac.bits()
+    }
+}
+
 impl MacAddr {
     /// ff:ff:ff:ff:ff:ff.
     pub const BROADCAST: Self = Self([0xff; 6]);
@@ -19,20 +62,13 @@ impl MacAddr {
     /// Whether this may be the address of one station: not a group, not all zero.
     #[inline]
     pub const fn is_station(self) -> bool {
-        !self.is_group() && self.first_four() | (self.0[4] as u32) | (self.0[5] as u32) != 0
+        self.bits().is_station()
     }
 
     /// Whether 802.1Q forbids bridges to forward it: 01-80-C2-00-00-00 to -0F (802.1Q, 8.6.3).
     #[inline]
     pub const fn is_link_local(self) -> bool {
-        self.first_four() == 0x0180_c200 && self.0[4] == 0 && self.0[5] & 0xf0 == 0
-    }
-
-    /// For the questions above, which are asked of every frame: cheaper than the whole.
-    #[inline]
-    const fn first_four(self) -> u32 {
-        let m = self.0;
-        u32::from_be_bytes([m[0], m[1], m[2], m[3]])
+        self.bits().is_link_local()
     }
 
     /// The address as the low 48 bits of an integer.
@@ -40,6 +76,12 @@ impl MacAddr {
     pub const fn to_u64(self) -> u64 {
         let m = self.0;
         u64::from_be_bytes([0, 0, m[0], m[1], m[2], m[3], m[4], m[5]])
+    }
+
+    /// The address as an integer that can be asked the same.
+    #[inline]
+    pub const fn bits(self) -> MacBits {
+        MacBits(self.to_u64())
     }
 
     /// The inverse of [`Self::to_u64`]; the high 16 bits are ignored.

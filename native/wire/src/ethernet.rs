@@ -4,6 +4,7 @@
 //! | destination (6) | source (6) | [ TPID (2) | PCP:3 DEI:1 VID:12 ]* | EtherType (2) | payload
 //! ```
 
+use types::MacBits;
 use zerocopy::byteorder::big_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -50,6 +51,13 @@ pub struct EthernetHeader {
     pub source: [u8; 6],
     /// EtherType, or the TPID of the outermost tag.
     pub ether_type: U16,
+}
+
+/// The MACs that a frame begins with, destination and source, as integers: two loads, where their bytes take six.
+#[inline(always)]
+pub fn macs(start: &[u8; ETHERNET_HEADER]) -> (MacBits, MacBits) {
+    let word = |at: usize| start[at..].first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    (MacBits::new(word(0) >> 16), MacBits::new(word(4)))
 }
 
 /// What follows a TPID: PCP, DEI, VID, and the next EtherType.

@@ -18,10 +18,11 @@ pub struct Flow {
 pub fn flow(frame: &[u8]) -> Flow {
     match frame.first_chunk::<PLAIN>() {
         // Nearly every frame there is: fixed offsets, one check of the length.
-        Some(start) if start[12..15] == [0x08, 0x00, 0x45] => {
-            let (protocol, fragment) = (start[23], [start[20], start[21]]);
-            let ports = ports(protocol, fragment, &start[34..]);
-            Flow { hash: combine(macs(start), ipv4_addresses(&start[26..]), protocol, ports), class: start[15] }
+        Some(start) if read32(&start[12..]).to_le() & 0x00ff_ffff == 0x0045_0008 => {
+            let [_, _, _, class] = read32(&start[12..]).to_ne_bytes();
+            let [high, low, _, protocol] = read32(&start[20..]).to_ne_bytes();
+            let ports = ports(protocol, [high, low], &start[34..]);
+            Flow { hash: combine(macs(start), ipv4_addresses(&start[26..]), protocol, ports), class }
         }
         _ => of_any_frame(frame),
     }

@@ -96,9 +96,11 @@ impl Ipv4Header {
     #[inline]
     pub fn checksum_ok(&self) -> bool {
         // Whether a sum is all ones does not depend on the order of bytes (RFC 1071, 2(B)).
-        let words = self.as_bytes().chunks_exact(4);
-        let native = |word: &[u8]| u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
-        fold(words.map(native).sum()) == 0xffff
+        let mut sum = 0;
+        for word in self.as_bytes().as_chunks::<4>().0 {
+            sum += u64::from(u32::from_ne_bytes(*word));
+        }
+        all_ones(sum)
     }
 
     /// Computes and stores the header checksum.
@@ -107,6 +109,14 @@ impl Ipv4Header {
         self.checksum = 0.into();
         self.checksum = (!fold(sum(self.as_bytes(), 0))).into();
     }
+}
+
+/// Whether a sum of words folds to all ones, that is, whether it is a multiple of 0xffff and not 0. Since 0xffff times `ONES` is -1, what is
+/// the `n`-th multiple times `ONES` is -n, and what is none gives a number that is no such small one's.
+#[inline(always)]
+fn all_ones(sum: u64) -> bool {
+    const ONES: u64 = u64::MAX / 0xffff;
+    !sum.wrapping_mul(ONES) < ONES
 }
 
 /// How many bytes after the EtherType an IP packet claims to have, by its own length field: the shortest payload that can hold it.
@@ -150,6 +160,15 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             let broken = Ipv4Header::read_from_bytes(&bytes).unwrap();
             assert!(!broken.checksum_ok(), "bit {bit}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn all_ones_is_what_folding_says(sum in 0..u64::MAX, multiple in 0..u64::MAX / 0xffff, off in 0u64..3) {
+            for sum in [sum, multiple * 0xffff + off, off, sum >> 30] {
+                proptest::prop_assert_eq!(all_ones(sum), fold(sum) == 0xffff);
+            }
         }
     }
 

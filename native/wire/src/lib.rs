@@ -26,7 +26,7 @@ mod vxlan;
 pub use arp::{ArpOperation, ArpPacket};
 pub use checksum::{fold, sum, update, verify_ones};
 pub use ecn::Ecn;
-pub use ethernet::{ETHERNET_HEADER, EtherType, EthernetHeader, SHORTEST_FRAME, TagStack, VLAN_TAG, VlanTag};
+pub use ethernet::{ETHERNET_HEADER, EtherType, EthernetHeader, SHORTEST_FRAME, TagStack, VLAN_TAG, VlanTag, macs};
 pub use flow::{Flow, flow};
 pub use geneve::{GENEVE_HEADER, GENEVE_PORT, GeneveHeader, GeneveOption, GeneveOptions};
 pub use icmp::{IcmpEcho, echo_to_reply};

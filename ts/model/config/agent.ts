@@ -79,6 +79,12 @@ export const agentConfig = z
           ...policyFields,
           acl_in: aclNameField.optional().describe('The [[acl]] for frames from its tenants; by default all pass.'),
           acl_out: aclNameField.optional().describe('The [[acl]] for frames to its tenants; by default all pass.'),
+          multihomed: z
+            .boolean('true or false')
+            .default(false)
+            .describe(
+              'Whether the tenants of the link are attached at other NVEs, too, at the same time and under the same TSI ids: all of them are sent to, and one of them passes broadcast on to the tenant.',
+            ),
           ...channelFields,
           reflective_relay: z
             .boolean()

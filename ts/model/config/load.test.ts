@@ -248,7 +248,7 @@ port = "mgmt0"
       'agent',
       change(AGENT, '[[access]]\n', 'tunnel = 1\n[[access]]\npolice = { bits_per_second = 0 }\nstorm = 1000\n'),
       [
-        'f.toml:19:1: underlay[0].tunnel: expected one of the keys port, address, vlan, encaps, zero_checksum, checksum, geneve_options, got the key "tunnel"',
+        'f.toml:19:1: underlay[0].tunnel: expected one of the keys port, address, vlan, encaps, weight, zero_checksum, checksum, geneve_options, got the key "tunnel"',
         'f.toml:21:10: access[0].police.burst_bytes: expected a whole number from 1 to 4294967295, got nothing',
         'f.toml:21:30: access[0].police.bits_per_second: expected a whole number from 1 to 9007199254740991, got 0',
         'f.toml:22:9: access[0].storm: expected a table, got 1000',

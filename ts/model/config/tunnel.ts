@@ -25,6 +25,9 @@ export const underlaySection = z
       encaps: encapsField
         .default(['vxlan'])
         .describe('The encapsulations that are taken at this address, in order of preference: "vxlan", "geneve".'),
+      weight: intField(1, 255)
+        .default(1)
+        .describe('The share of the flows that other NVEs send to this address, relative to the other addresses.'),
       zero_checksum: z
         .boolean('true or false')
         .default(false)

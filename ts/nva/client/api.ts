@@ -68,6 +68,8 @@ export interface NvaClientApi {
   unsubscribe(vn: VnId): void;
   /** Resolves when the NVA has it. If the deadline passes it is still reported as soon as the NVA is back. */
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs?: number): Promise<Result<null>>;
+  /** This NVE is reached so from now on: the NVA is told, now or in the next session. */
+  ends(tunnels: readonly TunnelEnd[]): void;
   /** Ends `restoring`: reports in full. */
   restored(): void;
   /** Frames go to MACs of the VN that the engine has no row of: where hosts are not pushed, the NVA is asked; what it has comes by `onMapping`. */

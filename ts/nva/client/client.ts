@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type MacAddr, type NveError, ok, type Result, unwrap, type VnId, type VnInfo } from '#model';
+import { type MacAddr, type NveError, ok, type Result, type TunnelEnd, unwrap, type VnId, type VnInfo } from '#model';
 import { type CallId, NnpClient, type NnpClientEffect, type NnpClientEvent } from '#protocol';
 import { formatNvaAddress } from '../address.js';
 import { Alarm, type Clock, systemClock } from '../clock.js';
@@ -92,6 +92,10 @@ export class NvaClient implements NvaClientApi {
 
   report(change: 'attach' | 'detach', attachment: Attachment, deadlineMs: number = DEADLINE_MS): Promise<Result<null>> {
     return this.#call((call) => ({ type: 'report', call, change, attachment, deadlineMs }));
+  }
+
+  ends(tunnels: readonly TunnelEnd[]): void {
+    this.#run({ type: 'ends', tunnels });
   }
 
   restored(): void {

@@ -224,6 +224,16 @@ export class Authority implements NnpAuthority {
     return ok(null);
   }
 
+  ends(nveId: NveId, tunnels: readonly TunnelEnd[]): Result<null> {
+    const allowed = this.#policy.mayConnect(nveId, tunnels);
+    const nve = this.#nves.get(nveId);
+    if (!allowed.ok || nve === undefined) return allowed;
+    if (isDeepStrictEqual(plain(nve.info.tunnels), plain(tunnels))) return ok(null);
+    this.#nves.ends(nve, { nveId, tunnels });
+    this.#tell(nve.info);
+    return ok(null);
+  }
+
   /** The NVE is reached in another way now. */
   #tell(info: NveInfo): void {
     for (const state of this.#vns.all()) {
@@ -320,12 +330,12 @@ export class Authority implements NnpAuthority {
     if (state === undefined) return err(nveError('NVE-NVA-001', { vn: item.vn }));
     const allowed = this.#mayAttach(state, item, nveId);
     if (!allowed.ok) return allowed;
-    const { tsi, port, macs, ips } = item;
+    const { tsi, port, macs, ips, multihomed = false } = item;
     const attached = nve.macs + macs.length - state.macsOf(nveId, tsi, port);
     const limit = this.#limits.macsPerNve;
     if (attached > limit) return err(nveError('NVE-NVA-007', { limit, what: `MACs of NVE ${nveId}` }));
     nve.macs = attached;
-    this.#revisions.commit(item.vn, state.attach({ nveId, tsi, port, macs, ips }, nve.info));
+    this.#revisions.commit(item.vn, state.attach({ nveId, tsi, port, macs, ips, multihomed }, nve.info));
     return ok(null);
   }
 

@@ -40,6 +40,12 @@ export class NveTable {
     else Object.assign(nve, { info, leaseUntil, named: null });
   }
 
+  /** It is reached in another way now. */
+  ends(nve: Nve, info: NveInfo): void {
+    this.#put(recordKeys.nve(info.nveId), info);
+    nve.info = info;
+  }
+
   /** The NVE's session is gone. */
   lost(nveId: NveId, leaseUntil: number): void {
     const nve = this.#nves.get(nveId);

@@ -80,6 +80,7 @@ const SCHEMAS = {
     port: LinkNameSchema,
     macs: z.array(UnicastMacSchema),
     ips: z.array(IpAddrSchema),
+    multihomed: z.boolean().optional(),
   }),
   /** Of a MAC that has moved, or is attached at several places; it is at the last one. */
   host: z.object({

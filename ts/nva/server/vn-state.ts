@@ -3,9 +3,12 @@
  * change comes out as the ops that subscribers need, in the order in which they are to be applied.
  *
  * A TSI may be attached at several NVEs while it moves; a MAC is then where it was attached last. When that attachment ends,
- * the MAC goes back to the one before. `mobilitySeq` counts the changes of NVE. What must be known after a restart goes to `put`.
+ * the MAC goes back to the one before. `mobilitySeq` counts the changes of NVE. If the last attachment is multihomed, the MAC is at all
+ * multihomed attachments of the TSI, first at the oldest, so that one that joins changes nothing for the others. What must be
+ * known after a restart goes to `put`.
  */
 import {
+  HOMES_MAX,
   type HostInfo,
   type IpAddr,
   type LinkName,
@@ -26,11 +29,14 @@ export interface VnAttachment {
   readonly port: LinkName;
   readonly macs: readonly MacAddr[];
   readonly ips: readonly IpAddr[];
+  readonly multihomed: boolean;
 }
 
+type Owners = readonly [VnAttachment, ...VnAttachment[]];
+
 interface Host {
-  /** Those who have the MAC, in the order of their attachment: it is at the last one. */
-  readonly owners: VnAttachment[];
+  /** Those who have the MAC, in the order of their attachment: it is at the last one, or at several. */
+  readonly owners: [VnAttachment, ...VnAttachment[]];
   info: HostInfo;
   /** There is a record of it: what its one owner does not tell is remembered. */
   kept: boolean;
@@ -61,21 +67,21 @@ export class VnState {
   /** What was remembered of a VN that is new here. */
   restore(attachments: Remembered['attachment'], hosts: Remembered['host']): void {
     const records = new Map(hosts.map((host) => [host.mac, host]));
-    for (const { vn: _, ...attachment } of attachments) {
+    for (const { vn: _, multihomed = false, ...rest } of attachments) {
+      const attachment = { ...rest, multihomed };
       this.#attachments.set(keyOf(attachment), attachment);
       this.#members.set(attachment.nveId, (this.#members.get(attachment.nveId) ?? 0) + 1);
       for (const mac of attachment.macs) {
-        const info = this.#host(mac, attachment, records.get(mac)?.mobilitySeq ?? 0);
-        const host = this.#hosts.get(mac) ?? { owners: [], info, kept: records.has(mac) };
-        host.owners.push(attachment);
-        this.#hosts.set(mac, host);
+        const host = this.#hosts.get(mac);
+        const info = this.#host(mac, [attachment], records.get(mac)?.mobilitySeq ?? 0);
+        if (host === undefined) this.#hosts.set(mac, { owners: [attachment], info, kept: records.has(mac) });
+        else host.owners.push(attachment);
       }
     }
     for (const { mac, mobilitySeq, owners } of hosts) {
       const host = this.#hosts.get(mac);
       host?.owners.sort((one, other) => owners.indexOf(keyOf(one)) - owners.indexOf(keyOf(other)));
-      const owner = host?.owners.at(-1);
-      if (host !== undefined && owner !== undefined) host.info = this.#host(mac, owner, mobilitySeq);
+      if (host !== undefined) host.info = this.#host(mac, host.owners, mobilitySeq);
     }
   }
 
@@ -213,7 +219,7 @@ export class VnState {
   #own(mac: MacAddr, attachment: VnAttachment, old: VnAttachment | undefined): Change[] {
     const host = this.#hosts.get(mac);
     if (host === undefined) {
-      const info = this.#host(mac, attachment, 0);
+      const info = this.#host(mac, [attachment], 0);
       this.#hosts.set(mac, { owners: [attachment], info, kept: false });
       return [{ set: { kind: 'host', ...info } }];
     }
@@ -236,11 +242,10 @@ export class VnState {
 
   /** The host object after its owners changed. */
   #locate(mac: MacAddr, host: Host): Change[] {
-    const owner = host.owners.at(-1);
-    if (owner === undefined) return [];
-    const moved = owner.nveId !== host.info.nveId;
-    const info = this.#host(mac, owner, host.info.mobilitySeq + (moved ? 1 : 0));
-    const unchanged = !moved && info.tsi === host.info.tsi && info.ips.join() === host.info.ips.join();
+    const [nveId] = homesOf(host.owners);
+    const moved = nveId !== host.info.nveId;
+    const info = this.#host(mac, host.owners, host.info.mobilitySeq + (moved ? 1 : 0));
+    const unchanged = JSON.stringify(info) === JSON.stringify(host.info);
     host.info = info;
     this.#keep(host);
     return unchanged ? [] : [{ set: { kind: 'host', ...info } }];
@@ -254,8 +259,10 @@ export class VnState {
     this.#put(recordKeys.host(vn, mac), { vn, mac, mobilitySeq, owners: host.owners.map(keyOf) });
   }
 
-  #host(mac: MacAddr, { tsi, nveId, ips }: VnAttachment, mobilitySeq: number): HostInfo {
-    return { vn: this.info.vn, mac, tsi, nveId, ips, mobilitySeq };
+  #host(mac: MacAddr, owners: Owners, mobilitySeq: number): HostInfo {
+    const { tsi, ips, multihomed } = owners.at(-1) ?? owners[0];
+    const [nveId, ...others] = homesOf(owners);
+    return { vn: this.info.vn, mac, tsi, nveId, ips, mobilitySeq, ...(multihomed && { others }) };
   }
 }
 
@@ -264,10 +271,18 @@ function nodeOf(info: VnInfo): NveId | null {
   return delivery.kind === 'node' ? delivery.nveId : null;
 }
 
+/** Where a MAC is: at the last attachment, or at all of its TSI that are multihomed, if that is; the oldest first. */
+function homesOf(owners: Owners): [NveId, ...NveId[]] {
+  const last = owners.at(-1) ?? owners[0];
+  const homes = owners.filter(({ multihomed, tsi }) => multihomed && tsi === last.tsi).map(({ nveId }) => nveId);
+  const [first = last.nveId, ...others] = last.multihomed ? new Set(homes) : [];
+  return [first, ...others.slice(0, HOMES_MAX - 1)];
+}
+
 function keyOf({ nveId, tsi, port }: Pick<VnAttachment, 'nveId' | 'tsi' | 'port'>): string {
   return `${nveId} ${tsi} ${port}`;
 }
 
 function same(a: VnAttachment, b: VnAttachment): boolean {
-  return a.macs.join() === b.macs.join() && a.ips.join() === b.ips.join();
+  return a.multihomed === b.multihomed && a.macs.join() === b.macs.join() && a.ips.join() === b.ips.join();
 }

@@ -389,6 +389,7 @@ describe('mappings', () => {
       info: blue,
       members: new Map([[nve2.nveId, nve2]]),
       nves: new Map(),
+      homes: new Map(),
       hosts: new Map([[MAC1 as never, host(MAC1, 'blue-1', 'nve2', 4)]]),
       live: true,
       revision: 9n,

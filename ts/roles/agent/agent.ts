@@ -49,7 +49,8 @@ import { agentDrops, rpcHandlers } from './rpc.js';
 import { isConnection } from './rpc-vn.js';
 import { type TsiPorts, Tsis } from './tsis.js';
 import { Turns } from './turns.js';
-import { sendingOf, underlayObjects } from './underlay.js';
+import { ownEnds, sendingOf, underlayObjects } from './underlay.js';
+import { UnderlayState } from './underlay-state.js';
 import { Vns } from './vns.js';
 
 export interface AgentParts {
@@ -89,6 +90,7 @@ export class Agent {
   readonly #restoration: Restoration;
   readonly #names: ShowNames;
   readonly #underlay: LinkWatch;
+  readonly #underlayState: UnderlayState;
   /** Access links without a carrier of their own. */
   readonly #down = new Set<LinkName>();
   /** Of before the restart. */
@@ -103,9 +105,22 @@ export class Agent {
     const ports = portCommands(config.port);
     for (const { name, port } of ports) this.#ports.set(name, port);
     this.#underlay = new LinkWatch({
-      ports: new Set(config.underlay.map(({ port }) => this.#portOf(port))),
+      of: config.underlay.keys(),
       holdMs: config.tunnel.down_hold_ms,
       changed: (isUp) => this.#underlayChanged(isUp),
+    });
+    this.#underlayState = new UnderlayState({
+      addresses: config.underlay,
+      portOf: (name) => this.#portOf(name),
+      changed: (address, isUsable) => {
+        const ip = config.underlay[address]?.address.ip;
+        log.info(
+          { component: 'underlay', ip, isUsable },
+          `address ${ip} ${isUsable ? 'can be used' : 'cannot be used'}`,
+        );
+        this.#underlay.linkChanged(address, isUsable);
+      },
+      endsChanged: () => this.#nva.ends(ownEnds(config, (address) => this.#underlayState.isDown(address))),
     });
     const table = new TsiTable({ tags: this.#tags, maxPerLink: (link) => this.#links.maxVsis(link) });
     this.#table = table;
@@ -136,6 +151,7 @@ export class Agent {
       ...parts,
       returning: this.#associations.flatMap(({ key, upTo }) => (upTo === 'activated' ? [key] : [])),
       vns: () => this.#vns,
+      isMultihomed: (link) => this.#links.isMultihomed(link),
       learned: () => this.#learned,
       remoteMacs: () => this.#remoteMacs,
       dispatch: (event, cause) => this.#tsis.dispatch(event, cause),
@@ -236,11 +252,11 @@ export class Agent {
     this.#tags.restore(store?.tags() ?? [], performance.now() + TAGS_KEPT_MS);
 
     engine.onEvent((event) => {
+      this.#underlayState.event(event);
       if (event.kind === 'learned') this.#learned.seen(event);
       else if (event.kind === 'learned_remote') this.#remoteMacs.seen(event);
       else if (event.kind === 'aged') this.#aged(event.vn, event.mac);
       else if (event.kind === 'link') {
-        this.#underlay.linkChanged(event.port, event.up);
         this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
       } else this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
       if (event.kind === 'poller_failed')
@@ -312,6 +328,7 @@ export class Agent {
   async close(): Promise<void> {
     await this.#rpc?.close();
     this.#underlay.stop();
+    this.#underlayState.stop();
     this.#restoration.stop();
     this.#portLinks.stop();
     this.#access.close();
@@ -406,7 +423,7 @@ export class Agent {
    * the state of their TSI, and the interfaces that are made here by their carrier. All of it comes back with the underlay.
    */
   #underlayChanged(isUp: boolean): void {
-    const text = isUp ? 'the underlay is back' : 'no underlay port has a link';
+    const text = isUp ? 'the underlay is back' : 'no underlay address can be used';
     this.#log[isUp ? 'info' : 'warn']({ component: 'underlay' }, text);
     for (const { tsi, link } of isUp ? [] : this.#tsis.rows()) {
       const key = { tsi, link };

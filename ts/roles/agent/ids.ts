@@ -1,7 +1,7 @@
 // Numbers for VAPs, next hops and groups. Each is given out once in the life of the agent, so that a late answer or counter of an object that
 // is gone is never taken for another's.
 
-import type { AclId, GroupId, NextHopId, NextHopOptions, VapId } from '#dataplane';
+import type { AclId, GroupId, GroupMember, NextHopId, NextHopOptions, VapId } from '#dataplane';
 import { formatTag, type IpAddr, type LinkName, type Tag, type TunnelEnd, type VnId } from '#model';
 
 export class Ids {
@@ -22,8 +22,13 @@ export class Ids {
    * The ways of a VN to an NVE together. Others are another group: what names one then never waits for a next hop that is refused while
    * the old ones have to go.
    */
-  group(vn: VnId, nhs: readonly NextHopId[]): GroupId {
-    return this.#get(vn, `group ${nhs.join(' ')}`);
+  group(vn: VnId, members: readonly GroupMember[]): GroupId {
+    return this.#get(vn, `group ${members.map(({ nh, weight }) => `${nh}*${weight}`).join(' ')}`);
+  }
+
+  /** The list for frames to a VAP of a multihomed link. */
+  homeAcl(vn: VnId, vap: VapId): AclId {
+    return this.#get(vn, `acl of vap ${vap}`);
   }
 
   /** The list of a VN for frames from tenants, or to them. */

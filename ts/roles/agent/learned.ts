@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { EngineEvent } from '#dataplane';
 import {
   err,
+  isAt,
   learnedTsi,
   learnerOf,
   type MacAddr,
@@ -60,7 +61,7 @@ export class LearnedMacs {
     const key = { tsi, link: place.link.name };
     const named = local.rows.get(mac)?.isLearned === false || isNamed(vn, mac);
     const host = viewOf(vn)?.hosts.get(mac);
-    const isElsewhere = host !== undefined && host.nveId !== self;
+    const isElsewhere = host !== undefined && !isAt(host, self);
     const allowed = mayLearn(key, local.info, mac);
     if (!allowed.ok) this.#log.debug({ vn, mac, ...key, cause: allowed.error.code }, allowed.error.message);
     else this.#handle({ type: 'seen', vn, mac, key, isNamed: named, isElsewhere });

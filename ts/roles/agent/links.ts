@@ -2,7 +2,7 @@
 // were plugged for a tenant. A link is a name for TSIs, a way to tag (the allocator's) and a port with settings (the VAPs').
 
 import type { AclId, PortId, TagPolicy, VapOptions } from '#dataplane';
-import { type AgentConfig, aclOf, err, type LinkName, nveError, ok, type Result, type Vid } from '#model';
+import { type Acl, type AgentConfig, aclOf, err, type LinkName, nveError, ok, type Result, type Vid } from '#model';
 import type { LinkTagging, TagAllocator, TagDomain } from '#protocol';
 import { aclObject } from '../engine/acls.js';
 import type { EngineObject } from '../engine/objects.js';
@@ -15,8 +15,12 @@ export interface AgentLink {
   /** What VAPs here do with the tenants' own tags (RFC 8014 section 3.1.1). */
   readonly tenantTags: TagPolicy;
   readonly maxVsis: number;
+  /** Its tenants are attached at other NVEs as well. */
+  readonly multihomed: boolean;
   /** What its VAPs are allowed. */
   readonly policy: VapOptions;
+  /** The list that `policy.aclOut` names. */
+  readonly aclOut?: Acl | undefined;
 }
 
 /** What `[[access]]` says of a link. */
@@ -58,6 +62,10 @@ export class AgentLinks {
     return [...this.#links.keys()];
   }
 
+  isMultihomed(name: LinkName): boolean {
+    return this.#links.get(name)?.multihomed === true;
+  }
+
   maxVsis(name: LinkName): number {
     return this.#links.get(name)?.maxVsis ?? 0;
   }
@@ -80,8 +88,10 @@ export function channelLink(config: AgentConfig, access: AccessConfig, port: Por
 }
 
 function linkOf(config: AgentConfig, access: AccessConfig, port: PortId) {
-  const { port: name, max_vsis: maxVsis } = access;
-  return { name, port, tenantTags: tagPolicyOf(access), maxVsis, policy: policyOf(config, access) };
+  const { port: name, max_vsis: maxVsis, multihomed } = access;
+  const list = config.acl.find((one) => one.name === access.acl_out);
+  const policy = policyOf(config, access);
+  return { name, port, multihomed, tenantTags: tagPolicyOf(access), maxVsis, policy, aclOut: list && aclOf(list) };
 }
 
 /** Numbers of lists that links have; those of VNs are counted from 1. */

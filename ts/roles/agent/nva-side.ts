@@ -4,10 +4,14 @@
 import type { Logger } from 'pino';
 import {
   type AgentConfig,
+  type HostInfo,
+  isAt,
+  type LinkName,
   type NveError,
   ok,
   type Result,
   type TsiKey,
+  type TunnelEnd,
   tsiKeyText,
   type VnId,
   type VnInfo,
@@ -36,6 +40,8 @@ export interface NvaSideParts {
   readonly log: Logger;
   readonly makeNvaClient: MakeNvaClient;
   readonly vns: () => Vns;
+  /** The tenants of the link are attached at other NVEs as well. */
+  readonly isMultihomed: (link: LinkName) => boolean;
   /** TSIs that were attached before a restart, and are on their way back. */
   readonly returning: readonly TsiKey[];
   /** Of MACs that were learned. */
@@ -144,7 +150,10 @@ export class NvaSide {
     for (const [text, effect] of this.#returning) {
       if (effect?.vn !== vn) continue;
       this.#returning.delete(text);
-      const elsewhere = effect.macs.map((mac) => view?.hosts.get(mac)?.nveId).find((nve) => nve && nve !== self);
+      const isJoined = ({ others }: HostInfo): boolean =>
+        others !== undefined && this.#parts.isMultihomed(effect.key.link);
+      const hosts = effect.macs.flatMap((mac) => view?.hosts.get(mac) ?? []);
+      const elsewhere = hosts.find((host) => !isAt(host, self) && !isJoined(host))?.nveId;
       if (elsewhere === undefined) void this.#report(effect);
       else this.#revoke({ key: effect.key }, { text: `it moved to NVE ${elsewhere} during the restart`, final: true });
     }
@@ -167,11 +176,17 @@ export class NvaSide {
 
   async #report({ change, key, vn, macs, ips }: ReportEffect): Promise<Result<null>> {
     const { tsi, link: port } = key;
-    const result = await this.#client.report(change, { vn, tsi, port, macs, ips }, REPORT_MS);
+    const home = this.#parts.isMultihomed(port) ? { multihomed: true } : {};
+    const result = await this.#client.report(change, { vn, tsi, port, macs, ips, ...home }, REPORT_MS);
     // An NVA that is away gets the report when it is back: forwarding goes on with what is known.
     if (result.ok || result.error.retryable) return ok(null);
     if (change === 'attach') this.#revoke({ key }, refusedBy(result.error));
     return result;
+  }
+
+  /** This NVE is reached so from now on. */
+  ends(tunnels: readonly TunnelEnd[]): void {
+    this.#client.ends(tunnels);
   }
 
   /** Of a MAC that was learned. Fails if the NVA refused it, or (retryable) has not answered. */

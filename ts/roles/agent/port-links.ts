@@ -122,7 +122,13 @@ export class PortLinks {
     const { id } = plugged;
     ports.set(link, id);
     undo.push(() => this.#unname(plugged));
-    const settings = { tagging: { kind: 'port' }, tenantTags: { kind: 'refuse' }, maxVsis: 1, policy: {} } as const;
+    const settings = {
+      tagging: { kind: 'port' },
+      tenantTags: { kind: 'refuse' },
+      maxVsis: 1,
+      multihomed: false,
+      policy: {},
+    } as const;
     unwrap(links.add({ name: link, port: id, ...settings }));
     this.#options.added(link);
     const mtu = (await mtuOf()) ?? (1500 as Mtu);

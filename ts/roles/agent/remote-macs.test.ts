@@ -29,7 +29,7 @@ class Rig {
     const tunnels = [{ encap: 1, ip: MEMBER }];
     this.members.set('nve2' as NveId, { nveId: 'nve2', contextId: 7002, tunnels } as unknown as MemberView);
     const { hosts, members, moved } = this;
-    const view: VnView = { info: blue, members, nves: new Map(), hosts, live: true, revision: 1n };
+    const view: VnView = { info: blue, members, nves: new Map(), hosts, homes: new Map(), live: true, revision: 1n };
     const ids = new Ids();
     this.macs = new RemoteMacs({
       log: silentLog().log,

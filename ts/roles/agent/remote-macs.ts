@@ -4,7 +4,7 @@
 
 import type { Logger } from 'pino';
 import type { EngineEvent, NextHopId } from '#dataplane';
-import { ENCAP_VXLAN, type HostInfo, type IpAddr, type MacAddr, type NveId, settingsOf, type VnId } from '#model';
+import { ENCAP_VXLAN, type HostInfo, type IpAddr, isAt, type MacAddr, type NveId, settingsOf, type VnId } from '#model';
 import type { MappingChange, VnView } from '#nva';
 import { MAX_REMOTE, RemoteLearning, type RemoteLearningEffect, type RemoteLearningEvent } from '#protocol';
 import { type EngineObject, fdbKey, nhKey, type ObjectKey } from '../engine/objects.js';
@@ -91,7 +91,7 @@ export class RemoteMacs {
   }
 
   #isOther(host: HostInfo): boolean {
-    return host.nveId !== this.#parts.self;
+    return !isAt(host, this.#parts.self);
   }
 
   #isElsewhere(vn: VnId, mac: MacAddr): boolean {

@@ -13,6 +13,7 @@ import {
   SENT_OPTIONS_MAX,
   type TunnelConfig,
   type TunnelEnd,
+  type UnderlayConfig,
 } from '#model';
 import type { EngineObject } from '../engine/objects.js';
 
@@ -27,15 +28,18 @@ export function underlayObjects(config: AgentConfig, portOf: (name: LinkName) =>
   return [...addresses, ...routes];
 }
 
-/** Where this NVE is reached, the most wanted end first. */
-export function ownEnds(config: AgentConfig): TunnelEnd[] {
-  return config.underlay.flatMap(({ address: { ip }, encaps, checksum, geneve_options: options }) =>
-    encaps.map((name) => {
+/** Where this NVE is reached, the most wanted end first; `isDown`: nothing arrives at that address now. */
+export function ownEnds(config: AgentConfig, isDown: (address: UnderlayConfig) => boolean = () => false): TunnelEnd[] {
+  return config.underlay.flatMap((address) => {
+    const { ip } = address.address;
+    const { encaps, checksum, geneve_options: options, weight } = address;
+    const state = { ...(weight !== 1 && { weight }), ...(isDown(address) && { down: true }) };
+    return encaps.map((name) => {
       const encap = ENCAPS[name];
       const hasOptions = options !== undefined && encap === ENCAP_GENEVE;
-      return { encap, ip, ...(checksum !== undefined && { checksum }), ...(hasOptions && { options }) };
-    }),
-  );
+      return { encap, ip, ...(checksum !== undefined && { checksum }), ...(hasOptions && { options }), ...state };
+    });
+  });
 }
 
 /** How this NVE sends. */

@@ -1,10 +1,13 @@
 // One VN as this NVE serves it: what is attached here (from the TSI life cycle) and what the NVA says, and from both, by a pure
 // function, what the engine shall hold.
 
-import type { RemoteDest, VnOptions } from '#dataplane';
+import type { RemoteDest, VapOptions, VnOptions } from '#dataplane';
 import {
+  formatTag,
   type HostInfo,
+  homeKey,
   type IpAddr,
+  isAt,
   type LinkName,
   type MacAddr,
   type NveId,
@@ -19,8 +22,9 @@ import { aclObject } from '../engine/acls.js';
 import { destKey, type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
 import { selectorOf } from '../engine/tags.js';
 import type { Ids } from './ids.js';
-import { LEARNED_AGE_S, type LocalRow, type LocalVn } from './local-vn.js';
-import { type Fault, type WayInput, type Ways, wayTo } from './nve-ways.js';
+import { LEARNED_AGE_S, type LocalRow, type LocalVap, type LocalVn } from './local-vn.js';
+import { forwarderOf, homeAcl } from './multihoming.js';
+import { type Fault, type Way, type WayInput, type Ways, wayTo, wayToAny } from './nve-ways.js';
 import { optional, type Sending, usableEnds } from './underlay.js';
 
 export interface VnInput {
@@ -40,7 +44,7 @@ export interface VnInput {
  * (RFC 8014 section 3.4: the NVE follows the NVA.)
  */
 export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: NveId): boolean {
-  return host !== undefined && host.nveId !== self && host.mobilitySeq > row.since;
+  return host !== undefined && !isAt(host, self) && host.mobilitySeq > row.since;
 }
 
 /** The VN without its rows, and how each other NVE of it is reached. Only new numbers are taken from `ids`. */
@@ -54,22 +58,27 @@ export function vnStructure(input: VnInput): { state: EngineState; ways: Ways } 
     ...aclsOf(vn, settings, ids),
     { op: 'VnSet', vn, vni, mtu, ...optional(vnOptions(vn, settings, ids)) },
   ];
-  for (const { link, tag, learners } of local.vaps.values()) {
+  for (const one of local.vaps.values()) {
+    const { link, tag, learners } = one;
     const vap = ids.vap(vn, link.name, tag);
     const { port, tenantTags: tags } = link;
     const flags = { guard: true, uplink: false, reflect: reflects(link.name), learn: learners.size > 0 };
-    objects.push({ op: 'VapSet', vap, vn, port, selector: selectorOf(tag), ...flags, tags, ...optional(link.policy) });
+    const policy = link.multihomed ? homePolicy(input, one, objects) : link.policy;
+    objects.push({ op: 'VapSet', vap, vn, port, selector: selectorOf(tag), ...flags, tags, ...optional(policy) });
   }
 
-  const ways = new Map<NveId, RemoteDest>();
+  const ways = new Map<string, Way | null>();
   const sources = new Set<IpAddr>();
   for (const member of view?.members.values() ?? []) {
     if (member.nveId === self) continue;
-    const way = wayTo(wayInput(input), member.tunnels, member.contextId, objects);
-    if (way !== null) ways.set(member.nveId, way);
+    ways.set(member.nveId, wayTo(wayInput(input), member.tunnels, member.contextId, objects));
     for (const { ip } of usableEnds(member.tunnels, input.sending)) sources.add(ip);
   }
-  const dests = floodOf(input, ways, sources, objects);
+  const dests = floodOf(input, ways.values(), sources, objects);
+  for (const [key, homes] of view?.homes ?? []) {
+    const others = homes.filter((nveId) => nveId !== self).map((nveId) => ways.get(nveId));
+    ways.set(key, wayToAny(wayInput(input), others, objects));
+  }
   if (dests.length > 0) objects.push({ op: 'FloodSet', vn, dests });
   if (sources.size > 0) objects.push({ op: 'SourcesSet', vn, ips: [...sources].sort() });
   return { state: stateOf(objects), ways };
@@ -81,23 +90,40 @@ const wayInput = ({ local, ids, sending, fault }: VnInput): WayInput => ({ vn: l
  * Where broadcast goes (RFC 8014 section 4.3, item 3): a copy for each NVE, however many ends it has, or one for the NVE that makes the
  * others.
  */
-function floodOf(input: VnInput, ways: Ways, sources: Set<IpAddr>, objects: EngineObject[]): RemoteDest[] {
+function floodOf(
+  input: VnInput,
+  ways: Iterable<Way | null>,
+  sources: Set<IpAddr>,
+  objects: EngineObject[],
+): RemoteDest[] {
   const { local, view, self } = input;
   const { delivery } = settingsOf(local.info);
   if (delivery.kind !== 'node' || delivery.nveId === self) {
     // Two NVEs at the same ends get one copy.
-    const unique = new Map([...ways.values()].map((dest) => [destKey(dest), dest]));
+    const dests = [...ways].flatMap((way) => way?.dest ?? []);
+    const unique = new Map(dests.map((dest) => [destKey(dest), dest]));
     return [...unique.values()].sort((a, b) => numberOf(a) - numberOf(b));
   }
   const ends = view?.nves.get(delivery.nveId)?.tunnels ?? [];
   // It receives the VN under the number that it has for everybody.
   const way = wayTo(wayInput(input), ends, local.info.vni, objects);
   for (const { ip } of usableEnds(ends, input.sending)) sources.add(ip);
-  return way === null ? [] : [way];
+  return way === null ? [] : [way.dest];
 }
 
 /** Of next hops and groups; no two have the same. */
 const numberOf = (dest: RemoteDest): number => (dest.kind === 'nh' ? dest.nh : dest.group);
+
+/** What a VAP of a multihomed link is allowed: what others are, and no frame twice. */
+function homePolicy({ local, view, self, ids }: VnInput, { link, tag }: LocalVap, objects: EngineObject[]): VapOptions {
+  const { vn } = local.info;
+  const isThere = ([, row]: [MacAddr, LocalRow]): boolean =>
+    row.link.name === link.name && formatTag(row.tag) === formatTag(tag) && !row.isLearned;
+  const macs = [...local.rows].filter(isThere).map(([mac]) => mac);
+  const acl = ids.homeAcl(vn, ids.vap(vn, link.name, tag));
+  objects.push(homeAcl(acl, macs.sort(), forwarderOf(macs, view, self) === self, link.aclOut));
+  return { ...link.policy, aclOut: acl };
+}
 
 function aclsOf(vn: VnId, { aclIn, aclOut }: VnSettings, ids: Ids): EngineObject[] {
   return [
@@ -130,8 +156,8 @@ export function vnRow(input: VnInput, ways: Ways, mac: MacAddr): EngineObject | 
     const dest = { kind: 'vap', vap: ids.vap(vn, row.link.name, row.tag) } as const;
     return { op: 'FdbSet', vn, mac, dest, ...(row.isLearned ? { ageS: LEARNED_AGE_S } : {}) };
   }
-  const dest = host === undefined ? undefined : ways.get(host.nveId);
-  return dest === undefined ? null : { op: 'FdbSet', vn, mac, dest };
+  const way = host === undefined ? undefined : ways.get(homeKey(host) ?? host.nveId);
+  return way ? { op: 'FdbSet', vn, mac, dest: way.dest } : null;
 }
 
 /**
@@ -147,7 +173,7 @@ export function movedAway(
   const learned: MacAddr[] = [];
   for (const [mac, row] of local.rows) {
     const host = view?.hosts.get(mac);
-    if (host?.nveId === self) {
+    if (host !== undefined && isAt(host, self)) {
       row.confirmed = true;
       row.since = Math.max(row.since, host.mobilitySeq);
     } else if (host !== undefined && row.confirmed && isMovedAway(row, host, self)) {

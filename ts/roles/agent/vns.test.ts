@@ -31,7 +31,7 @@ it('a large VN comes in slices, may change meanwhile, and never names what is no
   };
   const hosts = new Map<MacAddr, HostInfo>();
   const members = new Map<NveId, MemberView>([['nve2' as NveId, member('nve2', '192.0.2.2')]]);
-  const view: VnView = { info: blue, members, nves: new Map(), hosts, live: true, revision: 1n };
+  const view: VnView = { info: blue, members, nves: new Map(), hosts, homes: new Map(), live: true, revision: 1n };
   for (let n = 0; n < COUNT; n++) hosts.set(mac(n), host(n, 'nve2'));
   const reconciler = new Reconciler(engine, silentLog().log, () => undefined);
   const vns = new Vns({
@@ -101,6 +101,8 @@ describe('an NVE with several ends', () => {
   let engine: FakeEngine;
   let members: Map<NveId, MemberView>;
   let nves: VnView['nves'];
+  let hosts: Map<MacAddr, HostInfo>;
+  let homes: Map<string, readonly NveId[]>;
   let vns: Vns;
   const end = (n: number) => `192.0.2.${n}`;
   const place = (nveId: string, ...ends: number[]): void => {
@@ -122,8 +124,9 @@ describe('an NVE with several ends', () => {
     engine = new FakeEngine();
     members = new Map();
     nves = new Map();
-    const hosts = new Map([2, 3].map((n) => [mac(n), host(n, `nve${n}`)]));
-    const view: VnView = { info: blue, members, nves, hosts, live: true, revision: 1n };
+    hosts = new Map([2, 3].map((n) => [mac(n), host(n, `nve${n}`)]));
+    homes = new Map();
+    const view: VnView = { info: blue, members, nves, hosts, homes, live: true, revision: 1n };
     vns = new Vns({
       reconciler: new Reconciler(engine, silentLog().log, () => undefined),
       self: 'nve1' as NveId,
@@ -184,6 +187,30 @@ describe('an NVE with several ends', () => {
     expect(flooded()).toEqual([[end(22)]]);
   });
 
+  it('is not sent to where it says that nothing arrives, and its weights count', async () => {
+    const ends = [
+      { encap: 1, ip: end(2), weight: 5 },
+      { encap: 1, ip: end(22), down: true },
+    ];
+    members.set('nve2' as NveId, { ...member('nve2'), tunnels: ends } as unknown as MemberView);
+    await refresh();
+    const nhOf = (ip: string) => all('NextHopSet').find(({ remote }) => remote === ip)?.nh;
+    expect(all('NextHopAlive')).toEqual([{ op: 'NextHopAlive', nh: nhOf(end(22)), alive: false }]);
+    expect(all('GroupSet')[0]?.members).toEqual([
+      { nh: nhOf(end(2)), weight: 5 },
+      { nh: nhOf(end(22)), weight: 1 },
+    ]);
+    engine.batches.length = 0;
+    members.set('nve2' as NveId, { ...member('nve2'), tunnels: [ends[0], { encap: 1, ip: end(22) }] } as never);
+    await refresh();
+    expect(engine.batches).toEqual([[{ op: 'NextHopAlive', nh: nhOf(end(22)), alive: true }]]);
+    members.set('nve2' as NveId, { ...member('nve2'), tunnels: ends } as unknown as MemberView);
+    await refresh();
+    place('nve2');
+    await refresh();
+    expect([all('NextHopAlive'), all('NextHopSet')]).toEqual([[], []]);
+  });
+
   it('has at most as many as a group', async () => {
     place('nve2', ...Array.from({ length: 20 }, (_, n) => 100 + n));
     await refresh();
@@ -204,5 +231,43 @@ describe('an NVE with several ends', () => {
     await refresh({ ...blue, settings: { ...settingsOf(blue), delivery: { kind: 'node', nveId: node } } });
     expect(endsOf(destOf(3))).toEqual([end(3), end(33)]);
     expect(flooded()).toEqual([[end(2), end(22)]]);
+  });
+
+  it('with others: a host behind several NVEs is sent to at all ends of all of them, each under its own Context ID', async () => {
+    place('nve2', 2, 22);
+    members.set('nve3' as NveId, { ...member('nve3', end(3)), contextId: 7003 } as unknown as MemberView);
+    const others = ['nve3' as NveId];
+    hosts.set(mac(2), { ...host(2, 'nve2'), others });
+    homes.set('nve2 nve3', ['nve2', 'nve3'] as NveId[]);
+    await refresh();
+    expect(endsOf(destOf(2))).toEqual([end(2), end(22), end(3)]);
+    const contexts = all('NextHopSet').map(({ remote, contextId }) => [remote, contextId]);
+    expect(contexts).toEqual([
+      [end(2), 5001],
+      [end(22), 5001],
+      [end(3), 7003],
+    ]);
+    expect(flooded().sort(), 'each NVE gets its copy').toEqual([[end(2), end(22)], [end(3)]]);
+    expect(endsOf(destOf(3)), 'whoever is behind one is sent there').toEqual([end(3)]);
+
+    // One of them goes: the rest serves.
+    members.delete('nve2' as NveId);
+    await refresh();
+    expect(endsOf(destOf(2))).toEqual([end(3)]);
+    hosts.set(mac(2), host(2, 'nve3'));
+    homes.clear();
+    await vns.refresh(blue.vn, [mac(2)]);
+    expect(endsOf(destOf(2))).toEqual([end(3)]);
+  });
+
+  it('makes no row anew but those of a host that gets another NVE', async () => {
+    place('nve2', 2);
+    place('nve3', 3);
+    await refresh();
+    engine.batches.length = 0;
+    hosts.set(mac(2), { ...host(2, 'nve2'), others: ['nve3' as NveId] });
+    homes.set('nve2 nve3', ['nve2', 'nve3'] as NveId[]);
+    await vns.refresh(blue.vn, [mac(2)]);
+    expect(engine.batches.flat().map(({ op }) => op)).toEqual(['GroupSet', 'FdbSet']);
   });
 });

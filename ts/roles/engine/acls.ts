@@ -6,7 +6,7 @@ import type { EngineObject } from './objects.js';
 
 const WHOLE = 'ff:ff:ff:ff:ff:ff' as MacAddr;
 
-export function aclObject(acl: AclId, { default: otherwise, rules }: Acl): EngineObject {
+export function aclObject(acl: AclId, { default: otherwise, rules }: Acl): Extract<EngineObject, { op: 'AclSet' }> {
   return { op: 'AclSet', acl, default: otherwise, rules: rules.map(engineRule) };
 }
 

@@ -16,6 +16,7 @@ type SetOp =
   | 'VnSet'
   | 'VapSet'
   | 'NextHopSet'
+  | 'NextHopAlive'
   | 'GroupSet'
   | 'FdbSet'
   | 'FloodSet'
@@ -139,6 +140,8 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
       return [vnKey(object.vn), portKey(object.port), ...aclsOf(object.options)];
     case 'FdbSet':
       return [vnKey(object.vn), destKey(object.dest)];
+    case 'NextHopAlive':
+      return [nhKey(object.nh)];
     case 'GroupSet':
       return object.members.map(({ nh }) => nhKey(nh));
     case 'FloodSet':
@@ -190,6 +193,8 @@ export function deletionOf(object: EngineObject): Command {
       return { op: 'VapDel', vap: object.vap };
     case 'NextHopSet':
       return { op: 'NextHopDel', nh: object.nh };
+    case 'NextHopAlive':
+      return { op: 'NextHopAlive', nh: object.nh, alive: true };
     case 'GroupSet':
       return { op: 'GroupDel', group: object.group };
     case 'FdbSet':
@@ -215,6 +220,7 @@ const ORDER: Readonly<Record<SetOp, number>> = {
   VnSet: 7,
   VapSet: 8,
   NextHopSet: 9,
+  NextHopAlive: 10,
   GroupSet: 10,
   SourcesSet: 11,
   FdbSet: 12,

@@ -70,7 +70,10 @@ export function planBatch(input: PlanInput): Plan {
     arranged = arrange(input, toSet, isGoing);
   }
   const { setting, waiting } = arranged;
-  const first = [...setting, ...deletions.filter(({ op }) => !LAST.has(op))];
+  // What is said of a next hop's life is taken back before the next hop goes: in one batch it would be about nothing.
+  const spoken = new Set(deletions.flatMap((one) => (one.op === 'NextHopAlive' ? nhKey(one.nh) : [])));
+  const isLast = (one: Command): boolean => LAST.has(one.op) || (one.op === 'NextHopDel' && spoken.has(nhKey(one.nh)));
+  const first = [...setting, ...deletions.filter((one) => !isLast(one))];
   return { commands: first.length > 0 ? first : deletions, waiting };
 }
 

@@ -301,7 +301,6 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'VapDel':
     case 'NextHopDel':
     case 'GroupDel':
-    case 'NextHopAlive':
     case 'FdbDel':
     case 'NeighbourDel':
     case 'AclDel':
@@ -310,6 +309,8 @@ function objectOf(command: Command): EngineObject | undefined {
       return undefined;
     case 'ExceptionSet':
       return command.tap === null ? undefined : command;
+    case 'NextHopAlive':
+      return command.alive ? undefined : command;
     case 'PoliceSet':
       return command.rate === null ? undefined : command;
     case 'PortAdmin':

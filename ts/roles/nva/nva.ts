@@ -6,6 +6,7 @@ import {
   type Acl,
   aclOf,
   ENCAPS,
+  isAt,
   type NvaConfig,
   nveError,
   toNveError,
@@ -163,7 +164,7 @@ export class Nva {
       attachments: hosts.length,
     };
     const connected = sessions.map(({ nveId, subscriptions }): ShowNvaRow => {
-      const attachments = hosts.filter((host) => host.nveId === nveId).length;
+      const attachments = hosts.filter((host) => isAt(host, nveId)).length;
       return {
         ...common,
         nve: nveId,

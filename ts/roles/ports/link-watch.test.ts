@@ -6,7 +6,7 @@ afterEach(() => void vi.useRealTimers());
 
 function watch(ports = [1, 2]) {
   const told: boolean[] = [];
-  return { told, links: new LinkWatch({ ports, holdMs: 1000, changed: (isUp) => told.push(isUp) }) };
+  return { told, links: new LinkWatch({ of: ports, holdMs: 1000, changed: (isUp) => told.push(isUp) }) };
 }
 
 describe('LinkWatch', () => {

@@ -1,10 +1,9 @@
-// Whether any of some ports has a link. What loses its link is given a while to get it back: a short flap does nothing. It must not know
-// what the ports are for.
-
-import type { PortId } from '#dataplane';
+// Whether any of some ports, or addresses, has a link. What loses its link is given a while to get it back: a short flap does nothing. It must
+// not know what they are for.
 
 export interface LinkWatchOptions {
-  readonly ports: Iterable<PortId>;
+  /** Ports or addresses, by numbers. */
+  readonly of: Iterable<number>;
   /** How long all links may be down until that is told. */
   readonly holdMs: number;
   readonly changed: (isUp: boolean) => void;
@@ -12,14 +11,14 @@ export interface LinkWatchOptions {
 
 export class LinkWatch {
   readonly #options: LinkWatchOptions;
-  /** Until the engine has told it, a port has a link. */
-  readonly #up: Map<PortId, boolean>;
+  /** Until it is told, each has a link. */
+  readonly #up: Map<number, boolean>;
   #isUp = true;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LinkWatchOptions) {
     this.#options = options;
-    this.#up = new Map([...options.ports].map((port) => [port, true]));
+    this.#up = new Map([...options.of].map((one) => [one, true]));
   }
 
   /** As `changed` was told last; at first true. */
@@ -27,10 +26,10 @@ export class LinkWatch {
     return this.#isUp;
   }
 
-  /** What the engine says of a port; ports that are not watched are ignored. */
-  linkChanged(port: PortId, up: boolean): void {
-    if (!this.#up.has(port)) return;
-    this.#up.set(port, up);
+  /** What is not watched is ignored. */
+  linkChanged(one: number, up: boolean): void {
+    if (!this.#up.has(one)) return;
+    this.#up.set(one, up);
     if ([...this.#up.values()].includes(true)) {
       this.stop();
       this.#set(true);

@@ -88,6 +88,7 @@ export class FakeEngine implements Engine {
   ): void {
     const key = keyOf(command);
     const object = after.get(key);
+    if (command.op === 'NextHopAlive' && !after.has(`nexthop ${command.nh}`)) no(command, 'NVE-ENG-004', { key });
     if (object === undefined) {
       // VnDel takes rows, flood list, sources and pairs with it, but not VAPs.
       const tolerated = command.op === 'VnDel' ? ['FdbSet', 'FloodSet', 'SourcesSet', 'PairSet'] : [];
@@ -212,6 +213,7 @@ function held(command: Command): EngineObject | undefined {
   if (command.op === 'PoliceSet' && command.rate === null) return undefined;
   if (command.op === 'ExceptionSet' && command.tap === null) return undefined;
   if (command.op === 'PortAdmin' && command.up) return undefined;
+  if (command.op === 'NextHopAlive' && command.alive) return undefined;
   if (command.op === 'FloodSet' && command.dests.length === 0) return undefined;
   if (command.op === 'SourcesSet' && command.ips.length === 0) return undefined;
   return command as EngineObject;

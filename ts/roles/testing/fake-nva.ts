@@ -3,12 +3,15 @@
 import {
   err,
   type HostInfo,
+  homeKey,
+  homesOf,
   type MacAddr,
   type NveId,
   type NveInfo,
   nveError,
   ok,
   type Result,
+  type TunnelEnd,
   type VnId,
   type VnInfo,
 } from '#model';
@@ -28,6 +31,7 @@ interface MutableView {
   members: Map<NveId, MemberView>;
   nves: Map<NveId, NveInfo>;
   hosts: Map<MacAddr, HostInfo>;
+  homes: Map<string, readonly NveId[]>;
   live: boolean;
   revision: bigint;
 }
@@ -88,6 +92,7 @@ export class FakeNva implements NvaClientApi {
       members: new Map(),
       nves: new Map(),
       hosts: new Map(),
+      homes: new Map(),
       live: true,
       revision: 0n,
     };
@@ -104,6 +109,10 @@ export class FakeNva implements NvaClientApi {
     this.calls.push(`report ${change} ${attachment.tsi}`);
     this.reports.push({ change, attachment });
     return this.reportResult;
+  }
+
+  ends(tunnels: readonly TunnelEnd[]): void {
+    this.calls.push(`ends ${tunnels.map(({ ip, down }) => (down ? `${ip} down` : ip)).join(', ')}`);
   }
 
   restored(): void {
@@ -149,6 +158,11 @@ export class FakeNva implements NvaClientApi {
     for (const nve of change.removedMembers ?? []) view.members.delete(nve);
     for (const host of change.hosts ?? []) view.hosts.set(host.mac, host);
     for (const mac of change.removedHosts ?? []) view.hosts.delete(mac);
+    view.homes.clear();
+    for (const host of view.hosts.values()) {
+      const key = homeKey(host);
+      if (key !== null) view.homes.set(key, homesOf(host));
+    }
     const told: MappingChange = {
       vn,
       info: change.info,

@@ -63,7 +63,7 @@ export class Tnve {
     this.#negotiator = negotiator;
     this.#unheard = new Unheard(parts.engine, (port) => negotiator.hears(port));
     this.#uplink = new LinkWatch({
-      ports: [this.#switching.uplinkPort],
+      of: [this.#switching.uplinkPort],
       holdMs: config.uplink.down_hold_ms,
       changed: (isUp) => this.#uplinkChanged(isUp),
     });

@@ -31,7 +31,7 @@ impl Forwarding {
         let mut gone = Gone::default();
         for (id, _) in changes.vaps.dels() {
             let Some(row) = model.vaps.remove(id) else { continue };
-            *self.snapshot.vaps.slot(row.index.into()) = VapEntry::CLOSED;
+            *self.snapshot.vaps.slot(row.index) = VapEntry::CLOSED;
             let (port, selector) = (row.spec.port, row.spec.selector);
             if model.selector_holders.get(&(port, selector)) == Some(id) {
                 model.selector_holders.remove(&(port, selector));
@@ -51,7 +51,7 @@ impl Forwarding {
         for (id, _) in changes.vns.dels() {
             let Some(row) = model.vns.remove(id) else { continue };
             model.vn_at.remove(&row.index);
-            *self.snapshot.vns.slot(row.index.into()) = VnEntry::default();
+            *self.snapshot.vns.slot(row.index) = VnEntry::default();
             gone.vns.push(row.index);
         }
         if changes.sources.iter().next().is_some() || !gone.vns.is_empty() {

@@ -17,7 +17,7 @@ impl Forwarding {
             None => index(self.vn_indices.take(&self.quiescence)),
         };
         let asked = self.bind_vn(model, index, &spec.options);
-        let entry = self.snapshot.vns.slot(index.into());
+        let entry = self.snapshot.vns.slot(index);
         entry.max_frame = spec.mtu + ETHERNET_HEADER as u16;
         entry.unknown = match spec.options.unknown {
             schema::Unknown::Drop => Unknown::Drop,
@@ -69,7 +69,7 @@ impl Forwarding {
             ..VapEntry::CLOSED
         }
         .selected_by(spec.selector);
-        *self.snapshot.vaps.slot(index.into()) = entry;
+        *self.snapshot.vaps.slot(index) = entry;
         self.list_vaps(model, spec.vn);
     }
 
@@ -85,7 +85,7 @@ impl Forwarding {
     pub(super) fn list_vaps(&mut self, model: &Model, id: VnId) {
         let Some(vn) = model.vns.get(&id) else { return };
         let rows = || vn.vaps.iter().filter_map(|vap| model.vaps.get(vap));
-        let entry = self.snapshot.vns.slot(vn.index.into());
+        let entry = self.snapshot.vns.slot(vn.index);
         entry.vaps = rows().map(|row| row.index).collect();
         entry.uplink = rows().find(|row| row.spec.uplink).map_or(Snapshot::NONE, |row| row.index);
     }
@@ -97,7 +97,7 @@ impl Forwarding {
         old.into_iter().for_each(|dest| model.count_use(dest, -1));
         list.iter().for_each(|dest| model.count_use(*dest, 1));
         let indices = list.iter().filter_map(|dest| destination(model, *dest)).collect();
-        self.snapshot.vns.slot(index.into()).flood = indices;
+        self.snapshot.vns.slot(index).flood = indices;
     }
 
     /// What is to be deleted is named by no list from the first snapshot on.

@@ -1,42 +1,75 @@
 //! Port and tag give the VAP, and the VAP gives the VN (RFC 8014, 3.2 and 4.2).
 
-use tables::{AccessPort, FdbKey, Flags, Index, Snapshot, TagPolicy};
-use types::{DropReason, MacAddr};
-use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, VLAN_TAG, VlanTag, claimed_ip_length};
+use tables::{AccessPort, Flags, Index, Snapshot, TagPolicy};
+use types::{DropReason, MacAddr, MacBits};
+use wire::{ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, VLAN_TAG, VlanTag, claimed_ip_length, macs};
 
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::{Packet, PuntClass};
 use crate::tags::tenant_tags;
 
-use super::guard::CHECKED;
-
-/// Finds VAP and VN of every packet, checks the frame's shape, and begins to look its FDB rows up; returns what is special about any of them.
+/// Finds VAP and VN of every packet, and checks the frame's shape; returns what is special about any of them.
 #[inline(never)]
 pub fn classify<P: Packet>(pipeline: &Pipeline<'_>, port: &AccessPort, burst: &Burst<P>, metas: &mut [Meta]) -> Flags {
     let mut special = Flags::NONE;
     for (packet, meta) in burst.iter().zip(metas) {
-        let result = match packet.is_segmented() {
+        match packet.is_segmented() {
             false => classify_one(pipeline, port, packet.data(), meta),
-            true => Err(Verdict::Drop(DropReason::Segmented)),
-        };
-        if let Err(verdict) = result {
-            meta.verdict = verdict;
+            true => meta.verdict = Verdict::Drop(DropReason::Segmented),
         }
         special = special.with(meta.flags);
     }
     special
 }
 
+/// What most access links carry, a C-TAG that selects a VAP, goes a way of its own: all offsets are known there.
 #[inline(always)]
-fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: &mut Meta) -> Result<(), Verdict> {
-    let drop = |reason| Verdict::Drop(reason);
-    let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| drop(DropReason::Truncated))?;
-    let destination = MacAddr(ethernet.destination);
-    let selected = select(port, destination, ethernet.ether_type.get(), rest)?;
+fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: &mut Meta) {
+    let Some((start, rest)) = frame.split_first_chunk() else {
+        return meta.verdict = Verdict::Drop(DropReason::Truncated);
+    };
+    let macs = macs(start);
+    let ether_type = u16::from_be_bytes([start[12], start[13]]);
+    if ether_type == EtherType::C_TAG
+        && !macs.0.is_link_local()
+        && let Ok((tag, payload)) = tag(rest)
+        && let vap = port.c_tag[usize::from(tag.vid())]
+        && vap != Snapshot::NONE
+    {
+        let selected = Selected { vap, length: TAG, ether_type: tag.ether_type.get(), payload };
+        return belongs(pipeline, macs, frame.len(), selected, meta);
+    }
+    otherwise(pipeline, port, frame, meta);
+}
+
+/// The same, whatever the frame is.
+#[inline(never)]
+fn otherwise(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: &mut Meta) {
+    let Some((start, rest)) = frame.split_first_chunk() else {
+        return meta.verdict = Verdict::Drop(DropReason::Truncated);
+    };
+    let macs = macs(start);
+    match select(port, macs.0, u16::from_be_bytes([start[12], start[13]]), rest) {
+        Ok(selected) => belongs(pipeline, macs, frame.len(), selected, meta),
+        Err(verdict) => meta.verdict = verdict,
+    }
+}
+
+/// Notes whose a frame of `length` bytes is, and checks its shape.
+#[inline(always)]
+fn belongs(
+    pipeline: &Pipeline<'_>,
+    (destination, source): (MacBits, MacBits),
+    length: usize,
+    selected: Selected<'_>,
+    meta: &mut Meta,
+) {
     let vap = pipeline.snapshot.vap(selected.vap);
-    let vn = pipeline.snapshot.vn(vap.vn).ok_or(drop(DropReason::UnknownTag))?;
-    pipeline.counters.vap_in(selected.vap, frame.len());
+    let Some(vn) = pipeline.snapshot.vn(vap.vn) else {
+        return meta.verdict = Verdict::Drop(DropReason::UnknownTag);
+    };
+    pipeline.counters.vap_in(selected.vap, length);
 
     // What follows the selecting tags is the tenant's frame, with the tenant's own tags at its front.
     let Selected { length, ether_type, payload, .. } = selected;
@@ -44,21 +77,16 @@ fn classify_one(pipeline: &Pipeline<'_>, port: &AccessPort, frame: &[u8], meta: 
     meta.vn = vap.vn;
     meta.vap = selected.vap;
     meta.flags = vap.flags.with(vn.flags);
-    if EtherType::is_tag(ether_type) {
-        tagged(&vap.tags, ether_type, payload, vn.max_frame, meta)?;
-    } else {
-        check_shape(ether_type, payload, vn.max_frame)?;
-    }
-    let source = MacAddr(ethernet.source);
-    if !source.is_station() {
-        return Err(drop(DropReason::SourceInvalid));
-    }
     meta.group = destination.is_group();
-    meta.destination = pipeline.fdb.begin(FdbKey::new(vap.vn, destination));
-    if vap.flags.has(CHECKED) {
-        meta.source = pipeline.fdb.begin(FdbKey::new(vap.vn, source));
+    let shape = match EtherType::is_tag(ether_type) {
+        false => check_shape(ether_type, payload, vn.max_frame),
+        true => tagged(&vap.tags, ether_type, payload, vn.max_frame, meta),
+    };
+    if let Err(verdict) = shape {
+        meta.verdict = verdict;
+    } else if !source.is_station() {
+        meta.verdict = Verdict::Drop(DropReason::SourceInvalid);
     }
-    Ok(())
 }
 
 /// Applies the VAP's policy to the tenant's own tags, which begin with `tpid`, and checks the frame's shape.
@@ -84,7 +112,7 @@ struct Selected<'f> {
 #[inline(never)]
 pub fn leaves_as(port: &AccessPort, vap: Index, frame: &[u8]) -> Result<(), DropReason> {
     let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).map_err(|_| DropReason::Truncated)?;
-    match select(port, MacAddr(ethernet.destination), ethernet.ether_type.get(), rest) {
+    match select(port, MacAddr(ethernet.destination).bits(), ethernet.ether_type.get(), rest) {
         Ok(selected) if selected.vap != vap => Err(DropReason::TenantTag),
         Err(Verdict::Punt(_)) => Err(DropReason::LinkLocal),
         _ => Ok(()),
@@ -94,7 +122,7 @@ pub fn leaves_as(port: &AccessPort, vap: Index, frame: &[u8]) -> Result<(), Drop
 /// The VAP of a frame on the link of `port`; none if it is nobody's, or about the link.
 pub fn vap_of(port: &AccessPort, frame: &[u8]) -> Option<Index> {
     let (ethernet, rest) = EthernetHeader::ref_from_prefix(frame).ok()?;
-    let selected = select(port, MacAddr(ethernet.destination), ethernet.ether_type.get(), rest).ok()?;
+    let selected = select(port, MacAddr(ethernet.destination).bits(), ethernet.ether_type.get(), rest).ok()?;
     Some(selected.vap)
 }
 
@@ -102,7 +130,7 @@ pub fn vap_of(port: &AccessPort, frame: &[u8]) -> Option<Index> {
 #[inline(always)]
 fn select<'f>(
     port: &AccessPort,
-    destination: MacAddr,
+    destination: MacBits,
     outermost: u16,
     rest: &'f [u8],
 ) -> Result<Selected<'f>, Verdict> {
@@ -121,9 +149,8 @@ fn tag(rest: &[u8]) -> Result<(&VlanTag, &[u8]), Verdict> {
     VlanTag::ref_from_prefix(rest).map_err(|_| Verdict::Drop(DropReason::Truncated))
 }
 
-/// What most access links carry: this way is the shortest.
 #[inline(always)]
-fn c_tagged<'f>(port: &AccessPort, destination: MacAddr, rest: &'f [u8]) -> Result<Selected<'f>, Verdict> {
+fn c_tagged<'f>(port: &AccessPort, destination: MacBits, rest: &'f [u8]) -> Result<Selected<'f>, Verdict> {
     if destination.is_link_local() {
         return Err(Verdict::Punt(PuntClass::LinkLocal));
     }
@@ -140,7 +167,7 @@ fn c_tagged<'f>(port: &AccessPort, destination: MacAddr, rest: &'f [u8]) -> Resu
 #[inline(always)]
 fn untagged<'f>(
     port: &AccessPort,
-    destination: MacAddr,
+    destination: MacBits,
     ether_type: u16,
     rest: &'f [u8],
 ) -> Result<Selected<'f>, Verdict> {
@@ -153,7 +180,7 @@ fn untagged<'f>(
 
 /// An S-TAG with a C-TAG behind it is more specific than the S-TAG alone.
 #[inline(never)]
-fn s_tagged<'f>(port: &AccessPort, destination: MacAddr, rest: &'f [u8]) -> Result<Selected<'f>, Verdict> {
+fn s_tagged<'f>(port: &AccessPort, destination: MacBits, rest: &'f [u8]) -> Result<Selected<'f>, Verdict> {
     let (outer, payload) = tag(rest)?;
     let ether_type = outer.ether_type.get();
     about_the_link(port, destination, ether_type)?;
@@ -184,14 +211,14 @@ fn whole<'f>(port: &AccessPort, ether_type: u16, rest: &'f [u8], reason: DropRea
 /// Whether a frame, untagged or within an S-channel, is about the link and not from a tenant: what bridges do not forward, and LLDP and ECP
 /// to this port or to a group (802.1Q, 42 and 43). Everything else is the tenants'.
 #[inline(always)]
-fn about_the_link(port: &AccessPort, destination: MacAddr, ether_type: u16) -> Result<(), Verdict> {
+fn about_the_link(port: &AccessPort, destination: MacBits, ether_type: u16) -> Result<(), Verdict> {
     let class = match ether_type {
         EtherType::LLDP => PuntClass::Lldp,
         EtherType::ECP => PuntClass::Ecp,
         _ if destination.is_link_local() => return Err(Verdict::Punt(PuntClass::LinkLocal)),
         _ => return Ok(()),
     };
-    if destination.is_group() || destination == port.mac { Err(Verdict::Punt(class)) } else { Ok(()) }
+    if destination.is_group() || destination == port.mac.bits() { Err(Verdict::Punt(class)) } else { Ok(()) }
 }
 
 /// What holds for a tenant's frame on either side of the tunnel: it is as long as its IP header says, and its payload not longer than the

@@ -5,12 +5,14 @@ mod tunnel;
 
 use tables::{NextHopEntry, NextHopIndex, Snapshot, Work, prefetch};
 use types::DropReason;
-use wire::{ETHERNET_HEADER, Flow, IPV4_HEADER, OUTER_MAX, OUTER_MIN, UDP_HEADER, flow};
+use wire::{ETHERNET_HEADER, Flow, IPV4_HEADER, OUTER_MAX, OUTER_MIN, flow};
 
 use crate::burst::Pipeline;
 use crate::packet::Packet;
 
 pub use tunnel::{EcnMode, Tunnel};
+
+const MACS: usize = 12;
 
 /// Where an outer header is put together that is to precede a frame which must not be changed.
 pub type HeaderRoom = [u8; OUTER_MAX];
@@ -32,8 +34,8 @@ fn usable(snapshot: &Snapshot, index: NextHopIndex, length: usize) -> Result<&Ne
 
 /// Whether a next hop asks for nothing but the shortest header.
 #[inline(always)]
-fn is_plain(next_hop: &NextHopEntry) -> bool {
-    next_hop.work == Work::NONE && usize::from(next_hop.header_length) == OUTER_MIN
+pub fn is_plain(next_hop: &NextHopEntry) -> bool {
+    next_hop.work == Work::NONE
 }
 
 /// Whether a next hop wants to know the PCP of a frame's tag, which is removed before it is encapsulated.
@@ -46,6 +48,28 @@ pub fn wants_priority(snapshot: &Snapshot, index: NextHopIndex) -> bool {
 #[cold]
 pub fn longest(snapshot: &Snapshot, index: NextHopIndex) -> u16 {
     snapshot.next_hop(index).map_or(0, |next_hop| next_hop.max_frame)
+}
+
+/// What [`encapsulate`] does, for a plain next hop and a frame that `STRIP` bytes of tags are first taken off: `GROWTH` bytes more than before. `None`,
+/// and nothing is changed, if the frame cannot be sent.
+#[inline(always)]
+pub fn put_plain<P: Packet, const STRIP: usize, const GROWTH: usize>(
+    next_hop: &NextHopEntry,
+    packet: &mut P,
+) -> Option<u16> {
+    const { assert!(GROWTH + STRIP == OUTER_MIN) };
+    let length = packet.data().len() - STRIP;
+    if length > usize::from(next_hop.max_frame) || length < ETHERNET_HEADER {
+        return None;
+    }
+    packet.prepend::<GROWTH>()?;
+    let data = packet.data_mut();
+    // The MACs move up to what is behind the tags, and the header goes before them.
+    let start = data.first_chunk_mut::<{ OUTER_MIN + MACS }>()?;
+    start.copy_within(GROWTH..GROWTH + MACS, OUTER_MIN);
+    let (room, frame) = data.split_first_chunk_mut()?;
+    emit(next_hop, room, length, flow(frame));
+    Some(next_hop.port)
 }
 
 /// Encapsulates a tenant's frame, which came with a tag of priority `pcp`, for a next hop; returns the port to leave by.
@@ -100,22 +124,28 @@ fn source_port(next_hop: &NextHopEntry, hash: u32) -> u16 {
     next_hop.ports_from.wrapping_add(offset as u16)
 }
 
-/// Writes the shortest header, over IPv4 and without an outer tag, for a frame of `length` bytes: what most frames get.
+/// Writes the shortest header, over IPv4 and without an outer tag, for a frame of `length` bytes: what most frames get. Word by word: what is
+/// patched is so on its way, and not written twice.
 #[inline(always)]
 fn emit(next_hop: &NextHopEntry, room: &mut [u8; OUTER_MIN], length: usize, flow: Flow) {
     const IP: usize = ETHERNET_HEADER;
     const UDP: usize = IP + IPV4_HEADER;
-    *room = next_hop.tail;
+    const _: () = assert!(IP + 1 == 15 && UDP == 34 && OUTER_MIN == 50);
+    let ready = |at: usize| next_hop.tail[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+    let mut put = |at: usize, word: u64| room[at..at + 8].copy_from_slice(&word.to_le_bytes());
     // The header is ready for a class without ECN (RFC 6040, 4.1: what is inside is shown outside).
     let ecn = flow.class & next_hop.ecn;
     let udp_length = (length + OUTER_MIN - UDP) as u16;
     let total_length = udp_length + IPV4_HEADER as u16;
-    let ready = u16::from_be_bytes([next_hop.tail[IP + 10], next_hop.tail[IP + 11]]);
-    let checksum = u32::from(ready) + u32::from(total_length) + u32::from(ecn);
+    let addressed = ready(24);
+    let checksum = u32::from((addressed as u16).swap_bytes()) + u32::from(total_length) + u32::from(ecn);
     let checksum = !((checksum & 0xffff) + (checksum >> 16)) as u16;
-    room[IP + 1] = next_hop.tail[IP + 1] | ecn;
-    room[IP + 2..IP + 4].copy_from_slice(&total_length.to_be_bytes());
-    room[IP + 10..IP + 12].copy_from_slice(&checksum.to_be_bytes());
-    room[UDP..UDP + 2].copy_from_slice(&source_port(next_hop, flow.hash).to_be_bytes());
-    room[UDP + 4..UDP + UDP_HEADER - 2].copy_from_slice(&udp_length.to_be_bytes());
+    let field = |value: u16, at: usize| u64::from(value.swap_bytes()) << (8 * at);
+    put(0, ready(0));
+    put(8, ready(8) | u64::from(ecn) << 56);
+    put(16, ready(16) | field(total_length, 0));
+    put(24, addressed & !0xffff | field(checksum, 0));
+    put(32, ready(32) | field(source_port(next_hop, flow.hash), 2) | field(udp_length, 6));
+    put(40, ready(40));
+    put(42, ready(42));
 }

@@ -62,6 +62,7 @@ impl<'a> Tunnel<'a> {
         };
         let mut header = [0; OUTER_MAX];
         let header_length = self.outer.write(&mut header)?;
+        let work = work.with_if(header_length > HEADER_TAIL, Work::LONG);
         let link = ETHERNET_HEADER + tag.map_or(0, |_| VLAN_TAG);
         let (mut head, mut tail) = ([0; HEADER_HEAD], [0; HEADER_TAIL]);
         head.copy_from_slice(&header[..HEADER_HEAD]);

@@ -137,7 +137,7 @@ fn a_row_that_names_a_vap_of_another_vn_carries_nothing_across() {
     lab.row(RED, NOBODY, Destination::Vap(BLUE_1));
     let effects = lab.run(LINK_1, &tagged(0x8100, RED_TAG, &frame(NOBODY, HERE, &ipv4(46))));
     assert_eq!(effects, Effects::drop(UnknownUnicast).with_vaps(&[(RED_1, 1, 0)]));
-    *lab.snapshot.vaps.slot(BLUE_2.into()) = VapEntry::CLOSED;
+    *lab.snapshot.vaps.slot(BLUE_2) = VapEntry::CLOSED;
     let effects = lab.run(LINK_1, &tagged(0x8100, BLUE_TAG, &frame(BESIDE, HERE, &ipv4(46))));
     assert_eq!(effects.dropped, [(UnknownUnicast, 1)]);
 }

@@ -264,7 +264,7 @@ impl Lab {
     }
 
     pub fn change_vap(&mut self, vap: u16, change: impl FnOnce(&mut VapEntry)) {
-        change(self.snapshot.vaps.slot(vap.into()));
+        change(self.snapshot.vaps.slot(vap));
     }
 
     /// Gives a VAP another selector on link 1, which has no other VAP then.
@@ -300,7 +300,7 @@ impl Lab {
     }
 
     pub fn change_vn(&mut self, vn: u16, change: impl FnOnce(&mut VnEntry)) {
-        change(self.snapshot.vns.slot(vn.into()));
+        change(self.snapshot.vns.slot(vn));
     }
 
     pub fn run(&self, port: PortId, frame: &[u8]) -> Effects {

@@ -1,6 +1,6 @@
 //! VNI and source NVE give the VN (RFC 8014, 4.3(5)). A sender that is no NVE of the VN is nobody to it (RFC 7348, 7; RFC 8926, 6).
 
-use tables::{Flags, SourceKey};
+use tables::Flags;
 use types::DropReason;
 
 use crate::burst::Pipeline;
@@ -8,12 +8,13 @@ use crate::meta::{Meta, Verdict};
 
 /// Finds the VN of every tunnelled packet, and begins to look up whether its sender may send.
 #[inline(never)]
-pub fn context(pipeline: &Pipeline<'_>, metas: &mut [Meta]) {
+pub fn context<'a>(pipeline: &Pipeline<'a>, metas: &mut [Meta<'a>]) {
+    let sources = pipeline.sources.beginnings();
     for meta in metas.iter_mut().filter(|meta| meta.is_pending()) {
         match pipeline.contexts.finish(meta.source) {
             Some(vn) => {
                 meta.vn = vn as u16;
-                meta.source = pipeline.sources.begin(SourceKey::new(meta.vn, meta.outer_source));
+                meta.source = sources.begin(meta.outer_source.within(meta.vn));
             }
             None => meta.verdict = Verdict::Drop(DropReason::UnknownVni),
         }

@@ -1,19 +1,22 @@
 //! The outer headers go; what remains is a tenant's frame, checked as one that came from an access port is.
 
-use tables::{FdbKey, Flags};
-use types::{DropReason, MacAddr};
-use wire::{Ecn, EtherType, EthernetHeader, FromBytes, InnerIp, TagStack};
+use tables::Flags;
+use types::DropReason;
+use wire::{Ecn, EtherType, InnerIp, TagStack, macs};
 
 use crate::access::check_shape;
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
 
-/// Decapsulates every pending packet and begins to look its FDB row up; returns what is special about the VN of any of them.
+/// Decapsulates every pending packet; returns what is special about the VN of any of them.
 #[inline(never)]
 pub fn decapsulate<P: Packet>(pipeline: &Pipeline<'_>, burst: &mut Burst<P>, metas: &mut [Meta]) -> Flags {
     let mut special = Flags::NONE;
-    for (packet, meta) in burst.iter_mut().zip(metas).filter(|(_, meta)| meta.is_pending()) {
+    for (packet, meta) in burst.iter_mut().zip(metas) {
+        if !meta.is_pending() {
+            continue;
+        }
         packet.trim_front(meta.outer_length.into());
         match inner(pipeline, packet.data(), meta) {
             Ok(flags) if meta.outer_class & Ecn::MASK != 0 || meta.reserved || flags.has(Flags::DSCP_OUT) => {
@@ -45,20 +48,19 @@ fn agree<P: Packet>(packet: &mut P, meta: &Meta, flags: Flags) -> Result<(), Dro
     Ok(())
 }
 
-/// Begins to look up where a tenant's frame goes, and notes whether that is a group and whether the frame is tagged.
+/// Checks a tenant's frame, and notes whether that is a group and whether the frame is tagged.
 #[inline(always)]
 fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<Flags, Verdict> {
-    let (ethernet, payload) =
-        EthernetHeader::ref_from_prefix(frame).map_err(|_| Verdict::Drop(DropReason::Truncated))?;
-    let destination = MacAddr(ethernet.destination);
+    let (start, payload) = frame.split_first_chunk().ok_or(Verdict::Drop(DropReason::Truncated))?;
+    let (destination, source) = macs(start);
     if destination.is_link_local() {
         return Err(Verdict::Drop(DropReason::LinkLocal));
     }
-    if !MacAddr(ethernet.source).is_station() {
+    if !source.is_station() {
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
     let vn = pipeline.snapshot.vn(meta.vn).ok_or(Verdict::Drop(DropReason::UnknownVni))?;
-    let ether_type = ethernet.ether_type.get();
+    let ether_type = u16::from_be_bytes([start[12], start[13]]);
     if EtherType::is_tag(ether_type) {
         meta.tagged = true;
         tagged(ether_type, payload, vn.max_frame)?;
@@ -67,10 +69,6 @@ fn inner(pipeline: &Pipeline<'_>, frame: &[u8], meta: &mut Meta) -> Result<Flags
     }
     meta.group = destination.is_group();
     meta.flags = vn.flags;
-    if vn.flags.has(Flags::LEARN_REMOTE) {
-        meta.source = pipeline.fdb.begin(FdbKey::new(meta.vn, MacAddr(ethernet.source)));
-    }
-    meta.destination = pipeline.fdb.begin(FdbKey::new(meta.vn, destination));
     Ok(vn.flags)
 }
 

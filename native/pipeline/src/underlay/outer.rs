@@ -1,13 +1,16 @@
 //! The outer headers: everything is checked before anything is believed.
 
-use tables::{ContextKey, Source, UnderlayPort};
-use types::{DropReason, MacAddr, PortId, Vni};
+use core::net::Ipv4Addr;
+
+use tables::{Beginnings, ContextKey, Source, SourceKey, UnderlayPort};
+use types::{DropReason, MacAddr, MacBits, PortId, Vni};
 use wire::{
-    ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, IPV4_HEADER, IPV6_HEADER, Ipv4Header, Ipv6Header, Protocol,
+    ETHERNET_HEADER, EtherType, EthernetHeader, FromBytes, GENEVE_PORT, GeneveHeader, IPV4_HEADER, IPV6_HEADER,
+    Ipv4Header, Ipv6Header, Protocol, UDP_HEADER, UdpHeader, VXLAN_HEADER, VXLAN_PORT, VxlanHeader, macs,
 };
 
 use super::exception::{fragment, not_overlay};
-use super::tunnelled::{Tunnelled, tunnelled};
+use super::tunnelled::{SHORTEST, Tunnelled, tunnelled};
 use super::vlan::untag;
 use super::{host, host_v6};
 use crate::burst::{Burst, Pipeline};
@@ -22,32 +25,86 @@ const IPV6_ADDRESSES: core::ops::Range<usize> = 8..40;
 /// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with their sender noted, and
 /// begins to look their VN up. `id` is the port's number.
 #[inline(never)]
-pub fn outer<P: Packet>(
-    pipeline: &Pipeline<'_>,
+pub fn outer<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     id: PortId,
     burst: &mut Burst<P>,
-    metas: &mut [Meta],
+    metas: &mut [Meta<'a>],
 ) {
+    let (contexts, mac) = (pipeline.contexts.beginnings(), port.mac.bits());
     for (packet, meta) in burst.iter_mut().zip(metas) {
-        let result = match packet.is_segmented() || port.vlan != 0 {
-            false => outer_one(pipeline, port, id, packet, meta),
-            true => odd(pipeline, port, id, packet, meta),
-        };
-        if let Err(verdict) = result {
+        let is_odd = packet.is_segmented() || port.vlan != 0;
+        if !is_odd && let Some((source, class, tunnelled)) = plain(port, mac, packet.data()) {
+            let source = SourceKey::new(0, Source::V4(source));
+            note(&contexts, packet, meta, source, class, ETHERNET_HEADER + IPV4_HEADER, tunnelled);
+        } else if let Err(verdict) = any(pipeline, port, id, packet, meta) {
             meta.verdict = verdict;
         }
     }
 }
 
-/// The same for a frame that is tagged, or must be.
+/// An EtherType, and version and length of the header behind it.
+const ETHERNET_AND_IP: [u8; 3] = [0x08, 0x00, 0x45];
+
+/// What the outer headers of most packets say: IPv4 without anything odd, VXLAN or Geneve without options, no reserved bits. `None` is no verdict.
+#[inline(always)]
+fn plain(port: &UnderlayPort, mac: MacBits, data: &[u8]) -> Option<(Ipv4Addr, u8, Tunnelled)> {
+    const IP: usize = ETHERNET_HEADER;
+    const UDP: usize = IP + IPV4_HEADER;
+    const TUNNEL: usize = UDP + UDP_HEADER;
+    let start = data.first_chunk::<{ TUNNEL + VXLAN_HEADER + ETHERNET_HEADER }>()?;
+    let (ethernet, _) = start.split_first_chunk()?;
+    let ip = Ipv4Header::ref_from_bytes(&start[IP..UDP]).ok()?;
+    let udp = UdpHeader::ref_from_bytes(&start[UDP..TUNNEL]).ok()?;
+    let (tunnel, _) = VxlanHeader::ref_from_prefix(&start[TUNNEL..]).ok()?;
+    if macs(ethernet).0 != mac || start[IP - 2..=IP] != ETHERNET_AND_IP {
+        return None;
+    }
+    if ip.is_fragment() || ip.protocol != Protocol::UDP || udp.checksum.get() != 0 {
+        return None;
+    }
+    let (vxlan, geneve) = (VxlanHeader::I, GeneveHeader::ETHERNET.into());
+    match udp.destination.get() {
+        VXLAN_PORT if tunnel.flags.get() == vxlan => {}
+        GENEVE_PORT if tunnel.flags.get() == geneve => {}
+        _ => return None,
+    }
+    let (total, length) = (usize::from(ip.total_length.get()), usize::from(udp.length.get()));
+    if total > data.len() - IP || length + IPV4_HEADER > total || length < SHORTEST {
+        return None;
+    }
+    let vni = tunnel.vni.get();
+    if vni & 0xff != 0 || !ip.checksum_ok() || !port.has_v4(ip.destination_ip()) {
+        return None;
+    }
+    let tunnelled = Tunnelled { vni: vni >> 8, headers: UDP_HEADER + VXLAN_HEADER, length, has_reserved: false };
+    Some((ip.source_ip(), ip.tos, tunnelled))
+}
+
+/// The same of any packet.
 #[inline(never)]
-fn odd<P: Packet>(
-    pipeline: &Pipeline<'_>,
+fn any<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     id: PortId,
     packet: &mut P,
-    meta: &mut Meta,
+    meta: &mut Meta<'a>,
+) -> Result<(), Verdict> {
+    match packet.is_segmented() || port.vlan != 0 {
+        false => outer_one(pipeline, port, id, packet, meta),
+        true => odd(pipeline, port, id, packet, meta),
+    }
+}
+
+/// The same for a frame that is tagged, or must be.
+#[inline(never)]
+fn odd<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
+    port: &UnderlayPort,
+    id: PortId,
+    packet: &mut P,
+    meta: &mut Meta<'a>,
 ) -> Result<(), Verdict> {
     if packet.is_segmented() {
         return Err(Verdict::Drop(DropReason::Segmented));
@@ -56,13 +113,13 @@ fn odd<P: Packet>(
     outer_one(pipeline, port, id, packet, meta)
 }
 
-#[inline(always)]
-fn outer_one<P: Packet>(
-    pipeline: &Pipeline<'_>,
+#[inline(never)]
+fn outer_one<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     id: PortId,
     packet: &mut P,
-    meta: &mut Meta,
+    meta: &mut Meta<'a>,
 ) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let data = packet.data();
@@ -106,24 +163,25 @@ fn outer_one<P: Packet>(
     let Some(tunnelled) = tunnelled(&payload[IPV4_ADDRESSES], datagram, || true).map_err(Verdict::Drop)? else {
         return Err(not_overlay(port));
     };
-    note(pipeline, packet, meta, Source::V4(ip.source_ip()), ip.tos, ETHERNET_HEADER + IPV4_HEADER, tunnelled);
+    let (source, contexts) = (SourceKey::new(0, Source::V4(ip.source_ip())), pipeline.contexts.beginnings());
+    note(&contexts, packet, meta, source, ip.tos, ETHERNET_HEADER + IPV4_HEADER, tunnelled);
     Ok(())
 }
 
 /// Notes what the outer headers of a tunnelled packet said; `before_udp` is the length of those before UDP.
 #[inline(always)]
-fn note<P: Packet>(
-    pipeline: &Pipeline<'_>,
+fn note<'a, P: Packet>(
+    contexts: &Beginnings<'a, ContextKey>,
     packet: &mut P,
-    meta: &mut Meta,
-    source: Source,
+    meta: &mut Meta<'a>,
+    source: SourceKey,
     class: u8,
     before_udp: usize,
     tunnelled: Tunnelled,
 ) {
     // VNI 0 is nobody's: its look-up finds nothing.
     if let Ok(vni) = Vni::try_from(tunnelled.vni) {
-        meta.source = pipeline.contexts.begin(ContextKey(vni));
+        meta.source = contexts.begin(ContextKey(vni));
     }
     meta.outer_source = source;
     meta.outer_class = class;
@@ -135,12 +193,12 @@ fn note<P: Packet>(
 
 /// The same of an IPv6 packet to our MAC or to a group.
 #[inline(never)]
-fn ipv6<P: Packet>(
-    pipeline: &Pipeline<'_>,
+fn ipv6<'a, P: Packet>(
+    pipeline: &Pipeline<'a>,
     port: &UnderlayPort,
     id: PortId,
     packet: &mut P,
-    meta: &mut Meta,
+    meta: &mut Meta<'a>,
 ) -> Result<(), Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let to_us = packet.data().starts_with(&port.mac.0);
@@ -168,6 +226,7 @@ fn ipv6<P: Packet>(
     let tunnelled = tunnelled(&payload[IPV6_ADDRESSES], datagram, may_lack_checksum).map_err(Verdict::Drop)?;
     let Some(tunnelled) = tunnelled else { return Err(not_overlay(port)) };
     let (source, class) = (Source::V6(pipeline.snapshot.peers.number(ip.source_ip())), ip.traffic_class());
-    note(pipeline, packet, meta, source, class, ETHERNET_HEADER + IPV6_HEADER, tunnelled);
+    let (source, contexts) = (SourceKey::new(0, source), pipeline.contexts.beginnings());
+    note(&contexts, packet, meta, source, class, ETHERNET_HEADER + IPV6_HEADER, tunnelled);
     Ok(())
 }

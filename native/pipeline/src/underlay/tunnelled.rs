@@ -19,7 +19,7 @@ pub struct Tunnelled {
 }
 
 /// The shortest datagram with a frame in it; both tunnel headers begin with eight bytes.
-const SHORTEST: usize = UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER;
+pub const SHORTEST: usize = UDP_HEADER + VXLAN_HEADER + ETHERNET_HEADER;
 
 /// Reads the datagram between `addresses` (source and destination, as they lie in the IP header); `None` if it is no overlay's.
 /// `may_lack_checksum` says whether it may come without one.
