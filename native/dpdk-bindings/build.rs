@@ -32,6 +32,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_[rt]x_queue_setup",
     "rte_eth_macaddr_get",
     "rte_eth_promiscuous_(enable|disable)",
+    "rte_eth_(allmulticast_enable|dev_set_mc_addr_list)",
     "rte_eth_link_get_nowait",
     "rte_eth_dev_set_link_(up|down)",
     "rte_eth_stats_get",

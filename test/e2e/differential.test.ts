@@ -55,6 +55,7 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   outer_zero_checksum: OVER_IPV6,
   outer_extension: OVER_IPV6,
   nd_invalid: OVER_IPV6,
+  membership_invalid: 'no VN is in a group here',
   reserved_bits: 'no VN is strict here',
 };
 

@@ -2,87 +2,20 @@
 //
 //   tenant ─ tap ═ engine ═ veth ─ kernel: vxlan device ─ tenant
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Command, NextHopOptions, UnderlayOptions } from '#dataplane';
-import type { IpAddr, MacAddr, Mtu, VnId, Vni } from '#model';
+import type { NextHopOptions } from '#dataplane';
+import type { IpAddr, MacAddr } from '#model';
 import { Capture, TENANT_PORTS } from '../lib/capture.js';
-import { PORT, xdpPort } from '../lib/chain.js';
+import { PORT } from '../lib/chain.js';
 import { obstacle } from '../lib/command.js';
-import { type EngineProcess, withoutChatter } from '../lib/engine.js';
+import { withoutChatter } from '../lib/engine.js';
 import { content, ETHERTYPE, ethernet, ipv4, udp, vxlan } from '../lib/frames.js';
+import { attach, FAR, NEAR, unicast, V4, V6, VN, VNI, type World, world } from '../lib/kernel-nve.js';
 import { Lab } from '../lib/lab.js';
-import type { Namespace } from '../lib/namespace.js';
 import { ping } from '../lib/ping.js';
-import { tapTenant } from '../lib/tap-tenant.js';
 import { serveTransfers, transfer } from '../lib/transfer.js';
 
 const [, TCP_PORT] = TENANT_PORTS;
 const why = obstacle('ip', 'bridge', 'ethtool', 'ping', 'tcpdump', 'tshark', 'python3', 'nsenter', 'setpriv');
-
-const VN = 1 as VnId;
-const VNI = 5001;
-const NEAR = { ip: '10.0.0.1', mac: '02:00:00:00:00:01' };
-const FAR = { ip: '10.0.0.2', mac: '02:00:00:00:00:02' };
-const V4 = { ours: '192.0.2.1', theirs: '192.0.2.2', prefixLen: 24 };
-const V6 = { ours: '2001:db8::1', theirs: '2001:db8::2', prefixLen: 64 };
-type Family = typeof V4;
-const UNICAST = 1;
-
-interface World {
-  readonly near: Namespace;
-  readonly far: Namespace;
-  readonly remote: Namespace;
-  readonly engine: EngineProcess;
-}
-
-/** One VN between our tenant and the kernel's; `vxlan` is how its device is made, besides what is the same for all. */
-async function world(
-  lab: Lab,
-  family: Family,
-  device: string,
-  { nextHop = {}, underlay = {} }: { nextHop?: NextHopOptions; underlay?: UnderlayOptions } = {},
-): Promise<World> {
-  const [nve, remote, far] = [await lab.namespace('engine'), await lab.namespace('kernel'), await lab.namespace('far')];
-  await lab.veth(
-    { namespace: nve, iface: 'under', mtu: 1600 },
-    { namespace: remote, iface: 'under', mtu: 1600, stack: true },
-  );
-  if (family === V6) await remote.must('sysctl -q -w net.ipv6.conf.under.disable_ipv6=0');
-  await remote.ip(`addr add ${family.theirs}/${family.prefixLen} dev under${family === V6 ? ' nodad' : ''}`);
-  const engine = await lab.engine('engine', nve);
-  const { port, vn } = { port: PORT.underlay, vn: VN };
-  await engine.must(xdpPort(port, 'under', 1600), {
-    op: 'UnderlaySet',
-    port,
-    ip: family.ours as IpAddr,
-    prefixLen: family.prefixLen,
-    options: underlay,
-  });
-  const near = await tapTenant(lab, engine, { name: 'blue', port: PORT.tap, ...NEAR });
-  await engine.must(
-    { op: 'VnSet', vn, vni: VNI as Vni, mtu: 1500 as Mtu },
-    { op: 'VapSet', vap: 1, vn, port: PORT.tap, selector: { kind: 'untagged' }, guard: true, uplink: false },
-    { op: 'FdbSet', vn, mac: NEAR.mac as MacAddr, dest: { kind: 'vap', vap: 1 } },
-    ...unicast(family, nextHop),
-    { op: 'SourcesSet', vn, ips: [family.theirs as IpAddr] },
-  );
-  const tunnel = `id ${VNI} local ${family.theirs} dev under dstport 4789 nolearning`;
-  await remote.ip(`link add vx address ${FAR.mac} mtu 1500 type vxlan ${tunnel} ${device}`);
-  return { near, far, remote, engine };
-}
-
-function unicast(family: Family, options: NextHopOptions = {}): Command[] {
-  return [
-    { op: 'NextHopSet', nh: UNICAST, remote: family.theirs as IpAddr, encap: 1, contextId: VNI, options },
-    { op: 'FdbSet', vn: VN, mac: FAR.mac as MacAddr, dest: { kind: 'nh', nh: UNICAST } },
-    { op: 'FloodSet', vn: VN, dests: [{ kind: 'nh', nh: UNICAST }] },
-  ];
-}
-
-/** The far tenant gets the device; the tunnel's socket stays with the kernel's NVE. */
-async function attach({ remote, far }: World): Promise<void> {
-  await remote.ip(`link set vx netns ${far.pid}`);
-  await far.ip(`addr add ${FAR.ip}/24 dev vx`, 'link set vx up');
-}
 
 beforeEach((context) => {
   if (why !== undefined) context.skip(why);

@@ -82,6 +82,10 @@ export function encodeCommand(command: Command): unknown[] {
       return [21, ipToBytes(command.prefix), command.prefixLen];
     case 'ExceptionSet':
       return [22, command.port, command.tap];
+    case 'McastSet':
+      return [23, command.vn, command.port, ipToBytes(command.group)];
+    case 'McastDel':
+      return [24, command.vn, ipToBytes(command.group)];
     case 'AclSet':
       return [25, command.acl, command.default, command.rules.map(encodeRule)];
     case 'AclDel':
@@ -189,25 +193,27 @@ const RANK: Readonly<Record<Command['op'], number>> = {
   ExceptionSet: 6,
   AclSet: 7,
   VnSet: 8,
-  VapSet: 9,
-  NextHopSet: 10,
-  GroupSet: 11,
-  NextHopAlive: 12,
-  SourcesSet: 13,
-  FdbSet: 14,
-  FloodSet: 15,
-  PairSet: 16,
-  PairDel: 17,
-  FdbDel: 18,
-  GroupDel: 19,
-  NextHopDel: 20,
-  VapDel: 21,
-  VnDel: 22,
-  AclDel: 23,
-  RouteDel: 24,
-  NeighbourDel: 25,
-  UnderlayDel: 26,
-  PortDel: 27,
+  McastSet: 9,
+  VapSet: 10,
+  NextHopSet: 11,
+  GroupSet: 12,
+  NextHopAlive: 13,
+  SourcesSet: 14,
+  FdbSet: 15,
+  FloodSet: 16,
+  PairSet: 17,
+  PairDel: 18,
+  FdbDel: 19,
+  GroupDel: 20,
+  NextHopDel: 21,
+  McastDel: 22,
+  VapDel: 23,
+  VnDel: 24,
+  AclDel: 25,
+  RouteDel: 26,
+  NeighbourDel: 27,
+  UnderlayDel: 28,
+  PortDel: 29,
 };
 
 const RANKS = 1 + Math.max(...Object.values(RANK));

@@ -109,6 +109,11 @@ const rows: [DumpKind, unknown[], object][] = [
     { nh: 4, remote: '192.0.2.1', encap: 1, contextId: 5001, port: 1, neighbourMac: null, state: 'link_down' },
   ],
   ['groups', [6, 7, [[4, 1, 60]]], { group: 6, vn: 7, members: [{ nh: 4, weight: 1, places: 60 }] }],
+  [
+    'mcasts',
+    [1, ip, [7], 'igmpv2', 3, 4],
+    { port: 1, group: '192.0.2.1', vns: [7], protocol: 'igmpv2', reports: 3, queries: 4 },
+  ],
   ['groups', [6, null, []], { group: 6, vn: null, members: [] }],
   ['fdb', [7, mac, [2, 6], 0], { vn: 7, mac: '02:00:00:00:00:0a', dest: { kind: 'group', group: 6 }, ageS: 0 }],
   ['memory', ['fdb', 2, 64, 4096], { table: 'fdb', entries: 2, capacity: 64, bytes: 4096 }],

@@ -15,6 +15,7 @@ import type {
   NeighbourState,
   Punt,
 } from './rows.js';
+import { MEMBERSHIP_PROTOCOLS } from './rows.js';
 import type { Dest, EngineInfo, RemoteDest, Selector, TagPolicy } from './types.js';
 import { PUNT_CLASSES } from './types.js';
 
@@ -146,6 +147,14 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
       const member = new Reader(item, at);
       return { nh: member.uint('nh', U32), weight: member.uint('weight', U8), places: member.uint('places', U8) };
     }),
+  }),
+  mcasts: (r) => ({
+    port: r.uint('port', U16),
+    group: r.ip('group'),
+    vns: r.list('vns', (item) => vnIdOf(new Reader([item], 'mcasts.vns'))),
+    protocol: r.oneOf('protocol', MEMBERSHIP_PROTOCOLS),
+    reports: r.counter('reports'),
+    queries: r.counter('queries'),
   }),
   fdb: (r) => ({
     vn: vnIdOf(r),

@@ -97,6 +97,23 @@ export interface GroupRow {
   readonly members: readonly (GroupMember & { readonly places: number })[];
 }
 
+/** A multicast group of the underlay that this NVE is in. */
+export interface McastRow {
+  readonly port: PortId;
+  readonly group: IpAddr;
+  /** The VNs that joined it; none: a group in which an IPv6 address of the port is solicited. */
+  readonly vns: readonly VnId[];
+  /** Spoken on the link: the newest version, unless a querier knows an older one only. */
+  readonly protocol: MembershipProtocol;
+  /** How often the group was reported. */
+  readonly reports: number;
+  /** Queries heard on the link, of all groups of the family. */
+  readonly queries: number;
+}
+
+export const MEMBERSHIP_PROTOCOLS = ['igmpv1', 'igmpv2', 'igmpv3', 'mldv1', 'mldv2'] as const;
+export type MembershipProtocol = (typeof MEMBERSHIP_PROTOCOLS)[number];
+
 export interface FdbRow {
   readonly vn: VnId;
   readonly mac: MacAddr;
@@ -163,6 +180,7 @@ export interface DumpRows {
   readonly exceptions: ExceptionRow;
   readonly nexthops: NextHopRow;
   readonly groups: GroupRow;
+  readonly mcasts: McastRow;
   readonly fdb: FdbRow;
   readonly neighbours: NeighbourRow;
   readonly acls: AclRow;

@@ -126,6 +126,8 @@ export interface NextHopOptions {
   readonly pcp?: number | 'inherit';
   /** The longest IP packet that the path takes, bytes; the port's MTU. */
   readonly mtu?: number;
+  /** The underlay port to leave by; of a multicast group as remote, and only of one. Its default TTL is 1. */
+  readonly port?: PortId;
 }
 
 /** Exactly `mac` where `mask` has ones. */
@@ -168,7 +170,7 @@ export interface AclRule {
 }
 
 /** Classes of frames for the control plane, each of them policed: docs/engine.md, "events and punts". */
-export const PUNT_CLASSES = ['link_local', 'arp', 'lldp', 'ecp', 'nd', 'exception'] as const;
+export const PUNT_CLASSES = ['link_local', 'arp', 'lldp', 'ecp', 'nd', 'exception', 'membership'] as const;
 export type PuntClass = (typeof PUNT_CLASSES)[number];
 
 /** Another NVE: a next hop, or a group of next hops, of which each flow takes one that lives. */
@@ -259,6 +261,9 @@ export type Command =
   | { readonly op: 'RouteDel'; readonly prefix: IpAddr; readonly prefixLen: number }
   /** Which port is the kernel's end of an underlay port; null takes it away. */
   | { readonly op: 'ExceptionSet'; readonly port: PortId; readonly tap: PortId | null }
+  /** Tunnelled packets of the VN that come to a multicast group by an underlay port are received; the group is joined there. */
+  | { readonly op: 'McastSet'; readonly vn: VnId; readonly port: PortId; readonly group: IpAddr }
+  | { readonly op: 'McastDel'; readonly vn: VnId; readonly group: IpAddr }
   | {
       readonly op: 'AclSet';
       readonly acl: AclId;

@@ -141,10 +141,10 @@ export const ShowNveRow = z.object({
   vns: count,
 });
 
-/** One destination of a VN's flood list, or one of its VAPs, which all belong to it. */
+/** One destination of a VN's flood list, or one of its VAPs, which all belong to it; `group`: a multicast group of the underlay. */
 export const ShowFloodRow = z.object({
   vn: VnNameSchema.nullable(),
-  to: z.enum(['vap', 'nve']),
+  to: z.enum(['vap', 'nve', 'group']),
   vap: count.nullable(),
   port: text.nullable(),
   tag: TagSchema.nullable(),
@@ -197,16 +197,31 @@ export const ShowMemoryRow = z.object({
   bytes_per_entry: z.number().min(0).nullable(),
 });
 
-/** A session between an NVE and its NVA. The NVE has one row; the NVA has one for where it listens and one per connected NVE. */
+/**
+ * A session between an NVE and its NVA. The NVE has one row for the session, one for each endpoint of the NVA and one for each VN that it
+ * has subscribed to; the NVA has one for where it listens and one per connected NVE.
+ */
 export const ShowNvaRow = z.object({
   nve: NveIdSchema.nullable(),
   state: text,
   endpoint: text.nullable(),
   nva: text.nullable(),
   epoch: text.nullable(),
-  subscriptions: count,
+  term: text.nullable(),
+  /** Of an endpoint. */
+  priority: count.nullable(),
+  /** How long a connection to an endpoint has been in its state, in seconds. */
+  for_s: count.nullable(),
+  /** Of a VN: its name, the last revision that was received, and how far behind the engine is. */
+  vn: text.nullable(),
+  revision: text.nullable(),
+  lag: count.nullable(),
+  /** VNs, of a session. */
+  subscriptions: count.nullable(),
   /** MACs of TSIs, at the NVA; TSIs, at the NVE. */
-  attachments: count,
+  attachments: count.nullable(),
+  /** Of a session: connections without a certificate that counts. Of a VN: what could not be applied. */
+  refused: count.nullable(),
   error: text.nullable(),
 });
 

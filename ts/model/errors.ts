@@ -557,6 +557,20 @@ export const ERRORS = {
     retryable: true,
   },
 
+  'NVE-NNP-015': {
+    message: 'the NVA at {endpoint} asks to go elsewhere: {code} {text}',
+    hint: 'Nothing to do if there is another endpoint; else wait until it is back.',
+    exit: 69,
+    retryable: true,
+  },
+
+  'NVE-NNP-016': {
+    message: 'the NVA {nva} goes away: {reason}',
+    hint: 'NVEs go to another endpoint of the NVA; one that has none forwards with what it has until the NVA is back.',
+    exit: 69,
+    retryable: true,
+  },
+
   // ENG, DPDK, EAL: the engine's own codes; native/engine gives the context. One that is not listed here still renders.
   'NVE-ENG-000': { message: 'the engine failed: {reason}', hint: 'Keep the log and report it.', exit: 1 },
   'NVE-ENG-001': {

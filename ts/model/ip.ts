@@ -39,6 +39,19 @@ export function isGroupIp(ip: IpAddr): boolean {
   return ipFamily(ip) === 4 ? first >> 4 === 0xe : first === 0xff;
 }
 
+/**
+ * Whether a multicast group may carry an overlay: neither one of the link's own protocols (224.0.0.0/24, ff02::/16, and scopes that do not leave
+ * a host or are reserved) nor one of named sources only (232.0.0.0/8, ff3x::/32).
+ */
+export function isOverlayGroup(ip: IpAddr): boolean {
+  if (!isGroupIp(ip)) return false;
+  const [first = 0, second = 0, third = 0, fourth = 0] = ipToBytes(ip);
+  if (ipFamily(ip) === 4) return first !== 232 && !(first === 224 && second === 0 && third === 0);
+  const scope = second & 15;
+  const isOfSources = second >> 4 === 3 && third === 0 && fourth === 0;
+  return scope >= 3 && scope < 15 && !isOfSources;
+}
+
 export function ipFromBytes(bytes: Uint8Array): Result<IpAddr> {
   if (bytes.length === 4) return ok(Array.from(bytes).join('.') as IpAddr);
   if (bytes.length === 16) return ok(ipv6Text(bytes) as IpAddr);

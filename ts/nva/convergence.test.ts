@@ -103,12 +103,13 @@ class Nve {
   readonly #down: NnpFrame[] = [];
   /** What the engine would have, from the changes alone. */
   readonly engine = new Map<number, { info: string; members: Map<string, string>; hosts: Map<string, string> }>();
+  link = 0;
   #call = 0;
 
   constructor(id: NveId, world: World) {
     this.id = id;
     this.#world = world;
-    const endpoints = [{ priority: 0, name: 'nva' }];
+    const endpoints = [{ priority: 0, weight: 1, name: 'tls:nva:1' }];
     const timing = { backoffMinMs: 10, backoffMaxMs: 100 };
     this.machine = new NnpClient({ nveId: id, instance: 'i', tunnels: [], endpoints, random: () => 0.5, timing });
   }
@@ -135,14 +136,14 @@ class Nve {
     this.session = null;
     this.#up.length = 0;
     this.#down.length = 0;
-    this.client({ type: 'closed', cause: 'cut' });
+    this.client({ type: 'closed', link: this.link, cause: 'cut' });
   }
 
   deliver(): boolean {
     const up = this.#up.shift();
     if (up !== undefined) this.server({ type: 'frame', frame: up });
     const down = this.#down.shift();
-    if (down !== undefined) this.client({ type: 'frame', frame: down });
+    if (down !== undefined) this.client({ type: 'frame', link: this.link, frame: down });
     return up !== undefined || down !== undefined;
   }
 
@@ -162,9 +163,10 @@ class Nve {
   #client(effect: NnpClientEffect): void {
     switch (effect.type) {
       case 'dial':
+        this.link = effect.link;
         this.session = new NnpServerSession(this.#world.authority);
         this.server({ type: 'open' });
-        this.client({ type: 'open' });
+        this.client({ type: 'open', link: this.link });
         break;
       case 'send':
         this.#up.push(unwrap(decodeNnp(encodeNnp(effect.frame))));

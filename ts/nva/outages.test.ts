@@ -1,7 +1,7 @@
 /** NVEs and the embedded NVA over real sockets, when one of them is away for a while. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { unwrap } from '#model';
-import { CONFIG, Lab, mac, request, vnId } from './testing/lab.js';
+import { CONFIG, Lab, mac, type Nve, request, vnId } from './testing/lab.js';
 
 // They wait for events, however busy the machine is.
 vi.setConfig({ testTimeout: 60_000 });
@@ -164,5 +164,57 @@ describe('outages', () => {
     unwrap(await a.client.subscribe(vnId(7)));
     expect(a.client.status().endpoint?.priority).toBe(1);
     expect(a.errors[0]?.message).toContain('/nonexistent/nva.sock');
+  });
+});
+
+describe('two NVAs of the same configuration', () => {
+  // As soon as both have reported, an NVA knows all there is.
+  const authority = { ...CONFIG, nves: CONFIG.nves.slice(0, 2) };
+
+  /** Two servers beside each other, and clients with short waits. */
+  async function pair() {
+    lab = new Lab();
+    const other = new Lab();
+    await lab.startServer({ authority });
+    await other.startServer({ authority });
+    const first = { address: lab.address, priority: 0, weight: 1 };
+    const second = { address: other.address, priority: 1, weight: 1 };
+    const timing = { backoffMinMs: 5, backoffMaxMs: 20, failbackMs: 50, stableMs: 0 };
+    const [a, b] = ['a', 'b'].map((id) => lab.nve(id, { endpoints: [first, second], timing })) as [Nve, Nve];
+    for (const nve of [a, b]) unwrap(await nve.client.subscribe(vnId(7)));
+    unwrap(await a.attach('t1', [1]));
+    unwrap(await b.attach('t2', [2]));
+    for (const nve of [a, b]) await nve.sees(['01 a#0', '02 b#0']);
+    const priority = (nve: Nve): number | undefined => nve.client.status().endpoint?.priority;
+    return { a, b, other, priority };
+  }
+  const vanished = (...nves: Nve[]) => nves.flatMap(({ changes }) => changes.flatMap(({ hosts }) => hosts.removed));
+
+  it('when one is gone the other takes over, and nobody sees a host vanish; when it is back, they go back', async () => {
+    const { a, b, other, priority } = await pair();
+    await lab.stopServer();
+    for (const nve of [a, b]) await nve.until(() => priority(nve) === 1 && nve.client.view(vnId(7))?.live === true);
+    unwrap(await a.attach('t3', [3]));
+    await b.sees(['01 a#0', '02 b#0', '03 a#0']);
+    await lab.startServer({ authority });
+    for (const nve of [a, b]) await nve.until(() => priority(nve) === 0 && nve.client.view(vnId(7))?.live === true);
+    unwrap(await b.attach('t4', [4]));
+    await a.sees(['01 a#0', '02 b#0', '03 a#0', '04 b#0']);
+    expect(vanished(a, b)).toEqual([]);
+    await vi.waitFor(() => expect(other.server?.sessions()).toEqual([]), 5_000);
+    await other.close();
+  });
+
+  it('one that drains loses nobody: the new session is in sync before the old one ends', async () => {
+    const { a, b, other, priority } = await pair();
+    await lab.server?.drain('maintenance', 60_000);
+    for (const nve of [a, b]) await nve.until(() => priority(nve) === 1 && nve.client.view(vnId(7))?.live === true);
+    expect([...a.errors, ...b.errors]).toEqual([]);
+    expect(vanished(a, b)).toEqual([]);
+    // Who comes is sent away, and told why.
+    const late = lab.nve('a', { endpoints: [{ address: lab.address, priority: 0, weight: 1 }] });
+    await late.until(() => late.errors.length > 0);
+    expect(late.errors[0]?.message).toContain('NVE-NNP-016 the NVA nva1 goes away: maintenance');
+    await other.close();
   });
 });

@@ -75,7 +75,7 @@ describe('a flood of questions', () => {
     ask(rig, 'acc0', 1000);
     const effects = rig.do({ type: 'closed', cause: 'gone' });
     expect(effects.filter((effect) => /^done \d+ NVE-NNP-001$/.test(effect))).toHaveLength(1000);
-    expect(rig.client.nextDeadline()).toBe(rig.now + 150);
+    expect(rig.client.nextDeadline()).toBe(rig.now + 100);
   });
 });
 

@@ -85,6 +85,16 @@ export class NnpAuthorizations {
     return { call: question.call, result };
   }
 
+  /** The session is gone: what it was asked, the next one is. */
+  lost(): void {
+    const again = [...this.#asked.values()];
+    this.#asked.clear();
+    for (const question of again) {
+      const { port } = question.request;
+      this.#waiting.set(port, (this.#waiting.get(port) ?? new Map<CallId, Question>()).set(question.call, question));
+    }
+  }
+
   /** No session, and none in sight: an earlier verdict, or `error`. */
   away(now: number, error: NveError): Answered[] {
     const waiting = [...this.#waiting.values()].flatMap((questions) => [...questions.values()]);

@@ -1,11 +1,16 @@
 /** What goes into and comes out of `NnpClient`. */
 import type { MacAddr, NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
 import type { NnpFrame } from '#wire';
+import type { NnpEndpoint } from './nnp-endpoints.js';
+import type { LinkId } from './nnp-link.js';
 import type { PullStatus } from './nnp-pulls.js';
+import type { SubscriptionState } from './nnp-subscription.js';
 import type { Attachment, AuthorizeRequest, MappingChange, VnView } from './nnp-types.js';
 
 export interface NnpTiming {
-  /** From dialling to HELLO_ACK. */
+  /** From dialling to the transport, its certificates included. */
+  readonly dialMs: number;
+  /** From there to HELLO_ACK. */
   readonly helloMs: number;
   /** Silence after which a PING is sent. */
   readonly pingMs: number;
@@ -18,9 +23,12 @@ export interface NnpTiming {
   readonly backoffMaxMs: number;
   /** A session that lasted this long was a good one: the back-off begins anew. */
   readonly stableMs: number;
+  /** How long a session at a better endpoint must be up before it takes over. */
+  readonly failbackMs: number;
 }
 
 export const DEFAULT_TIMING: NnpTiming = {
+  dialMs: 2_000,
   helloMs: 5_000,
   pingMs: 3_000,
   deadMs: 10_000,
@@ -28,6 +36,7 @@ export const DEFAULT_TIMING: NnpTiming = {
   backoffMinMs: 200,
   backoffMaxMs: 30_000,
   stableMs: 10_000,
+  failbackMs: 60_000,
 };
 
 export interface NnpClientOptions {
@@ -36,8 +45,7 @@ export interface NnpClientOptions {
   readonly instance: string;
   /** Where this NVE is reached, until an `ends` says otherwise. */
   readonly tunnels: readonly TunnelEnd[];
-  /** For each endpoint of the transport its priority and its name in messages. Lower first, at random among equals. */
-  readonly endpoints: readonly { readonly priority: number; readonly name: string }[];
+  readonly endpoints: readonly NnpEndpoint[];
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
   /** The NVE had TSIs attached in a former life: no full report before `restored`. */
@@ -51,12 +59,12 @@ export type CallId = number;
 export type NnpClientEvent =
   | { readonly type: 'start' }
   | { readonly type: 'stop' }
-  // Of the transport that the last `dial` made. After `close` nothing of the old transport may arrive.
-  | { readonly type: 'open' }
-  | { readonly type: 'closed'; readonly cause: NveError | string }
-  | { readonly type: 'frame'; readonly frame: NnpFrame }
+  // Of a transport that `dial` made. After its `close` nothing of it may arrive.
+  | { readonly type: 'open'; readonly link: LinkId }
+  | { readonly type: 'closed'; readonly link: LinkId; readonly cause: NveError | string }
+  | { readonly type: 'frame'; readonly link: LinkId; readonly frame: NnpFrame }
   /** The bytes are not NNP. */
-  | { readonly type: 'garbled'; readonly error: NveError }
+  | { readonly type: 'garbled'; readonly link: LinkId; readonly error: NveError }
   | { readonly type: 'tick' }
   /** All that was attached in a former life is back, or gone: report in full. */
   | { readonly type: 'restored' }
@@ -89,23 +97,42 @@ export type NnpClientEvent =
 
 export type NnpClientEffect =
   /** Make a transport to that endpoint; `open` or `closed` follows. */
-  | { readonly type: 'dial'; readonly endpoint: number }
-  | { readonly type: 'send'; readonly frame: NnpFrame }
+  | { readonly type: 'dial'; readonly link: LinkId; readonly endpoint: NnpEndpoint }
+  | { readonly type: 'send'; readonly link: LinkId; readonly frame: NnpFrame }
   /** Send what is queued, then end the transport. */
-  | { readonly type: 'close' }
-  | { readonly type: 'connected'; readonly nvaId: string; readonly epoch: string; readonly endpoint: number }
+  | { readonly type: 'close'; readonly link: LinkId }
+  /** Also when another session takes over: without `disconnected` before it nothing was lost. */
+  | { readonly type: 'connected'; readonly nvaId: string; readonly epoch: string; readonly endpoint: NnpEndpoint }
   | { readonly type: 'disconnected'; readonly error: NveError }
   | { readonly type: 'mapping'; readonly change: MappingChange }
   | { readonly type: 'done'; readonly call: CallId; readonly result: Result<VnInfo | VnView | null> }
   | { readonly type: 'reportRefused'; readonly attachment: Attachment; readonly error: NveError };
 
+export interface NnpEndpointStatus {
+  readonly endpoint: NnpEndpoint;
+  /**
+   * `active`: it carries everything; `leaving`: so far, the NVA asked to go elsewhere; `retiring`: until the active one is in sync;
+   * `standby`: up, to take over if it stays so; `idle`: no connection now.
+   */
+  readonly state: 'active' | 'leaving' | 'retiring' | 'standby' | 'connecting' | 'idle';
+  /** When the state of its connection began, on the clock of `handle`; null: there is none. */
+  readonly since: number | null;
+  readonly nvaId: string | null;
+  /** Why the last session or attempt ended. */
+  readonly error: NveError | null;
+}
+
 export interface NnpClientStatus {
   readonly state: 'stopped' | 'connecting' | 'connected' | 'waiting';
   readonly nvaId: string | null;
   readonly epoch: string | null;
-  readonly endpoint: number | null;
+  readonly term: bigint | null;
+  /** Of the active session, or of the one that is coming. */
+  readonly endpoint: NnpEndpoint | null;
+  readonly endpoints: readonly NnpEndpointStatus[];
   readonly subscriptions: number;
   readonly attachments: number;
+  readonly vns: readonly SubscriptionState[];
   readonly pulls: PullStatus;
   /** Why the last session ended or could not be made. */
   readonly error: NveError | null;

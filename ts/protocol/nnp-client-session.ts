@@ -1,62 +1,76 @@
 /**
- * Making and keeping the NVE's session with its NVA, sans-IO: one at a time, with one of several equivalent endpoints
- * (RFC 8014 section 7.4: by priority, at random among equals), made again for ever.
+ * Making and keeping the NVE's session with its NVA, sans-IO. One session at a time is the active one: it carries reports, subscriptions
+ * and questions. Beside it there may be one that is coming and one that is leaving, so that a change loses nothing (make before break):
  *
  * ```
- *   stopped ─start─► dialling ─open─► greeting ─HELLO_ACK─► up
- *                     ▲    │ failed       │ failed            │ lost
- *                     │    ▼ next one     ▼                   │
- *                     └── waiting (back-off, jitter) ◄────────┘
+ *   waiting ─(back-off, jitter)─► coming: dialling ─open─► greeting ─HELLO_ACK─► up
+ *      ▲                             │ failed: the next one     │
+ *      └───────── none is left ◄─────┘                          │ there is no active one, or it is leaving, or it is
+ *                                                               │ not as good and this one has been up for 60 s
+ *   retiring ◄── another takes over ── active ◄─────────────────┘
+ *      └─ closed when the new one is in sync; active again if that is lost before
  * ```
  *
- * It knows HELLO, PING, PONG and ERROR; every other frame of a session goes to `host`.
+ * When the active session is lost the others are tried at once, in the order of their priority. It knows HELLO, PING, PONG, GOAWAY
+ * and ERROR; every other frame of the active session goes to `host`.
  */
 import { foreignError, type NveError, nveError } from '#model';
 import { MAX_FRAME, NNP_LIMITS, NNP_VERSION, type NnpFrame } from '#wire';
-import { DEFAULT_TIMING, type NnpClientOptions, type NnpClientStatus, type NnpTiming } from './nnp-client-events.js';
-
-type State =
-  | { readonly name: 'stopped' }
-  | { readonly name: 'dialling' | 'greeting'; readonly endpoint: number; readonly since: number }
-  | { readonly name: 'up'; readonly up: Up; heard: number; pinged: number }
-  | { readonly name: 'waiting'; readonly until: number };
-
-interface Up {
-  readonly endpoint: number;
-  readonly since: number;
-  readonly nvaId: string;
-  readonly epoch: string;
-}
+import { earliest } from './deadlines.js';
+import {
+  DEFAULT_TIMING,
+  type NnpClientOptions,
+  type NnpClientStatus,
+  type NnpEndpointStatus,
+  type NnpTiming,
+} from './nnp-client-events.js';
+import { type NnpEndpoint, NnpEndpoints } from './nnp-endpoints.js';
+import { type LinkId, NnpLink } from './nnp-link.js';
 
 /** Who acts for the session. */
 export interface NnpClientSessionHost {
-  dial(endpoint: number): void;
-  send(frame: NnpFrame): void;
-  close(): void;
-  up(session: Up, now: number): void;
-  /** The session was lost, or one endpoint could not be reached. `hope`: the next one is tried at once. */
+  dial(link: LinkId, endpoint: NnpEndpoint): void;
+  send(link: LinkId, frame: NnpFrame): void;
+  close(link: LinkId): void;
+  /** This session is the active one now; one before it is lost, or retires. */
+  up(session: { readonly nvaId: string; readonly epoch: string; readonly endpoint: NnpEndpoint }, now: number): void;
+  /** The active session is no longer, or there is none and an endpoint could not be reached. `hope`: another is tried at once. */
   down(error: NveError, was: 'up' | 'not up', hope: boolean, now: number): void;
-  /** A frame of a session that is up. */
+  /** A frame of the active session. */
   frame(frame: NnpFrame, epoch: string, now: number): void;
   /** When the oldest request of each kind was sent that the NVA has not answered. */
   unanswered(): readonly { readonly what: string; readonly since: number | null }[];
+  /** All that was subscribed to is up to date, and all that was reported is acknowledged. */
+  isInSync(): boolean;
 }
+
+/** Epochs of which the highest term is remembered. */
+const MAX_EPOCHS = 16;
 
 export class NnpClientSession {
   readonly #options: NnpClientOptions;
   #tunnels: NnpClientOptions['tunnels'];
   readonly #host: NnpClientSessionHost;
   readonly #timing: NnpTiming;
-  #state: State = { name: 'stopped' };
+  readonly #endpoints: NnpEndpoints;
+  readonly #links = new Map<LinkId, NnpLink>();
+  #lastLink = 0;
+  #isStarted = false;
+  #active: NnpLink | null = null;
+  #coming: NnpLink | null = null;
+  #retiring: NnpLink | null = null;
   /** Endpoints that this round has not tried yet. */
-  #round: number[] = [];
+  #round: NnpEndpoint[] = [];
+  /** When the next round begins; null: one is under way, or there is no need of one. */
+  #until: number | null = null;
   /** Rounds and short sessions in a row: what the back-off grows with. */
   #attempts = 0;
-  /** The latest term of the NVA, to know an outdated replica of it. */
-  #seen = { epoch: '', term: 0n };
-  #nonce = 0;
-  /** The ends are as HELLO or a frame after it said. */
-  #isSaid = true;
+  /** The same of rounds beside an active session. */
+  #probes = 0;
+  /** The session was lost, and others are tried that may be there. */
+  #failsOver = false;
+  /** The latest term of each epoch, the last used last, to know an outdated replica of the NVA. */
+  readonly #terms = new Map<string, bigint>();
   refusedCertificates = 0;
   /** Why the last session ended or could not be made; null before the first try, and while one is up. */
   error: NveError | null = null;
@@ -66,64 +80,62 @@ export class NnpClientSession {
     this.#tunnels = options.tunnels;
     this.#host = host;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.#endpoints = new NnpEndpoints(options.endpoints, options.random);
   }
 
   get isUp(): boolean {
-    return this.#state.name === 'up';
+    return this.#active !== null;
   }
 
-  get isConnecting(): boolean {
-    return this.#state.name === 'dialling' || this.#state.name === 'greeting';
+  /** There is none yet, or none any more, and one may be there at once. */
+  get isComing(): boolean {
+    return this.#active === null && this.#coming !== null && (this.error === null || this.#failsOver);
   }
 
-  status(): Pick<NnpClientStatus, 'state' | 'nvaId' | 'epoch' | 'endpoint' | 'error'> {
-    const state = this.#state;
-    const { error } = this;
-    if (state.name === 'up') {
-      const { nvaId, epoch, endpoint } = state.up;
-      return { state: 'connected', nvaId, epoch, endpoint, error };
-    }
-    const endpoint = 'endpoint' in state ? state.endpoint : null;
-    const name = this.isConnecting ? 'connecting' : state.name === 'waiting' ? 'waiting' : 'stopped';
-    return { state: name, nvaId: null, epoch: null, endpoint, error };
+  status(): Pick<NnpClientStatus, 'state' | 'nvaId' | 'epoch' | 'term' | 'endpoint' | 'endpoints' | 'error'> {
+    const link = this.#active ?? this.#coming;
+    const { nvaId = null, epoch = null, term = null } = this.#active?.greeting ?? {};
+    const waits = this.#isStarted ? 'waiting' : 'stopped';
+    const state = this.#active !== null ? 'connected' : this.#coming !== null ? 'connecting' : waits;
+    const endpoints = this.#endpoints.all().map((endpoint) => this.#statusOf(endpoint));
+    return { state, nvaId, epoch, term, endpoint: link?.endpoint ?? null, endpoints, error: this.error };
   }
 
   nextDeadline(): number | null {
-    const { helloMs, pingMs, deadMs, replyMs } = this.#timing;
-    const state = this.#state;
-    switch (state.name) {
-      case 'stopped':
-        return null;
-      case 'waiting':
-        return state.until;
-      case 'dialling':
-      case 'greeting':
-        return state.since + helloMs;
-      case 'up': {
-        const waits = this.#host.unanswered().flatMap(({ since }) => (since === null ? [] : [since + replyMs]));
-        return Math.min(state.heard + deadMs, Math.max(state.heard, state.pinged) + pingMs, ...waits);
-      }
-    }
+    if (!this.#isStarted) return null;
+    const links = [...this.#links.values()].map((link) => link.nextDeadline(this.#timing));
+    const { replyMs, failbackMs } = this.#timing;
+    const waits = this.#host.unanswered().map(({ since }) => (since === null ? null : since + replyMs));
+    const candidate = this.#active !== null && this.#coming?.state === 'up' ? this.#coming.since + failbackMs : null;
+    return earliest(this.#until, candidate, ...links, ...(this.#active === null ? [] : waits));
   }
 
   start(now: number): void {
-    if (this.#state.name !== 'stopped') return;
+    if (this.#isStarted) return;
+    this.#isStarted = true;
     this.#attempts = 0;
     this.error = null;
-    this.#beginRound(now);
+    this.#beginRound(null, now);
   }
 
   stop(): void {
-    if (this.isUp || this.isConnecting) this.#host.close();
-    this.#state = { name: 'stopped' };
+    for (const { id } of this.#links.values()) this.#host.close(id);
+    this.#links.clear();
+    this.#active = null;
+    this.#coming = null;
+    this.#retiring = null;
+    this.#round = [];
+    this.#until = null;
+    this.#failsOver = false;
+    this.#isStarted = false;
   }
 
-  opened(now: number): void {
-    if (this.#state.name !== 'dialling') return;
+  opened(id: LinkId, now: number): void {
+    const link = this.#links.get(id);
+    if (link?.state !== 'dialling') return;
+    link.opened(this.#tunnels, now);
     const { nveId, instance } = this.#options;
-    this.#state = { name: 'greeting', endpoint: this.#state.endpoint, since: now };
-    this.#isSaid = true;
-    this.#host.send({
+    this.#host.send(id, {
       kind: 'hello',
       channel: 0,
       protoMin: NNP_VERSION,
@@ -135,81 +147,106 @@ export class NnpClientSession {
     });
   }
 
-  /** The NVE is reached in another way: said now, if HELLO was sent already, and in the next HELLO. */
+  /** The NVE is reached in another way: said now where there is a session, and in the next HELLO. */
   ends(tunnels: NnpClientOptions['tunnels']): void {
     this.#tunnels = tunnels;
-    // Before HELLO_ACK nothing may follow HELLO: `#greeted` says it.
-    this.#isSaid = this.#state.name !== 'greeting';
-    if (this.isUp) this.#host.send({ kind: 'ends', channel: 0, tunnels });
+    for (const link of this.#links.values()) this.#sayEnds(link);
+  }
+
+  /** Before HELLO_ACK nothing may follow HELLO: `#greeted` says it. */
+  #sayEnds(link: NnpLink): void {
+    if (link.state !== 'up' || link.tunnels === this.#tunnels) return;
+    link.tunnels = this.#tunnels;
+    this.#host.send(link.id, { kind: 'ends', channel: 0, tunnels: this.#tunnels });
   }
 
   /** The transport is gone, or was never made. */
-  closed(cause: NveError | string, now: number): void {
-    this.#ended(typeof cause === 'string' ? this.away(cause) : cause, now);
+  closed(id: LinkId, cause: NveError | string, now: number): void {
+    const link = this.#links.get(id);
+    if (link !== undefined) this.#ended(link, typeof cause === 'string' ? this.#unreachable(link, cause) : cause, now);
   }
 
-  /** Our side gives the session, or the attempt, up and says why. */
+  garbled(id: LinkId, error: NveError, now: number): void {
+    const link = this.#links.get(id);
+    if (link !== undefined) this.#breakOff(link, error, now);
+  }
+
+  /** The active session is given up for what is said. */
   breakOff(error: NveError, now: number): void {
-    if (!this.isUp && !this.isConnecting) return;
-    if (this.#state.name !== 'dialling') {
-      this.#host.send({ kind: 'error', channel: 0, code: error.code, text: error.message.slice(0, NNP_LIMITS.text) });
+    if (this.#active !== null) this.#breakOff(this.#active, error, now);
+  }
+
+  /** A frame to the NVA of the active session. */
+  send(frame: NnpFrame): void {
+    if (this.#active !== null) this.#host.send(this.#active.id, frame);
+  }
+
+  frame(id: LinkId, frame: NnpFrame, now: number): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    link.heard = now;
+    if (frame.kind === 'error') {
+      this.#toldOff(link, frame, now);
+    } else if (link.state === 'greeting') {
+      if (frame.kind === 'helloAck') this.#greeted(link, frame, now);
+      else this.#illegal(link, frame.kind, 'HELLO_ACK comes first', now);
+    } else if (link.state === 'up') {
+      if (frame.kind === 'ping') this.#host.send(id, { kind: 'pong', channel: 0, nonce: frame.nonce });
+      else if (frame.kind === 'goaway') this.#askedToLeave(link, frame, now);
+      // What one that retires still has under way is told again by the other.
+      else if (frame.kind !== 'pong' && link === this.#active) this.#host.frame(frame, link.greeting?.epoch ?? '', now);
     }
-    this.#host.close();
-    this.#ended(error, now);
   }
 
   illegal(what: string, reason: string, now: number): void {
-    this.breakOff(nveError('NVE-NNP-004', { what, reason }), now);
-  }
-
-  frame(frame: NnpFrame, now: number): void {
-    const state = this.#state;
-    if (state.name === 'greeting') {
-      if (frame.kind === 'helloAck') this.#greeted(frame, state.endpoint, now);
-      else if (frame.kind === 'error') this.#toldOff(frame, now);
-      else this.illegal(frame.kind, 'HELLO_ACK comes first', now);
-    } else if (state.name === 'up') {
-      state.heard = now;
-      if (frame.kind === 'ping') this.#host.send({ kind: 'pong', channel: 0, nonce: frame.nonce });
-      else if (frame.kind === 'error') this.#toldOff(frame, now);
-      else if (frame.kind !== 'pong') this.#host.frame(frame, state.up.epoch, now);
-    }
+    if (this.#active !== null) this.#illegal(this.#active, what, reason, now);
   }
 
   tick(now: number): void {
-    const { helloMs, pingMs, deadMs, replyMs } = this.#timing;
-    const state = this.#state;
-    if (state.name === 'waiting') {
-      if (now >= state.until) this.#beginRound(now);
-    } else if (state.name === 'dialling' || state.name === 'greeting') {
-      if (now >= state.since + helloMs) this.breakOff(nveError('NVE-NNP-002', { what: 'HELLO', ms: helloMs }), now);
-    } else if (state.name === 'up') {
-      const late = this.#host.unanswered().find(({ since }) => since !== null && now >= since + replyMs);
-      if (now >= state.heard + deadMs) {
-        this.breakOff(nveError('NVE-NNP-005', { ms: deadMs }), now);
-      } else if (late !== undefined) {
-        this.breakOff(nveError('NVE-NNP-002', { what: late.what, ms: replyMs }), now);
-      } else if (now >= Math.max(state.heard, state.pinged) + pingMs) {
-        state.pinged = now;
-        this.#nonce = (this.#nonce + 1) % 2 ** 32;
-        this.#host.send({ kind: 'ping', channel: 0, nonce: this.#nonce });
-      }
-    }
+    if (!this.#isStarted) return;
+    for (const link of [...this.#links.values()]) this.#check(link, now);
+    const coming = this.#coming;
+    if (this.#active !== null && coming?.state === 'up' && now >= coming.since + this.#timing.failbackMs)
+      this.#takeOver(coming, now);
+    if (this.#until !== null && now >= this.#until) this.#beginRound(null, now);
+  }
+
+  /** To be called when `isInSync` may have become true: who waits for that may go. */
+  settle(): void {
+    const retiring = this.#retiring;
+    if (retiring === null || this.#active === null || !this.#host.isInSync()) return;
+    this.#retiring = null;
+    this.#links.delete(retiring.id);
+    this.#host.close(retiring.id);
   }
 
   /** NVE-NNP-001 with what is known. */
   away(reason?: string): NveError {
-    const endpoints = this.#options.endpoints.map(({ name }) => name);
+    const endpoints = this.#endpoints.all().map(({ name }) => name);
     const why = reason ?? this.error?.message ?? 'not connected';
     return nveError('NVE-NNP-001', { endpoints, reason: why }, this.error ?? undefined);
   }
 
-  #beginRound(now: number): void {
-    const { endpoints, random } = this.#options;
-    const order = endpoints.map(({ priority }, endpoint) => ({ priority, endpoint, lot: random() }));
-    order.sort((a, b) => a.priority - b.priority || a.lot - b.lot);
-    this.#round = order.map(({ endpoint }) => endpoint);
-    this.#dialNext(now);
+  #unreachable({ endpoint }: NnpLink, reason: string): NveError {
+    return this.#endpoints.all().length > 1
+      ? nveError('NVE-NNP-001', { endpoints: [endpoint.name], reason })
+      : this.away(reason);
+  }
+
+  // Rounds
+
+  /** Tries the endpoints that are wanted now: all, or beside a session that is well those that are better. */
+  #beginRound(last: string | null, now: number): void {
+    const active = this.#active;
+    this.#until = null;
+    const order = this.#endpoints.order(last);
+    this.#round =
+      active === null
+        ? order
+        : order.filter(({ name, priority }) =>
+            active.isLeaving ? name !== active.endpoint.name : priority < active.endpoint.priority,
+          );
+    if (this.#coming === null && (active === null || this.#round.length > 0)) this.#dialNext(now);
   }
 
   #dialNext(now: number): void {
@@ -218,58 +255,191 @@ export class NnpClientSession {
       this.#wait(now);
       return;
     }
-    this.#state = { name: 'dialling', endpoint, since: now };
-    this.#host.dial(endpoint);
+    this.#lastLink += 1;
+    const link = new NnpLink(this.#lastLink, endpoint, now);
+    this.#links.set(link.id, link);
+    this.#coming = link;
+    this.#host.dial(link.id, endpoint);
   }
 
-  /** Half of the back-off is certain, half by lot: all NVEs of a domain lose their NVA at the same time. */
   #wait(now: number): void {
-    const { backoffMinMs, backoffMaxMs } = this.#timing;
-    const full = Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(this.#attempts, 30));
-    this.#attempts += 1;
-    this.#state = { name: 'waiting', until: now + full * (0.5 + 0.5 * this.#options.random()) };
+    this.#failsOver = false;
+    const attempts = this.#active === null ? this.#attempts++ : this.#probes++;
+    this.#until = now + this.#endpoints.backoff(attempts, this.#timing);
   }
 
-  #greeted(frame: Extract<NnpFrame, { kind: 'helloAck' }>, endpoint: number, now: number): void {
-    const { proto, nvaId, epoch, term } = frame;
+  /** After this session: is there a better endpoint to look for? */
+  #lookForBetter({ endpoint, isLeaving }: NnpLink, now: number): void {
+    this.#probes = 0;
+    this.#until = null;
+    this.#round = [];
+    if (isLeaving || this.#endpoints.all().some(({ priority }) => priority < endpoint.priority)) this.#wait(now);
+  }
+
+  // Sessions
+
+  #greeted(link: NnpLink, frame: Extract<NnpFrame, { kind: 'helloAck' }>, now: number): void {
+    const { proto, nvaId, epoch, term, alternates } = frame;
     if (proto !== NNP_VERSION) {
-      this.breakOff(nveError('NVE-NNP-003', { offered: NNP_VERSION, supported: proto }), now);
+      this.#breakOff(link, nveError('NVE-NNP-003', { offered: NNP_VERSION, supported: proto }), now);
       return;
     }
-    if (epoch === this.#seen.epoch && term < this.#seen.term) {
-      const { name } = this.#options.endpoints[endpoint] ?? { name: `${endpoint}` };
-      this.breakOff(nveError('NVE-NNP-008', { endpoint: name, term, seen: this.#seen.term }), now);
+    const seen = this.#terms.get(epoch) ?? 0n;
+    if (term < seen) {
+      this.#breakOff(link, nveError('NVE-NNP-008', { endpoint: link.endpoint.name, term, seen }), now);
       return;
     }
-    this.#seen = { epoch, term };
-    const up: Up = { endpoint, since: now, nvaId, epoch };
-    this.#state = { name: 'up', up, heard: now, pinged: now };
+    this.#terms.delete(epoch);
+    this.#terms.set(epoch, term);
+    for (const old of this.#terms.keys()) if (this.#terms.size > MAX_EPOCHS) this.#terms.delete(old);
+    link.greeted({ nvaId, epoch, term }, now);
+    this.#sayEnds(link);
+    this.#endpoints.succeeded(link.endpoint);
+    this.#endpoints.nameBy(link.endpoint, alternates ?? []);
+    const active = this.#active;
+    const isOutdated = active?.greeting?.epoch === epoch && active.greeting.term < term;
+    if (active === null || active.isLeaving || isOutdated) this.#takeOver(link, now);
+  }
+
+  /** The link that was coming becomes the active session; the one before it stays until this one is in sync. */
+  #takeOver(link: NnpLink, now: number): void {
+    if (this.#retiring !== null) {
+      this.#links.delete(this.#retiring.id);
+      this.#host.close(this.#retiring.id);
+    }
+    this.#retiring = this.#active;
+    this.#coming = null;
+    this.#activate(link, now);
+  }
+
+  #activate(link: NnpLink, now: number): void {
+    this.#active = link;
+    this.#failsOver = false;
     this.error = null;
-    if (!this.#isSaid) this.#host.send({ kind: 'ends', channel: 0, tunnels: this.#tunnels });
-    this.#isSaid = true;
-    this.#host.up(up, now);
+    this.#lookForBetter(link, now);
+    const { nvaId, epoch } = link.greeting ?? { nvaId: '', epoch: '' };
+    this.#host.up({ nvaId, epoch, endpoint: link.endpoint }, now);
+  }
+
+  #askedToLeave(link: NnpLink, { code, text }: Extract<NnpFrame, { kind: 'goaway' }>, now: number): void {
+    const error = nveError('NVE-NNP-015', { endpoint: link.endpoint.name, code, text });
+    if (link === this.#coming) {
+      this.#breakOff(link, error, now);
+    } else if (link === this.#active && !link.isLeaving) {
+      link.isLeaving = true;
+      this.#probes = 0;
+      this.#endpoints.failed(link.endpoint, error);
+      if (this.#coming?.state === 'up') this.#takeOver(this.#coming, now);
+      else this.#beginRound(link.endpoint.name, now);
+    }
+  }
+
+  #check(link: NnpLink, now: number): void {
+    const { dialMs, helloMs, pingMs, deadMs, replyMs } = this.#timing;
+    if (link.state === 'dialling') {
+      if (now >= link.since + dialMs) this.#breakOff(link, this.#late('a connection', dialMs), now);
+    } else if (link.state === 'greeting') {
+      if (now >= link.since + helloMs) this.#breakOff(link, this.#late('HELLO', helloMs), now);
+    } else {
+      const waits = link === this.#active ? this.#host.unanswered() : [];
+      const late = waits.find(({ since }) => since !== null && now >= since + replyMs);
+      if (now >= link.heard + deadMs) {
+        this.#breakOff(link, nveError('NVE-NNP-005', { ms: deadMs }), now);
+      } else if (late !== undefined) {
+        this.#breakOff(link, this.#late(late.what, replyMs), now);
+      } else if (now >= Math.max(link.heard, link.pinged) + pingMs) {
+        link.pinged = now;
+        link.nonce = (link.nonce + 1) % 2 ** 32;
+        this.#host.send(link.id, { kind: 'ping', channel: 0, nonce: link.nonce });
+      }
+    }
+  }
+
+  #late(what: string, ms: number): NveError {
+    return nveError('NVE-NNP-002', { what, ms });
+  }
+
+  /** Our side gives the link up and says why. */
+  #breakOff(link: NnpLink, error: NveError, now: number): void {
+    const { code, message } = error;
+    if (link.state !== 'dialling')
+      this.#host.send(link.id, { kind: 'error', channel: 0, code, text: message.slice(0, NNP_LIMITS.text) });
+    this.#host.close(link.id);
+    this.#ended(link, error, now);
+  }
+
+  #illegal(link: NnpLink, what: string, reason: string, now: number): void {
+    this.#breakOff(link, nveError('NVE-NNP-004', { what, reason }), now);
   }
 
   /** The NVA says why it ends the session. */
-  #toldOff({ code, text }: Extract<NnpFrame, { kind: 'error' }>, now: number): void {
-    this.#host.close();
-    this.#ended(nveError('NVE-NNP-009', { code, text }, foreignError(code, {}, text)), now);
+  #toldOff(link: NnpLink, { code, text }: Extract<NnpFrame, { kind: 'error' }>, now: number): void {
+    this.#host.close(link.id);
+    this.#ended(link, nveError('NVE-NNP-009', { code, text }, foreignError(code, {}, text)), now);
   }
 
-  #ended(error: NveError, now: number): void {
-    const state = this.#state;
-    if (state.name === 'stopped' || state.name === 'waiting') return;
-    this.error = error;
+  #ended(link: NnpLink, error: NveError, now: number): void {
+    this.#links.delete(link.id);
+    this.#endpoints.failed(link.endpoint, error);
     if (isAboutCertificates(error)) this.refusedCertificates += 1;
-    const wasUp = state.name === 'up';
-    if (wasUp) {
-      if (now - state.up.since >= this.#timing.stableMs) this.#attempts = 0;
-      // The next round begins with the best endpoint again, after the back-off.
-      this.#round = [];
+    if (link === this.#retiring) this.#retiring = null;
+    else if (link === this.#coming) this.#comingEnded(error, now);
+    else if (link === this.#active) this.#activeEnded(link, error, now);
+  }
+
+  #comingEnded(error: NveError, now: number): void {
+    this.#coming = null;
+    if (this.#active !== null) {
+      this.#dialNext(now);
+      return;
     }
-    const hope = this.#round.length > 0;
+    this.error = error;
     this.#dialNext(now);
-    this.#host.down(error, wasUp ? 'up' : 'not up', hope, now);
+    this.#host.down(error, 'not up', this.#coming !== null, now);
+  }
+
+  #activeEnded(link: NnpLink, error: NveError, now: number): void {
+    const [retiring, coming] = [this.#retiring, this.#coming];
+    this.error = error;
+    this.#active = null;
+    this.#until = null;
+    if (now - link.since >= this.#timing.stableMs) this.#attempts = 0;
+    const next = retiring ?? (coming?.state === 'up' ? coming : null);
+    if (next !== null) {
+      this.#host.down(error, 'up', true, now);
+      if (next === retiring) this.#retiring = null;
+      else this.#coming = null;
+      this.#activate(next, now);
+      return;
+    }
+    // A second short session in a row waits, and so does who has no other endpoint.
+    if (this.#attempts === 0 && this.#endpoints.all().length > 1) {
+      this.#attempts = 1;
+      this.#failsOver = true;
+      this.#beginRound(link.endpoint.name, now);
+    } else if (coming === null) {
+      this.#round = [];
+      this.#wait(now);
+    }
+    this.#host.down(error, 'up', this.#coming !== null, now);
+  }
+
+  #statusOf(endpoint: NnpEndpoint): NnpEndpointStatus {
+    const link = [...this.#links.values()].find((one) => one.endpoint.name === endpoint.name);
+    const state = link === undefined ? 'idle' : this.#stateOf(link);
+    return {
+      endpoint,
+      state,
+      since: link?.since ?? null,
+      nvaId: link?.greeting?.nvaId ?? null,
+      error: this.#endpoints.errorOf(endpoint),
+    };
+  }
+
+  #stateOf(link: NnpLink): NnpEndpointStatus['state'] {
+    if (link === this.#active) return link.isLeaving ? 'leaving' : 'active';
+    if (link === this.#retiring) return 'retiring';
+    return link.state === 'up' ? 'standby' : 'connecting';
   }
 }
 

@@ -19,7 +19,7 @@ describe('a session', () => {
     const rig = new NnpRig();
     rig.subscribe();
     rig.report('attach');
-    expect(rig.do({ type: 'start' })).toEqual(['dial 0']);
+    expect(rig.do({ type: 'start' })).toEqual(['dial tls:nva:1']);
     expect(rig.do({ type: 'open' })).toEqual(['send hello']);
     expect(rig.greet()).toEqual(['connected nva1 e1', 'send report 1 full [attach t1]', 'send sub#1 7 nil']);
     expect(rig.client.status()).toMatchObject({ state: 'connected', nvaId: 'nva1', subscriptions: 1, attachments: 1 });
@@ -45,8 +45,9 @@ describe('a session', () => {
     const rig = new NnpRig();
     expect(rig.client.nextDeadline()).toBeNull();
     rig.do({ type: 'start' });
-    expect(rig.client.nextDeadline()).toBe(rig.now + 5000);
+    expect(rig.client.nextDeadline()).toBe(rig.now + 2000);
     rig.do({ type: 'open' });
+    expect(rig.client.nextDeadline()).toBe(rig.now + 5000);
     rig.greet();
     rig.frame({ kind: 'reportAck', channel: 0, seq: 1n, rejects: [] });
     expect(rig.client.nextDeadline()).toBe(rig.now + 3000);
@@ -66,25 +67,7 @@ describe('a session', () => {
     expect(sub.tick(1000)).toEqual(['send error NVE-NNP-002', 'close', 'disconnected NVE-NNP-002']);
   });
 
-  it('takes the endpoints by priority, at random among equals, and backs off with jitter between rounds', () => {
-    const lots = [0.9, 0.1, 0.5, 0.5];
-    const endpoints = [
-      { priority: 1, name: 'x' },
-      { priority: 1, name: 'y' },
-      { priority: 0, name: 'z' },
-    ];
-    const rig = new NnpRig({ endpoints, random: () => lots.shift() ?? 0 });
-    expect(rig.do({ type: 'start' })).toEqual(['dial 2']);
-    expect(rig.do({ type: 'closed', cause: 'refused' })).toEqual(['dial 1', 'disconnected NVE-NNP-001']);
-    expect(rig.do({ type: 'closed', cause: 'refused' })).toEqual(['dial 0']);
-    rig.do({ type: 'closed', cause: 'refused' });
-    expect(rig.client.status().state).toBe('waiting');
-    // 200 ms, half of it by lot (0.5).
-    expect(rig.client.nextDeadline()).toBe(rig.now + 150);
-    expect(rig.tick(150)).toEqual(['dial 2']);
-  });
-
-  it('doubles its back-off up to the limit, and begins anew after a good session', () => {
+  it('doubles its back-off up to the limit, with full jitter, and begins anew after a good session', () => {
     const rig = new NnpRig({ random: () => 1 - Number.EPSILON });
     rig.do({ type: 'start' });
     const waits: number[] = [];

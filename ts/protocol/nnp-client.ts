@@ -45,11 +45,12 @@ export class NnpClient {
     this.#isRestoring = options.restoring ?? false;
     this.#pulls = new NnpPulls(options.random);
     this.#session = new NnpClientSession(options, {
-      dial: (endpoint) => this.#effects.push({ type: 'dial', endpoint }),
-      send: (frame) => this.#send(frame),
-      close: () => this.#effects.push({ type: 'close' }),
+      dial: (link, endpoint) => this.#effects.push({ type: 'dial', link, endpoint }),
+      send: (link, frame) => this.#effects.push({ type: 'send', link, frame }),
+      close: (link) => this.#effects.push({ type: 'close', link }),
       up: ({ nvaId, epoch, endpoint }, now) => {
         this.#told = null;
+        this.#lost();
         this.#effects.push({ type: 'connected', nvaId, epoch, endpoint });
         for (const report of this.#reports.all(this.#isRestoring ? 'delta' : 'full', now)) this.#send(report);
         this.#askNext();
@@ -61,6 +62,7 @@ export class NnpClient {
         { what: 'SUB', since: this.#subscriptions.oldest },
         { what: 'REPORT', since: this.#reports.oldest },
       ],
+      isInSync: () => this.#reports.oldest === null && this.#subscriptions.isLive,
     });
   }
 
@@ -68,6 +70,7 @@ export class NnpClient {
     this.#effects = [];
     this.#dispatch(event, now);
     this.#query(now);
+    this.#session.settle();
     return this.#effects;
   }
 
@@ -81,6 +84,7 @@ export class NnpClient {
       ...this.#session.status(),
       subscriptions: this.#subscriptions.size,
       attachments: this.#reports.size,
+      vns: [...this.#subscriptions.all()].map((subscription) => subscription.status()),
       pulls: this.#pulls.status(),
       unknownFrames: this.#unknownFrames,
       refusedCertificates: this.#session.refusedCertificates,
@@ -100,16 +104,16 @@ export class NnpClient {
         this.#stop(now);
         break;
       case 'open':
-        this.#session.opened(now);
+        this.#session.opened(event.link, now);
         break;
       case 'closed':
-        this.#session.closed(event.cause, now);
+        this.#session.closed(event.link, event.cause, now);
         break;
       case 'frame':
-        this.#session.frame(event.frame, now);
+        this.#session.frame(event.link, event.frame, now);
         break;
       case 'garbled':
-        this.#session.breakOff(event.error, now);
+        this.#session.garbled(event.link, event.error, now);
         break;
       case 'tick':
         this.#session.tick(now);
@@ -169,11 +173,7 @@ export class NnpClient {
   // The session
 
   #down(error: NveError, wasUp: boolean, hope: boolean, now: number): void {
-    if (wasUp) {
-      for (const subscription of this.#subscriptions.all()) subscription.lost();
-      this.#reports.lost();
-      this.#pulls.lost();
-    }
+    if (wasUp) this.#lost();
     // An outage is told once, and again when its reason changes.
     if (this.#told !== error.message) {
       this.#told = error.message;
@@ -184,12 +184,16 @@ export class NnpClient {
     for (const { call, result } of this.#authorizations.away(now, away)) this.#done(call, result);
   }
 
+  /** What was under way in a session goes to the next one. */
+  #lost(): void {
+    for (const subscription of this.#subscriptions.all()) subscription.lost();
+    this.#reports.lost();
+    this.#pulls.lost();
+    this.#authorizations.lost();
+  }
+
   #stop(now: number): void {
-    if (this.#session.isUp) {
-      for (const subscription of this.#subscriptions.all()) subscription.lost();
-      this.#reports.lost();
-      this.#pulls.lost();
-    }
+    if (this.#session.isUp) this.#lost();
     this.#session.stop();
     this.#authorizations.away(now, calledOff('AUTH'));
     for (const [call, { kind }] of this.#calls) {
@@ -238,6 +242,7 @@ export class NnpClient {
         break;
       case 'ping':
       case 'pong':
+      case 'goaway':
       case 'error':
         // The session's own.
         break;
@@ -332,9 +337,8 @@ export class NnpClient {
   // Calls
 
   #authorize(call: CallId, request: AuthorizeRequest, now: number): void {
-    // The first session is on its way: it is worth waiting for.
-    const isComing = this.#session.isConnecting && this.#session.error === null;
-    if (!this.#session.isUp && !isComing) {
+    // One that is on its way is worth waiting for: the first, or another after a loss.
+    if (!this.#session.isUp && !this.#session.isComing) {
       this.#done(call, this.#authorizations.verdicts.get(request, now) ?? err(this.#session.away()));
       return;
     }
@@ -402,7 +406,7 @@ export class NnpClient {
   // Frames
 
   #send(frame: NnpFrame): void {
-    this.#effects.push({ type: 'send', frame });
+    this.#session.send(frame);
   }
 
   #sub({ channel, vn }: NnpSubscription, token: NnpToken | null): void {
@@ -414,7 +418,9 @@ export class NnpClient {
     this.#send({ kind: 'ack', channel, receivedRevision: received, appliedRevision: applied });
   }
 
-  #refuse({ channel }: NnpSubscription, revision: bigint, keys: readonly NnpKey[], error: NveError): void {
+  #refuse(subscription: NnpSubscription, revision: bigint, keys: readonly NnpKey[], error: NveError): void {
+    const { channel } = subscription;
+    subscription.noteRefused(error);
     if (!this.#session.isUp) return;
     const text = error.message.slice(0, NNP_LIMITS.text);
     // A sample is enough to know what is wrong.

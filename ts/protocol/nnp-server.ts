@@ -5,7 +5,7 @@
  * (`more`) when the transport has room.
  */
 import { type NveError, type NveId, nveError, type VnId } from '#model';
-import { MAX_FRAME, NNP_LIMITS, NNP_VERSION, type NnpFrame } from '#wire';
+import { MAX_FRAME, NNP_LIMITS, NNP_VERSION, type NnpAlternate, type NnpFrame } from '#wire';
 import type { NnpAuthority } from './nnp-authority.js';
 import { NnpServerFeed, opSize, type SubscriptionStatus } from './nnp-server-feed.js';
 
@@ -37,6 +37,8 @@ export interface NnpServerOptions {
   readonly timing?: Partial<NnpServerTiming> | undefined;
   /** The NVE that the transport's certificate is of: HELLO must be of the same. Absent: the transport does not tell. */
   readonly certified?: string;
+  /** Other ways to the same NVA, as HELLO_ACK names them. */
+  readonly alternates?: readonly NnpAlternate[] | undefined;
 }
 
 export type NnpServerEvent =
@@ -53,6 +55,8 @@ export type NnpServerEvent =
   /** The transport has room again, after `more` or `full`. */
   | { readonly type: 'writable' }
   | { readonly type: 'tick' }
+  /** The NVE is to go elsewhere: the session goes on for `graceMs`. */
+  | { readonly type: 'goAway'; readonly error: NveError; readonly graceMs: number }
   /** End the session for a reason of the NVA. */
   | { readonly type: 'end'; readonly error: NveError };
 
@@ -79,6 +83,9 @@ export class NnpServerSession {
   readonly #feed: NnpServerFeed;
   readonly #timing: NnpServerTiming;
   readonly #certified: string | null;
+  readonly #alternates: readonly NnpAlternate[] | undefined;
+  /** The NVE was told to go elsewhere, and when the session ends. */
+  #leaving: { readonly error: NveError; readonly at: number } | null = null;
   #state: 'new' | 'greeting' | 'open' | 'closed' = 'new';
   #nveId: NveId | null = null;
   #heard = 0;
@@ -87,9 +94,10 @@ export class NnpServerSession {
   #effects: NnpServerEffect[] = [];
   #written = 0;
 
-  constructor(authority: NnpAuthority, { limits, timing, certified }: NnpServerOptions = {}) {
+  constructor(authority: NnpAuthority, { limits, timing, certified, alternates }: NnpServerOptions = {}) {
     this.#authority = authority;
     this.#certified = certified ?? null;
+    this.#alternates = alternates;
     const { subscriptions } = { ...DEFAULT_SERVER_LIMITS, ...limits };
     this.#feed = new NnpServerFeed(authority, subscriptions, (frame) => this.#send(frame));
     this.#timing = { ...DEFAULT_SERVER_TIMING, ...timing };
@@ -118,7 +126,8 @@ export class NnpServerSession {
     if (this.#state === 'greeting') return this.#heard + helloMs;
     const blocked = this.#blockedAt === null ? Number.POSITIVE_INFINITY : this.#blockedAt + slowMs;
     const feed = this.#blockedAt === null ? this.#feed.nextDeadline(bookmarkMs, now) : Number.POSITIVE_INFINITY;
-    return Math.min(this.#heard + deadMs, blocked, feed);
+    const leaves = this.#leaving?.at ?? Number.POSITIVE_INFINITY;
+    return Math.min(this.#heard + deadMs, blocked, feed, leaves);
   }
 
   #dispatch(event: NnpServerEvent, now: number): void {
@@ -135,6 +144,20 @@ export class NnpServerSession {
       case 'garbled':
       case 'end':
         this.#end(event.error);
+        break;
+      case 'goAway':
+        if (this.#state !== 'open') {
+          this.#end(event.error);
+          break;
+        }
+        this.#leaving = { error: event.error, at: now + event.graceMs };
+        this.#send({
+          kind: 'goaway',
+          channel: 0,
+          code: event.error.code,
+          text: shorten(event.error.message),
+          graceMs: event.graceMs,
+        });
         break;
       case 'closed':
         this.#state = 'closed';
@@ -186,7 +209,17 @@ export class NnpServerSession {
     this.#state = 'open';
     this.#nveId = nveId;
     const { nvaId, epoch, term, revision, holdMs } = this.#authority;
-    this.#send({ kind: 'helloAck', channel: 0, proto: NNP_VERSION, nvaId, epoch, term, revision, holdMs });
+    const greeting = {
+      kind: 'helloAck' as const,
+      channel: 0,
+      proto: NNP_VERSION,
+      nvaId,
+      epoch,
+      term,
+      revision,
+      holdMs,
+    };
+    this.#send(this.#alternates === undefined ? greeting : { ...greeting, alternates: this.#alternates });
     this.#effects.push({ type: 'greeted', nveId }, { type: 'changed' });
   }
 
@@ -266,6 +299,7 @@ export class NnpServerSession {
       case 'bookmark':
       case 'answer':
       case 'reportAck':
+      case 'goaway':
         this.#illegal(frame.kind, 'an NVE does not send it');
         break;
     }
@@ -290,7 +324,9 @@ export class NnpServerSession {
       return;
     }
     if (this.#state !== 'open') return;
-    if (this.#blockedAt !== null && now >= this.#blockedAt + slowMs) {
+    if (this.#leaving !== null && now >= this.#leaving.at) {
+      this.#end(this.#leaving.error);
+    } else if (this.#blockedAt !== null && now >= this.#blockedAt + slowMs) {
       this.#end(nveError('NVE-NNP-006', { ms: slowMs }));
     } else if (now >= this.#heard + deadMs) {
       this.#end(nveError('NVE-NNP-005', { ms: deadMs }));

@@ -29,6 +29,17 @@ export type SubscriptionOutcome =
   /** The NVA breaks the protocol: close the session. */
   | { readonly type: 'broken'; readonly error: NveError };
 
+/** What an NVE has of a VN: up to which revision it received it, and up to which the engine has it. */
+export interface SubscriptionState {
+  readonly vn: VnId;
+  readonly live: boolean;
+  readonly received: bigint;
+  readonly applied: bigint;
+  /** How often something of it was refused (NACK), and why last. */
+  readonly refusals: number;
+  readonly refused: NveError | null;
+}
+
 type ChannelFrame = Extract<NnpFrame, { kind: 'subAck' | 'snapBegin' | 'snap' | 'sync' | 'delta' | 'bookmark' }>;
 
 const NOTHING: SubscriptionOutcome = { type: 'nothing' };
@@ -47,6 +58,8 @@ export class NnpSubscription {
   #applied = 0n;
   #snapshotRevision = 0n;
   #gaps = 0;
+  #refusals = 0;
+  #refused: NveError | null = null;
 
   constructor(vn: VnId, channel: number) {
     this.vn = vn;
@@ -98,6 +111,17 @@ export class NnpSubscription {
     this.#state = 'idle';
     this.askedAt = null;
     this.#gaps = 0;
+  }
+
+  status(): SubscriptionState {
+    const { vn, live, received, applied } = this;
+    return { vn, live, received, applied, refusals: this.#refusals, refused: this.#refused };
+  }
+
+  /** Something of the VN was refused, here or by the engine. */
+  noteRefused(error: NveError): void {
+    this.#refusals += 1;
+    this.#refused = error;
   }
 
   /** The engine has everything up to here. Gives whether that is news. */

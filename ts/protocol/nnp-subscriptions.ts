@@ -16,6 +16,12 @@ export class NnpSubscriptions {
     return this.#byVn.size;
   }
 
+  /** All are up to date. */
+  get isLive(): boolean {
+    for (const subscription of this.#byVn.values()) if (!subscription.live) return false;
+    return true;
+  }
+
   all(): Iterable<NnpSubscription> {
     return this.#byVn.values();
   }

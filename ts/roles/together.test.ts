@@ -247,7 +247,9 @@ describe.each(['vdp', 'rpc'] as const)('nva, agents and tNVEs together, by %s', 
     await attach('blue', 2);
     await eventually(async () => expect(await fdb(1)).toHaveLength(2));
     await nva.close();
-    await eventually(async () => expect(await hosts[0]!.agentClient.show('nva')).toMatchObject([{ state: 'waiting' }]));
+    await eventually(async () =>
+      expect((await hosts[0]!.agentClient.show('nva'))[0]).toMatchObject({ state: 'waiting' }),
+    );
     expect(await fdb(1)).toHaveLength(2);
     // A new VN cannot be judged without the NVA.
     await expect(attach('red', 1)).rejects.toMatchObject(

@@ -29,6 +29,7 @@ import {
   NNP_KINDS,
   NNP_LIMITS,
   NNP_OBJECT_KINDS,
+  type NnpAlternate,
   type NnpAnswer,
   type NnpAttachment,
   type NnpFrame,
@@ -83,8 +84,8 @@ function bodyOf(kind: NnpKind, r: ArrayReader): Body {
         encaps: r.list('encaps', NNP_LIMITS.tunnels, tunnelOf),
         maxFrame: r.uint('max_frame', U32),
       };
-    case 'helloAck':
-      return {
+    case 'helloAck': {
+      const greeting = {
         kind,
         proto: r.uint('proto', U8),
         nvaId: r.text('nva_id', NNP_LIMITS.id),
@@ -93,6 +94,9 @@ function bodyOf(kind: NnpKind, r: ArrayReader): Body {
         revision: r.u64('revision'),
         holdMs: r.uint('hold_ms', U32),
       };
+      const alternates = r.optional('alternates', alternatesOf);
+      return alternates === null ? greeting : { ...greeting, alternates };
+    }
     case 'auth':
       return {
         kind,
@@ -167,6 +171,13 @@ function bodyOf(kind: NnpKind, r: ArrayReader): Body {
     case 'ping':
     case 'pong':
       return { kind, nonce: r.uint('nonce', U32) };
+    case 'goaway':
+      return {
+        kind,
+        code: r.text('code', NNP_LIMITS.id),
+        text: r.textOrNil('text', NNP_LIMITS.text) ?? '',
+        graceMs: r.uint('grace_ms', U32),
+      };
     case 'error':
       return { kind, code: r.text('code', NNP_LIMITS.id), text: r.textOrNil('text', NNP_LIMITS.text) ?? '' };
     case 'unsub':
@@ -210,6 +221,17 @@ function vnBody(vn: VnInfo['vn'], r: ArrayReader): VnInfo {
   };
   const settings = r.optional('settings', settingsOf);
   return settings === null ? info : { ...info, settings };
+}
+
+function alternatesOf(value: unknown, at: string, errors: FieldErrors): NnpAlternate[] {
+  return new ArrayReader([value], at, errors).list(at, NNP_LIMITS.alternates, (item, place) => {
+    const r = new ArrayReader(item, place, errors);
+    return {
+      name: r.text('endpoint', NNP_LIMITS.endpoint),
+      priority: r.uint('priority', U8),
+      weight: r.uint('weight', U8, 1),
+    };
+  });
 }
 
 function tokenOf(value: unknown, at: string, errors: FieldErrors): NnpToken {

@@ -42,7 +42,17 @@ function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
         frame.maxFrame,
       ];
     case 'helloAck':
-      return [frame.proto, frame.nvaId, frame.epoch, frame.term, frame.revision, frame.holdMs];
+      return [
+        frame.proto,
+        frame.nvaId,
+        frame.epoch,
+        frame.term,
+        frame.revision,
+        frame.holdMs,
+        ...(frame.alternates === undefined
+          ? []
+          : [frame.alternates.map(({ name, priority, weight }) => [name, priority, weight])]),
+      ];
     case 'auth':
       return [frame.qid, frame.vn, frame.tsi, frame.macs.map(macToBytes), frame.ips.map(ipToBytes), frame.port];
     case 'authAck':
@@ -77,6 +87,8 @@ function bodyOf(frame: Exclude<NnpFrame, { kind: 'unknown' }>): unknown[] {
     case 'ping':
     case 'pong':
       return [frame.nonce];
+    case 'goaway':
+      return [frame.code, frame.text, frame.graceMs];
     case 'error':
       return [frame.code, frame.text];
     case 'unsub':

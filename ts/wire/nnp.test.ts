@@ -151,7 +151,25 @@ const bodies: Bodies = {
     encaps: tunnels,
     maxFrame: u32,
   }),
-  helloAck: fc.record({ proto: fc.nat(255), nvaId: id, epoch: id, term: u64, revision: u64, holdMs: u32 }),
+  helloAck: fc.record(
+    {
+      proto: fc.nat(255),
+      nvaId: id,
+      epoch: id,
+      term: u64,
+      revision: u64,
+      holdMs: u32,
+      alternates: fc.array(
+        fc.record({
+          name: fc.constantFrom('tls:a:1', 'unix:/x'),
+          priority: fc.nat(255),
+          weight: fc.integer({ min: 1, max: 255 }),
+        }),
+        { maxLength: 16 },
+      ),
+    },
+    { requiredKeys: ['proto', 'nvaId', 'epoch', 'term', 'revision', 'holdMs'] },
+  ),
   auth: fc.record({
     qid: u32,
     vn: fc.oneof(
@@ -210,10 +228,11 @@ const bodies: Bodies = {
     rejects: fc.array(fc.record({ index: fc.nat(8191), code: id, text }), { maxLength: 5 }),
   }),
   ping: fc.record({ nonce: u32 }),
+  goaway: fc.record({ code: id, text, graceMs: u32 }),
   pong: fc.record({ nonce: u32 }),
   error: fc.record({ code: id, text }),
   unsub: fc.record({ vn }),
-  unknown: fc.record({ number: fc.constantFrom(0, 19, 22, 25, 255), critical: fc.boolean() }),
+  unknown: fc.record({ number: fc.constantFrom(0, 19, 99, 255), critical: fc.boolean() }),
 };
 const frame: fc.Arbitrary<NnpFrame> = fc.oneof(
   ...Object.entries(bodies).map(([kind, body]) =>

@@ -19,7 +19,7 @@ import type {
 
 export const NNP_VERSION = 1;
 
-/** Kinds by their number. 19 and 22 are left for later use. */
+/** Kinds by their number. 19 is left for later use. */
 export const NNP_KINDS = {
   hello: 1,
   helloAck: 2,
@@ -41,6 +41,7 @@ export const NNP_KINDS = {
   reportAck: 18,
   ping: 20,
   pong: 21,
+  goaway: 22,
   error: 23,
   unsub: 24,
 } as const;
@@ -61,6 +62,9 @@ export const NNP_LIMITS = {
   rejects: 8_192,
   /** Hosts that are asked for in one QUERY. */
   keys: 1_024,
+  /** Ways to the NVA in HELLO_ACK, and the length of one. */
+  alternates: 16,
+  endpoint: 272,
   /** Free text. */
   text: 1024,
   /** Ids that are not names: instance, epoch, NVA id, error codes. */
@@ -118,6 +122,14 @@ export interface NnpReject {
   readonly text: string;
 }
 
+/** A way to the NVA, as it names it itself. */
+export interface NnpAlternate {
+  /** `tls:HOST:PORT`, `tcp:ADDRESS:PORT`, `unix:/PATH`. */
+  readonly name: string;
+  readonly priority: number;
+  readonly weight: number;
+}
+
 /** What every frame has. Channel 0 is control; a subscription's frames carry its own. */
 interface On {
   readonly channel: number;
@@ -144,6 +156,8 @@ export type NnpFrame = On &
         readonly term: bigint;
         readonly revision: bigint;
         readonly holdMs: number;
+        /** Other ways to the same NVA; absent: it names none. */
+        readonly alternates?: readonly NnpAlternate[];
       }
     | {
         readonly kind: 'auth';
@@ -217,6 +231,8 @@ export type NnpFrame = On &
     | { readonly kind: 'reportAck'; readonly seq: bigint; readonly rejects: readonly NnpReject[] }
     | { readonly kind: 'ping'; readonly nonce: number }
     | { readonly kind: 'pong'; readonly nonce: number }
+    /** Go elsewhere: the session ends `graceMs` from now. */
+    | { readonly kind: 'goaway'; readonly code: string; readonly text: string; readonly graceMs: number }
     | { readonly kind: 'error'; readonly code: string; readonly text: string }
     | { readonly kind: 'unsub'; readonly vn: VnId }
     /** A kind of a later version; `critical` tells whether the session can go on without it. */

@@ -117,6 +117,12 @@ impl Port {
         self.inner.set_link(up)
     }
 
+    /// Makes the port hear frames to the groups of these MACs, and to no others if its driver filters. A port that hears everything anyway is
+    /// left alone: a `net_tap` has no filter, nor has a veth, and where a NIC is promiscuous its filter says nothing.
+    pub fn hear_groups(&self, macs: &[[u8; 6]]) -> Result<(), PortError> {
+        self.inner.hear_groups(macs)
+    }
+
     /// What the port has counted; zeroes if its driver cannot say.
     pub fn stats(&self) -> PortStats {
         self.inner.stats()

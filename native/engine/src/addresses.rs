@@ -104,6 +104,17 @@ impl Addresses {
         self.of(port).find(|(_, entry)| entry.automatic).map(|(ip, _)| ip)
     }
 
+    /// The link-local address of a port, if it is ours.
+    pub fn link_local(&self, port: PortId) -> Option<Ipv6Addr> {
+        let mut ours = self.of(port).filter(|(_, entry)| entry.state == State::Preferred);
+        ours.find(|(ip, _)| ip.is_unicast_link_local()).map(|(ip, _)| ip)
+    }
+
+    /// Every address, whatever its state.
+    pub fn iter(&self) -> impl Iterator<Item = Neighbour> {
+        self.0.keys().copied()
+    }
+
     /// The IPv6 addresses of a port.
     fn of(&self, port: PortId) -> impl Iterator<Item = (Ipv6Addr, &Entry)> {
         let all = (port, IpAddr::V4(Ipv4Addr::UNSPECIFIED))..=(port, IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)));

@@ -5,6 +5,7 @@
 
 mod batch;
 mod known;
+mod membership;
 mod requests;
 mod told;
 mod underlay;
@@ -22,6 +23,7 @@ use crate::devices::Devices;
 use crate::dpdk_error::{eal_error, pool_error};
 use crate::error::EngineError;
 use crate::forwarding::{Forwarding, Readers};
+use crate::membership::Memberships;
 use crate::model::Model;
 use crate::neighbour::Neighbours;
 use crate::poller::{Poller, Surroundings};
@@ -64,6 +66,7 @@ pub struct Control {
     devices: Devices,
     neighbours: Neighbours,
     addresses: Addresses,
+    memberships: Memberships,
     poller: Poller,
     region: Arc<Region>,
     from_poller: RingReader,
@@ -149,6 +152,7 @@ impl Control {
             devices: Devices::new(pool),
             neighbours: Neighbours::default(),
             addresses: Addresses::default(),
+            memberships: Memberships::new(seed()),
             poller,
             events: region.ring(ring::EVENTS).0,
             punts: region.ring(ring::PUNTS).0,
@@ -231,6 +235,7 @@ impl Control {
         let (addresses, links) = (&mut self.addresses, &self.links);
         let effects = addresses.poll(now, |port| links.get(&port) == Some(&true));
         self.carry_out_of_addresses(effects);
+        self.tell_of_groups(now);
         if now.duration_since(self.looked) >= LOOK {
             self.looked = now;
             self.look_at_links(|_| true);

@@ -1,6 +1,6 @@
 //! The devices behind the ports: opened when a batch is prepared, closed when it was applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Devices {
     pool: Mempool,
     open: BTreeMap<PortId, Port>,
+    /// The groups that each device was told to hear.
+    heard: BTreeMap<PortId, BTreeSet<MacAddr>>,
 }
 
 impl Devices {
@@ -30,7 +32,7 @@ impl Devices {
 
     /// No devices yet; those to come receive into buffers of `pool`.
     pub fn new(pool: Mempool) -> Self {
-        Self { pool, open: BTreeMap::new() }
+        Self { pool, open: BTreeMap::new(), heard: BTreeMap::new() }
     }
 
     /// Opens a device, which nobody polls yet.
@@ -74,6 +76,7 @@ impl Devices {
     /// Takes a device back from the poller and closes it.
     pub fn close(&mut self, id: PortId, poller: &Poller) {
         let Some(port) = self.open.remove(&id) else { return };
+        self.heard.remove(&id);
         let (done, wait) = channel();
         poller.tasks(vec![Task::Detach(id, done)]);
         // A poller that has failed dropped its queues; then nobody answers, and nobody needs to. Dropping the port closes it.
@@ -94,6 +97,21 @@ impl Devices {
     /// Every device.
     pub fn iter(&self) -> impl Iterator<Item = (PortId, &Port)> {
         self.open.iter().map(|(id, port)| (*id, port))
+    }
+
+    /// Makes every device hear the groups of these MACs that are not what it hears already; what went wrong, as lines for people.
+    pub fn hear(&mut self, groups: impl Fn(PortId) -> BTreeSet<MacAddr>) -> Vec<String> {
+        let mut failed = Vec::new();
+        for (id, port) in &self.open {
+            let groups = groups(*id);
+            let heard = self.heard.entry(*id).or_default();
+            if *heard != groups {
+                let macs: Vec<_> = groups.iter().map(|mac| mac.0).collect();
+                failed.extend(port.hear_groups(&macs).err().map(|error| error.to_string()));
+                *heard = groups;
+            }
+        }
+        failed
     }
 
     /// The MAC of a device.

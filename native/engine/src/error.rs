@@ -42,6 +42,8 @@ pub enum Object {
     Neighbour(PortId, IpAddr),
     /// An IP-MAC pair of a VN.
     Pair(VnId, IpAddr),
+    /// A multicast group that a VN has joined.
+    Mcast(VnId, IpAddr),
 }
 
 impl fmt::Display for Object {
@@ -58,6 +60,7 @@ impl fmt::Display for Object {
             Self::Police(class) => write!(f, "rate of {}", class.name()),
             Self::Flood(vn) => write!(f, "flood list of vn {vn}"),
             Self::Sources(vn) => write!(f, "sources of vn {vn}"),
+            Self::Mcast(vn, group) => write!(f, "multicast group {group} of vn {vn}"),
             Self::Pair(vn, ip) => write!(f, "pair {ip} of vn {vn}"),
             Self::Route((length, prefix)) => write!(f, "route {prefix}/{length}"),
             Self::Exception(port) => write!(f, "exception path of port {port}"),

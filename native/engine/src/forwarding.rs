@@ -9,6 +9,7 @@
 mod deletions;
 mod groups;
 mod memory;
+mod multicast;
 mod next_hops;
 mod policy;
 mod readers;
@@ -166,7 +167,8 @@ impl Forwarding {
             || changes.vns.sets().next().is_some()
             || changes.vaps.sets().next().is_some()
             || changes.next_hops.sets().next().is_some()
-            || changes.sources.sets().next().is_some();
+            || changes.sources.sets().next().is_some()
+            || changes.joined.sets().next().is_some();
         if new_objects {
             // A poller that saw a row before the object that it names would drop the frame.
             self.let_pollers_catch_up(world);
@@ -218,12 +220,13 @@ impl Forwarding {
         for (id, _, spec) in changes.vns.sets() {
             self.set_vn(model, *id, spec);
         }
+        self.join(model, changes, world);
         for (id, _, spec) in changes.vaps.sets() {
             self.set_vap(model, *id, spec.clone(), effects);
         }
         let paths = |model: &Model| {
             let paths = model.paths();
-            let to = |spec: &NextHopSpec| paths.to(spec.remote, &|neighbour| world.lives(neighbour));
+            let to = |spec: &NextHopSpec| paths.of(spec, &|neighbour| world.lives(neighbour));
             changes.next_hops.sets().map(|(id, _, spec)| (*id, spec, to(spec))).collect::<Vec<_>>()
         };
         for (id, spec, path) in if changes.next_hops.sets().next().is_some() { paths(model) } else { Vec::new() } {

@@ -20,6 +20,7 @@ mod error;
 mod forwarding;
 mod frame;
 mod handle;
+mod membership;
 mod model;
 mod neighbour;
 mod police;

@@ -20,7 +20,7 @@ pub const fn default_rate(class: PuntClass) -> (u32, u32) {
         // A session of the control plane in-band: by full packets, about 200 Mbit/s of each neighbour.
         PuntClass::Exception => (20_000, 1_000),
         // LLDP of a link and all of its S-channels comes at once.
-        PuntClass::Lldp | PuntClass::LinkLocal => (100, 128),
+        PuntClass::Lldp | PuntClass::LinkLocal | PuntClass::Membership => (100, 128),
     }
 }
 

@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Bound;
 use core::sync::atomic::Ordering;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use dpdk::{Eal, Mempool, clock};
 use pipeline::PuntClass;
@@ -17,6 +18,7 @@ use crate::addresses::{self, Addresses};
 use crate::devices::Devices;
 use crate::error::EngineError;
 use crate::forwarding::Forwarding;
+use crate::membership::Memberships;
 use crate::model::Model;
 use crate::neighbour::Neighbours;
 use crate::police::default_rate;
@@ -40,6 +42,8 @@ pub struct Show<'a> {
     pub neighbours: &'a Neighbours,
     /// What our addresses are.
     pub addresses: &'a Addresses,
+    /// The groups that we are in.
+    pub memberships: &'a Memberships,
     /// The counters.
     pub region: &'a Region,
 }
@@ -104,13 +108,14 @@ impl Show<'_> {
             "pairs" => Ok(page(self.pairs(*cursor), *limit)),
             "routes" => Ok(page(self.routes().filter(|(at, _)| after(at)), *limit)),
             "exceptions" => Ok(page(self.exceptions().filter(|(at, _)| after(at)), *limit)),
+            "mcasts" => Ok(page(self.mcasts().filter(|(at, _)| after(at)), *limit)),
             "neighbours" => Ok(page(self.neighbours().filter(|(at, _)| after(at)), *limit)),
             "vap_counters" => Ok(page(self.vap_counters(start).filter(|(at, _)| after(at)), *limit)),
             "memory" => Ok(page(self.memory().filter(|(at, _)| after(at)), *limit)),
             _ => Err(EngineError::Mismatch {
                 what: "kind of row",
                 got: kind.clone(),
-                expected: "ports, vns, vaps, underlays, routes, exceptions, nexthops, groups, fdb, neighbours, acls, police, pairs, vap_counters or memory"
+                expected: "ports, vns, vaps, underlays, routes, exceptions, nexthops, groups, mcasts, fdb, neighbours, acls, police, pairs, vap_counters or memory"
                     .into(),
             }),
         }
@@ -184,7 +189,7 @@ impl Show<'_> {
     fn next_hops(&self, start: u32) -> impl Iterator<Item = (Cursor, impl Serialize)> {
         self.model.next_hops.range(NextHopId(start)..).map(|(id, row)| {
             let remote = ip(row.spec.remote);
-            let neighbour = self.neighbours.mac(row.path.to());
+            let neighbour = row.group_mac().or_else(|| self.neighbours.mac(row.path.to()));
             let state = self.forwarding.state_of(row);
             let neighbour = neighbour.map(|mac| serde_bytes::ByteArray::new(mac.0));
             (
@@ -252,6 +257,18 @@ impl Show<'_> {
         self.neighbours.iter().map(|((port, address), state)| {
             let mac = state.mac().map(|mac| serde_bytes::ByteArray::new(mac.0));
             (place(port, address), (port.0, ip(address), mac, state.name()))
+        })
+    }
+
+    fn mcasts(&self) -> impl Iterator<Item = (Cursor, impl Serialize)> {
+        let mut vns: BTreeMap<(PortId, IpAddr), Vec<u32>> = BTreeMap::new();
+        for ((vn, group), port) in &self.model.joined {
+            vns.entry((*port, *group)).or_default().push(vn.0);
+        }
+        self.memberships.rows(Instant::now()).map(move |row| {
+            let (port, group) = row.group;
+            let vns = vns.get(&row.group).cloned().unwrap_or_default();
+            (place(port, group), (port.0, ip(group), vns, row.protocol.name(), row.reports, row.queries))
         })
     }
 

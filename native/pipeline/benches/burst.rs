@@ -2,8 +2,8 @@
 //!
 //! Tenants' frames are encapsulated, or tunnelled packets decapsulated, at 1,000 flows: the scenario of `npm run bench`. Each round fills 32
 //! buffers from the next 32 frames and runs the pipeline over them. Without arguments it prints nanoseconds per packet, the filling of
-//! buffers taken off. With a mode (`io`, `encap`, `decap`, `acl`) and a number of rounds it just does that, to be counted by another tool
-//! (`valgrind --tool=callgrind`), which tells more than a clock on a busy machine.
+//! buffers taken off. With a mode (`io`, `encap`, `decap`, `acl`, `random`) and a number of rounds it just does that, to be counted by another
+//! tool (`valgrind --tool=callgrind`), which tells more than a clock on a busy machine.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot set up its tables has nothing to measure")]
 
@@ -24,6 +24,7 @@ use wire::{Encap, Outer, fold, sum};
 
 const FLOWS: u16 = 1000;
 const NVES: u16 = 100;
+const STRANGERS: u32 = 1 << 20;
 const ACCESS: PortId = PortId(0);
 const UNDERLAY: PortId = PortId(1);
 const US: (MacAddr, Ipv4Addr) = (MacAddr([2, 0xff, 0, 0, 0, 0]), Ipv4Addr::new(192, 0, 2, 1));
@@ -39,6 +40,11 @@ fn tenant(flow: u16) -> MacAddr {
 }
 fn remote(flow: u16) -> MacAddr {
     MacAddr([2, 0, 0, 1, (flow >> 8) as u8, flow as u8])
+}
+/// One of a million, who come in no order.
+fn stranger(number: u32) -> MacAddr {
+    let [_, a, b, c] = number.to_be_bytes();
+    MacAddr([2, 0, 0, 0x80 | a, b, c])
 }
 fn nve(flow: u16) -> (MacAddr, Ipv4Addr) {
     let host = (flow % NVES) as u8;
@@ -138,6 +144,8 @@ struct Tables {
     meters: VapMeters,
     drops: Vec<AtomicU64>,
     vaps: Vec<AtomicU64>,
+    /// Who of the million comes next.
+    chance: Cell<u64>,
 }
 
 fn next_hop(flow: u16) -> NextHopEntry {
@@ -180,6 +188,7 @@ fn tables() -> Tables {
         meters: VapMeters::new(1),
         drops,
         vaps,
+        chance: Cell::new(1),
     }
 }
 
@@ -200,11 +209,15 @@ enum Mode {
     Decap,
     /// Encap behind a list of 16 rules, of which the last matches.
     Acl,
+    /// Encap to a million MACs at random.
+    Random,
+    /// [`Mode::Io`] of the same.
+    RandomIo,
 }
 
 fn frames(mode: Mode) -> Vec<Vec<u8>> {
     let one = |flow| match mode {
-        Mode::Io | Mode::Encap | Mode::Acl => {
+        Mode::Io | Mode::Encap | Mode::Acl | Mode::Random | Mode::RandomIo => {
             let mut frame = frame(remote(flow), tenant(0), flow);
             frame.splice(12..12, [0x81, 0, 0, VID as u8]);
             frame
@@ -242,6 +255,17 @@ fn bind_acl(tables: &mut Tables) {
     vap.flags = vap.flags.with(Flags::ACL_IN);
 }
 
+/// Gives the FDB a million rows.
+fn add_strangers(tables: &mut Tables) {
+    let mut fdb: MapWriter<FdbKey> = concurrent_map(STRANGERS as usize + 1, 0x5eed);
+    fdb.insert(FdbKey::new(VN, tenant(0)), Destination::Vap(VAP).pack()).unwrap();
+    for number in 0..STRANGERS {
+        let next_hop = Destination::NextHop(number % u32::from(NVES));
+        fdb.insert(FdbKey::new(VN, stranger(number)), next_hop.pack()).unwrap();
+    }
+    tables.fdb = fdb.reader();
+}
+
 /// Runs `rounds` bursts of one mode.
 fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let counters = Counters::new(&tables.drops, &tables.vaps);
@@ -258,7 +282,14 @@ fn run(mode: Mode, tables: &Tables, frames: &[Vec<u8>], rounds: usize) {
     let mut next = frames.iter().cycle();
     for _ in 0..rounds {
         burst.iter_mut().zip(&mut next).for_each(|(buffer, frame)| buffer.fill(frame));
-        if mode == Mode::Io {
+        if matches!(mode, Mode::Random | Mode::RandomIo) {
+            for buffer in &mut burst {
+                let state = tables.chance.get().wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                tables.chance.set(state);
+                buffer.data_mut()[..6].copy_from_slice(&stranger((state >> 44) as u32).0);
+            }
+        }
+        if matches!(mode, Mode::Io | Mode::RandomIo) {
             burst.drain(..).for_each(|packet| out.transmit(expected, packet, port));
         } else {
             pipeline.run(port, &mut burst, &mut out);
@@ -288,6 +319,10 @@ fn main() {
         let mode = match mode.as_str() {
             "encap" => Mode::Encap,
             "decap" => Mode::Decap,
+            "random" => {
+                add_strangers(&mut tables);
+                Mode::Random
+            }
             "acl" => {
                 bind_acl(&mut tables);
                 Mode::Acl
@@ -302,4 +337,8 @@ fn main() {
     }
     bind_acl(&mut tables);
     println!("encap behind 16 rules: {:.1} ns per packet", least(Mode::Acl, &tables) - io);
+    let mut tables = self::tables();
+    add_strangers(&mut tables);
+    let random = least(Mode::Random, &tables) - least(Mode::RandomIo, &tables);
+    println!("encap to {STRANGERS} MACs at random: {random:.1} ns per packet");
 }

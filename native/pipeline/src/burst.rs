@@ -83,9 +83,12 @@ impl<'a> Pipeline<'a> {
                 }
             }
             PortEntry::Underlay(underlay) => {
-                underlay::outer(self, underlay, port, burst, metas);
+                let any_group = underlay::outer(self, underlay, port, burst, metas);
                 observer.after(Step::Outer, burst, metas);
                 underlay::context(self, metas);
+                if any_group {
+                    underlay::joined(underlay, burst, metas);
+                }
                 observer.after(Step::Context, burst, metas);
                 underlay::permit(self, metas);
                 observer.after(Step::Permit, burst, metas);

@@ -43,11 +43,14 @@ pub enum PuntClass {
     Nd = 4,
     /// What the kernel gets of an underlay port's traffic: not the control plane, but policed as that is.
     Exception = 5,
+    /// Queries of IGMP and MLD: who wants which group?
+    Membership = 6,
 }
 
 impl PuntClass {
     /// Every class, at its number.
-    pub const ALL: [Self; 6] = [Self::LinkLocal, Self::Arp, Self::Lldp, Self::Ecp, Self::Nd, Self::Exception];
+    pub const ALL: [Self; 7] =
+        [Self::LinkLocal, Self::Arp, Self::Lldp, Self::Ecp, Self::Nd, Self::Exception, Self::Membership];
     /// The class's name, in `snake_case`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,6 +60,7 @@ impl PuntClass {
             Self::Ecp => "ecp",
             Self::Nd => "nd",
             Self::Exception => "exception",
+            Self::Membership => "membership",
         }
     }
 

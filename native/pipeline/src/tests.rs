@@ -8,6 +8,7 @@ mod groups;
 mod host;
 mod lab;
 mod learning;
+mod multicast;
 mod policy;
 mod properties;
 mod remote_learning;

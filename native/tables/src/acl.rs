@@ -1,14 +1,15 @@
 //! Access control lists: ordered rules, of which the first that matches decides, and a default for what none matches.
 //!
 //! A frame's fields lie in an [`AclKey`] in a few words, whoever read them, and a rule is decoded beforehand: a mask over the same words, what
-//! they must be then, and two ranges. So a rule costs the same few operations whatever it looks at, and none of them branches. IPv4
+//! they must be then, and two ranges for ports. So a rule costs the same few operations, of 16 bytes each, whatever it looks at. IPv4
 //! addresses lie in the last 32 bits of the words of IPv6's: a rule that looks at addresses looks at the EtherType, too.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use types::MacAddr;
 
-const WORDS: usize = 7;
+const WORDS: usize = 8;
+const PORTS: usize = 7;
 /// Bits of the second word behind the source MAC: the outermost VID in 12, and then these.
 const TAGGED: u64 = 1 << 12;
 const LAYER_4: u64 = 1 << 13;
@@ -29,9 +30,8 @@ pub struct Layer4 {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C, align(64))]
 pub struct AclKey {
+    /// MACs with EtherType and tag, source and destination address, what is behind them, and the ports.
     words: [u64; WORDS],
-    source_port: u16,
-    destination_port: u16,
 }
 
 impl AclKey {
@@ -42,7 +42,7 @@ impl AclKey {
         let mut words = [0; WORDS];
         words[0] = destination.to_u64() << 16 | u64::from(ether_type);
         words[1] = source.to_u64() << 16 | tag;
-        Self { words, source_port: 0, destination_port: 0 }
+        Self { words }
     }
 
     /// Adds what an IP header says; `layer_4` is `None` if the packet is a later fragment, or its protocol has none of it.
@@ -54,7 +54,7 @@ impl AclKey {
         if let Some(Layer4 { source, destination, tcp_flags }) = layer_4 {
             self.words[1] |= LAYER_4;
             self.words[6] |= u64::from(tcp_flags) << 8;
-            (self.source_port, self.destination_port) = (source, destination);
+            self.words[PORTS] = u64::from(source) | u64::from(destination) << 16;
         }
         self
     }
@@ -76,12 +76,24 @@ pub enum Action {
 /// From `.0` to `.1`, both included.
 type Ports = (u16, u16);
 
-/// A rule: what a frame must be for it to match. Every setter narrows it.
+/// What a key's words must be, where a bit of `masks` is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C, align(64))]
-pub struct AclRule {
+struct Words {
     masks: [u64; WORDS],
     values: [u64; WORDS],
+}
+
+/// A rule: what a frame must be for it to match. Every setter narrows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AclRule {
+    words: Words,
+    rest: Rest,
+}
+
+/// What is asked of a key whose words are right, and what then becomes of the frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Rest {
     source_ports: Ports,
     destination_ports: Ports,
     action: Action,
@@ -91,12 +103,14 @@ impl AclRule {
     /// A rule that every frame matches.
     pub const fn any(action: Action) -> Self {
         let all = (0, u16::MAX);
-        Self { masks: [0; WORDS], values: [0; WORDS], source_ports: all, destination_ports: all, action }
+        let words = Words { masks: [0; WORDS], values: [0; WORDS] };
+        Self { words, rest: Rest { source_ports: all, destination_ports: all, action } }
     }
 
     fn field(&mut self, word: usize, shift: u32, mask: u64, value: u64) {
-        self.masks[word] |= mask << shift;
-        self.values[word] = self.values[word] & !(mask << shift) | (value & mask) << shift;
+        let Words { masks, values } = &mut self.words;
+        masks[word] |= mask << shift;
+        values[word] = values[word] & !(mask << shift) | (value & mask) << shift;
     }
 
     /// The bits of the destination MAC that are set in `mask`.
@@ -146,32 +160,51 @@ impl AclRule {
 
     /// From the first to the last source port, or type and code of ICMP as [`Layer4::source`] has them.
     pub fn source_ports(&mut self, ports: Ports) {
-        self.field(1, 0, LAYER_4, LAYER_4);
-        self.source_ports = ports;
+        self.rest.source_ports = ports;
+        self.ports(0, ports);
     }
 
     /// From the first to the last destination port.
     pub fn destination_ports(&mut self, ports: Ports) {
-        self.field(1, 0, LAYER_4, LAYER_4);
-        self.destination_ports = ports;
+        self.rest.destination_ports = ports;
+        self.ports(16, ports);
     }
 
-    /// Whether it matches.
+    /// A single port is told by the words already.
+    fn ports(&mut self, shift: u32, (first, last): Ports) {
+        self.field(1, 0, LAYER_4, LAYER_4);
+        if first == last {
+            self.field(PORTS, shift, 0xffff, first.into());
+        }
+    }
+}
+
+impl Words {
+    #[inline(always)]
+    fn match_those_of(&self, key: &AclKey) -> bool {
+        let mut differ = 0;
+        for at in 0..WORDS {
+            differ |= (key.words[at] & self.masks[at]) ^ self.values[at];
+        }
+        differ == 0
+    }
+}
+
+impl Rest {
     #[inline(always)]
     fn matches(&self, key: &AclKey) -> bool {
-        let differing = |at: usize| (key.words[at] & self.masks[at]) ^ self.values[at];
-        let differ = (0..WORDS).map(differing).fold(0, core::ops::BitOr::bitor);
-        let within = |port: u16, (first, last): Ports| port.wrapping_sub(first) <= last.wrapping_sub(first);
-        (differ == 0)
-            & within(key.source_port, self.source_ports)
-            & within(key.destination_port, self.destination_ports)
+        let within = |port: u64, (first, last): Ports| (port as u16).wrapping_sub(first) <= last.wrapping_sub(first);
+        let ports = key.words[PORTS];
+        within(ports, self.source_ports) && within(ports >> 16, self.destination_ports)
     }
 }
 
 /// A list, and how often each of its rules decided. A changed list is another one, and counts from 0.
 #[derive(Debug)]
 pub struct Acl {
-    rules: Box<[AclRule]>,
+    /// Of each rule, apart: most of what is read of most rules is this.
+    words: Box<[Words]>,
+    rests: Box<[Rest]>,
     default: Action,
     /// A word for each rule, and one for the default. Only a poller writes them.
     decided: Box<[AtomicU64]>,
@@ -180,16 +213,20 @@ pub struct Acl {
 impl Acl {
     /// A list of `rules` in their order.
     pub fn new(rules: impl IntoIterator<Item = AclRule>, default: Action) -> Self {
-        let rules: Box<[AclRule]> = rules.into_iter().collect();
-        let decided = (0..=rules.len()).map(|_| AtomicU64::new(0)).collect();
-        Self { rules, default, decided }
+        let (words, rests): (Vec<_>, Vec<_>) = rules.into_iter().map(|rule| (rule.words, rule.rest)).unzip();
+        let decided = (0..=words.len()).map(|_| AtomicU64::new(0)).collect();
+        Self { words: words.into(), rests: rests.into(), default, decided }
     }
 
     /// What the list says of a frame, and the number of the rule that decided; the default is behind the last.
     #[inline]
     pub fn decide(&self, key: &AclKey) -> (Action, usize) {
-        let at = self.rules.iter().position(|rule| rule.matches(key)).unwrap_or(self.rules.len());
-        (self.rules.get(at).map_or(self.default, |rule| rule.action), at)
+        for (at, (words, rest)) in self.words.iter().zip(&self.rests).enumerate() {
+            if words.match_those_of(key) && rest.matches(key) {
+                return (rest.action, at);
+            }
+        }
+        (self.default, self.words.len())
     }
 
     /// Where frames that rule `at` decided are counted.

@@ -15,6 +15,7 @@ use crate::chunks::{Chunks, Indexed};
 use crate::fdb::Destination;
 use crate::flags::Flags;
 use crate::groups::GroupEntry;
+use crate::joined::Joined;
 use crate::next_hop::NextHopEntry;
 use crate::peers::Peers;
 use crate::policy::{AclBinding, VapPolicy};
@@ -139,6 +140,8 @@ pub struct UnderlayPort {
     pub vlan: u16,
     /// The port behind which the kernel takes what is for the NVE and not its data plane's.
     pub exception: Option<u16>,
+    /// The groups whose tunnelled packets are received here.
+    pub joined: Joined,
 }
 
 impl UnderlayPort {

@@ -129,6 +129,8 @@ reasons! {
     ArpInvalid = "arp_invalid",
     /// Underlay: neighbour discovery that must be ignored (RFC 4861, 7.1), is not for us, or claims our address; or ICMPv6 of a wrong checksum.
     NdInvalid = "nd_invalid",
+    /// Underlay: IGMP or MLD that must be ignored (RFC 3376, 4.1; RFC 3810, 6.2): malformed, or not from this link.
+    MembershipInvalid = "membership_invalid",
     /// Punt: more of its class than the port may hand to the control plane.
     PuntPoliced = "punt_policed",
     /// Punt: the ring to the control plane was full.

@@ -12,6 +12,7 @@ use crate::checksum::{fold, sum, update};
 use crate::ethernet::{ETHERNET_HEADER, EtherType, EthernetHeader};
 use crate::ipv4::Protocol;
 use crate::ipv6::{IPV6_HEADER, Ipv6Header};
+use crate::multicast::multicast_mac;
 
 const ECHO_REQUEST: u8 = 128;
 const ECHO_REPLY: u8 = 129;
@@ -37,19 +38,13 @@ pub fn solicited_node(ip: Ipv6Addr) -> Ipv6Addr {
     Ipv6Addr::from_bits(0xff02_0000_0000_0000_0000_0001_ff00_0000 | ip.to_bits() & 0xff_ffff)
 }
 
-/// The MAC of a group (RFC 2464, 7).
-pub fn multicast_mac(group: Ipv6Addr) -> [u8; 6] {
-    let [.., a, b, c, d] = group.octets();
-    [0x33, 0x33, a, b, c, d]
-}
-
 /// Whether the checksum of a whole ICMPv6 message is right.
 pub fn icmpv6_checksum_ok(ip: &Ipv6Header, message: &[u8]) -> bool {
     fold(sum(message, pseudo(ip, message.len()))) == 0xffff
 }
 
-/// The sum of the pseudo header (RFC 8200, 8.1).
-fn pseudo(ip: &Ipv6Header, length: usize) -> u64 {
+/// The sum of the pseudo header (RFC 8200, 8.1) of a message of `length` bytes.
+pub(crate) fn pseudo(ip: &Ipv6Header, length: usize) -> u64 {
     sum(&ip.source, sum(&ip.destination, u64::from(Protocol::ICMPV6) + length as u64))
 }
 

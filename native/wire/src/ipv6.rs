@@ -32,7 +32,9 @@ pub struct Ipv6Header {
 impl Ipv6Header {
     /// The extension headers that may stand where a protocol does (RFC 8200, 4; RFC 7045, 4): hop-by-hop, routing, fragment, ESP, AH,
     /// destination options, mobility, HIP, shim6, and two for experiments.
-    const EXTENSIONS: [u8; 11] = [0, 43, Self::FRAGMENT, 50, 51, 60, 135, 139, 140, 253, 254];
+    const EXTENSIONS: [u8; 11] = [Self::HOP_BY_HOP, 43, Self::FRAGMENT, 50, 51, 60, 135, 139, 140, 253, 254];
+    /// The extension header that every router looks at (RFC 8200, 4.3).
+    pub const HOP_BY_HOP: u8 = 0;
     /// The extension header of a fragment (RFC 8200, 4.5).
     pub const FRAGMENT: u8 = 44;
 

@@ -145,8 +145,15 @@ const COLUMNS: { readonly [K in Table]: readonly Column<ShowRows[K]>[] } = {
     { title: 'NVA', value: ({ nva }) => nva },
     { title: 'STATE', value: ({ state }) => state },
     { title: 'ENDPOINT', value: ({ endpoint }) => endpoint },
+    { title: 'PRIORITY', value: ({ priority }) => priority, right: true },
+    { title: 'FOR', value: ({ for_s }) => (for_s === null ? null : `${for_s} s`), right: true },
+    { title: 'TERM', value: ({ term }) => term, right: true },
+    { title: 'VN', value: ({ vn }) => vn },
+    { title: 'REVISION', value: ({ revision }) => revision, right: true },
+    { title: 'LAG', value: ({ lag }) => lag, right: true },
     { title: 'VNS', value: ({ subscriptions }) => subscriptions, right: true },
     { title: 'ATTACHED', value: ({ attachments }) => attachments, right: true },
+    { title: 'REFUSED', value: ({ refused }) => refused, right: true },
     { title: 'ERROR', value: ({ error }) => error },
   ],
 };
@@ -162,7 +169,7 @@ const SUMMARIES: { readonly [K in Table]: string } = {
   neigh: 'the neighbours on the underlay',
   acl: 'the rules of the access lists, and how many frames each decided',
   memory: 'what the tables hold, and how much memory that takes',
-  nva: 'the session with the NVA; at an NVA, its NVEs',
+  nva: 'the session with the NVA, the endpoints of the NVA, and what it told of each VN; at an NVA, its NVEs',
 };
 
 export function registerShow(program: Command, io: Io): void {
@@ -187,7 +194,7 @@ const KEYS: { readonly [K in Table]: (row: ShowRows[K]) => string } = {
   neigh: ({ port, ip }) => `${port} ${ip}`,
   acl: ({ acl, rule }) => `${acl} ${rule}`,
   memory: ({ table }) => table,
-  nva: ({ nve }) => `${nve}`,
+  nva: ({ nve, endpoint, vn }) => `${nve} ${endpoint} ${vn}`,
 };
 
 function registerTable<K extends Table>(show: Command, io: Io, kind: K): void {

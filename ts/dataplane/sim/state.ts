@@ -223,7 +223,7 @@ function placesOf(living: readonly { nh: number; weight: number }[]): ReadonlyMa
 export function dumps(state: State): {
   readonly [K in Exclude<
     keyof DumpRows,
-    'neighbours' | 'acls' | 'police' | 'vap_counters' | 'memory' | 'routes' | 'exceptions'
+    'neighbours' | 'acls' | 'police' | 'vap_counters' | 'memory' | 'routes' | 'exceptions' | 'mcasts'
   >]: readonly Partial<DumpRows[K]>[];
 } {
   const sorted = <T>(map: ReadonlyMap<number, T>): T[] => [...map].sort(([a], [b]) => a - b).map(([, value]) => value);

@@ -2,7 +2,7 @@
 // `expected <message>, got <what stands there>`. The rules themselves are the nouns' (../names.ts, ../ip.ts, …).
 
 import { z } from 'zod';
-import { type IpAddr, ipFamily, ipToBytes, isGroupIp, parseIp, parseIpv4 } from '../ip.js';
+import { type IpAddr, ipFamily, ipToBytes, isGroupIp, isOverlayGroup, parseIp, parseIpv4 } from '../ip.js';
 import { isGroupMac, type MacAddr, parseMac, parseUnicastMac } from '../mac.js';
 import { parseGeneveOptions, parseVnRef, type VnRef } from '../mapping.js';
 import { parseLinkName, parseNveId, parseTsiId, parseVnName } from '../names.js';
@@ -186,7 +186,7 @@ const DELIVERY = '"head-end", a multicast group such as "239.1.1.1", or "nve:NAM
 export const deliveryField = z.string(DELIVERY).transform((text, context): Delivery => {
   if (text === 'head-end') return { kind: 'head-end' };
   const group = parseIp(text);
-  if (group.ok && isGroupIp(group.value)) return { kind: 'multicast', group: group.value };
+  if (group.ok && isOverlayGroup(group.value)) return { kind: 'multicast', group: group.value };
   const nveId = parseNveId(/^nve:(.*)$/s.exec(text)?.[1]);
   if (nveId.ok) return { kind: 'node', nveId: nveId.value };
   context.addIssue({ code: 'custom', message: DELIVERY });

@@ -12,6 +12,7 @@ import {
   intField,
   ipField,
   macField,
+  nvaEndpointField,
   nveIdField,
   pathField,
   tlsFields,
@@ -63,7 +64,7 @@ const vnSection = z
     delivery: deliveryField
       .prefault('head-end')
       .describe(
-        'How broadcast reaches the other NVEs: "head-end": a copy for each; a multicast group of the underlay, for NVEs that join groups (the agent does not, and sends a copy for each); "nve:NAME": one copy, for a replication node.',
+        'How broadcast reaches the other NVEs: "head-end": a copy for each; a multicast group of the underlay, which the NVEs join and send to while all of them take one encapsulation and the VN under its own VNI, else a copy for each; "nve:NAME": one copy, for a replication node.',
       ),
     dscp: z
       .enum(DSCP_MODELS)
@@ -124,6 +125,11 @@ export const nvaConfig = z
           .describe(
             'For endpoints with TLS: both sides show a certificate, the NVA one whose URI is spiffe://DOMAIN/nva/NAME, an NVE one of spiffe://DOMAIN/nve/NAME.',
           ),
+        alternates: z
+          .array(nvaEndpointField)
+          .max(16)
+          .default([])
+          .describe('Other ways to this NVA, told to NVEs that connect; in the form of [nva] endpoints of the agent.'),
         hold_ms: intField(1000, 86_400_000)
           .default(90_000)
           .describe('How long the reports of an NVE are kept after its session is lost, in ms.'),

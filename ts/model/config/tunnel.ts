@@ -96,7 +96,7 @@ export const tunnelSection = z
       .describe(
         'The encapsulations that are sent, in order of preference; the first that the other NVE takes is used.',
       ),
-    ttl: ttl.field.default(64).describe(`${ttl.text}.`),
+    ttl: ttl.field.default(64).describe(`${ttl.text}. To a multicast group it is 1 unless this is another than 64.`),
     df: z
       .enum(['set', 'unset', 'inherit'])
       .default('set')

@@ -1,6 +1,6 @@
 /** The NVE's side of the session with its NVA, as a role sees it. */
 import type { MacAddr, NveError, NveId, Result, TunnelEnd, VnId, VnInfo } from '#model';
-import type { NnpTiming, PullStatus } from '#protocol';
+import type { NnpEndpointStatus, NnpTiming, PullStatus, SubscriptionState } from '#protocol';
 import type { TlsFiles } from '#tls';
 import type { Clock } from '../clock.js';
 import type { Attachment, AuthorizeRequest, MappingChange, NvaEndpoint, VnView } from '../types.js';
@@ -34,13 +34,26 @@ export interface NvaClientHandlers {
   onReportRefused?(attachment: Attachment, error: NveError): void;
 }
 
+export interface NvaEndpointStatus {
+  readonly endpoint: NvaEndpoint;
+  readonly state: NnpEndpointStatus['state'];
+  /** How long its connection has been in this state; null: there is none. */
+  readonly forMs: number | null;
+  readonly nvaId: string | null;
+  /** Why the last session or attempt ended. */
+  readonly error: NveError | null;
+}
+
 export interface NvaStatus {
   readonly state: 'stopped' | 'connecting' | 'connected' | 'waiting';
   readonly nvaId: string | null;
   readonly epoch: string | null;
+  readonly term: bigint | null;
   readonly endpoint: NvaEndpoint | null;
+  readonly endpoints: readonly NvaEndpointStatus[];
   readonly subscriptions: number;
   readonly attachments: number;
+  readonly vns: readonly SubscriptionState[];
   readonly pulls: PullStatus;
   /** Why the last session ended or could not be made; null while one is up. */
   readonly error: NveError | null;

@@ -4,8 +4,26 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type MacAddr, type NveError, ok, type Result, type TunnelEnd, unwrap, type VnId, type VnInfo } from '#model';
-import { type CallId, NnpClient, type NnpClientEffect, type NnpClientEvent } from '#protocol';
+import {
+  type MacAddr,
+  type NveError,
+  nveError,
+  ok,
+  parseEndpoint,
+  type Result,
+  type TunnelEnd,
+  unwrap,
+  type VnId,
+  type VnInfo,
+} from '#model';
+import {
+  type CallId,
+  type LinkId,
+  NnpClient,
+  type NnpClientEffect,
+  type NnpClientEvent,
+  type NnpEndpoint,
+} from '#protocol';
 import { formatNvaAddress } from '../address.js';
 import { Alarm, type Clock, systemClock } from '../clock.js';
 import { type OwnIdentity, readIdentity } from '../identity.js';
@@ -25,7 +43,7 @@ export class NvaClient implements NvaClientApi {
   readonly #calls = new Map<CallId, (result: Result<never>) => void>();
   #lastCall = 0;
   #identity: OwnIdentity | null;
-  #socket: { readonly raw: Socket; readonly nnp: NnpSocket } | null = null;
+  readonly #links = new Map<LinkId, { readonly raw: Socket; readonly nnp: NnpSocket }>();
   /** Events wait here while the effects of an earlier one are executed: handlers may call us. */
   readonly #events: NnpClientEvent[] = [];
   #running = false;
@@ -41,7 +59,7 @@ export class NvaClient implements NvaClientApi {
       nveId: options.nveId,
       instance: options.instance ?? randomUUID(),
       tunnels: options.tunnels,
-      endpoints: options.endpoints.map(({ address, priority }) => ({ priority, name: formatNvaAddress(address) })),
+      endpoints: options.endpoints.map(({ address, ...rest }) => ({ name: formatNvaAddress(address), ...rest })),
       random: options.random ?? Math.random,
       restoring: options.restoring ?? false,
       ...(options.timing && { timing: options.timing }),
@@ -52,11 +70,11 @@ export class NvaClient implements NvaClientApi {
     this.#run({ type: 'start' });
   }
 
-  stop(): Promise<void> {
-    const socket = this.#socket?.raw;
+  async stop(): Promise<void> {
+    const sockets = [...this.#links.values()].map(({ raw }) => raw).filter((raw) => !raw.closed);
+    const closed = sockets.map((raw) => new Promise((resolve) => raw.once('close', resolve)));
     this.#run({ type: 'stop' });
-    if (socket === undefined || socket.closed) return Promise.resolve();
-    return new Promise((resolve) => socket.once('close', () => resolve()));
+    await Promise.all(closed);
   }
 
   renewTls(): Result<null> {
@@ -68,7 +86,16 @@ export class NvaClient implements NvaClientApi {
 
   status(): NvaStatus {
     const status = this.#machine.status();
-    return { ...status, endpoint: status.endpoint === null ? null : this.#endpoint(status.endpoint) };
+    const now = this.#clock.now();
+    return {
+      ...status,
+      endpoint: status.endpoint === null ? null : endpointOf(status.endpoint),
+      endpoints: status.endpoints.map(({ endpoint, since, ...rest }) => ({
+        ...rest,
+        endpoint: endpointOf(endpoint),
+        forMs: since === null ? null : Math.max(0, now - since),
+      })),
+    };
   }
 
   authorize(
@@ -148,18 +175,18 @@ export class NvaClient implements NvaClientApi {
   #execute(effect: NnpClientEffect): void {
     switch (effect.type) {
       case 'dial':
-        this.#dial(this.#endpoint(effect.endpoint));
+        this.#dial(effect.link, endpointOf(effect.endpoint));
         break;
       case 'send':
-        this.#socket?.nnp.send(effect.frame);
+        this.#links.get(effect.link)?.nnp.send(effect.frame);
         break;
       case 'close':
-        this.#socket?.nnp.end();
-        this.#socket = null;
+        this.#links.get(effect.link)?.nnp.end();
+        this.#links.delete(effect.link);
         break;
       case 'connected': {
         const { nvaId, epoch } = effect;
-        this.#handlers.onConnected?.({ nvaId, epoch, endpoint: this.#endpoint(effect.endpoint) });
+        this.#handlers.onConnected?.({ nvaId, epoch, endpoint: endpointOf(effect.endpoint) });
         break;
       }
       case 'disconnected':
@@ -180,29 +207,28 @@ export class NvaClient implements NvaClientApi {
     }
   }
 
-  #dial({ address }: NvaEndpoint): void {
-    const opened = () => {
-      // It may have been given up meanwhile.
-      if (this.#socket?.raw === raw) this.#run({ type: 'open' });
-    };
-    const raw = openTransport(address, this.#identity, opened);
+  #dial(link: LinkId, { address }: NvaEndpoint): void {
+    const raw = openTransport(address, this.#identity, () => this.#run({ type: 'open', link }));
     const nnp = new NnpSocket(raw, {
-      frame: (frame) => this.#run({ type: 'frame', frame }),
-      garbled: (error) => this.#run({ type: 'garbled', error }),
+      frame: (frame) => this.#run({ type: 'frame', link, frame }),
+      garbled: (error) => this.#run({ type: 'garbled', link, error }),
       closed: (cause) => {
-        this.#socket = null;
-        this.#run({ type: 'closed', cause: causeOf(cause, address, this.#options.tls?.ca ?? '') });
+        this.#links.delete(link);
+        this.#run({ type: 'closed', link, cause: causeOf(cause, address, this.#options.tls?.ca ?? '') });
       },
     });
-    this.#socket = { raw, nnp };
+    this.#links.set(link, { raw, nnp });
   }
 
   #readIdentity(): Result<OwnIdentity | null> {
     const { tls, nveId } = this.#options;
     return tls === undefined ? ok(null) : readIdentity(tls, 'nve', nveId);
   }
+}
 
-  #endpoint(index: number): NvaEndpoint {
-    return this.#options.endpoints[index] as NvaEndpoint;
-  }
+/** The machine has made sure that the text is an endpoint. */
+function endpointOf({ name, priority, weight }: NnpEndpoint): NvaEndpoint {
+  const address = parseEndpoint(name);
+  if (address === null) throw nveError('NVE-SYS-003', { reason: `${name} is no endpoint` });
+  return { address, priority, weight };
 }

@@ -3,7 +3,7 @@ import type { HostInfo, IpAddr, MacAddr, MemberInfo, NveId, Result, VnInfo, VnNa
 import type { NnpServerLimits, NnpServerTiming, SubscriptionStatus } from '#protocol';
 import type { TlsFiles } from '#tls';
 import type { Clock } from '../clock.js';
-import type { NvaAddress } from '../types.js';
+import type { NvaAddress, NvaEndpoint } from '../types.js';
 import type { AuthorityLimits } from './authority.js';
 import type { RecordStore } from './records.js';
 
@@ -46,6 +46,8 @@ export interface NvaServerOptions {
   readonly listen: readonly NvaAddress[];
   /** For addresses with TLS: the NVA's certificate, and the authority of the NVEs'. */
   readonly tls?: TlsFiles | undefined;
+  /** Other ways to this NVA, as HELLO_ACK names them to NVEs. */
+  readonly alternates?: readonly NvaEndpoint[] | undefined;
   readonly authority: AuthorityConfig;
   /** Where it remembers what it knows; without, that is gone when it ends. */
   readonly store?: RecordStore | undefined;
@@ -90,6 +92,8 @@ export interface NvaRefusals {
 export interface NvaServerApi {
   /** Binds every address, or none of them. Gives the real addresses (port 0 is replaced by the chosen one). */
   listen(): Promise<Result<readonly NvaAddress[]>>;
+  /** Asks the NVEs to go elsewhere, and resolves when all have, or `graceMs` have passed. New sessions are refused from now on. */
+  drain(reason: string, graceMs: number): Promise<void>;
   close(): Promise<void>;
   /** Reads the files of TLS again, for sessions from now on. If it fails, what was read before stands. */
   renewTls(): Result<null>;

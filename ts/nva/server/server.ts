@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { err, NveError, type NveId, nveError, ok, type Result, type VnInfo, type VnName } from '#model';
 import { type NnpServerEffect, type NnpServerEvent, NnpServerSession } from '#protocol';
 import type { TlsPeer } from '#tls';
+import { formatNvaAddress } from '../address.js';
 import { Alarm, type Clock, systemClock } from '../clock.js';
 import { nameIn, notNamed, type OwnIdentity, readIdentity } from '../identity.js';
 import { NnpSocket } from '../nnp-socket.js';
@@ -48,6 +49,8 @@ export class NvaServer implements NvaServerApi {
   /** The one session of each NVE. */
   readonly #current = new Map<NveId, Connection>();
   #listeners: Listeners | null = null;
+  /** New sessions are refused for this; `emptied` is called when the last one has gone. */
+  #draining: { readonly error: NveError; emptied: () => void } | null = null;
   #identity: OwnIdentity | null;
   #refused: NvaRefusals = { count: 0, last: null };
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -123,6 +126,21 @@ export class NvaServer implements NvaServerApi {
     return ok(listeners.value.addresses);
   }
 
+  async drain(reason: string, graceMs: number): Promise<void> {
+    const error = nveError('NVE-NNP-016', { nva: this.#options.authority.nvaId, reason });
+    const draining = { error, emptied: () => {} };
+    this.#draining = draining;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(graceMs, resolve);
+      draining.emptied = () => {
+        cancel();
+        resolve();
+      };
+      for (const connection of [...this.#connections]) this.#run(connection, { type: 'goAway', error, graceMs });
+      if (this.#connections.size === 0) draining.emptied();
+    });
+  }
+
   async close(): Promise<void> {
     const closed = this.#listeners?.close();
     this.#listeners = null;
@@ -189,8 +207,12 @@ export class NvaServer implements NvaServerApi {
     const limit = this.#options.maxConnections ?? MAX_CONNECTIONS;
     const { sessionLimits, timing } = this.#options;
     const identity = this.#identify(peer);
+    const alternates = this.#options.alternates?.map(({ address, ...rest }) => ({
+      name: formatNvaAddress(address),
+      ...rest,
+    }));
     const certified = typeof identity === 'string' ? { certified: identity } : {};
-    const session = new NnpServerSession(this.#authority, { limits: sessionLimits, timing, ...certified });
+    const session = new NnpServerSession(this.#authority, { limits: sessionLimits, timing, alternates, ...certified });
     const socket = new NnpSocket(raw, {
       frame: (frame) => this.#run(connection, { type: 'frame', frame }),
       garbled: (error) => this.#run(connection, { type: 'garbled', error }),
@@ -206,6 +228,7 @@ export class NvaServer implements NvaServerApi {
     this.#connections.add(connection);
     this.#run(connection, { type: 'open' });
     if (identity instanceof NveError) this.#run(connection, { type: 'end', error: identity });
+    else if (this.#draining !== null) this.#run(connection, { type: 'end', error: this.#draining.error });
     else if (this.#connections.size > limit) {
       this.#run(connection, { type: 'end', error: nveError('NVE-NVA-007', { limit, what: 'connections' }) });
     }
@@ -284,6 +307,7 @@ export class NvaServer implements NvaServerApi {
 
   #gone(connection: Connection, error: NveError | null): void {
     if (!this.#connections.delete(connection)) return;
+    if (this.#connections.size === 0) this.#draining?.emptied();
     connection.alarm.set(null);
     if (error?.code === 'NVE-NNP-013' || error?.code === 'NVE-NNP-014') this.#refuse(error, error.code);
     const { nveId } = connection.session;

@@ -3,6 +3,7 @@ import type { IpAddr, LinkName, MacAddr, Mtu, NveId, Result, TsiId, VnId, VnInfo
 import type { NnpFrame, NnpObject, NnpOp } from '#wire';
 import { NnpClient } from '../nnp-client.js';
 import type { NnpClientEffect, NnpClientEvent, NnpClientOptions } from '../nnp-client-events.js';
+import type { LinkId } from '../nnp-link.js';
 import type { Attachment, AuthorizeRequest, MappingChange } from '../nnp-types.js';
 
 export const mac = (n: number) => `02:00:00:00:00:${n.toString(16).padStart(2, '0')}` as MacAddr;
@@ -38,8 +39,15 @@ export const unsetHost = (n: number): NnpOp => ({
   key: { kind: 'host', vn: vn(7), mac: mac(n) },
 });
 
+/** The events of a link may leave it out: it is the one that was dialled last. */
+type Unlinked<E> = E extends { readonly link: LinkId } ? Omit<E, 'link'> : never;
+type RigEvent = NnpClientEvent | Unlinked<NnpClientEvent>;
+
 export class NnpRig {
   readonly client: NnpClient;
+  /** Dialled last. */
+  link = 0;
+  readonly #links = new Set<LinkId>();
   now = 1000;
   #call = 0;
 
@@ -48,24 +56,35 @@ export class NnpRig {
       nveId: nve('a'),
       instance: 'i1',
       tunnels: [],
-      endpoints: [{ priority: 0, name: 'nva' }],
+      endpoints: [{ priority: 0, weight: 1, name: 'tls:nva:1' }],
       random: () => 0.5,
       ...options,
     });
   }
 
   /** The effects in short. */
-  do(event: NnpClientEvent): string[] {
-    return this.client.handle(event, this.now).map(line);
+  do(event: RigEvent): string[] {
+    return this.raw(event).map(line);
   }
 
   /** The effects as they are. */
-  raw(event: NnpClientEvent): NnpClientEffect[] {
-    return this.client.handle(event, this.now);
+  raw(event: RigEvent): NnpClientEffect[] {
+    const effects = this.client.handle({ link: this.link, ...event } as NnpClientEvent, this.now);
+    for (const effect of effects) {
+      if (effect.type === 'close') this.#links.delete(effect.link);
+      if (effect.type === 'dial') this.link = effect.link;
+      if (effect.type === 'dial') this.#links.add(effect.link);
+    }
+    return effects;
   }
 
-  frame(frame: NnpFrame): string[] {
-    return this.do({ type: 'frame', frame });
+  frame(frame: NnpFrame, link = this.link): string[] {
+    return this.do({ type: 'frame', frame, link });
+  }
+
+  /** Dialled and not closed by the NVE. */
+  links(): LinkId[] {
+    return [...this.#links];
   }
 
   tick(ms: number): string[] {
@@ -136,7 +155,7 @@ export class NnpRig {
 function line(effect: NnpClientEffect): string {
   switch (effect.type) {
     case 'dial':
-      return `dial ${effect.endpoint}`;
+      return `dial ${effect.endpoint.name}`;
     case 'close':
       return 'close';
     case 'connected':

@@ -159,7 +159,7 @@ export class Agent {
     this.#vns = new Vns({
       reconciler: this.#reconciler,
       self: config.node.name,
-      sending: sendingOf(config),
+      sending: sendingOf(config, (name) => this.#portOf(name)),
       linkOf: (link) => this.#links.get(link),
       viewOf: (vn) => this.#nva.view(vn),
       learned: {
@@ -256,6 +256,7 @@ export class Agent {
       if (event.kind === 'learned') this.#learned.seen(event);
       else if (event.kind === 'learned_remote') this.#remoteMacs.seen(event);
       else if (event.kind === 'aged') this.#aged(event.vn, event.mac);
+      else if (event.kind === 'unknown') this.#nva.missed(event.vn, event.mac);
       else if (event.kind === 'link') {
         this.#linkChanged(this.#ports.name(event.port) as LinkName, event.up);
       } else this.#log.debug({ component: 'engine', ...event }, `engine: ${event.kind}`);
@@ -283,6 +284,7 @@ export class Agent {
         access: this.#access,
         portLinks: this.#portLinks,
         nvaStatus: () => this.#nva.status(),
+        nameOfVn: (vn) => this.#nva.view(vn)?.info?.name ?? `${vn}`,
         drops: () => this.#drops(),
       }),
       onProblem,

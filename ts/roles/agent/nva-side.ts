@@ -7,6 +7,7 @@ import {
   type HostInfo,
   isAt,
   type LinkName,
+  type MacAddr,
   type NveError,
   ok,
   type Result,
@@ -182,6 +183,11 @@ export class NvaSide {
     if (result.ok || result.error.retryable) return ok(null);
     if (change === 'attach') this.#revoke({ key }, refusedBy(result.error));
     return result;
+  }
+
+  /** Frames go to a MAC that the engine has no row of: the NVA is asked, if it does not push the VN's hosts (RFC 8014 section 4.3). */
+  missed(vn: VnId, mac: MacAddr): void {
+    this.#client.missed(vn, [mac]);
   }
 
   /** This NVE is reached so from now on. */

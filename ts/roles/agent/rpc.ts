@@ -2,7 +2,7 @@
 
 import type { Engine } from '#dataplane';
 import type { Handlers, ShowDropsRow, ShowNvaRow } from '#hypervisor';
-import type { AgentDropReason, LinkName, NveId } from '#model';
+import type { AgentDropReason, LinkName, NveError, NveId, VnId } from '#model';
 import { formatNvaAddress, type NvaStatus } from '#nva';
 import { channelText } from '#protocol';
 import { type ShowNames, showDrops, showHandlers } from '../engine/show.js';
@@ -24,6 +24,8 @@ export interface RpcParts {
   readonly access: AccessLinks;
   readonly portLinks: PortLinks;
   readonly nvaStatus: () => NvaStatus;
+  /** Its name, or its number. */
+  readonly nameOfVn: (vn: VnId) => string;
   /** The engine's and its own. */
   readonly drops: () => Promise<ShowDropsRow[]>;
 }
@@ -37,6 +39,7 @@ export function rpcHandlers({
   access,
   portLinks,
   nvaStatus,
+  nameOfVn,
   drops,
 }: RpcParts): Handlers {
   const show = showHandlers(engine, names);
@@ -49,7 +52,7 @@ export function rpcHandlers({
       const stations = access.stations().filter((station) => mayUse(channelText(station) as LinkName));
       return vdpPage(vsis, stations, cursor, performance.now(), (key) => tsis.row(key));
     },
-    'show.nva': () => ({ rows: [nvaRow(node, nvaStatus())], cursor: null }),
+    'show.nva': () => ({ rows: nvaRows(node, nvaStatus(), nameOfVn), cursor: null }),
     ...show,
     support: () => supportFacts(config, engine.info()),
     'show.drops': async () => ({ rows: await drops(), cursor: null }),
@@ -68,16 +71,65 @@ export async function agentDrops(
   return [...(await showDrops(engine, names)), ...access.drops(), ...unheard.rows(names.ports), ...refused];
 }
 
-function nvaRow(nve: NveId, status: NvaStatus): ShowNvaRow {
-  const { state, endpoint, nvaId: nva, epoch, subscriptions, attachments, error } = status;
-  return {
+const NO_ROW = {
+  endpoint: null,
+  epoch: null,
+  term: null,
+  priority: null,
+  for_s: null,
+  vn: null,
+  revision: null,
+  lag: null,
+  subscriptions: null,
+  attachments: null,
+  refused: null,
+  error: null,
+} as const;
+
+/** The session; then each endpoint; then each VN, by its name if it is known. */
+function nvaRows(nve: NveId, status: NvaStatus, nameOf: (vn: VnId) => string): ShowNvaRow[] {
+  const { state, endpoint, nvaId: nva, epoch, term, subscriptions, attachments, error } = status;
+  const session: ShowNvaRow = {
+    ...NO_ROW,
     nve,
     state,
     endpoint: endpoint === null ? null : formatNvaAddress(endpoint.address),
     nva,
     epoch,
+    term: term === null ? null : `${term}`,
     subscriptions,
     attachments,
-    error: error === null ? null : `${error.code}: ${error.message}`,
+    refused: status.refusedCertificates,
+    error: errorText(error),
   };
+  const endpoints = status.endpoints.map(
+    (one): ShowNvaRow => ({
+      ...NO_ROW,
+      nve,
+      state: one.state,
+      endpoint: formatNvaAddress(one.endpoint.address),
+      nva: one.nvaId,
+      priority: one.endpoint.priority,
+      for_s: one.forMs === null ? null : Math.floor(one.forMs / 1000),
+      error: errorText(one.error),
+    }),
+  );
+  const vns = status.vns.map(
+    ({ vn, live, received, applied, refusals, refused }): ShowNvaRow => ({
+      ...NO_ROW,
+      nve,
+      nva,
+      state: live ? 'in sync' : 'stale',
+      vn: nameOf(vn),
+      revision: `${received}`,
+      lag: received > applied ? Number(received - applied) : 0,
+      refused: refusals,
+      error: errorText(refused),
+    }),
+  );
+  return [session, ...endpoints, ...vns];
+}
+
+function errorText(error: NveError | null): string | null {
+  return error === null ? null : `${error.code}: ${error.message}`;
 }

@@ -47,7 +47,11 @@ describe('the underlay of an agent', () => {
 
 describe('the ends of another NVE', () => {
   const ends = [end(1, '192.0.2.2'), end(2, '192.0.2.2'), end(2, '2001:db8::2'), end(9, '192.0.2.3')];
-  const used = (text: string) => usableEnds(ends, sendingOf(config(text))).map(({ encap, ip }) => `${encap} ${ip}`);
+  const used = (text: string) =>
+    usableEnds(
+      ends,
+      sendingOf(config(text), () => 0),
+    ).map(({ encap, ip }) => `${encap} ${ip}`);
 
   it('are used by what both sides can, and by the encapsulation that this one prefers', () => {
     expect(used(V4)).toEqual(['1 192.0.2.2']);
@@ -57,7 +61,7 @@ describe('the ends of another NVE', () => {
 
   it('are not used if they want more options than there is room for', () => {
     const greedy = [{ ...end(2, '192.0.2.2'), options: '0102800900'.padEnd(80, '0') }, end(1, '192.0.2.2')];
-    const sending = sendingOf(config(`${V4}tunnel.encaps = ["geneve", "vxlan"]`));
+    const sending = sendingOf(config(`${V4}tunnel.encaps = ["geneve", "vxlan"]`), () => 0);
     expect(usableEnds(greedy, sending)).toEqual([end(1, '192.0.2.2')]);
   });
 

@@ -49,10 +49,15 @@ export interface Sending {
   /** Encapsulations in order of preference. */
   readonly encaps: readonly number[];
   readonly tunnel: TunnelConfig;
+  /** The port where groups of a family are joined and sent to: that of the first address. */
+  readonly groupPorts: ReadonlyMap<4 | 6, PortId>;
 }
 
-export function sendingOf({ underlay, tunnel }: AgentConfig): Sending {
+export function sendingOf({ underlay, tunnel }: AgentConfig, portOf: (name: LinkName) => PortId): Sending {
+  const ports = underlay.map(({ port, address }) => [ipFamily(address.ip), portOf(port)] as const);
   return {
+    // Of several the first remains.
+    groupPorts: new Map(ports.reverse()),
     families: new Set(underlay.map(({ address }) => ipFamily(address.ip))),
     encaps: tunnel.encaps.map((name) => ENCAPS[name]),
     tunnel,

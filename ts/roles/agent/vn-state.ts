@@ -1,7 +1,7 @@
 // One VN as this NVE serves it: what is attached here (from the TSI life cycle) and what the NVA says, and from both, by a pure
 // function, what the engine shall hold.
 
-import type { RemoteDest, VapOptions, VnOptions } from '#dataplane';
+import type { VapOptions, VnOptions } from '#dataplane';
 import {
   formatTag,
   type HostInfo,
@@ -19,13 +19,14 @@ import {
 } from '#model';
 import type { VnView } from '#nva';
 import { aclObject } from '../engine/acls.js';
-import { destKey, type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
+import { type EngineObject, type EngineState, stateOf } from '../engine/objects.js';
 import { selectorOf } from '../engine/tags.js';
 import type { Ids } from './ids.js';
 import { LEARNED_AGE_S, type LocalRow, type LocalVap, type LocalVn } from './local-vn.js';
 import { forwarderOf, homeAcl } from './multihoming.js';
 import { type Fault, type Way, type WayInput, type Ways, wayTo, wayToAny } from './nve-ways.js';
 import { optional, type Sending, usableEnds } from './underlay.js';
+import { type FloodInput, floodOf } from './vn-flood.js';
 
 export interface VnInput {
   readonly local: LocalVn;
@@ -36,6 +37,7 @@ export interface VnInput {
   /** EVB has granted reflective relay on the link. */
   readonly reflects: (link: LinkName) => boolean;
   readonly ids: Ids;
+  readonly delivery: FloodInput['delivery'];
   readonly fault?: Fault | undefined;
 }
 
@@ -44,7 +46,9 @@ export interface VnInput {
  * (RFC 8014 section 3.4: the NVE follows the NVA.)
  */
 export function isMovedAway(row: LocalRow, host: HostInfo | undefined, self: NveId): boolean {
-  return host !== undefined && !isAt(host, self) && host.mobilitySeq > row.since;
+  if (host === undefined || isAt(host, self) || host.mobilitySeq <= row.since) return false;
+  // It is multihomed and this NVE one of its homes: what the NVA does not know yet is no move.
+  return host.others === undefined || !row.link.multihomed;
 }
 
 /** The VN without its rows, and how each other NVE of it is reached. Only new numbers are taken from `ids`. */
@@ -74,7 +78,12 @@ export function vnStructure(input: VnInput): { state: EngineState; ways: Ways } 
     ways.set(member.nveId, wayTo(wayInput(input), member.tunnels, member.contextId, objects));
     for (const { ip } of usableEnds(member.tunnels, input.sending)) sources.add(ip);
   }
-  const dests = floodOf(input, ways.values(), sources, objects);
+  const dests = floodOf(
+    { info: local.info, view, self, delivery: input.delivery, way: wayInput(input) },
+    ways,
+    sources,
+    objects,
+  );
   for (const [key, homes] of view?.homes ?? []) {
     const others = homes.filter((nveId) => nveId !== self).map((nveId) => ways.get(nveId));
     ways.set(key, wayToAny(wayInput(input), others, objects));
@@ -85,34 +94,6 @@ export function vnStructure(input: VnInput): { state: EngineState; ways: Ways } 
 }
 
 const wayInput = ({ local, ids, sending, fault }: VnInput): WayInput => ({ vn: local.info.vn, ids, sending, fault });
-
-/**
- * Where broadcast goes (RFC 8014 section 4.3, item 3): a copy for each NVE, however many ends it has, or one for the NVE that makes the
- * others.
- */
-function floodOf(
-  input: VnInput,
-  ways: Iterable<Way | null>,
-  sources: Set<IpAddr>,
-  objects: EngineObject[],
-): RemoteDest[] {
-  const { local, view, self } = input;
-  const { delivery } = settingsOf(local.info);
-  if (delivery.kind !== 'node' || delivery.nveId === self) {
-    // Two NVEs at the same ends get one copy.
-    const dests = [...ways].flatMap((way) => way?.dest ?? []);
-    const unique = new Map(dests.map((dest) => [destKey(dest), dest]));
-    return [...unique.values()].sort((a, b) => numberOf(a) - numberOf(b));
-  }
-  const ends = view?.nves.get(delivery.nveId)?.tunnels ?? [];
-  // It receives the VN under the number that it has for everybody.
-  const way = wayTo(wayInput(input), ends, local.info.vni, objects);
-  for (const { ip } of usableEnds(ends, input.sending)) sources.add(ip);
-  return way === null ? [] : [way.dest];
-}
-
-/** Of next hops and groups; no two have the same. */
-const numberOf = (dest: RemoteDest): number => (dest.kind === 'nh' ? dest.nh : dest.group);
 
 /** What a VAP of a multihomed link is allowed: what others are, and no frame twice. */
 function homePolicy({ local, view, self, ids }: VnInput, { link, tag }: LocalVap, objects: EngineObject[]): VapOptions {

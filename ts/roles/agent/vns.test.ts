@@ -19,7 +19,12 @@ const host = (n: number, nveId: string) =>
   ({ vn: 1, mac: mac(n), tsi: `t${n}`, nveId, ips: [], mobilitySeq: 0 }) as unknown as HostInfo;
 
 const TUNNEL = { ttl: 64, df: 'set', dscp: 0, ecn: 'standard', pcp: 0, ports: [49_152, 65_535] };
-const SENDING = { families: new Set([4]), encaps: [1], tunnel: TUNNEL } as unknown as Sending;
+const SENDING = {
+  families: new Set([4]),
+  encaps: [1],
+  tunnel: TUNNEL,
+  groupPorts: new Map([[4, 7]]),
+} as unknown as Sending;
 
 it('a large VN comes in slices, may change meanwhile, and never names what is not there', async () => {
   const COUNT = 4_000;

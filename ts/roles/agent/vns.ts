@@ -13,6 +13,7 @@ import {
   type NveId,
   ok,
   type Result,
+  settingsOf,
   type Tag,
   type TsiId,
   type TsiKey,
@@ -21,7 +22,7 @@ import {
   type VnRef,
 } from '#model';
 import type { VnView } from '#nva';
-import type { TsiEffect } from '#protocol';
+import { type TsiEffect, VnDelivery } from '#protocol';
 import { fdbKey, macOfKey, type ObjectKey, vapKey, vnKey } from '../engine/objects.js';
 import type { Reconciler, Scope } from '../engine/reconciler.js';
 import { Ids } from './ids.js';
@@ -69,6 +70,9 @@ interface Entry {
   /** They have to be made once more. */
   reload: boolean;
   readonly pairs: VnPairs;
+  readonly delivery: VnDelivery;
+  /** Until the delivery changes. */
+  timer: NodeJS.Timeout | undefined;
 }
 
 export class Vns {
@@ -99,11 +103,14 @@ export class Vns {
         loading: null,
         reload: false,
         pairs: new VnPairs(info.vn),
+        delivery: new VnDelivery(settingsOf(info).delivery),
+        timer: undefined,
       });
   }
 
   /** The VN's last TSI is gone: everything of it goes. */
   async disconnect(vn: VnId): Promise<void> {
+    clearTimeout(this.#vns.get(vn)?.timer);
     this.#vns.delete(vn);
     this.#ids.forget(vn);
     const { reconciler } = this.#options;
@@ -176,6 +183,7 @@ export class Vns {
     const entry = this.#vns.get(vn);
     if (entry === undefined) return undefined;
     const { reconciler } = this.#options;
+    this.#deliver(entry);
     const { state, ways } = vnStructure(this.#inputOf(entry));
     // Rows name these: when they changed, all rows may have.
     const isFew = macs !== undefined && sameWays(ways, entry.ways);
@@ -196,6 +204,19 @@ export class Vns {
     }
     await entry.loading;
     return reconciler.scopeCondition(scopeOf(vn)) ?? reconciler.scopeCondition(rowsOf(vn));
+  }
+
+  /** Sends and hears broadcast as the NVA says now, and looks again when something is due. */
+  #deliver(entry: Entry): void {
+    const { local, delivery } = entry;
+    const now = performance.now();
+    delivery.handle(now);
+    delivery.want(settingsOf(local.info).delivery, now);
+    clearTimeout(entry.timer);
+    const { due } = delivery;
+    // What the engine says against it is a condition of its objects.
+    const again = (): unknown => this.refresh(local.info.vn, []).catch(() => undefined);
+    entry.timer = due === null ? undefined : setTimeout(again, Math.ceil(due - now)).unref();
   }
 
   /**
@@ -237,10 +258,10 @@ export class Vns {
     return [...macs];
   }
 
-  #inputOf({ local }: Entry): VnInput {
+  #inputOf({ local, delivery }: Entry): VnInput {
     const { viewOf, self, sending, fault } = this.#options;
     const reflects = (link: LinkName): boolean => this.#reflecting.has(link);
-    return { local, view: viewOf(local.info.vn), self, sending, reflects, ids: this.#ids, fault };
+    return { local, view: viewOf(local.info.vn), self, sending, reflects, ids: this.#ids, delivery, fault };
   }
 
   /** Which VAP of a VN the engine means; undefined: it is gone. */

@@ -14,6 +14,7 @@ type SetOp =
   | 'RouteSet'
   | 'ExceptionSet'
   | 'VnSet'
+  | 'McastSet'
   | 'VapSet'
   | 'NextHopSet'
   | 'NextHopAlive'
@@ -72,6 +73,9 @@ export function keyOf(command: Command): ObjectKey {
     case 'VnSet':
     case 'VnDel':
       return vnKey(command.vn);
+    case 'McastSet':
+    case 'McastDel':
+      return `mcast ${command.vn} ${command.group}`;
     case 'VapSet':
     case 'VapDel':
       return vapKey(command.vap);
@@ -123,8 +127,9 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
     case 'PortAdd':
     case 'PoliceSet':
     case 'AclSet':
-    case 'NextHopSet':
       return [];
+    case 'NextHopSet':
+      return object.options?.port === undefined ? [] : [portKey(object.options.port)];
     case 'VnSet':
       return aclsOf(object.options);
     case 'PortAdmin':
@@ -136,6 +141,8 @@ export function dependenciesOf(object: EngineObject): ObjectKey[] {
       return [];
     case 'ExceptionSet':
       return [portKey(object.port), ...(object.tap === null ? [] : [portKey(object.tap)])];
+    case 'McastSet':
+      return [vnKey(object.vn), portKey(object.port)];
     case 'VapSet':
       return [vnKey(object.vn), portKey(object.port), ...aclsOf(object.options)];
     case 'FdbSet':
@@ -189,6 +196,8 @@ export function deletionOf(object: EngineObject): Command {
       return { op: 'PoliceSet', class: object.class, rate: null };
     case 'VnSet':
       return { op: 'VnDel', vn: object.vn };
+    case 'McastSet':
+      return { op: 'McastDel', vn: object.vn, group: object.group };
     case 'VapSet':
       return { op: 'VapDel', vap: object.vap };
     case 'NextHopSet':
@@ -218,14 +227,15 @@ const ORDER: Readonly<Record<SetOp, number>> = {
   ExceptionSet: 5,
   AclSet: 6,
   VnSet: 7,
-  VapSet: 8,
-  NextHopSet: 9,
-  NextHopAlive: 10,
-  GroupSet: 10,
-  SourcesSet: 11,
-  FdbSet: 12,
-  FloodSet: 13,
-  PairSet: 14,
+  McastSet: 8,
+  VapSet: 9,
+  NextHopSet: 10,
+  NextHopAlive: 11,
+  GroupSet: 11,
+  SourcesSet: 12,
+  FdbSet: 13,
+  FloodSet: 14,
+  PairSet: 15,
   PortAdmin: 1,
 };
 

@@ -359,3 +359,22 @@ describe('Reconciler', () => {
     expect(failed).toEqual([]);
   });
 });
+
+it('says nothing of what changed while a batch was under way: its own pass has what it needs', async () => {
+  await reconciler.set('vn', stateOf([port(0), vn(1), vap(1, 1, 10)]));
+  let open = (): void => undefined;
+  engine.gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const first = reconciler.set('rows', stateOf([row(1, 1, { kind: 'vap', vap: 1 })]));
+  await new Promise((resolve) => setImmediate(resolve));
+  // The MAC has moved behind a next hop that is new.
+  const second = reconciler.set('rows', stateOf([row(1, 1, { kind: 'nh', nh: 7 })]));
+  void reconciler.set('ways', stateOf([nh(7)]));
+  open();
+  await first;
+  expect(reconciler.condition(`fdb 1 ${mac(1)}`)).toBeUndefined();
+  await second;
+  expect(engine.objects.get(`fdb 1 ${mac(1)}`)).toMatchObject({ dest: { kind: 'nh', nh: 7 } });
+  expect(lines.filter(({ level }) => level > 30)).toEqual([]);
+});

@@ -258,10 +258,11 @@ export class Reconciler {
     );
   }
 
-  /** At the end of a pass: what waits says for what; what is as wanted has no condition. */
+  /** At the end of a pass: what waits says for what; what is as wanted has no condition. What changed meanwhile has its own pass. */
   #settleConditions(keys: ReadonlySet<ObjectKey>, waiting: ReadonlyMap<ObjectKey, ObjectKey>): void {
     for (const [key, blocker] of waiting)
-      if (blocker !== key) this.#refuse(key, this.#conditions.get(blocker) ?? this.#waitsFor(key, blocker));
+      if (blocker !== key && !this.#dirty.has(key))
+        this.#refuse(key, this.#conditions.get(blocker) ?? this.#waitsFor(key, blocker));
     for (const key of keys) {
       const isWanted = this.#wanted.has(key);
       if (isWanted ? !waiting.has(key) : !this.#actual.has(key)) this.#conditions.delete(key);
@@ -299,6 +300,7 @@ function objectOf(command: Command): EngineObject | undefined {
     case 'UnderlayDel':
     case 'VnDel':
     case 'VapDel':
+    case 'McastDel':
     case 'NextHopDel':
     case 'GroupDel':
     case 'FdbDel':

@@ -2,7 +2,7 @@
 
 import type { AclRule, DumpKind, DumpRows, Engine, NextHopRow } from '#dataplane';
 import type { ShowAclRow, ShowFloodRow, ShowMemoryRow, ShowNeighRow, ShowNveRow } from '#hypervisor';
-import { ENCAP_VXLAN, type NveId } from '#model';
+import { ENCAP_VXLAN, isGroupIp, type NveId } from '#model';
 import type { ShowNames } from './show.js';
 import { tagOfSelector } from './tags.js';
 import { nextHopsBehind } from './ways.js';
@@ -38,6 +38,7 @@ export async function showNves(engine: Engine, names: ShowNames): Promise<ShowNv
   });
   const rows = new Map<string, ShowNveRow>();
   await eachRow(engine, 'nexthops', ({ remote, encap, port, neighbourMac }) => {
+    if (isGroupIp(remote)) return;
     const key = `${remote} ${encap}`;
     const { nve = null, vns = 0 } = known.get(remote) ?? {};
     const before = rows.get(key)?.next_hops ?? 0;
@@ -62,8 +63,11 @@ export async function showFlood(engine: Engine, names: ShowNames): Promise<ShowF
       const row = nextHopOf(dest);
       if (row === undefined) continue;
       const { remote, encap, contextId: context_id } = row;
-      const place = { remote, encap: encapText(encap), context_id, nve: names.nveOf(vn, remote) };
-      rows.push({ ...nowhere, vn: names.vnName(vn), to: 'nve', ...place });
+      const place = { remote, encap: encapText(encap), context_id };
+      const to = isGroupIp(remote)
+        ? ({ to: 'group', port: names.ports.name(row.port) } as const)
+        : ({ to: 'nve', nve: names.nveOf(vn, remote) } as const);
+      rows.push({ ...nowhere, vn: names.vnName(vn), ...place, ...to });
     }
   });
   return rows.sort((a, b) => (a.vn ?? '').localeCompare(b.vn ?? ''));

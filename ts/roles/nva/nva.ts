@@ -37,6 +37,9 @@ export interface NvaParts {
   readonly makeServer: (options: NvaServerOptions) => NvaServerApi;
 }
 
+/** How long NVEs have to go to another endpoint when the NVA is stopped. */
+const DRAIN_MS = 1_000;
+
 export class Nva {
   readonly #parts: NvaParts;
   readonly #server: NvaServerApi;
@@ -53,6 +56,7 @@ export class Nva {
     this.#server = parts.makeServer({
       listen: config.listen.endpoints,
       tls: config.listen.tls,
+      ...(config.listen.alternates.length > 0 && { alternates: config.listen.alternates }),
       authority,
       store: parts.store,
       holdMs: config.listen.hold_ms,
@@ -98,6 +102,7 @@ export class Nva {
 
   async close(): Promise<void> {
     await this.#rpc?.close();
+    await this.#server.drain('it is stopped', DRAIN_MS);
     await this.#server.close();
   }
 
@@ -151,12 +156,24 @@ export class Nva {
   #show(): ShowNvaRow[] {
     const hosts = this.#server.list().flatMap((vn) => vn.hosts);
     const nva = this.#parts.config.node.name;
-    const common = { nva, epoch: null, error: null };
+    const common = {
+      nva,
+      epoch: null,
+      term: null,
+      priority: null,
+      for_s: null,
+      vn: null,
+      revision: null,
+      lag: null,
+      refused: null,
+      error: null,
+    };
     const sessions = this.#server.sessions();
     const refused = this.#server.refusals();
     const listening: ShowNvaRow = {
       ...common,
-      error: refused.last === null ? null : `${refused.count} connections refused, last: ${refused.last}`,
+      refused: refused.count,
+      error: refused.last,
       nve: null,
       state: 'listening',
       endpoint: this.#addresses.map(formatNvaAddress).join(' '),

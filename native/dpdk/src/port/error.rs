@@ -20,6 +20,8 @@ pub enum Step {
     Start,
     /// The link is taken down or up.
     Link,
+    /// `rte_eth_dev_set_mc_addr_list` or `rte_eth_allmulticast_enable`.
+    Groups,
     /// The device is stopped.
     Stop,
     /// The device is closed.
@@ -38,6 +40,7 @@ impl fmt::Display for Step {
             Step::TxQueue => "setting up the transmit queue",
             Step::Start => "starting",
             Step::Link => "setting the link of",
+            Step::Groups => "setting the groups of",
             Step::Stop => "stopping",
             Step::Close => "closing",
             Step::Detach => "detaching",

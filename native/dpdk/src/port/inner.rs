@@ -39,6 +39,8 @@ pub(super) struct Inner {
     leftovers: Leftovers,
     held: Option<Held>,
     readiness: Option<RawFd>,
+    /// Whether frames to other MACs than its own may be kept from it.
+    filters: bool,
     promiscuous: bool,
     started: bool,
     /// False once it has been taken apart, or must not be.
@@ -123,6 +125,7 @@ impl Inner {
                 leftovers: Leftovers::default(),
                 held: None,
                 readiness: None,
+                filters: false,
                 promiscuous: false,
                 started: false,
                 attached: true,
@@ -170,12 +173,12 @@ impl Inner {
             failure.check(Step::Start, ffi::rte_eth_dev_start(id))?;
             self.started = true;
             // An NVE's port hears frames for MAC addresses that are not its own. A veth and a tap do anyway.
-            let filters = match self.kind {
+            self.filters = match self.kind {
                 PortKind::AfXdp { .. } => !is_veth,
                 PortKind::Pci { .. } | PortKind::Devargs(_) => true,
                 _ => false,
             };
-            self.promiscuous = filters && ffi::rte_eth_promiscuous_enable(id) == 0;
+            self.promiscuous = self.filters && ffi::rte_eth_promiscuous_enable(id) == 0;
         }
         Ok(())
     }
@@ -224,6 +227,22 @@ impl Inner {
             _ => unsafe { ffi::rte_eth_dev_set_link_down(self.info.id) },
         };
         failure.check(Step::Link, code)
+    }
+
+    pub(super) fn hear_groups(&self, macs: &[[u8; 6]]) -> Result<(), PortError> {
+        if !self.filters || self.promiscuous {
+            return Ok(());
+        }
+        let failure = Failure { port: &self.info.name, mark: log::mark() };
+        let mut list: Vec<_> = macs.iter().map(|mac| ffi::rte_ether_addr { addr_bytes: *mac }).collect();
+        // SAFETY: the port exists, and the list lives through the call, which copies it.
+        let code = unsafe { ffi::rte_eth_dev_set_mc_addr_list(self.info.id, list.as_mut_ptr(), list.len() as u32) };
+        if code == 0 {
+            return Ok(());
+        }
+        // Too many for the NIC, or its driver has no such list: then all groups, or what it says about that.
+        // SAFETY: the port exists.
+        failure.check(Step::Groups, unsafe { ffi::rte_eth_allmulticast_enable(self.info.id) })
     }
 
     pub(super) fn stats(&self) -> PortStats {

@@ -104,8 +104,13 @@ impl Control {
             self.devices.close(id, &self.poller);
             self.links.remove(&id);
             self.model.down.remove(&id);
+            self.memberships.forget(id);
         }
         self.set_links(changes);
+        let is_named = changes.joined.iter().next().is_some() || changes.underlays.iter().next().is_some();
+        if is_named || changes.vns.dels().next().is_some() {
+            self.join(now);
+        }
         if effects.next_hops_changed || changes.neighbours.iter().next().is_some() {
             self.carry_out(fixed);
             self.want(now);

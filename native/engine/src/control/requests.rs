@@ -47,6 +47,7 @@ impl Control {
             devices: &self.devices,
             neighbours: &self.neighbours,
             addresses: &self.addresses,
+            memberships: &self.memberships,
             region: &self.region,
         }
     }

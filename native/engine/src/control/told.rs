@@ -23,6 +23,7 @@ impl Control {
         match class {
             PuntClass::Arp => return self.heard(port, frame),
             PuntClass::Nd => return self.heard_v6(port, frame),
+            PuntClass::Membership => return self.heard_query(port, frame),
             _ => {}
         }
         let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();

@@ -18,7 +18,8 @@ use crate::{addresses, show};
 impl Control {
     /// Looks after the neighbours that next hops and routes need, and no others.
     pub(super) fn want(&mut self, now: Instant) {
-        let mut wanted: BTreeSet<Neighbour> = self.model.next_hops.values().map(|row| row.path.to()).collect();
+        let next_hops = self.model.next_hops.values().filter(|row| row.group_mac().is_none());
+        let mut wanted: BTreeSet<Neighbour> = next_hops.map(|row| row.path.to()).collect();
         let paths = self.model.paths();
         let gateways = self.model.routes.values().flatten();
         wanted.extend(gateways.filter_map(|gateway| paths.on_link(*gateway, &|_| true)).map(|path| path.to()));
@@ -45,6 +46,9 @@ impl Control {
             self.links.insert(*id, *up);
             self.event(&("link", id.0, *up));
             is_underlay |= self.model.role(*id) == "underlay";
+            if *up {
+                self.memberships.introduce(*id, Instant::now());
+            }
         }
         let changed: Vec<_> = changed.into_iter().map(|(id, _)| id).collect();
         known!(self, |model, forwarding, world| forwarding.links(model, &changed, &world));
@@ -110,6 +114,7 @@ impl Control {
                 addresses::Effect::Changed((port, ip), state) => {
                     known!(self, |model, forwarding, world| forwarding.readdress(model, port, &world));
                     self.event(&("address", port.0, show::ip(ip), state.name()));
+                    self.readdressed(port, ip);
                 }
             }
         }

@@ -69,6 +69,7 @@ impl Forwarding {
             && gone.groups.is_empty()
             && gone.vns.is_empty()
             && gone.peers.is_empty());
+        any |= self.leave(model, changes, world);
         for (key, _) in changes.underlays.dels() {
             if model.underlays.remove(key).is_some() {
                 self.set_underlay(model, key.0, world);

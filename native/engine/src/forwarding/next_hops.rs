@@ -51,8 +51,8 @@ impl Forwarding {
     /// Finds the way to every next hop anew, and tells whether one has changed.
     pub(super) fn reroute(&mut self, model: &mut Model, world: &impl World) -> bool {
         let paths = model.paths();
-        let to = |remote| paths.to(remote, &|neighbour| world.lives(neighbour));
-        let all = model.next_hops.iter().map(|(id, row)| (*id, row.path, to(row.spec.remote)));
+        let to = |spec: &NextHopSpec| paths.of(spec, &|neighbour| world.lives(neighbour));
+        let all = model.next_hops.iter().map(|(id, row)| (*id, row.path, to(&row.spec)));
         let changed: Vec<_> =
             all.filter_map(|(id, old, new)| new.filter(|new| *new != old).map(|path| (id, path))).collect();
         for (id, path) in &changed {
@@ -119,5 +119,5 @@ impl Forwarding {
 /// The MAC that a next hop's frames go to, if it is known and they may be sent from our address.
 fn usable(world: &impl World, row: &NextHopRow) -> Option<MacAddr> {
     let is_ours = world.address((row.path.port, row.path.source)) == Some(addresses::State::Preferred);
-    world.neighbour_mac(row.path.to()).filter(|_| is_ours)
+    row.group_mac().or_else(|| world.neighbour_mac(row.path.to())).filter(|_| is_ours)
 }

@@ -33,6 +33,7 @@ impl Forwarding {
                 v6: v6(addresses::State::Preferred),
                 tentative: v6(addresses::State::Tentative),
                 vlan: vlan(port),
+                joined: model.joined_at(port).collect(),
                 exception: model.exceptions.get(&port).map(|tap| tap.0),
                 zero_checksum: takes_none
                     .filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None })

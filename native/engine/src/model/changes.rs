@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use pipeline::PuntClass;
 use tables::TagPolicy;
 use types::{AclId, GroupId, MacAddr, NextHopId, PortId, Selector, VapId, Vid, VnId, Vni};
-use wire::Encap;
+use wire::{Encap, is_overlay_group};
 
 use super::acl::AclSpec;
 use super::paths::Prefix;
@@ -108,6 +108,9 @@ impl UnderlaySpec {
     }
 }
 
+/// What a group of the underlay must be.
+pub(super) const OVERLAY_GROUP: &str = "a multicast group beyond the link's own (224.0.0.0/24, ff02::/16) and those of named sources (232.0.0.0/8, ff3x::/32)";
+
 /// A batch, sorted by object.
 #[derive(Default, Debug)]
 pub struct Changes {
@@ -125,6 +128,8 @@ pub struct Changes {
     pub routes: Wishes<Prefix, Vec<IpAddr>>,
     pub exceptions: Wishes<PortId, PortId>,
     pub pairs: Wishes<(VnId, IpAddr), MacAddr>,
+    /// Groups that VNs are to be in, and the port where.
+    pub joined: Wishes<(VnId, IpAddr), PortId>,
     pub acls: Wishes<AclId, AclSpec>,
     /// What each source may send of a class; none: the default.
     pub police: Wishes<PuntClass, (u32, u32)>,
@@ -187,7 +192,10 @@ impl Changes {
             Command::NextHopSet { next_hop, remote, encap, context_id, options } => {
                 let encap = encap_of(encap)?;
                 check_options(&options, encap)?;
-                check("remote", remote, "a unicast address", is_unicast(remote))?;
+                match options.port {
+                    None => check("remote", remote, "a unicast address, or a group and a port", is_unicast(remote))?,
+                    Some(_) => check("remote", remote, OVERLAY_GROUP, is_overlay_group(remote))?,
+                }
                 let spec = NextHopSpec { remote, encap, vni: vni_of(context_id)?, options };
                 wish(&mut self.next_hops, at, next_hop, Object::NextHop(next_hop), Some(spec))
             }
@@ -246,6 +254,11 @@ impl Changes {
                 wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), Some(mac))
             }
             Command::PairDel { vn, ip } => wish(&mut self.pairs, at, (vn, ip), Object::Pair(vn, ip), None),
+            Command::McastSet { vn, port, group } => {
+                check("group", group, OVERLAY_GROUP, is_overlay_group(group))?;
+                wish(&mut self.joined, at, (vn, group), Object::Mcast(vn, group), Some(port))
+            }
+            Command::McastDel { vn, group } => wish(&mut self.joined, at, (vn, group), Object::Mcast(vn, group), None),
             Command::RouteSet { prefix, length, gateways } => {
                 let key = prefix_of(prefix, length)?;
                 check("gateways", gateways.len(), "1 to 8", (1..=8).contains(&gateways.len()))?;

@@ -6,6 +6,7 @@
 mod acls;
 mod dests;
 mod groups;
+mod multicast;
 mod ports;
 mod room;
 mod underlay;
@@ -49,6 +50,7 @@ impl Changes {
         after.neighbours(&mut refused);
         after.routes(&mut refused);
         after.exceptions(&mut refused);
+        after.joined(&mut refused);
         after.rows(&mut refused);
         after.lists(&mut refused);
         after.groups(limits, &mut refused);

@@ -87,6 +87,14 @@ pub struct NextHopRow {
     pub alive: bool,
 }
 
+impl NextHopRow {
+    /// The MAC that frames go to, if it needs no asking: that of a multicast group.
+    pub fn group_mac(&self) -> Option<MacAddr> {
+        let remote = self.spec.remote;
+        remote.is_multicast().then(|| MacAddr(wire::multicast_mac(remote)))
+    }
+}
+
 /// A group of next hops.
 #[derive(Clone, Debug, Default)]
 pub struct GroupRow {
@@ -145,6 +153,8 @@ pub struct Model {
     pub neighbours: BTreeMap<Neighbour, MacAddr>,
     /// The numbers of permitted sources' IPv6 addresses.
     pub peers: BTreeMap<Ipv6Addr, PeerRow>,
+    /// The multicast groups that VNs are in, and the port where.
+    pub joined: BTreeMap<(VnId, IpAddr), PortId>,
     /// Access lists.
     pub acls: BTreeMap<AclId, AclRow>,
     /// What each source may send of a class of punts, where that is not the default.
@@ -203,6 +213,12 @@ impl Model {
     pub fn addresses(&self, port: PortId) -> impl Iterator<Item = &UnderlaySpec> {
         let all = (port, IpAddr::V4(Ipv4Addr::UNSPECIFIED))..=(port, IpAddr::V6(u128::MAX.into()));
         self.underlays.range(all).map(|(_, spec)| spec)
+    }
+
+    /// The multicast groups at a port, each with the index of a VN that is in it.
+    pub fn joined_at(&self, port: PortId) -> impl Iterator<Item = (IpAddr, Index)> {
+        let here = self.joined.iter().filter(move |(_, other)| **other == port);
+        here.filter_map(|((vn, group), _)| Some((*group, self.vns.get(vn)?.index)))
     }
 
     /// The VLAN of an underlay port's link.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use types::PortId;
 
-use super::changes::{UnderlaySpec, network};
+use super::changes::{NextHopSpec, UnderlaySpec, network};
 use crate::neighbour::Neighbour;
 
 /// A prefix: its length, then its address, so that those of one length lie together.
@@ -91,6 +91,21 @@ impl<'a> Paths<'a> {
         }
     }
 
+    /// How frames get to a next hop; `lives` as below.
+    pub fn of(&self, spec: &NextHopSpec, lives: &dyn Fn(Neighbour) -> bool) -> Option<Path> {
+        match spec.options.port {
+            Some(port) => self.to_group(PortId(port), spec.remote),
+            None => self.to(spec.remote, lives),
+        }
+    }
+
+    /// How a multicast group is reached by a port: nobody is asked, and whoever is in it hears. From a global address, if there is a choice.
+    fn to_group(&self, port: PortId, group: IpAddr) -> Option<Path> {
+        let mut ours = self.links.keys().map(|key| (key.0, key.1)).filter(|key| key.0 == port);
+        let (_, address) = ours.find(|(_, ip)| ip.is_ipv4() == group.is_ipv4())?;
+        Some(Path { port, source: self.source(port, address), neighbour: group })
+    }
+
     /// How `remote` is reached; `lives` tells of a neighbour on a link whether it and the link do, as far as is known.
     pub fn to(&self, remote: IpAddr, lives: &dyn Fn(Neighbour) -> bool) -> Option<Path> {
         if self.is_ours(remote) {
@@ -151,6 +166,20 @@ mod tests {
         let paths = Paths::new(specs.iter().enumerate().map(|(at, spec)| ((PortId(at as u16), spec.ip), spec)), []);
         let port = |lives: &dyn Fn(Neighbour) -> bool| paths.to(ip("192.0.2.9"), lives).map(|path| path.port.0);
         assert_eq!([port(ALL), port(&|key| key.0 != PortId(0)), port(&|_| false)], [Some(0), Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn a_group_is_reached_by_the_port_that_is_named_from_an_address_of_its_family() {
+        let specs = [
+            (0, link("192.0.2.1", 24)),
+            (1, link("198.51.100.1", 24)),
+            (1, link("fe80::1", 64)),
+            (1, link("2001:db8::1", 64)),
+        ];
+        let paths = Paths::new(specs.iter().map(|(port, spec)| ((PortId(*port), spec.ip), spec)), []);
+        let to = |port, group: &str| paths.to_group(PortId(port), ip(group)).map(|path| path.source);
+        assert_eq!([to(0, "239.1.1.1"), to(1, "239.1.1.1")], [Some(ip("192.0.2.1")), Some(ip("198.51.100.1"))]);
+        assert_eq!([to(0, "ff05::1"), to(1, "ff05::1"), to(2, "239.1.1.1")], [None, Some(ip("2001:db8::1")), None]);
     }
 
     #[test]

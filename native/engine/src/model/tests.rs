@@ -112,6 +112,29 @@ pub fn address(last: u8) -> IpAddr {
         _ => Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(last)).into(),
     }
 }
+/// A group of the underlay, IPv4 if `last` is even, else IPv6.
+pub fn underlay_group(last: u8) -> IpAddr {
+    match last % 2 {
+        0 => Ipv4Addr::new(239, 1, 1, last).into(),
+        _ => Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, last.into()).into(),
+    }
+}
+pub fn join(vn: u32, port: u16, last: u8) -> Command {
+    Command::McastSet { vn: VnId(vn), port: PortId(port), group: underlay_group(last) }
+}
+pub fn leave(vn: u32, last: u8) -> Command {
+    Command::McastDel { vn: VnId(vn), group: underlay_group(last) }
+}
+pub fn next_hop_to_group(next_hop: u32, port: u16, last: u8, vni: u32) -> Command {
+    let options = crate::schema::NextHopOptions { port: Some(port), ..Default::default() };
+    Command::NextHopSet {
+        next_hop: NextHopId(next_hop),
+        remote: underlay_group(last),
+        encap: 1,
+        context_id: vni,
+        options,
+    }
+}
 fn acl(id: u32, rules: usize) -> Command {
     let rules = vec![Rule::any(Action::Deny); rules];
     Command::AclSet { acl: AclId(id), default: Action::Permit, rules }
@@ -245,6 +268,19 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         (exception(1, Some(1)), taken("port 1", Object::Underlay(PortId(1), host(1)))),
         (neighbour(0, 2, MAC), EngineError::OffLink { remote: host(2) }),
         (neighbour(1, 1, MAC), EngineError::OffLink { remote: host(1) }),
+        (join(9, 1, 2), absent(Object::Vn(VnId(9)))),
+        (join(1, 9, 2), absent(Object::Port(PortId(9)))),
+        (join(1, 0, 2), range("port", "0", "a port with an underlay address of the group's family")),
+        (join(1, 1, 1), range("port", "1", "a port with an underlay address of the group's family")),
+        (
+            Command::McastSet { vn: VnId(1), port: PortId(1), group: [224, 0, 0, 5].into() },
+            range("group", "224.0.0.5", super::changes::OVERLAY_GROUP),
+        ),
+        (next_hop_to_group(3, 1, 1, 5001), range("port", "1", "a port with an underlay address of the group's family")),
+        (
+            next_hop_to(3, underlay_group(2), 5001),
+            range("remote", "239.1.1.2", "a unicast address, or a group and a port"),
+        ),
         (neighbour(1, 2, MacAddr::BROADCAST), range("mac", "ff:ff:ff:ff:ff:ff", "a station's address")),
     ];
     for (command, error) in cases {
@@ -256,6 +292,31 @@ fn each_bad_command_is_refused_with_its_index_and_reason() {
         assert_eq!(result, Err(vec![(1, error)]), "{name}");
         assert_eq!(bench.picture(), before, "{name} changed something");
     }
+}
+
+#[test]
+fn an_address_stays_while_a_group_is_joined_or_sent_to_from_no_other_of_its_family() {
+    let mut bench = bench();
+    let both = vec![underlay_6(1), join(1, 1, 1), join(2, 1, 1), join(1, 1, 2), next_hop_to_group(3, 1, 1, 5001)];
+    bench.apply(both).unwrap();
+    bench.check();
+    let address = || Object::Underlay(PortId(1), host_6(1));
+    let in_use = |by| EngineError::InUse { object: address(), by };
+    let nh = Object::NextHop(NextHopId(3));
+    assert_eq!(bench.apply(vec![no_underlay(1, host_6(1))]), Err(vec![(0, in_use(nh))]));
+    let no_next_hop = || Command::NextHopDel { next_hop: NextHopId(3) };
+    let joined = Object::Mcast(VnId(1), underlay_group(1));
+    assert_eq!(bench.apply(vec![no_underlay(1, host_6(1)), no_next_hop()]), Err(vec![(0, in_use(joined))]));
+    let other = Command::UnderlaySet { port: PortId(1), ip: host_6(7), prefix: 64, options: Default::default() };
+    bench.apply(vec![other, no_underlay(1, host_6(1))]).expect("another of its family remains");
+    assert_eq!(bench.model.next_hops[&NextHopId(3)].path.source, host_6(7));
+    bench.check();
+    let all = vec![no_next_hop(), leave(1, 1), leave(2, 1), no_underlay(1, host_6(7))];
+    bench.apply(all).unwrap();
+    assert_eq!(bench.model.joined.keys().collect::<Vec<_>>(), [&(VnId(1), underlay_group(2))]);
+    bench.apply(vec![Command::VapDel { vap: VapId(1) }, no_row(1, 1), Command::VnDel { vn: VnId(1) }]).unwrap();
+    assert!(bench.model.joined.is_empty(), "a VN leaves with its groups");
+    bench.check();
 }
 
 #[test]
@@ -514,6 +575,9 @@ fn any_command() -> impl Strategy<Value = Command> {
         (0u32..3, proptest::collection::vec(2u8..5, 0..3)).prop_map(|(vn, list)| sources(vn, &list)),
         (1u16..3, 1u8..3).prop_map(|(port, host)| neighbour(port, host, MAC)),
         (1u16..3, 1u8..3).prop_map(|(port, host)| no_neighbour(port, host)),
+        (0u32..3, 1u16..3, 1u8..4).prop_map(|(vn, port, last)| join(vn, port, last)),
+        (0u32..3, 1u8..4).prop_map(|(vn, last)| leave(vn, last)),
+        (0u32..3, 1u16..3, 1u8..4, 1u32..4).prop_map(|(id, port, last, vni)| next_hop_to_group(id, port, last, vni)),
         (0u32..3, 0u8..4, 1u8..4).prop_map(|(vn, last, owner)| pair(vn, last, owner)),
         (0u32..3, 0u8..4).prop_map(|(vn, last)| no_pair(vn, last)),
         (0u32..3, 0usize..3).prop_map(|(id, rules)| acl(id, rules)),

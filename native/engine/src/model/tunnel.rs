@@ -12,6 +12,9 @@ use super::changes::{NextHopSpec, check, mtu_in_range};
 use crate::error::EngineError;
 use crate::schema::{Df, Dscp, Ecn, Follow, NextHopOptions};
 
+/// TTL of what goes to a group unless told otherwise: it stays on the link (RFC 1112, 6.1; as Linux does).
+const GROUP_TTL: u8 = 1;
+
 /// The encapsulation of its number on the command interface.
 pub fn encap_of(number: u8) -> Result<Encap, EngineError> {
     match number {
@@ -81,7 +84,7 @@ impl NextHopSpec {
         let outer = Outer {
             tag: vlan.map(|vid| u16::from(fixed(pcp, 0)) << 13 | vid),
             class: fixed(dscp, 0) << 2,
-            ttl: fixed(ttl, Outer::TTL),
+            ttl: fixed(ttl, if self.remote.is_multicast() { GROUP_TTL } else { Outer::TTL }),
             dont_fragment: matches!(options.df, None | Some(Df::Set)),
             options: &options.options,
             ..Outer::new(source, destination, self.encap, self.vni)
@@ -119,6 +122,7 @@ mod tests {
         options: Vec::new(),
         pcp: None,
         mtu: None,
+        port: None,
     };
     /// A Geneve option of four bytes.
     const OPTION: [u8; 8] = [1, 2, 3, 1, 9, 9, 9, 9];
@@ -179,6 +183,21 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_to_a_group_stays_on_the_link_unless_told_otherwise() {
+        let group = |last| [239, 1, 1, last].into();
+        for (ttl, expected) in [(None, 1), (Some(Follow::Fixed(9)), 9), (Some(Follow::Inherit), 1)] {
+            let spec = NextHopSpec {
+                remote: group(1),
+                encap: Encap::Vxlan,
+                vni: Vni::try_from(7).unwrap(),
+                options: NextHopOptions { ttl, port: Some(3), ..PLAIN },
+            };
+            let ends = [(MacAddr([2, 0, 0, 0, 0, 1]), v4(1)), (MacAddr([1, 0, 0x5e, 1, 1, 1]), group(1))];
+            assert_eq!(spec.tunnel(ends, PortId(3), None, 1600).outer.ttl, expected);
+        }
+    }
+
+    #[test]
     fn every_option_has_its_effect() {
         let fixed = NextHopOptions {
             ttl: Some(Follow::Fixed(9)),
@@ -190,6 +209,7 @@ mod tests {
             options: OPTION.to_vec(),
             pcp: None,
             mtu: Some(1400),
+            port: None,
         };
         tunnel(fixed, v6, |tunnel| {
             let Outer { ttl, class, dont_fragment, options, .. } = tunnel.outer;

@@ -116,6 +116,8 @@ pub struct NextHopOptions {
     pub pcp: Option<Follow<u8>>,
     /// The longest IP packet that the path takes, bytes.
     pub mtu: Option<u16>,
+    /// The underlay port to leave by, to a multicast group.
+    pub port: Option<u16>,
 }
 
 /// A value, or that it follows the frame's.

@@ -48,6 +48,10 @@ pub enum Command {
     NeighbourSet { port: PortId, ip: IpAddr, mac: MacAddr },
     /// Op 16.
     NeighbourDel { port: PortId, ip: IpAddr },
+    /// Op 23.
+    McastSet { vn: VnId, port: PortId, group: IpAddr },
+    /// Op 24.
+    McastDel { vn: VnId, group: IpAddr },
     /// Op 25.
     AclSet { acl: AclId, default: Action, rules: Vec<Rule> },
     /// Op 26.
@@ -245,6 +249,8 @@ positional!(Command, "a command", |f| match f.next::<u64>("op")? {
     20 => Command::RouteSet { prefix: f.ip("prefix")?, length: f.next("prefix_len")?, gateways: f.ips("gateways")? },
     21 => Command::RouteDel { prefix: f.ip("prefix")?, length: f.next("prefix_len")? },
     22 => Command::ExceptionSet { port: f.port()?, tap: f.next::<Option<u16>>("tap")?.map(PortId) },
+    23 => Command::McastSet { vn: f.vn()?, port: f.port()?, group: f.ip("group")? },
+    24 => Command::McastDel { vn: f.vn()?, group: f.ip("group")? },
     25 => Command::AclSet { acl: AclId(f.next("acl")?), default: f.next("default")?, rules: f.next("rules")? },
     26 => Command::AclDel { acl: AclId(f.next("acl")?) },
     27 => Command::PairSet { vn: f.vn()?, ip: f.ip("ip")?, mac: f.mac()? },

@@ -112,6 +112,9 @@ fn every_command_of_the_page_is_understood() {
         Ok(Command::NeighbourSet { port, ip, mac: MacAddr([2, 0, 0, 0, 0, 1]) })
     );
     assert_eq!(command((16, 3, address)), Ok(Command::NeighbourDel { port, ip }));
+    let (group, joined) = ([239, 1, 1, 1].into(), Bytes::new(&[239, 1, 1, 1]));
+    assert_eq!(command((23, 7, 3, joined)), Ok(Command::McastSet { vn: VnId(7), port, group }));
+    assert_eq!(command((24, 7, joined)), Ok(Command::McastDel { vn: VnId(7), group }));
 }
 
 #[test]
@@ -134,6 +137,7 @@ fn a_next_hops_options_are_numbers_words_and_bytes() {
         options: ByteBuf,
         pcp: &'static str,
         mtu: u16,
+        port: u16,
     }
     let mut map = [1; 64];
     map[9] = 2;
@@ -147,6 +151,7 @@ fn a_next_hops_options_are_numbers_words_and_bytes() {
         options: ByteBuf::from([7; 4]),
         pcp: "inherit",
         mtu: 1400,
+        port: 3,
     };
     let remote = Bytes::new(&[192, 0, 2, 2]);
     let Ok(Command::NextHopSet { options, encap, .. }) = command((9, 1, remote, 2, 5001, fixed)) else { panic!() };
@@ -160,6 +165,7 @@ fn a_next_hops_options_are_numbers_words_and_bytes() {
         options: vec![7; 4],
         pcp: Some(Follow::Inherit),
         mtu: Some(1400),
+        port: Some(3),
     };
     assert_eq!((options, encap), (expected, 2));
     for (key, value, wrong) in [("ttl", 256, "256"), ("pcp", 300, "300"), ("dscp", 1000, "1000")] {

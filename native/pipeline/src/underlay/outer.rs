@@ -12,18 +12,18 @@ use wire::{
 use super::exception::{fragment, not_overlay};
 use super::tunnelled::{SHORTEST, Tunnelled, tunnelled};
 use super::vlan::untag;
-use super::{host, host_v6};
+use super::{host, host_v6, multicast};
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
 use crate::packet::Packet;
 
 /// Both addresses of an IPv4 header.
-const IPV4_ADDRESSES: core::ops::Range<usize> = 12..20;
+pub(super) const IPV4_ADDRESSES: core::ops::Range<usize> = 12..20;
 /// The same of an IPv6 header.
-const IPV6_ADDRESSES: core::ops::Range<usize> = 8..40;
+pub(super) const IPV6_ADDRESSES: core::ops::Range<usize> = 8..40;
 
 /// Checks the outer headers of every packet; leaves tunnelled packets pending, cut to their UDP length, with their sender noted, and
-/// begins to look their VN up. `id` is the port's number.
+/// begins to look their VN up. `id` is the port's number. Returns whether one of them came to a group.
 #[inline(never)]
 pub fn outer<'a, P: Packet>(
     pipeline: &Pipeline<'a>,
@@ -31,17 +31,22 @@ pub fn outer<'a, P: Packet>(
     id: PortId,
     burst: &mut Burst<P>,
     metas: &mut [Meta<'a>],
-) {
+) -> bool {
+    let mut to_group = false;
     let (contexts, mac) = (pipeline.contexts.beginnings(), port.mac.bits());
     for (packet, meta) in burst.iter_mut().zip(metas) {
         let is_odd = packet.is_segmented() || port.vlan != 0;
         if !is_odd && let Some((source, class, tunnelled)) = plain(port, mac, packet.data()) {
             let source = SourceKey::new(0, Source::V4(source));
             note(&contexts, packet, meta, source, class, ETHERNET_HEADER + IPV4_HEADER, tunnelled);
-        } else if let Err(verdict) = any(pipeline, port, id, packet, meta) {
-            meta.verdict = verdict;
+        } else {
+            match any(pipeline, port, id, packet, meta) {
+                Ok(to_a_group) => to_group |= to_a_group,
+                Err(verdict) => meta.verdict = verdict,
+            }
         }
     }
+    to_group
 }
 
 /// An EtherType, and version and length of the header behind it.
@@ -82,7 +87,7 @@ fn plain(port: &UnderlayPort, mac: MacBits, data: &[u8]) -> Option<(Ipv4Addr, u8
     Some((ip.source_ip(), ip.tos, tunnelled))
 }
 
-/// The same of any packet.
+/// The same of any packet; whether it came to a group.
 #[inline(never)]
 fn any<'a, P: Packet>(
     pipeline: &Pipeline<'a>,
@@ -90,7 +95,7 @@ fn any<'a, P: Packet>(
     id: PortId,
     packet: &mut P,
     meta: &mut Meta<'a>,
-) -> Result<(), Verdict> {
+) -> Result<bool, Verdict> {
     match packet.is_segmented() || port.vlan != 0 {
         false => outer_one(pipeline, port, id, packet, meta),
         true => odd(pipeline, port, id, packet, meta),
@@ -105,7 +110,7 @@ fn odd<'a, P: Packet>(
     id: PortId,
     packet: &mut P,
     meta: &mut Meta<'a>,
-) -> Result<(), Verdict> {
+) -> Result<bool, Verdict> {
     if packet.is_segmented() {
         return Err(Verdict::Drop(DropReason::Segmented));
     }
@@ -120,7 +125,7 @@ fn outer_one<'a, P: Packet>(
     id: PortId,
     packet: &mut P,
     meta: &mut Meta<'a>,
-) -> Result<(), Verdict> {
+) -> Result<bool, Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let data = packet.data();
     let Ok((ethernet, payload)) = EthernetHeader::ref_from_prefix(data) else { return drop(DropReason::Truncated) };
@@ -130,6 +135,9 @@ fn outer_one<'a, P: Packet>(
         EtherType::IPV4 if to_us => {}
         EtherType::ARP if to_us || destination == MacAddr::BROADCAST => return Err(host::arp(port, id, packet)),
         EtherType::IPV6 if to_us || destination.is_group() => return ipv6(pipeline, port, id, packet, meta),
+        EtherType::IPV4 if destination.is_group() => {
+            return multicast::v4(pipeline, port, packet, meta).map(|()| true);
+        }
         // It may be a priority tag. Behind one that was taken off there is none.
         ether_type if EtherType::is_tag(ether_type) => return odd(pipeline, port, id, packet, meta),
         _ if to_us => return drop(DropReason::NotOverlay),
@@ -165,12 +173,12 @@ fn outer_one<'a, P: Packet>(
     };
     let (source, contexts) = (SourceKey::new(0, Source::V4(ip.source_ip())), pipeline.contexts.beginnings());
     note(&contexts, packet, meta, source, ip.tos, ETHERNET_HEADER + IPV4_HEADER, tunnelled);
-    Ok(())
+    Ok(false)
 }
 
 /// Notes what the outer headers of a tunnelled packet said; `before_udp` is the length of those before UDP.
 #[inline(always)]
-fn note<'a, P: Packet>(
+pub(super) fn note<'a, P: Packet>(
     contexts: &Beginnings<'a, ContextKey>,
     packet: &mut P,
     meta: &mut Meta<'a>,
@@ -199,7 +207,7 @@ fn ipv6<'a, P: Packet>(
     id: PortId,
     packet: &mut P,
     meta: &mut Meta<'a>,
-) -> Result<(), Verdict> {
+) -> Result<bool, Verdict> {
     let drop = |reason| Err(Verdict::Drop(reason));
     let to_us = packet.data().starts_with(&port.mac.0);
     let payload = &packet.data()[ETHERNET_HEADER..];
@@ -212,7 +220,10 @@ fn ipv6<'a, P: Packet>(
         let length = IPV6_HEADER + datagram.len();
         return Err(host_v6::icmpv6(port, id, packet, length, to_us));
     }
-    if !to_us || !port.has_v6(ip.destination_ip()) {
+    if !to_us {
+        return multicast::v6(pipeline, port, packet, meta).map(|()| true);
+    }
+    if !port.has_v6(ip.destination_ip()) {
         return drop(DropReason::NotForUs);
     }
     match ip.next_header {
@@ -228,5 +239,5 @@ fn ipv6<'a, P: Packet>(
     let (source, class) = (Source::V6(pipeline.snapshot.peers.number(ip.source_ip())), ip.traffic_class());
     let (source, contexts) = (SourceKey::new(0, source), pipeline.contexts.beginnings());
     note(&contexts, packet, meta, source, class, ETHERNET_HEADER + IPV6_HEADER, tunnelled);
-    Ok(())
+    Ok(false)
 }

@@ -134,8 +134,8 @@ proptest! {
 }
 
 #[test]
-fn a_rule_is_two_cache_lines_and_a_key_is_one() {
-    assert_eq!((size_of::<AclRule>(), size_of::<AclKey>()), (128, 64));
+fn what_is_compared_of_a_rule_is_two_cache_lines_and_a_key_is_one() {
+    assert_eq!((size_of::<Words>(), size_of::<AclKey>()), (128, 64));
 }
 
 #[test]

@@ -37,11 +37,12 @@ impl Bench {
 
     /// Everything the model holds, to be compared.
     pub fn picture(&self) -> String {
-        let Model { ports, vns, vaps, underlays, next_hops, groups, neighbours, acls, police, .. } = &self.model;
+        let Model { ports, vns, vaps, underlays, next_hops, groups, neighbours, acls, police, joined, .. } =
+            &self.model;
         let Model { vni_holders, selector_holders, vap_at, vn_at, ageing, row_count, source_count, pair_count, .. } =
             &self.model;
         format!(
-            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{groups:?}{neighbours:?}{acls:?}{police:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{vn_at:?}{ageing:?}{row_count} {source_count} {pair_count}"
+            "{ports:?}{vns:?}{vaps:?}{underlays:?}{next_hops:?}{groups:?}{neighbours:?}{acls:?}{police:?}{joined:?}{vni_holders:?}{selector_holders:?}{vap_at:?}{vn_at:?}{ageing:?}{row_count} {source_count} {pair_count}"
         )
     }
 
@@ -141,6 +142,7 @@ impl Bench {
                     let v4 = underlay.v4.iter().copied().map(IpAddr::from);
                     let ips: Vec<_> = v4.chain(underlay.v6.iter().copied().map(IpAddr::from)).collect();
                     assert!(model.addresses(port).map(|spec| spec.ip).eq(ips.iter().copied()) && !ips.is_empty());
+                    assert_eq!(underlay.joined, model.joined_at(port).collect());
                 }
                 PortEntry::Exception { underlay, .. } => {
                     assert_eq!(model.exceptions.get(&PortId(*underlay)), Some(&port));
@@ -157,12 +159,16 @@ impl Bench {
             let entry = snapshot.next_hop(row.index).expect("a next hop has an entry");
             assert_eq!(
                 entry.is_living(),
-                row.alive && [host(2), host_6(2)].contains(&row.path.neighbour),
+                row.alive && (row.group_mac().is_some() || [host(2), host_6(2)].contains(&row.path.neighbour)),
                 "it lives iff the neighbour is known and nobody says otherwise"
             );
             assert_eq!(entry.port, if row.alive { row.path.port.0 } else { NextHopEntry::DOWN.port });
-            assert!(model.underlays[&(row.path.port, row.path.source)].has_on_link(row.path.neighbour));
+            let ours = &model.underlays[&(row.path.port, row.path.source)];
+            assert!(ours.has_on_link(row.path.neighbour) || row.path.neighbour == row.spec.remote);
         }
+        assert!(
+            model.joined.iter().all(|((vn, _), port)| model.vns.contains_key(vn) && model.ports.contains_key(port))
+        );
         for (id, row) in &model.groups {
             let dest = Dest::Group(*id);
             let in_rows = model.vns.values().flat_map(|vn| vn.rows.values()).filter(|other| **other == dest);

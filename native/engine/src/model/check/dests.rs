@@ -1,7 +1,8 @@
 //! Next hops, rows and lists: what they name must be there after a batch, and what is deleted named by nobody.
 
-use types::VnId;
+use types::{PortId, VnId};
 
+use super::multicast::no_address;
 use super::{After, Refused};
 use crate::error::{EngineError, Object};
 use crate::model::changes::RowSpec;
@@ -16,8 +17,14 @@ impl After<'_> {
                 let field = "remote or context_id";
                 refused.push((at, EngineError::Immutable { object: Object::NextHop(*id), field }));
             }
-            if self.paths.to(spec.remote, &|_| true).is_none() {
-                refused.push((at, EngineError::OffLink { remote: spec.remote }));
+            if self.paths.of(spec, &|_| true).is_none() {
+                refused.push((
+                    at,
+                    match spec.options.port {
+                        Some(port) => no_address(PortId(port)),
+                        None => EngineError::OffLink { remote: spec.remote },
+                    },
+                ));
             }
         }
         for (id, at) in self.changes.next_hops.dels() {

@@ -70,7 +70,9 @@ impl After<'_> {
         }
         for ((port, ip), at) in self.changes.underlays.dels() {
             let Some(spec) = self.model.underlays.get(&(*port, *ip)) else { continue };
-            let next_hop = self.stranded(|_, row| spec.has_on_link(row.path.neighbour)).map(Object::NextHop);
+            let next_hop = self
+                .stranded(|_, row| spec.has_on_link(row.path.neighbour) || row.path.to() == (*port, row.spec.remote))
+                .map(Object::NextHop);
             let mut neighbours = self.model.neighbours.keys().filter(|key| !self.changes.neighbours.names(key));
             let neighbour =
                 neighbours.find(|key| key.0 == *port && spec.has_on_link(key.1) && !self.paths.is_on_link(**key));
@@ -81,7 +83,8 @@ impl After<'_> {
             let exception = after(&self.changes.exceptions, &self.model.exceptions, port, |tap| tap);
             let exception = exception.filter(|_| self.underlay(*port).is_none()).map(|_| Object::Exception(*port));
             let by = next_hop.or(neighbour.map(|(port, ip)| Object::Neighbour(*port, *ip)));
-            if let Some(by) = by.or(route.map(Object::Route).next()).or(exception) {
+            let by = by.or(route.map(Object::Route).next()).or(exception).or_else(|| self.joined_from((*port, *ip)));
+            if let Some(by) = by {
                 refused.push((at, EngineError::InUse { object: Object::Underlay(*port, *ip), by }));
             }
         }
@@ -90,7 +93,7 @@ impl After<'_> {
     /// A next hop of those that `concerns` picks, untouched by the batch, that nothing reaches any more.
     fn stranded(&self, concerns: impl Fn(&NextHopId, &super::NextHopRow) -> bool) -> Option<NextHopId> {
         let mut kept = self.model.next_hops.iter().filter(|(id, _)| !self.changes.next_hops.names(id));
-        kept.find(|(id, row)| concerns(id, row) && self.paths.to(row.spec.remote, ANY).is_none()).map(|(id, _)| *id)
+        kept.find(|(id, row)| concerns(id, row) && self.paths.of(&row.spec, ANY).is_none()).map(|(id, _)| *id)
     }
 
     pub(super) fn routes(&self, refused: &mut Refused) {
