@@ -26,6 +26,10 @@ export interface TwoNvesOptions {
   readonly twoNvas?: boolean;
   /** Of the far agent, instead of C-TAGs from 200 on. */
   readonly far?: string;
+  /** Further keys of a VN at the NVA, as TOML of one line. */
+  readonly vns?: Partial<Record<VnName, string>>;
+  /** What else the NVA needs. */
+  readonly nva?: string;
 }
 
 /** VN by name, with its VNI; anybody may join. */
@@ -77,7 +81,7 @@ export class TwoNves {
   /** `access0` of the near agent must be there before `start`. */
   static async create(
     lab: Lab,
-    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug', links = 1, twoNvas = false }: TwoNvesOptions,
+    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug', links = 1, twoNvas = false, vns = {}, nva = '' }: TwoNvesOptions,
   ): Promise<TwoNves> {
     const folder = mkdtempSync(join(tmpdir(), 'splitnve-two-nves-'));
     lab.add({ close: async () => rmSync(folder, { recursive: true }) });
@@ -90,10 +94,10 @@ export class TwoNves {
     const ways = twoNvas ? `"${nnp}", { address = "${second}", priority = 1 }` : `"${nnp}"`;
     const agent = (name: string, namespace: Namespace, host: number, mtu: number, rest: string): Role =>
       lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, ways, underlayOf(links, host), mtu, rest)));
-    const spare = twoNvas ? lab.add(new Role(nearNve, 'nva', 'nva2', folder, nvaToml(second, links))) : undefined;
+    const spare = twoNvas ? lab.add(new Role(nearNve, 'nva', 'nva2', folder, nvaToml(second, links, vns, nva))) : undefined;
     return new TwoNves(lab, folder, fabrics, {
       spare,
-      nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp, links))),
+      nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp, links, vns, nva))),
       near: agent('near', nearNve, NEAR_HOST, nearMtu, near),
       far: agent('far', farNve, FAR_HOST, MTU, far),
     });
@@ -129,13 +133,18 @@ export class TwoNves {
     this.#farHost = host;
   }
 
+  /** The other end of the far agent's access link. */
+  get farLink(): RelayEnd {
+    if (this.#farHost === undefined) throw new Error('the far NVE is not started');
+    return { namespace: this.#farHost, iface: 'v0' };
+  }
+
   /** Attaches a tenant at the far NVE, over its RPC; it is in a namespace of its own. `own`: tags that its frames have themselves. */
   async farTenant(vn: VnName, ...own: RelayTag[]): Promise<Namespace> {
-    const host = this.#farHost;
-    if (host === undefined) throw new Error('the far NVE is not started');
+    const link = this.farLink;
     await this.far.cli(`tsi attach far-${vn} --vn ${vn} --mac ${FAR.mac} --link access0`);
     const row = (await this.far.tsis()).find(({ tsi }) => tsi === `far-${vn}`);
-    return this.tenant(`far ${vn}`, { namespace: host, iface: 'v0' }, FAR, relayTag(row?.tag), ...own);
+    return this.tenant(`far ${vn}`, link, FAR, relayTag(row?.tag), ...own);
   }
 
   /** A tenant with a kernel's IP stack, whose frames travel on the link under these tags. */
@@ -163,16 +172,16 @@ function relayTag(tag: Tag | null | undefined): RelayTag {
   throw new Error(`no relay for ${JSON.stringify(tag)}`);
 }
 
-function nvaToml(nnp: string, links: number): string {
-  const vns = Object.entries(VNS);
+function nvaToml(nnp: string, links: number, more: NonNullable<TwoNvesOptions['vns']>, rest: string): string {
+  const vns = Object.entries(VNS) as [VnName, number][];
   const nve = (id: string, host: number): string =>
     `{ id = "${id}", addresses = ${JSON.stringify(addressesOf(links, host))} }`;
   return `
 listen.endpoints = ["${nnp}"]
-vn = [${vns.map(([name, vni]) => `{ name = "${name}", vni = ${vni}, gateway = "${GATEWAY}" }`)}]
+vn = [${vns.map(([name, vni]) => `{ name = "${name}", vni = ${vni}, gateway = "${GATEWAY}"${more[name] === undefined ? '' : `, ${more[name]}`} }`)}]
 nve = [${nve('near', NEAR_HOST)}, ${nve('far', FAR_HOST)}]
 tsi = [${vns.map(([name]) => `{ vn = "${name}", tsi = "*" }`)}]
-`;
+${rest}`;
 }
 
 /** What an agent has of the underlay: ports, and their addresses. */

@@ -1,7 +1,7 @@
 // Access control lists on their way to the engine and back: docs/engine.md, "Access control lists".
 
 import { ipToBytes, macToBytes } from '#model';
-import { badReply, Reader } from './reader.js';
+import { badReply, Keys, present } from './reader.js';
 import type { AclRule, IpPrefix, MaskedMac, NumberRange } from './types.js';
 
 const U8 = 0xff;
@@ -30,32 +30,27 @@ export function encodeRule(rule: AclRule): Record<string, unknown> {
 }
 
 export function decodeRule(value: unknown, at: string): AclRule {
-  const map = new Reader([value], at).map('rule');
-  const given = <T>(key: string, read: (reader: Reader, at: string) => T): T | undefined =>
-    map[key] === undefined ? undefined : read(new Reader([map[key]], `${at}.${key}`), `${at}.${key}`);
-  const whole = (key: string, max: number) => given(key, (reader) => reader.uint('value', max));
-  const list = <T>(key: string, read: (reader: Reader) => T) =>
-    given(key, (_, place) => read(new Reader(map[key], place)));
-  const mac = (key: string) => list(key, (r): MaskedMac => ({ mac: r.mac('mac'), mask: r.mac('mask') }));
+  const keys = new Keys(value, at);
+  const mac = (key: string) => keys.list(key, (r): MaskedMac => ({ mac: r.mac('mac'), mask: r.mac('mask') }));
   const prefix = (key: string) =>
-    list(key, (r): IpPrefix => ({ ip: r.ip('ip'), prefixLen: r.uint('prefix_len', 128) }));
+    keys.list(key, (r): IpPrefix => ({ ip: r.ip('ip'), prefixLen: r.uint('prefix_len', 128) }));
   const range = (key: string) =>
-    list(key, (r): NumberRange => ({ first: r.uint('first', U16), last: r.uint('last', U16) }));
+    keys.list(key, (r): NumberRange => ({ first: r.uint('first', U16), last: r.uint('last', U16) }));
   const rule: { [K in keyof AclRule]: AclRule[K] | undefined } = {
-    action: given('action', (reader) => reader.oneOf('value', ['permit', 'deny'])),
+    action: keys.one('action', (reader) => reader.oneOf('value', ['permit', 'deny'])),
     srcMac: mac('src_mac'),
     dstMac: mac('dst_mac'),
-    etherType: whole('ether_type', U16),
-    vid: whole('vid', U16),
+    etherType: keys.uint('ether_type', U16),
+    vid: keys.uint('vid', U16),
     srcIp: prefix('src_ip'),
     dstIp: prefix('dst_ip'),
-    protocol: whole('protocol', U8),
+    protocol: keys.uint('protocol', U8),
     srcPort: range('src_port'),
     dstPort: range('dst_port'),
-    tcpFlags: list('tcp_flags', (r) => ({ flags: r.uint('flags', U8), mask: r.uint('mask', U8) })),
-    icmpType: whole('icmp_type', U8),
-    icmpCode: whole('icmp_code', U8),
+    tcpFlags: keys.list('tcp_flags', (r) => ({ flags: r.uint('flags', U8), mask: r.uint('mask', U8) })),
+    icmpType: keys.uint('icmp_type', U8),
+    icmpCode: keys.uint('icmp_code', U8),
   };
   if (rule.action === undefined) throw badReply(`${at}.action`, undefined, 'permit or deny');
-  return Object.fromEntries(Object.entries(rule).filter(([, field]) => field !== undefined)) as unknown as AclRule;
+  return present<AclRule>({ ...rule, action: rule.action });
 }

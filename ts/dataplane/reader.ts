@@ -149,6 +149,45 @@ export class Reader {
   }
 }
 
+/** A map with text keys, of which each may be absent: read key by key, undefined for what is not there. */
+export class Keys {
+  private readonly map: Record<string, unknown>;
+  private readonly what: string;
+
+  constructor(value: unknown, what: string) {
+    this.map = new Reader([value], what).map('map');
+    this.what = what;
+  }
+
+  /** A value as an array of one field, which `read` reads. */
+  one<T>(key: string, read: (reader: Reader) => T): T | undefined {
+    return this.given(key, (value, at) => read(new Reader([value], at)));
+  }
+
+  /** A value that is an array itself. */
+  list<T>(key: string, read: (reader: Reader) => T): T | undefined {
+    return this.given(key, (value, at) => read(new Reader(value, at)));
+  }
+
+  uint(key: string, max: number): number | undefined {
+    return this.one(key, (reader) => reader.uint('value', max));
+  }
+
+  bool(key: string): boolean | undefined {
+    return this.one(key, (reader) => reader.bool('value'));
+  }
+
+  private given<T>(key: string, read: (value: unknown, at: string) => T): T | undefined {
+    const value = this.map[key];
+    return value === undefined ? undefined : read(value, `${this.what}.${key}`);
+  }
+}
+
+/** What is there of an object's fields. */
+export function present<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, field]) => field !== undefined)) as T;
+}
+
 /** A number that must be one of the model's nouns. */
 export function noun<T>(parse: (value: unknown) => Result<T>, value: number, at: string): T {
   const parsed = parse(value);

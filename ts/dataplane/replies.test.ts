@@ -27,6 +27,7 @@ const rows: [DumpKind, unknown[], object][] = [
         [2, 6],
       ],
       [ip],
+      { unknown: 'flood', learn: true, suppress: true, strict: true, dscp_out: 'uniform', acl_in: 1, acl_out: 2 },
     ],
     {
       vn: 7,
@@ -39,12 +40,25 @@ const rows: [DumpKind, unknown[], object][] = [
         { kind: 'group', group: 6 },
       ],
       sources: ['192.0.2.1'],
+      options: {
+        unknown: 'flood',
+        learn: true,
+        suppress: true,
+        strict: true,
+        dscpOut: 'uniform',
+        aclIn: 1,
+        aclOut: 2,
+      },
     },
   ],
-  ['vns', [7, null, 1500, 0, 0, [], []], { vn: 7, vni: null, mtu: 1500, vaps: 0, rows: 0, flood: [], sources: [] }],
+  [
+    'vns',
+    [7, null, 1500, 0, 0, [], [], {}],
+    { vn: 7, vni: null, mtu: 1500, vaps: 0, rows: 0, flood: [], sources: [], options: {} },
+  ],
   [
     'vaps',
-    [9, 7, 0, ['c-tag', 100], 3, ['refuse']],
+    [9, 7, 0, ['c-tag', 100], 3, ['refuse'], {}],
     {
       vap: 9,
       vn: 7,
@@ -55,11 +69,20 @@ const rows: [DumpKind, unknown[], object][] = [
       reflect: false,
       learn: false,
       tags: { kind: 'refuse' },
+      options: {},
     },
   ],
   [
     'vaps',
-    [9, 7, 0, ['s-tag+c-tag', 300, 55], 12, ['list', [1, 2]]],
+    [
+      9,
+      7,
+      0,
+      ['s-tag+c-tag', 300, 55],
+      12,
+      ['list', [1, 2]],
+      { police: [5_000_000_000, 65_536], storm: [10, 20], guard_ip: true, acl_in: 3, acl_out: 4 },
+    ],
     {
       vap: 9,
       vn: 7,
@@ -70,6 +93,7 @@ const rows: [DumpKind, unknown[], object][] = [
       reflect: true,
       learn: true,
       tags: { kind: 'list', vids: [1, 2] },
+      options: { police: [5_000_000_000, 65_536], storm: [10, 20], guardIp: true, aclIn: 3, aclOut: 4 },
     },
   ],
   [
@@ -110,7 +134,8 @@ describe('decodeDump', () => {
 
   it.each(rows)('%s %j: every field is checked', (kind, row) => {
     row.forEach((_, n) => {
-      const broken = row.with(n, { not: 'this' });
+      const isMap = Object.getPrototypeOf(row[n] ?? []) === Object.prototype;
+      const broken = row.with(n, isMap ? 'not this' : { not: 'this' });
       expect(() => decodeDump(kind, [[broken], null]), `field ${n}`).toThrow(/^the engine answered /);
       expect(() => decodeDump(kind, [[row.slice(0, n)], null]), `without field ${n}`).toThrow(/^the engine answered /);
     });

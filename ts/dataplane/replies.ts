@@ -3,6 +3,7 @@
 import { parseMtu, parseVid, parseVni, type VnId } from '#model';
 import { decodeRule } from './acl.js';
 import { decodeFlags } from './commands.js';
+import { decodeVapOptions, decodeVnOptions } from './options.js';
 import { badReply, noun, Reader, vnIdOf } from './reader.js';
 import type {
   AddressState,
@@ -104,6 +105,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
       rows: r.uint('rows', U32),
       flood: r.list('flood', (item) => decodeRemote(item, 'vns.flood')),
       sources: r.list('sources', (item) => new Reader([item], 'vns.sources').ip('ip')),
+      options: decodeVnOptions(r.any('options'), 'vns.options'),
     };
   },
   vaps: (r) => ({
@@ -113,6 +115,7 @@ const ROWS: { readonly [K in DumpKind]: (reader: Reader) => DumpRows[K] } = {
     selector: decodeSelector(r.any('selector'), 'vaps.selector'),
     ...decodeFlags(r.uint('flags', U32)),
     tags: decodeTags(r.any('tags'), 'vaps.tags'),
+    options: decodeVapOptions(r.any('options'), 'vaps.options'),
   }),
   underlays: (r) => ({
     port: r.uint('port', U16),

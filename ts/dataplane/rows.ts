@@ -16,6 +16,8 @@ import type {
   TagPolicy,
   VapFlags,
   VapId,
+  VapOptions,
+  VnOptions,
 } from './types.js';
 
 export interface PortRow {
@@ -36,6 +38,8 @@ export interface VnRow {
   readonly rows: number;
   readonly flood: readonly RemoteDest[];
   readonly sources: readonly IpAddr[];
+  /** Those that are not their default. */
+  readonly options: VnOptions;
 }
 
 export interface VapRow extends VapFlags {
@@ -44,6 +48,8 @@ export interface VapRow extends VapFlags {
   readonly port: PortId;
   readonly selector: Selector;
   readonly tags: TagPolicy;
+  /** Those that are not their default. */
+  readonly options: VapOptions;
 }
 
 export interface UnderlayRow {

@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import {
+  DSCP_MODELS,
   IpAddrSchema,
   LinkNameSchema,
   MacAddrSchema,
@@ -11,6 +12,7 @@ import {
   TagSchema,
   TsiIdSchema,
   TsiRowSchema,
+  UNKNOWN_UNICAST,
   VnNameSchema,
 } from '#model';
 
@@ -47,6 +49,18 @@ export const ShowVnRow = z.object({
   flood: z.array(IpAddrSchema),
   /** Who may send tunnelled packets of the VN. */
   sources: z.array(IpAddrSchema),
+  /** What becomes of unicast to a MAC that nobody knows, where no VAP is the uplink. */
+  unknown: z.enum(UNKNOWN_UNICAST),
+  /** Whether every NVE may send, and MACs behind NVEs are learned. */
+  learn: z.boolean(),
+  /** Whether ARP and neighbour solicitations are answered here. */
+  suppress: z.boolean(),
+  /** Whether tunnelled packets with reserved bits set are dropped. */
+  strict: z.boolean(),
+  dscp_out: z.enum(DSCP_MODELS),
+  /** Access lists of `show.acl`: of frames from tenants, and to them. */
+  acl_in: count.nullable(),
+  acl_out: count.nullable(),
 });
 
 export const ShowVapRow = z.object({
@@ -57,12 +71,28 @@ export const ShowVapRow = z.object({
   tag: TagSchema.nullable(),
   guard: z.boolean(),
   uplink: z.boolean(),
+  /** Whether a frame may go back to where it came from. */
+  reflect: z.boolean(),
+  /** Whether MACs that nobody has named are learned here. */
+  learn: z.boolean(),
+  /** What is done with the tenant's own tags; `vids`: those that pass, of `list`. */
+  tags: z.object({ policy: z.enum(['refuse', 'pass', 'strip', 'list']), vids: z.array(count) }),
+  /** Whether a source IP must be a known one of the source MAC. */
+  guard_ip: z.boolean(),
+  police: z.object({ bits_per_s: count, burst_bytes: count }).nullable(),
+  /** Of frames to groups and to unknown MACs. */
+  storm: z.object({ packets_per_s: count, burst: count }).nullable(),
+  /** Access lists of `show.acl`: of frames from the tenant, and to it. */
+  acl_in: count.nullable(),
+  acl_out: count.nullable(),
   /** From the tenant. */
   in_packets: count,
   in_bytes: count,
   /** To the tenant. */
   out_packets: count,
   out_bytes: count,
+  /** Questions of ARP and of neighbour discovery that were answered here. */
+  suppressed: count,
 });
 
 export const ShowFdbRow = z.object({

@@ -11,6 +11,8 @@ export const AGENT_DROP_REASONS = {
   bad_ecp: 'An ECPDU that is malformed, or of another version (802.1Q, 43).',
   bad_vdp: 'A VDP PDU that is malformed: no Manager ID first, or TLVs that exceed it (802.1Q, 41).',
   control_tagged: 'LLDP or ECP with a VLAN tag that is no S-channel of the port.',
+  control_unheard:
+    'A frame about the link that nobody here takes: to a group that bridges do not forward (802.1Q, 8.6.3), such as spanning tree or pause; or LLDP or ECP at a port where they are not served.',
   control_unknown_channel: 'LLDP, ECP or VDP for an S-channel that is not there (any more).',
   cdcp_too_many_channels: 'CDCP: an S-channel more than both sides support.',
   cdcp_no_svid_left: 'CDCP: an S-channel for which the pool has no SVID left.',

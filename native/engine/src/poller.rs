@@ -211,7 +211,10 @@ impl Sink<Frame> for Out<'_> {
     fn divert(&mut self, port: u16, packet: Frame, origin: PortId) {
         match self.police.admit(origin, PuntClass::Exception, source_of(packet.0.data()), tsc()) {
             true => self.transmit(port, packet, origin),
-            false => self.counters.dropped(origin, DropReason::PuntPoliced, 1),
+            false => {
+                self.counters.dropped(origin, DropReason::PuntPoliced, 1);
+                self.taps.dropped(packet.0.data(), origin, DropReason::PuntPoliced);
+            }
         }
     }
 
@@ -332,7 +335,10 @@ fn run(surroundings: Surroundings, mailbox: &Mailbox, waker: &Waker) {
             let port = PortId(port as u16);
             match pool.copy_of(&injected) {
                 Some(mbuf) => out.transmit(port.0, Frame(mbuf), port),
-                None => counters.dropped(port, DropReason::NoBuffer, 1),
+                None => {
+                    counters.dropped(port, DropReason::NoBuffer, 1);
+                    out.taps.dropped(&injected, port, DropReason::NoBuffer);
+                }
             }
             out.flush(port);
         }

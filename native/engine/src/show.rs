@@ -155,7 +155,10 @@ impl Show<'_> {
             let flood: Vec<_> = row.flood.iter().map(|dest| dest_row(*dest)).collect();
             let sources: Vec<_> = row.sources.iter().map(|source| ip(*source)).collect();
             let vni = row.spec.vni.map(types::Vni::get);
-            ((id.0.into(), 0), (id.0, vni, row.spec.mtu, row.vaps.len(), row.rows.len(), flood, sources))
+            (
+                (id.0.into(), 0),
+                (id.0, vni, row.spec.mtu, row.vaps.len(), row.rows.len(), flood, sources, &row.spec.options),
+            )
         })
     }
 
@@ -167,7 +170,7 @@ impl Show<'_> {
                 | u8::from(spec.reflect) << 2
                 | u8::from(spec.learn) << 3;
             let (selector, tags) = (SelectorRow(spec.selector), TagsRow(&spec.tags));
-            ((id.0.into(), 0), (id.0, spec.vn.0, spec.port.0, selector, flags, tags))
+            ((id.0.into(), 0), (id.0, spec.vn.0, spec.port.0, selector, flags, tags, &spec.options))
         })
     }
 

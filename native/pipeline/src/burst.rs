@@ -197,7 +197,6 @@ impl<'a> Pipeline<'a> {
     ) {
         let pcp = priority(packet.data());
         strip_tags(&mut packet, meta.strip);
-        let dropped = |reason| self.counters.dropped(origin, reason, 1);
         let Some(vn) = self.snapshot.vn(meta.vn) else {
             return self.drop(&packet, origin, DropReason::NoReceiver, sink);
         };
@@ -227,7 +226,7 @@ impl<'a> Pipeline<'a> {
         for vap in local {
             match sink.copy(&packet) {
                 Some(copy) => send(copy, Verdict::Vap(vap), sink, observer),
-                None => dropped(DropReason::NoBuffer),
+                None => self.drop(&packet, origin, DropReason::NoBuffer, sink),
             }
         }
         if let Some(vap) = last {
@@ -273,6 +272,7 @@ impl<'a> Pipeline<'a> {
         observer.copied(to, sent);
         if let Err(reason) = sent {
             self.counters.dropped(origin, reason, 1);
+            sink.dropped(frame.as_ref(), origin, reason);
         }
     }
 }

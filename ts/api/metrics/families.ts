@@ -51,12 +51,20 @@ const vn = ofRows(
   ({ vn, id, vni }) => ({ vn: vn ?? '', id, vni: vni ?? '' }),
 );
 
+const vapLabels = ({ vap, vn, port, tag }: Readings['vaps'][number]): Labels => ({
+  vap,
+  vn: vn ?? '',
+  port,
+  tag: tag === null ? 'untagged' : formatTag(tag),
+});
+const vap = ofRows(({ vaps }) => vaps, vapLabels);
+
 function ofVaps(name: string, help: string, value: 'Packets' | 'Bytes'): Family {
   return family('counter', name, help, function* ({ vaps }) {
-    for (const { vap, vn, port, tag, ...counted } of vaps) {
-      const labels = { vap, vn: vn ?? '', port, tag: tag === null ? 'untagged' : formatTag(tag) };
-      yield [{ ...labels, direction: 'in' }, counted[`in${value}`]];
-      yield [{ ...labels, direction: 'out' }, counted[`out${value}`]];
+    for (const row of vaps) {
+      const labels = vapLabels(row);
+      yield [{ ...labels, direction: 'in' }, row[`in${value}`]];
+      yield [{ ...labels, direction: 'out' }, row[`out${value}`]];
     }
   });
 }
@@ -102,6 +110,12 @@ export const FAMILIES: readonly Family[] = [
 
   ofVaps('vap_packets_total', "The tenant's frames of a VAP: in, from the tenant; out, to the tenant.", 'Packets'),
   ofVaps('vap_bytes_total', 'Their bytes.', 'Bytes'),
+  vap(
+    'counter',
+    'vap_suppressed_total',
+    "The tenant's questions of ARP and of neighbour discovery that were answered here.",
+    ({ suppressed }) => suppressed,
+  ),
   family(
     'gauge',
     'vaps',

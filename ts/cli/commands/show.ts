@@ -14,6 +14,33 @@ const list = (items: readonly string[]): string => items.join(',');
 export const tagText = (tag: Tag | null): string | null => (tag === null ? null : formatTag(tag));
 const yes = (value: boolean): string => (value ? 'yes' : 'no');
 
+/** Words for what is not as it is by default: `unknown=flood,learn`. */
+function words(options: Readonly<Record<string, string | number | boolean | null>>): string {
+  const set = Object.entries(options).filter(([, value]) => value !== null && value !== false);
+  return list(set.map(([name, value]) => (value === true ? name : `${name}=${value}`)));
+}
+
+function vnOptions({ unknown, learn, suppress, strict, dscp_out, acl_in, acl_out }: ShowRows['vn']): string {
+  const dscp = dscp_out === 'pipe' ? null : dscp_out;
+  const rest = { learn, suppress, strict, 'dscp-out': dscp, 'acl-in': acl_in, 'acl-out': acl_out };
+  return words({ unknown: unknown === 'drop' ? null : unknown, ...rest });
+}
+
+function vapOptions(row: ShowRows['vap']): string {
+  const { reflect, learn, tags, police, storm, acl_in, acl_out } = row;
+  const passing = tags.policy === 'list' ? tags.vids.join('+') : tags.policy;
+  return words({
+    reflect,
+    learn,
+    tags: tags.policy === 'refuse' ? null : passing,
+    'guard-ip': row.guard_ip,
+    police: police && `${police.bits_per_s}/${police.burst_bytes}`,
+    storm: storm && `${storm.packets_per_s}/${storm.burst}`,
+    'acl-in': acl_in,
+    'acl-out': acl_out,
+  });
+}
+
 /** VDP has a command of its own: `vdp show`. */
 type Table = Exclude<keyof ShowRows, 'vdp'>;
 
@@ -27,6 +54,7 @@ const COLUMNS: { readonly [K in Table]: readonly Column<ShowRows[K]>[] } = {
     { title: 'ROWS', value: ({ rows }) => rows, right: true },
     { title: 'FLOOD', value: ({ flood }) => list(flood) },
     { title: 'SOURCES', value: ({ sources }) => list(sources) },
+    { title: 'OPTIONS', value: vnOptions },
   ],
   vap: [
     { title: 'VAP', value: ({ vap }) => vap, right: true },
@@ -39,6 +67,8 @@ const COLUMNS: { readonly [K in Table]: readonly Column<ShowRows[K]>[] } = {
     counter('IN-BYTES', ({ in_bytes }) => in_bytes),
     counter('OUT-PACKETS', ({ out_packets }) => out_packets),
     counter('OUT-BYTES', ({ out_bytes }) => out_bytes),
+    counter('SUPPRESSED', ({ suppressed }) => suppressed),
+    { title: 'OPTIONS', value: vapOptions },
   ],
   fdb: [
     { title: 'VN', value: ({ vn }) => vn },
@@ -129,8 +159,8 @@ const COLUMNS: { readonly [K in Table]: readonly Column<ShowRows[K]>[] } = {
 };
 
 const SUMMARIES: { readonly [K in Table]: string } = {
-  vn: 'the VNs: VNI, MTU, where broadcast goes, who may send',
-  vap: 'the VAPs: which tag of which port belongs to which VN, and their counters',
+  vn: 'the VNs: VNI, MTU, where broadcast goes, who may send, and options that are not their default',
+  vap: 'the VAPs: which tag of which port belongs to which VN, their counters, and options that are not their default',
   fdb: 'the overlay MACs and where each is: a VAP here, or another NVE',
   drops: 'what was dropped, by reason and by the port where it came in',
   ports: 'the ports, their links and counters',

@@ -521,7 +521,11 @@ describe('show', () => {
     nva.push(VN, { members: [nve2], hosts: [host(MAC2, 'blue-2', 'nve2')] });
     await settled();
     expect(await client.show('vn')).toEqual([
-      { vn: 'blue', id: 1, vni: 5001, mtu: 1500, vaps: 1, rows: 2, flood: ['192.0.2.2'], sources: ['192.0.2.2'] },
+      {
+        ...{ vn: 'blue', id: 1, vni: 5001, mtu: 1500, vaps: 1, rows: 2, flood: ['192.0.2.2'], sources: ['192.0.2.2'] },
+        ...{ unknown: 'drop', learn: false, suppress: false, strict: false, dscp_out: 'pipe' },
+        ...{ acl_in: null, acl_out: null },
+      },
     ]);
     expect(await client.show('vap')).toMatchObject([
       { vap: 1, vn: 'blue', port: 'access0', tag: { kind: 'c-tag', vid: 100 }, guard: true },

@@ -26,6 +26,7 @@ import { stateOf } from '../engine/objects.js';
 import { PortNames, portCommands } from '../engine/ports.js';
 import { Reconciler } from '../engine/reconciler.js';
 import type { ShowNames } from '../engine/show.js';
+import { Unheard } from '../engine/unheard.js';
 import { type Kernel, kernel } from '../ports/kernel.js';
 import { LinkWatch } from '../ports/link-watch.js';
 import { renewed } from '../renewal.js';
@@ -83,6 +84,7 @@ export class Agent {
   readonly #tsis: Tsis;
   readonly #authorization: Authorization;
   readonly #access: AccessLinks;
+  readonly #unheard: Unheard;
   readonly #nva: NvaSide;
   readonly #table: TsiTable;
   readonly #restoration: Restoration;
@@ -215,6 +217,7 @@ export class Agent {
       remember: (port, assignment) => rememberAssignment(parts.store, port, assignment),
       reflect: (link, on) => this.#vns.reflect(link, on),
     });
+    this.#unheard = new Unheard(engine, (port) => this.#access.hears(port));
   }
 
   /** Resolves when ports and underlay are up and the RPC is served; rejects, with everything undone, if that cannot be. */
@@ -305,7 +308,8 @@ export class Agent {
   }
 
   #drops(): Promise<ShowDropsRow[]> {
-    return agentDrops(this.#parts.engine, this.#names, this.#access, this.#rpc?.refusals() ?? new Map());
+    const refusals = this.#rpc?.refusals() ?? new Map();
+    return agentDrops(this.#parts.engine, this.#names, this.#access, this.#unheard, refusals);
   }
 
   /** Reads its certificates again. With wrong ones it goes on with those that it has, and the log says which file is wrong. */
@@ -330,6 +334,7 @@ export class Agent {
     this.#restoration.stop();
     this.#portLinks.stop();
     this.#access.close();
+    this.#unheard.close();
     await this.#nva.stop();
     await this.#reconciler.stop();
   }

@@ -27,6 +27,8 @@ export interface VapReading {
   readonly inBytes: number;
   readonly outPackets: number;
   readonly outBytes: number;
+  /** Its questions of ARP and of neighbour discovery that were answered here. */
+  readonly suppressed: number;
 }
 
 export interface Readings {
@@ -61,9 +63,9 @@ export async function readAgent({ engine, names, drops, tsis, nvaStatus }: Readi
   await eachRow(engine, 'vap_counters', (row) => counters.set(row.vap, row));
   const vaps: VapReading[] = [];
   await eachRow(engine, 'vaps', ({ vap, vn, port, selector }) => {
-    const { inPackets = 0, inBytes = 0, outPackets = 0, outBytes = 0 } = counters.get(vap) ?? {};
+    const { inPackets = 0, inBytes = 0, outPackets = 0, outBytes = 0, suppressed = 0 } = counters.get(vap) ?? {};
     const place = { vap, vn: names.vnName(vn), port: names.ports.name(port), tag: tagOfSelector(selector) };
-    vaps.push({ ...place, inPackets, inBytes, outPackets, outBytes });
+    vaps.push({ ...place, inPackets, inBytes, outPackets, outBytes, suppressed });
   });
   let nextHops = 0;
   await eachRow(engine, 'nexthops', () => nextHops++);

@@ -6,6 +6,7 @@ import type { AgentDropReason, LinkName, NveError, NveId, VnId } from '#model';
 import { formatNvaAddress, type NvaStatus } from '#nva';
 import { channelText } from '#protocol';
 import { type ShowNames, showDrops, showHandlers } from '../engine/show.js';
+import type { Unheard } from '../engine/unheard.js';
 import type { AccessLinks } from './access/access-links.js';
 import { vdpPage } from './access/vdp-rows.js';
 import type { PortLinks } from './port-links.js';
@@ -63,10 +64,11 @@ export async function agentDrops(
   engine: Engine,
   names: ShowNames,
   access: AccessLinks,
+  unheard: Unheard,
   refusals: ReadonlyMap<AgentDropReason, number>,
 ): Promise<ShowDropsRow[]> {
   const refused = [...refusals].map(([reason, packets]) => ({ port: 'rpc', reason, packets }));
-  return [...(await showDrops(engine, names)), ...access.drops(), ...refused];
+  return [...(await showDrops(engine, names)), ...access.drops(), ...unheard.rows(names.ports), ...refused];
 }
 
 const NO_ROW = {

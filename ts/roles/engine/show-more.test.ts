@@ -39,6 +39,39 @@ beforeEach(async () => {
 });
 
 describe('show', () => {
+  it('vn and vap: their options, or what holds without', async () => {
+    const list = (acl: number) => ({ op: 'AclSet', acl, default: 'deny', rules: [] }) as const;
+    const green = { vn: 8 as VnId, vni: 5002 as Vni, mtu: 1500 as Mtu };
+    const { refused } = await engine.apply([
+      list(1),
+      list(2),
+      { op: 'VnSet', ...green, options: { unknown: 'flood', learn: true, dscpOut: 'uniform', aclOut: 2 } },
+      {
+        op: 'VapSet',
+        ...{ vap: 4, vn: green.vn, port: 0, selector: { kind: 'untagged' }, guard: false, uplink: false, learn: true },
+        tags: { kind: 'list', vids: [5 as Vid] },
+        options: { aclIn: 1, police: [1_000_000, 9000], storm: [10, 20], guardIp: true },
+      },
+    ]);
+    expect(refused).toEqual([]);
+    const handlers = showHandlers(engine, names);
+    const plain = { unknown: 'drop', learn: false, suppress: false, strict: false, dscp_out: 'pipe' };
+    expect((await handlers['show.vn']({}, call)).rows).toMatchObject([
+      { ...plain, acl_in: null, acl_out: null },
+      { ...plain, unknown: 'flood', learn: true, dscp_out: 'uniform', acl_in: null, acl_out: 2 },
+    ]);
+    const free = { reflect: false, learn: false, guard_ip: false, police: null, storm: null, suppressed: 0 };
+    expect((await handlers['show.vap']({}, call)).rows).toMatchObject([
+      { vap: 3, ...free, tags: { policy: 'refuse', vids: [] }, acl_in: null, acl_out: null },
+      {
+        ...{ vap: 4, reflect: false, learn: true, tags: { policy: 'list', vids: [5] }, guard_ip: true },
+        police: { bits_per_s: 1_000_000, burst_bytes: 9000 },
+        storm: { packets_per_s: 10, burst: 20 },
+        ...{ acl_in: 1, acl_out: null, suppressed: 0 },
+      },
+    ]);
+  });
+
   it('nve: one row for each NVE and encapsulation', async () => {
     const { rows } = await showHandlers(engine, names)['show.nve']({}, call);
     const place = { port: 'access0', neighbour: null };

@@ -1,6 +1,6 @@
 // The engine's tables as the rows of `show`: numbers become the names that the role knows, counters stand beside what they count.
 
-import type { Engine, NextHopRow, VapRow } from '#dataplane';
+import type { Engine, NextHopRow, VapOptions, VapRow } from '#dataplane';
 import type { Handlers, ParamsOf, ShowDropsRow, ShowFdbRow, ShowPortsRow, ShowVapRow, ShowVnRow } from '#hypervisor';
 import type { IpAddr, MacAddr, NveId, TsiId, VnId, VnName } from '#model';
 import { type CaptureMethod, captureHandlers } from './capture.js';
@@ -81,7 +81,7 @@ async function showVns(engine: Engine, names: ShowNames): Promise<ShowVnRow[]> {
     engine.dump('groups'),
   ]);
   const nextHopOf = nextHopsBehind(nextHops, groups);
-  return vns.map(({ vn, vni, mtu, vaps, rows, flood, sources }) => ({
+  return vns.map(({ vn, vni, mtu, vaps, rows, flood, sources, options }) => ({
     vn: names.vnName(vn),
     id: vn,
     vni,
@@ -90,6 +90,12 @@ async function showVns(engine: Engine, names: ShowNames): Promise<ShowVnRow[]> {
     rows,
     flood: flood.flatMap((dest) => nextHopOf(dest)?.remote ?? []),
     sources: [...sources],
+    unknown: options.unknown ?? 'drop',
+    learn: options.learn ?? false,
+    suppress: options.suppress ?? false,
+    strict: options.strict ?? false,
+    dscp_out: options.dscpOut ?? 'pipe',
+    ...listsOf(options),
   }));
 }
 
@@ -105,12 +111,30 @@ async function showVaps(engine: Engine, names: ShowNames): Promise<ShowVapRow[]>
       tag: tagOfSelector(row.selector),
       guard: row.guard,
       uplink: row.uplink,
+      reflect: row.reflect ?? false,
+      learn: row.learn ?? false,
+      tags: { policy: row.tags.kind, vids: row.tags.kind === 'list' ? [...row.tags.vids] : [] },
+      ...limitsOf(row.options),
+      ...listsOf(row.options),
       in_packets: counted?.inPackets ?? 0,
       in_bytes: counted?.inBytes ?? 0,
       out_packets: counted?.outPackets ?? 0,
       out_bytes: counted?.outBytes ?? 0,
+      suppressed: counted?.suppressed ?? 0,
     };
   });
+}
+
+function listsOf({ aclIn, aclOut }: Pick<VapOptions, 'aclIn' | 'aclOut'>) {
+  return { acl_in: aclIn ?? null, acl_out: aclOut ?? null };
+}
+
+function limitsOf({ guardIp = false, police, storm }: VapOptions) {
+  return {
+    guard_ip: guardIp,
+    police: police === undefined ? null : { bits_per_s: police[0], burst_bytes: police[1] },
+    storm: storm === undefined ? null : { packets_per_s: storm[0], burst: storm[1] },
+  };
 }
 
 async function showFdb(

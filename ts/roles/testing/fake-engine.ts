@@ -233,7 +233,7 @@ function rowOf(kind: DumpKind, object: EngineObject, all: ReadonlyMap<ObjectKey,
       const sources = all.get(`sources ${object.vn}`);
       const count = (op: string): number =>
         [...all.values()].filter((other) => other.op === op && 'vn' in other && other.vn === object.vn).length;
-      const { vn, vni, mtu } = object;
+      const { vn, vni, mtu, options = {} } = object;
       return kind === 'vns'
         ? [
             {
@@ -244,12 +244,13 @@ function rowOf(kind: DumpKind, object: EngineObject, all: ReadonlyMap<ObjectKey,
               rows: count('FdbSet'),
               flood: flood?.op === 'FloodSet' ? flood.dests : [],
               sources: sources?.op === 'SourcesSet' ? sources.ips : [],
+              options,
             },
           ]
         : [];
     }
     case 'VapSet':
-      return kind === 'vaps' ? [object] : [];
+      return kind === 'vaps' ? [{ tags: { kind: 'refuse' }, options: {}, ...object }] : [];
     case 'NextHopSet':
       return kind === 'nexthops' ? [{ ...object, port: 0, neighbourMac: null, state: 'unresolved' }] : [];
     case 'FdbSet':

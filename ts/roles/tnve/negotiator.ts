@@ -1,6 +1,7 @@
 // What the tNVE asks of its NVE, whichever way: over the link itself by VDP, or over the NVE's RPC. Each call is idempotent and rejects with an
 // `NveError`; a retryable one says that the NVE is away or slow, any other that it refuses.
 
+import type { PortId } from '#dataplane';
 import type { IpAddr, LinkName, MacAddr, Mtu, Tag, TsiId, VnName } from '#model';
 
 export interface Wish {
@@ -56,6 +57,8 @@ export interface Negotiator {
   /** Tells that the VM of an activated TSI does not run for a while, or runs again. */
   suspend(tsi: TsiId, isSuspended: boolean, within: Within): Promise<Grant>;
   deassociate(tsi: TsiId, within: Within): Promise<void>;
+  /** Whether LLDP and ECP of the port are taken here. */
+  hears(port: PortId): boolean;
   /** Frames that were dropped here, besides the engine's own drops. */
   drops(): readonly { readonly port: string; readonly reason: string; readonly packets: number }[];
   close(): void;

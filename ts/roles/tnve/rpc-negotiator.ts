@@ -67,6 +67,10 @@ export class RpcNegotiator implements Negotiator {
     this.#asked.delete(tsi);
   }
 
+  hears(): false {
+    return false;
+  }
+
   drops(): [] {
     return [];
   }

@@ -8,6 +8,7 @@ import { type Call, type Handlers, type ParamsOf, pageOf, RpcServer, type TapPor
 import { formatTag, type NveError, nveError, type TnveConfig, type TsiId, toNveError } from '#model';
 import { Reconciler } from '../engine/reconciler.js';
 import { showHandlers } from '../engine/show.js';
+import { Unheard } from '../engine/unheard.js';
 import type { Kernel } from '../ports/kernel.js';
 import { LinkWatch } from '../ports/link-watch.js';
 import { KeyedQueue } from '../queue.js';
@@ -46,6 +47,7 @@ export class Tnve {
   readonly #toLeave = new Set<TsiId>();
   readonly #retries = new Retries<TsiId>((id) => this.#tryAgain(id));
   readonly #negotiator: Negotiator;
+  readonly #unheard: Unheard;
   readonly #notices: Notices;
   readonly #uplink: LinkWatch;
   #rpc: RpcServer | undefined;
@@ -57,7 +59,9 @@ export class Tnve {
     this.#log = log;
     this.#reconciler = new Reconciler(engine, log, parts.onFailure);
     this.#switching = new Switching(this.#reconciler, config);
-    this.#negotiator = negotiatorOf(parts, this.#switching);
+    const negotiator = negotiatorOf(parts, this.#switching);
+    this.#negotiator = negotiator;
+    this.#unheard = new Unheard(parts.engine, (port) => negotiator.hears(port));
     this.#uplink = new LinkWatch({
       of: [this.#switching.uplinkPort],
       holdMs: config.uplink.down_hold_ms,
@@ -117,6 +121,7 @@ export class Tnve {
     );
     await Promise.allSettled(leaving);
     this.#negotiator.close();
+    this.#unheard.close();
     await this.#reconciler.stop();
   }
 
@@ -151,7 +156,8 @@ export class Tnve {
       ...shown,
       'show.drops': async (params, call) => {
         const { rows } = await shown['show.drops'](params, call);
-        return { rows: [...rows, ...this.#negotiator.drops()], cursor: null };
+        const unheard = this.#unheard.rows(this.#switching.ports);
+        return { rows: [...rows, ...this.#negotiator.drops(), ...unheard], cursor: null };
       },
     };
   }

@@ -18,6 +18,7 @@ import {
 } from '#protocol';
 import { Alarm } from '../engine/alarm.js';
 import { Outbox } from '../engine/outbox.js';
+import { isNegotiation } from '../engine/unheard.js';
 
 export interface VdpLinkOptions {
   readonly engine: Engine;
@@ -87,8 +88,7 @@ export class VdpLink {
     );
     this.#unsubscribe.push(
       engine.onPunt(({ port, class: kind, frame }) => {
-        // Tenants' ports are no access links.
-        if (port === id && (kind === 'lldp' || kind === 'ecp')) this.#work((one, now) => one.received(frame, now));
+        if (this.hears(port) && isNegotiation(kind)) this.#work((one, now) => one.received(frame, now));
       }),
       engine.onEvent((event) => {
         if (event.kind === 'link' && event.port === id) this.#linkChanged(event.up);
@@ -140,6 +140,11 @@ export class VdpLink {
 
   async deAssociate(vsi: VsiId, deadlineMs: number): Promise<void> {
     await this.#ask(vsi, 'deAssociate', deadlineMs, (port, request, now) => port.deAssociate(request, vsi, now));
+  }
+
+  /** Tenants' ports are no access links. */
+  hears(port: PortId): boolean {
+    return port === this.#options.port;
   }
 
   drops(): { port: LinkName; reason: string; packets: number }[] {

@@ -3,6 +3,7 @@
 // which VDP does not tell, come from the configuration.
 
 import { createHash } from 'node:crypto';
+import type { PortId } from '#dataplane';
 import {
   type IpAddr,
   type LinkName,
@@ -148,6 +149,10 @@ export class VdpNegotiator implements Negotiator {
     // Nobody hears it: the bridge's toutKeepAlive frees what it holds. The machine forgets it all the same.
     void done.catch(() => undefined);
     throw nveError('NVE-VDP-020', { uplink: this.link });
+  }
+
+  hears(port: PortId): boolean {
+    return this.#channel.hears(port);
   }
 
   drops() {

@@ -3,31 +3,43 @@
 
 use core::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// In a dump, too, an option that has its default is absent.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
 
 /// Options of a VN.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VnOptions {
     /// The access list of frames from its tenants.
+    #[serde(skip_serializing_if = "is_default")]
     pub acl_in: Option<u32>,
     /// The access list of frames to its tenants.
+    #[serde(skip_serializing_if = "is_default")]
     pub acl_out: Option<u32>,
     /// What becomes of unicast to a MAC without a row, where there is no uplink.
+    #[serde(skip_serializing_if = "is_default")]
     pub unknown: Unknown,
     /// MACs behind other NVEs are told as they are seen, and every NVE may send.
+    #[serde(skip_serializing_if = "is_default")]
     pub learn: bool,
     /// ARP and neighbour solicitations are answered from the VN's pairs.
+    #[serde(skip_serializing_if = "is_default")]
     pub suppress: bool,
     /// Whether a tunnelled packet with a reserved bit set is dropped.
+    #[serde(skip_serializing_if = "is_default")]
     pub strict: bool,
     /// What becomes of the outer DSCP.
+    #[serde(skip_serializing_if = "is_default")]
     pub dscp_out: DscpOut,
 }
 
 /// See [`VnOptions::dscp_out`] (RFC 2983).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DscpOut {
     /// It goes with the outer header.
@@ -38,7 +50,7 @@ pub enum DscpOut {
 }
 
 /// See [`VnOptions::unknown`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unknown {
     /// Dropped.
@@ -51,18 +63,23 @@ pub enum Unknown {
 }
 
 /// Options of a VAP.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VapOptions {
     /// The access list of frames from its tenant.
+    #[serde(skip_serializing_if = "is_default")]
     pub acl_in: Option<u32>,
     /// The access list of frames to its tenant.
+    #[serde(skip_serializing_if = "is_default")]
     pub acl_out: Option<u32>,
     /// Bits a second that its tenant may send, and bytes at once.
+    #[serde(skip_serializing_if = "is_default")]
     pub police: Option<(u64, u32)>,
     /// Frames a second that its tenant may send to groups and unknown MACs, and at once.
+    #[serde(skip_serializing_if = "is_default")]
     pub storm: Option<(u32, u32)>,
     /// Whether a source IP must be a pair of the source MAC.
+    #[serde(skip_serializing_if = "is_default")]
     pub guard_ip: bool,
 }
 

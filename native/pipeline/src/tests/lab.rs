@@ -134,6 +134,8 @@ struct Recorder<'e> {
     effects: &'e mut Effects,
     buffers: usize,
     punt_room: bool,
+    /// Drops that were shown to who records, by reason.
+    shown: [u64; DropReason::COUNT],
 }
 
 impl Sink<TestPacket> for Recorder<'_> {
@@ -170,6 +172,9 @@ impl Sink<TestPacket> for Recorder<'_> {
     }
     fn divert(&mut self, port: u16, packet: TestPacket, origin: PortId) {
         self.transmit(port, packet, origin);
+    }
+    fn dropped(&mut self, _frame: &[u8], _port: PortId, reason: DropReason) {
+        self.shown[reason as usize] += 1;
     }
     fn seen(&mut self, sighting: Sighting) {
         self.effects.seen.push((sighting.place, sighting.mac.0));
@@ -309,14 +314,16 @@ impl Lab {
         change(Arc::make_mut(port));
     }
 
-    /// Runs a burst, and checks that no packet is lost or made: what came in and what was copied is what left.
+    /// Runs a burst, and checks that no packet is lost or made: what came in and what was copied is what left. And that who records drops is
+    /// shown each that is counted.
     pub fn run_burst(&self, port: PortId, packets: impl IntoIterator<Item = TestPacket>) -> Effects {
         let words = |count| (0..count).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
         let (drops, vaps) = (words(Counters::DROP_WORDS), words(COUNTERS_PER_VAP * 3));
         let mut effects = Effects::default();
         let mut burst: Burst<TestPacket> = packets.into_iter().collect();
         let received = burst.len();
-        let mut sink = Recorder { effects: &mut effects, buffers: self.buffers, punt_room: self.punt_room };
+        let (buffers, punt_room) = (self.buffers, self.punt_room);
+        let mut sink = Recorder { effects: &mut effects, buffers, punt_room, shown: [0; DropReason::COUNT] };
         Pipeline {
             snapshot: &self.snapshot,
             fdb: &self.fdb.reader(),
@@ -330,6 +337,7 @@ impl Lab {
             counters: Counters::new(&drops, &vaps),
         }
         .run(port, &mut burst, &mut sink);
+        let shown = sink.shown;
         assert!(burst.is_empty());
         for (at, word) in drops.iter().enumerate().filter(|(_, word)| word.load(Ordering::Relaxed) != 0) {
             assert_eq!(at / DropReason::COUNT, usize::from(port.0), "a drop is counted where the packet came in");
@@ -345,6 +353,8 @@ impl Lab {
                 effects.vaps.push(moved);
             }
         }
+        let all = DropReason::ALL.iter().copied().zip(shown).filter(|(_, count)| *count != 0).collect::<Vec<_>>();
+        assert_eq!(all, effects.dropped, "drops that were shown, and those that were counted");
         let dropped: usize = effects.dropped.iter().map(|(_, count)| *count as usize).sum();
         assert_eq!(
             received + effects.copies,

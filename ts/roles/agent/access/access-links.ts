@@ -36,6 +36,7 @@ import {
 } from '#protocol';
 import { Alarm } from '../../engine/alarm.js';
 import { Outbox } from '../../engine/outbox.js';
+import { isNegotiation } from '../../engine/unheard.js';
 import type { Turns } from '../turns.js';
 import { Inbox } from './inbox.js';
 import { Strangers } from './strangers.js';
@@ -206,6 +207,11 @@ export class AccessLinks {
     );
   }
 
+  /** Whether LLDP and ECP of the port are taken here. */
+  hears(port: PortId): boolean {
+    return this.#links.has(port);
+  }
+
   /** What was dropped here, besides the engine's own drops: each reason of each port. */
   drops(): { port: LinkName; reason: AgentDropReason; packets: number }[] {
     const reasons = Object.keys(AGENT_DROP_REASONS) as AgentDropReason[];
@@ -215,8 +221,7 @@ export class AccessLinks {
   }
 
   #punted({ port, class: kind, frame }: Punt): void {
-    // What else bridges do not forward (spanning tree, pause frames) has no user here.
-    if (kind !== 'lldp' && kind !== 'ecp') return;
+    if (!isNegotiation(kind)) return;
     const link = this.#links.get(port);
     if (link === undefined) return;
     const station = macFromBytes(frame.subarray(6, 12));
