@@ -81,7 +81,16 @@ export class TwoNves {
   /** `access0` of the near agent must be there before `start`. */
   static async create(
     lab: Lab,
-    { near, nearMtu = MTU, far = FAR_ACCESS, log = 'debug', links = 1, twoNvas = false, vns = {}, nva = '' }: TwoNvesOptions,
+    {
+      near,
+      nearMtu = MTU,
+      far = FAR_ACCESS,
+      log = 'debug',
+      links = 1,
+      twoNvas = false,
+      vns = {},
+      nva = '',
+    }: TwoNvesOptions,
   ): Promise<TwoNves> {
     const folder = mkdtempSync(join(tmpdir(), 'splitnve-two-nves-'));
     lab.add({ close: async () => rmSync(folder, { recursive: true }) });
@@ -94,7 +103,9 @@ export class TwoNves {
     const ways = twoNvas ? `"${nnp}", { address = "${second}", priority = 1 }` : `"${nnp}"`;
     const agent = (name: string, namespace: Namespace, host: number, mtu: number, rest: string): Role =>
       lab.add(new Role(namespace, 'agent', name, folder, agentToml(log, ways, underlayOf(links, host), mtu, rest)));
-    const spare = twoNvas ? lab.add(new Role(nearNve, 'nva', 'nva2', folder, nvaToml(second, links, vns, nva))) : undefined;
+    const spare = twoNvas
+      ? lab.add(new Role(nearNve, 'nva', 'nva2', folder, nvaToml(second, links, vns, nva)))
+      : undefined;
     return new TwoNves(lab, folder, fabrics, {
       spare,
       nva: lab.add(new Role(nearNve, 'nva', 'nva', folder, nvaToml(nnp, links, vns, nva))),
