@@ -214,7 +214,7 @@ describe('what there is to show', () => {
     });
     expect(support.tables.vap).toHaveLength(2);
     expect(support.tables.memory.length).toBeGreaterThan(10);
-    expect(support.tables.nva).toMatchObject([{ state: 'connected' }]);
+    expect(support.tables.nva[0]).toMatchObject({ state: 'connected' });
     expect(support.log.join('\n')).toContain('connected to the NVA');
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });

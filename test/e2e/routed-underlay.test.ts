@@ -163,7 +163,7 @@ async function used(): Promise<boolean[]> {
 }
 
 it('the agent has made its session with the NVA in-band', async () => {
-  expect(agents.near.program.output).toContain(`"endpoint":"${NVA}:${NNP_PORT}"`);
+  expect(agents.near.program.output).toContain(`"endpoint":"tcp:${NVA}:${NNP_PORT}"`);
   const said = await agents.near.namespace.must('ip addr show mgmt0');
   const fabric = await agents.near.namespace.must('ip link show fabric0');
   expect(said).toContain(`inet ${addressOf('near')}/24`);

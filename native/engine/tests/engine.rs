@@ -22,6 +22,8 @@ const LATE: u16 = 2;
 const HERE: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const THERE: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const NVE_2: ([u8; 6], [u8; 4]) = ([2, 0xee, 0, 0, 0, 2], [192, 0, 2, 2]);
+/// Nobody is there.
+const SILENT: [u8; 4] = [192, 0, 2, 99];
 const US: [u8; 4] = [192, 0, 2, 1];
 
 fn there(mac: [u8; 6]) -> ByteBuf {
@@ -195,6 +197,11 @@ fn the_engine_on_real_ports() {
     a_new_station_is_learned_once(&engine);
     frames_that_wait_in_a_new_port_meet_all_of_the_batch(&engine, &folder.join("waiting.pcap"));
 
+    // Whoever does not answer is asked for, and then counts as gone.
+    assert_eq!(apply(&engine, ((9, 2, Bytes::new(&SILENT), 1, 5001),)), (true, vec![]));
+    eventually("the silent one", || neighbours(&engine).contains(&("failed".to_owned(), None)));
+    assert_eq!(apply(&engine, ((10, 2),)), (true, vec![]));
+
     // Ports go at run time, under traffic, and what was written is whole.
     assert_eq!(apply(&engine, ((2, UNDERLAY),)), (false, vec![(0, "NVE-ENG-006".to_owned())]));
     let gone = apply(
@@ -212,7 +219,7 @@ fn the_engine_on_real_ports() {
     assert_eq!(gone, (true, vec![]));
     assert_eq!(ports(&engine), [ACCESS]);
     let sent = frames_of(&tx);
-    assert!(sent.iter().any(|frame| frame[12..14] == [8, 6] && frame[38..42] == NVE_2.1), "an ARP request");
+    assert!(sent.iter().any(|frame| frame[12..14] == [8, 6] && frame[38..42] == SILENT), "an ARP request");
     let tunnelled: Vec<_> = sent.iter().filter(|frame| frame[12..14] == [8, 0]).collect();
     assert_eq!(tunnelled.len(), 1, "one of three frames was good");
     assert_eq!((&tunnelled[0][..6], tunnelled[0].len()), (&NVE_2.0[..], 50 + 60));
