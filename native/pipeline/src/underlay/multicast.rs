@@ -10,7 +10,7 @@ use wire::{
     MembershipQuery, Protocol, multicast_mac, read_igmp, read_mld,
 };
 
-use super::outer::{IPV4_ADDRESSES, IPV6_ADDRESSES, note};
+use super::outer::{IPV4_ADDRESSES, IPV6_ADDRESSES, checked_length, note};
 use super::tunnelled::tunnelled;
 use crate::burst::{Burst, Pipeline};
 use crate::meta::{Meta, Verdict};
@@ -40,17 +40,7 @@ pub fn v4<'a, P: Packet>(
     if !port.joined.has(group) {
         return drop(DropReason::NotForUs);
     }
-    if ip.has_options() {
-        let is_ipv4 = ip.version_ihl >> 4 == 4 && ip.version_ihl & 0x0f > 5;
-        return drop(if is_ipv4 { DropReason::OuterOptions } else { DropReason::OuterInvalid });
-    }
-    let total_length = usize::from(ip.total_length.get());
-    if total_length > payload.len() {
-        return drop(DropReason::Truncated);
-    }
-    if total_length < IPV4_HEADER || !ip.checksum_ok() {
-        return drop(DropReason::OuterInvalid);
-    }
+    let total_length = checked_length(ip, payload.len()).map_err(Verdict::Drop)?;
     if ip.is_fragment() {
         return drop(DropReason::OuterFragment);
     }

@@ -118,6 +118,22 @@ fn odd<'a, P: Packet>(
     outer_one(pipeline, port, id, packet, meta)
 }
 
+/// The length that an outer IPv4 header tells, if the header is one of ours to read and `room` has so much.
+pub fn checked_length(ip: &Ipv4Header, room: usize) -> Result<usize, DropReason> {
+    if ip.has_options() {
+        let is_ipv4 = ip.version_ihl >> 4 == 4 && ip.version_ihl & 0x0f > 5;
+        return Err(if is_ipv4 { DropReason::OuterOptions } else { DropReason::OuterInvalid });
+    }
+    let length = usize::from(ip.total_length.get());
+    if length > room {
+        return Err(DropReason::Truncated);
+    }
+    if length < IPV4_HEADER || !ip.checksum_ok() {
+        return Err(DropReason::OuterInvalid);
+    }
+    Ok(length)
+}
+
 #[inline(never)]
 fn outer_one<'a, P: Packet>(
     pipeline: &Pipeline<'a>,
@@ -144,17 +160,7 @@ fn outer_one<'a, P: Packet>(
         _ => return drop(DropReason::NotForUs),
     }
     let Ok((ip, _)) = Ipv4Header::ref_from_prefix(payload) else { return drop(DropReason::Truncated) };
-    if ip.has_options() {
-        let is_ipv4 = ip.version_ihl >> 4 == 4 && ip.version_ihl & 0x0f > 5;
-        return drop(if is_ipv4 { DropReason::OuterOptions } else { DropReason::OuterInvalid });
-    }
-    let total_length = usize::from(ip.total_length.get());
-    if total_length > payload.len() {
-        return drop(DropReason::Truncated);
-    }
-    if total_length < IPV4_HEADER || !ip.checksum_ok() {
-        return drop(DropReason::OuterInvalid);
-    }
+    let total_length = checked_length(ip, payload.len()).map_err(Verdict::Drop)?;
     if !port.has_v4(ip.destination_ip()) {
         return drop(DropReason::NotForUs);
     }
