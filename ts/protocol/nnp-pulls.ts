@@ -68,6 +68,8 @@ export interface PullStatus {
 export class NnpPulls {
   readonly #random: () => number;
   readonly #vns = new Map<VnId, Vn>();
+  /** VNs with hosts that wait to be asked for. */
+  readonly #toAsk = new Set<VnId>();
   readonly #deadlines = new Deadlines();
   #qid = 0;
   #out = 0;
@@ -90,7 +92,7 @@ export class NnpPulls {
     }
     const host: Host = { mac, known: 'nothing', until: 0, asked: 'waits', isIdle: false };
     pulls.hosts.set(mac, host);
-    pulls.waiting.add(host);
+    this.#wait(vn, pulls, host);
   }
 
   /** Nothing was sent to the host for a good part of its time to live: it is not asked for again. */
@@ -102,8 +104,9 @@ export class NnpPulls {
   /** The questions that may go out now. */
   take(now: number): Question[] {
     const questions: Question[] = [];
-    for (const [vn, pulls] of this.#vns) {
-      while (pulls.isLive && pulls.waiting.size > 0 && this.#out < MAX_ASKED) {
+    for (const vn of this.#toAsk) {
+      const pulls = this.#vns.get(vn);
+      while (pulls?.isLive === true && pulls.waiting.size > 0 && this.#out < MAX_ASKED) {
         const macs: MacAddr[] = [];
         for (const host of pulls.waiting) {
           if (macs.length >= NNP_LIMITS.keys || this.#out >= MAX_ASKED) break;
@@ -117,6 +120,7 @@ export class NnpPulls {
         this.#qid = (this.#qid + 1) % 2 ** 32;
         questions.push({ vn, qid: this.#qid, macs });
       }
+      if (pulls === undefined || pulls.waiting.size === 0) this.#toAsk.delete(vn);
     }
     return questions;
   }
@@ -156,11 +160,11 @@ export class NnpPulls {
       const told: Host = { mac, known: 'found', until: now + UNANSWERED_TTL_MS, asked: 'no', isIdle: false };
       pulls.hosts.set(mac, told);
       this.#set(vn, told, told.until);
-      this.#ask(pulls, told);
+      this.#ask(vn, pulls, told);
     } else if (host.known !== 'found') {
       host.known = 'found';
       host.until = Math.max(host.until, now + UNANSWERED_TTL_MS);
-      this.#ask(pulls, host);
+      this.#ask(vn, pulls, host);
     }
   }
 
@@ -191,7 +195,7 @@ export class NnpPulls {
         if (host.known === 'found') this.#set(vn, host, host.until);
         else this.#know(vn, host, 'negative', UNANSWERED_TTL_MS, now);
       } else if (host.known === 'found' && now < host.until) {
-        if (!host.isIdle) this.#ask(pulls, host);
+        if (!host.isIdle) this.#ask(vn, pulls, host);
         this.#set(vn, host, host.until);
       } else {
         if (host.known === 'found') over.push({ vn, mac });
@@ -207,7 +211,7 @@ export class NnpPulls {
     this.#vns.set(vn, pulls);
     pulls.isLive = true;
     for (const host of [...pulls.hosts.values()]) {
-      if (host.known === 'found') this.#ask(pulls, host);
+      if (host.known === 'found') this.#ask(vn, pulls, host);
       else if (host.asked === 'no') this.#forget(vn, pulls, host);
     }
   }
@@ -249,10 +253,15 @@ export class NnpPulls {
     };
   }
 
-  #ask(pulls: Vn, host: Host): void {
+  #ask(vn: VnId, pulls: Vn, host: Host): void {
     if (host.asked !== 'no') return;
     host.asked = 'waits';
+    this.#wait(vn, pulls, host);
+  }
+
+  #wait(vn: VnId, pulls: Vn, host: Host): void {
     pulls.waiting.add(host);
+    this.#toAsk.add(vn);
   }
 
   #noLongerAsked(host: Host): void {
