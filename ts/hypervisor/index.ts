@@ -42,6 +42,7 @@ export type {
   VnConnectionRow,
   VnListRow,
 } from './rows.js';
+export { NO_NVA_ROW } from './rows.js';
 export { type Call, type Handlers, RpcServer, type RpcServerOptions } from './server.js';
 export { listenOnSocket } from './socket-file.js';
 export { version } from './version.js';

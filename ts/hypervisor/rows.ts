@@ -308,5 +308,23 @@ export type CapturedFrameRow = z.output<typeof CapturedFrameRow>;
 export type ShowAclRow = z.output<typeof ShowAclRow>;
 export type ShowMemoryRow = z.output<typeof ShowMemoryRow>;
 export type ShowNvaRow = z.output<typeof ShowNvaRow>;
+
+/** What a row of "show nva" does not tell; whose it is and its state it always does. */
+export const NO_NVA_ROW = {
+  nve: null,
+  endpoint: null,
+  nva: null,
+  epoch: null,
+  term: null,
+  priority: null,
+  for_s: null,
+  vn: null,
+  revision: null,
+  lag: null,
+  subscriptions: null,
+  attachments: null,
+  refused: null,
+  error: null,
+} as const satisfies Omit<ShowNvaRow, 'state'>;
 export type ShowVdpRow = z.output<typeof ShowVdpRow>;
 export type VnListRow = z.output<typeof VnListRow>;

@@ -1,7 +1,7 @@
 // What the agent's RPC does (docs/rpc.md): TSIs and VNs have files of their own, here is what shows something.
 
 import type { Engine } from '#dataplane';
-import type { Handlers, ShowDropsRow, ShowNvaRow } from '#hypervisor';
+import { type Handlers, NO_NVA_ROW, type ShowDropsRow, type ShowNvaRow } from '#hypervisor';
 import type { AgentDropReason, LinkName, NveError, NveId, VnId } from '#model';
 import { formatNvaAddress, type NvaStatus } from '#nva';
 import { channelText } from '#protocol';
@@ -71,26 +71,11 @@ export async function agentDrops(
   return [...(await showDrops(engine, names)), ...access.drops(), ...unheard.rows(names.ports), ...refused];
 }
 
-const NO_ROW = {
-  endpoint: null,
-  epoch: null,
-  term: null,
-  priority: null,
-  for_s: null,
-  vn: null,
-  revision: null,
-  lag: null,
-  subscriptions: null,
-  attachments: null,
-  refused: null,
-  error: null,
-} as const;
-
 /** The session; then each endpoint; then each VN, by its name if it is known. */
 function nvaRows(nve: NveId, status: NvaStatus, nameOf: (vn: VnId) => string): ShowNvaRow[] {
   const { state, endpoint, nvaId: nva, epoch, term, subscriptions, attachments, error } = status;
   const session: ShowNvaRow = {
-    ...NO_ROW,
+    ...NO_NVA_ROW,
     nve,
     state,
     endpoint: endpoint === null ? null : formatNvaAddress(endpoint.address),
@@ -104,7 +89,7 @@ function nvaRows(nve: NveId, status: NvaStatus, nameOf: (vn: VnId) => string): S
   };
   const endpoints = status.endpoints.map(
     (one): ShowNvaRow => ({
-      ...NO_ROW,
+      ...NO_NVA_ROW,
       nve,
       state: one.state,
       endpoint: formatNvaAddress(one.endpoint.address),
@@ -116,7 +101,7 @@ function nvaRows(nve: NveId, status: NvaStatus, nameOf: (vn: VnId) => string): S
   );
   const vns = status.vns.map(
     ({ vn, live, received, applied, refusals, refused }): ShowNvaRow => ({
-      ...NO_ROW,
+      ...NO_NVA_ROW,
       nve,
       nva,
       state: live ? 'in sync' : 'stale',

@@ -1,7 +1,7 @@
 // `splitnve nva`: the embedded authority with its configuration, and VNs that come and go at run time.
 
 import type { Logger } from 'pino';
-import { type Handlers, type ParamsOf, RpcServer, type ShowNvaRow, type VnListRow } from '#hypervisor';
+import { type Handlers, NO_NVA_ROW, type ParamsOf, RpcServer, type ShowNvaRow, type VnListRow } from '#hypervisor';
 import {
   type Acl,
   aclOf,
@@ -156,18 +156,7 @@ export class Nva {
   #show(): ShowNvaRow[] {
     const hosts = this.#server.list().flatMap((vn) => vn.hosts);
     const nva = this.#parts.config.node.name;
-    const common = {
-      nva,
-      epoch: null,
-      term: null,
-      priority: null,
-      for_s: null,
-      vn: null,
-      revision: null,
-      lag: null,
-      refused: null,
-      error: null,
-    };
+    const common = { ...NO_NVA_ROW, nva };
     const sessions = this.#server.sessions();
     const refused = this.#server.refusals();
     const listening: ShowNvaRow = {
@@ -186,7 +175,6 @@ export class Nva {
         ...common,
         nve: nveId,
         state: 'connected',
-        endpoint: null,
         subscriptions: subscriptions.length,
         attachments,
       };
