@@ -214,7 +214,8 @@ describe('what there is to show', () => {
     });
     expect(support.tables.vap).toHaveLength(2);
     expect(support.tables.memory.length).toBeGreaterThan(10);
-    expect(support.tables.nva[0]).toMatchObject({ state: 'connected' });
+    const vns = [{ state: 'in sync', vn: 'blue' }];
+    expect(support.tables.nva).toMatchObject([{ state: 'connected' }, { state: 'active' }, ...vns]);
     expect(support.log.join('\n')).toContain('connected to the NVA');
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });

@@ -36,6 +36,13 @@ describe('splitnve demo', () => {
     await expect.poll(() => pidsIn(spaces), { timeout: 10_000 }).toEqual([]);
   });
 
+  it('ends by itself with --once when it is green', { timeout: RUN_MS }, async () => {
+    const demo = start('--once');
+    expect(await demo.ended, demo.output).toBe(0);
+    expect(demo.failures(), demo.output).toEqual([]);
+    expect(demo.verdict()).toMatch(/GOOD: \d+ checks/);
+  });
+
   it('ends by itself with --once, and is red when an agent is killed, and says so', { timeout: RUN_MS }, async () => {
     const demo = start('--once', '--fault', 'agent-killed');
     expect(await demo.ended, demo.output).toBe(1);

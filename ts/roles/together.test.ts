@@ -248,7 +248,7 @@ describe.each(['vdp', 'rpc'] as const)('nva, agents and tNVEs together, by %s', 
     await eventually(async () => expect(await fdb(1)).toHaveLength(2));
     await nva.close();
     await eventually(async () =>
-      expect((await hosts[0]!.agentClient.show('nva'))[0]).toMatchObject({ state: 'waiting' }),
+      expect(await hosts[0]!.agentClient.show('nva')).toMatchObject([{ state: 'waiting' }, {}, {}]),
     );
     expect(await fdb(1)).toHaveLength(2);
     // A new VN cannot be judged without the NVA.

@@ -549,15 +549,17 @@ describe('show', () => {
       { port: 'access1' },
     ]);
     expect(await client.show('drops')).toMatchObject([{ port: 'fabric0', reason: 'source_guard', packets: 1 }, {}, {}]);
-    expect(await client.show('nva')).toMatchObject([
+    expect(await client.show('nva')).toEqual([
       {
         nve: 'nve1',
         state: 'connected',
         endpoint: null,
         nva: 'nva',
         epoch: 'e1',
+        ...{ term: '1', priority: null, for_s: null, vn: null, revision: null, lag: null },
         subscriptions: 1,
         attachments: 0,
+        refused: 0,
         error: null,
       },
     ]);
